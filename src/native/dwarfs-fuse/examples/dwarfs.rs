@@ -1,0 +1,6 @@
+//! The driver as a program of its own, as `fim` runs it.
+
+fn main() {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    std::process::exit(dwarfs_fuse::command(&arguments));
+}

@@ -1,0 +1,304 @@
+//! One data block, decompressed from its start as far as anybody asked for.
+//!
+//! Many threads may want bytes of the same block. One of them works at a time; what is ready is read without a lock.
+//! The others sleep until their bytes are ready, or take the work over when the one before has what it wanted.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use dwarfs::positioned_io::ReadAt;
+use dwarfs::section::{CompressAlgo, Header, SectionReader, SectionType};
+use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, WriteBuf};
+
+use crate::buffer::Buffer;
+use crate::error::Fault;
+use crate::sections::{self, HEADER_SIZE, Section};
+use crate::source::Window;
+
+/// Bytes of a frame after which the decoder can say how many it wants next.
+const FIRST_INPUT: usize = 5;
+
+#[derive(Debug)]
+pub(crate) struct Block {
+    section: Section,
+    /// Largest size of the content.
+    limit: usize,
+    room: OnceLock<Buffer>,
+    /// Bytes of `room` that are final; only ever grows, and only by the thread that holds the work.
+    ready: AtomicUsize,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Whether the whole of it has been asked for in advance.
+    pub(crate) wished: AtomicBool,
+    /// Whether the blocks after this one have been asked for in advance.
+    pub(crate) followed: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    work: Work,
+    waiting: u32,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// Nothing has been read yet.
+    Unread,
+    Started(Box<Decoder>),
+    /// A thread is at it.
+    Taken,
+    Finished,
+    Failed,
+}
+
+impl Block {
+    pub(crate) fn new(section: Section, limit: usize) -> Self {
+        Self {
+            section,
+            limit,
+            room: OnceLock::new(),
+            ready: AtomicUsize::new(0),
+            state: Mutex::new(State {
+                work: Work::Unread,
+                waiting: 0,
+            }),
+            changed: Condvar::new(),
+            wished: AtomicBool::new(false),
+            followed: AtomicBool::new(false),
+        }
+    }
+
+    /// True if the first `end` bytes can be read without any work.
+    pub(crate) fn is_ready(&self, end: usize) -> bool {
+        self.ready.load(Ordering::Acquire) >= end
+    }
+
+    /// The content from `start` to `end`, decompressing what is missing. `EIO` if the block is damaged or too short.
+    pub(crate) fn bytes(&self, window: &Window, start: usize, end: usize) -> io::Result<&[u8]> {
+        self.prepare(window, end)?;
+        let room = self.room.get().filter(|room| start <= end && end <= room.len());
+        match room {
+            // SAFETY: the range lies within the mapping, and below `ready`: `prepare` saw it there with `Acquire`, so the
+            // bytes are written and nobody writes to them any more. The mapping lives as long as `self`.
+            Some(room) => Ok(unsafe { std::slice::from_raw_parts(room.start().as_ptr().add(start), end - start) }),
+            None => Err(broken()),
+        }
+    }
+
+    /// Makes the first `end` bytes ready, or all if there are fewer.
+    pub(crate) fn prepare_up_to(&self, window: &Window, end: usize) -> io::Result<()> {
+        match self.prepare(window, end) {
+            Err(_) if matches!(self.lock().work, Work::Finished) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn prepare(&self, window: &Window, end: usize) -> io::Result<()> {
+        if self.is_ready(end) {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        loop {
+            if self.is_ready(end) {
+                return Ok(());
+            }
+            match std::mem::replace(&mut state.work, Work::Taken) {
+                Work::Taken => {
+                    state.waiting += 1;
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.waiting -= 1;
+                }
+                last @ (Work::Finished | Work::Failed) => {
+                    state.work = last;
+                    return Err(broken());
+                }
+                work => {
+                    drop(state);
+                    let result = self.advance(work, window, end);
+                    state = self.lock();
+                    let (work, result) = match result {
+                        Ok(work) => (work, Ok(())),
+                        Err(cause) => (Work::Failed, Err(cause)),
+                    };
+                    state.work = work;
+                    self.changed.notify_all();
+                    result?;
+                }
+            }
+        }
+    }
+
+    /// Works until `end` bytes are ready; returns what is left to do.
+    fn advance(&self, work: Work, window: &Window, end: usize) -> io::Result<Work> {
+        let mut decoder = match work {
+            Work::Started(decoder) => decoder,
+            _ => match self.start(window).map_err(|fault| match fault {
+                Fault::Read(cause) => cause,
+                Fault::Damaged(_) | Fault::Unsupported(_) => broken(),
+            })? {
+                Some(decoder) => decoder,
+                None => return Ok(Work::Finished),
+            },
+        };
+        let room = self.room.get().ok_or_else(broken)?;
+        let mut ready = self.ready.load(Ordering::Relaxed);
+        while ready < end {
+            let is_last = decoder.step(room, &mut ready)?;
+            self.ready.store(ready, Ordering::Release);
+            if is_last {
+                return Ok(Work::Finished);
+            }
+            // Taking the lock orders this with a waiter that has just looked and is about to sleep.
+            let someone_waits = self.lock().waiting > 0;
+            if someone_waits {
+                self.changed.notify_all();
+            }
+        }
+        Ok(Work::Started(decoder))
+    }
+
+    /// Reads and checks the compressed block. Without a decoder everything is ready.
+    fn start(&self, window: &Window) -> Result<Option<Box<Decoder>>, Fault> {
+        let mut reader = SectionReader::new(window);
+        let header = sections::header(&mut reader, self.section, SectionType::BLOCK)?;
+        let length = usize::try_from(header.payload_size.get()).unwrap_or(usize::MAX);
+        // What does not become smaller is stored as it is; the rest is for the headers of the formats.
+        if length == 0 || length > self.limit.saturating_add(4096) {
+            return Err(Fault::damaged("a data block has an impossible size"));
+        }
+        let mut input = Buffer::new(length)?;
+        window.read_exact_at(self.section.offset + HEADER_SIZE, input.bytes_mut())?;
+        header.validate_fast_checksum(input.bytes())?;
+        let size = sections::content_size(&header, input.bytes(), self.limit)?;
+        if size == 0 || size > self.limit {
+            return Err(Fault::damaged("a data block is larger than the block size"));
+        }
+        match header.compress_algo {
+            CompressAlgo::NONE => self.finish(input, size),
+            CompressAlgo::ZSTD => {
+                let decoder = Decoder::new(input)?;
+                self.room
+                    .set(Buffer::new(size)?)
+                    .map_err(|_| Fault::damaged("a block began twice"))?;
+                Ok(Some(Box::new(decoder)))
+            }
+            _ => self.decompress_whole(&header, input, size),
+        }
+    }
+
+    /// For the formats that are not decompressed step by step.
+    fn decompress_whole(&self, header: &Header, input: Buffer, size: usize) -> Result<Option<Box<Decoder>>, Fault> {
+        let mut room = Buffer::new(size.max(input.len()))?;
+        let mut reader = SectionReader::new(input.bytes());
+        let size = reader.read_payload_at_into(header, 0, room.bytes_mut())?;
+        drop(reader);
+        self.finish(room, size)
+    }
+
+    fn finish(&self, room: Buffer, size: usize) -> Result<Option<Box<Decoder>>, Fault> {
+        let size = size.min(room.len());
+        self.room.set(room).map_err(|_| Fault::damaged("a block began twice"))?;
+        self.ready.store(size, Ordering::Release);
+        Ok(None)
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::from_raw_os_error(libc::EIO)
+}
+
+/// A zstd frame under way.
+struct Decoder {
+    input: Buffer,
+    consumed: usize,
+    wanted: usize,
+    context: DCtx<'static>,
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Decoder")
+            .field("consumed", &self.consumed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Decoder {
+    fn new(input: Buffer) -> io::Result<Self> {
+        let mut context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+        // The decoder then writes each part to its final place, and needs no window of its own.
+        context
+            .set_parameter(DParameter::StableOutBuffer(true))
+            .map_err(|_| broken())?;
+        Ok(Self {
+            input,
+            consumed: 0,
+            wanted: FIRST_INPUT,
+            context,
+        })
+    }
+
+    /// Decompresses the next part, at most 128 KiB, to `room` from `ready` on. True if it was the last one.
+    fn step(&mut self, room: &Buffer, ready: &mut usize) -> io::Result<bool> {
+        let start = *ready;
+        loop {
+            let end = self.consumed.saturating_add(self.wanted).min(self.input.len());
+            let part = self
+                .input
+                .bytes()
+                .get(self.consumed..end)
+                .filter(|part| !part.is_empty())
+                .ok_or_else(broken)?;
+            let mut input = InBuffer::around(part);
+            let mut target = Target { room };
+            let mut output = OutBuffer::around_pos(&mut target, *ready);
+            let hint = self
+                .context
+                .decompress_stream(&mut output, &mut input)
+                .map_err(|_| broken())?;
+            let (taken, made) = (input.pos(), output.pos());
+            if taken == 0 && made == *ready {
+                return Err(broken());
+            }
+            self.consumed += taken;
+            *ready = made;
+            self.wanted = hint;
+            if hint == 0 {
+                return Ok(true);
+            }
+            if made > start {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// The whole room as the decoder sees it. It reads behind its position and writes from there on.
+struct Target<'a> {
+    room: &'a Buffer,
+}
+
+// SAFETY: the pointer and the capacity are those of a live mapping, all of which is initialised (the kernel zeroes it).
+// No Rust reference to bytes above `ready` exists, and only the thread that holds the work gets here, so its writes there
+// are the only accesses; below `ready` it only reads, like everyone else.
+unsafe impl WriteBuf for Target<'_> {
+    fn as_slice(&self) -> &[u8] {
+        // Readers of this slice would race with nobody, but the length is all that is asked for.
+        self.room.bytes()
+    }
+
+    fn capacity(&self) -> usize {
+        self.room.len()
+    }
+
+    fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.room.start().as_ptr()
+    }
+
+    unsafe fn filled_until(&mut self, _: usize) {}
+}

@@ -1,0 +1,199 @@
+//! The decompressed blocks of all layers, with a bound on their memory.
+//!
+//! The lock is held for a look-up only; work on a block happens under the block's own. When nobody read for a while all
+//! blocks are dropped: what was read lies in the kernel's page cache, and the memory is the user's again.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::allocator;
+use crate::block::Block;
+use crate::readahead::Readahead;
+
+/// Time without a read after which the blocks go.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Blocks of any number of layers, shared between threads.
+pub struct Cache {
+    shared: Arc<Shared>,
+    readahead: Readahead,
+    next_layer: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Key {
+    pub(crate) layer: u64,
+    pub(crate) block: u32,
+}
+
+struct Shared {
+    limit: u64,
+    state: Mutex<State>,
+    /// Wakes the thread that empties an idle cache: at the first block, and at the end.
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    blocks: HashMap<Key, Slot>,
+    cost: u64,
+    /// Counts uses; the age of a block is told from it.
+    clock: u64,
+    has_keeper: bool,
+    is_closed: bool,
+}
+
+struct Slot {
+    block: Arc<Block>,
+    cost: u64,
+    used: u64,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps while the cache is empty, then watches the clock; ends with the cache.
+    fn keep(&self) {
+        let mut state = self.lock();
+        while !state.is_closed {
+            if state.blocks.is_empty() {
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let seen = state.clock;
+            (state, _) = self
+                .filled
+                .wait_timeout(state, IDLE)
+                .unwrap_or_else(PoisonError::into_inner);
+            if state.clock == seen {
+                let idle = std::mem::take(&mut state.blocks);
+                state.cost = 0;
+                drop(state);
+                drop(idle);
+                allocator::trim();
+                state = self.lock();
+            }
+        }
+    }
+}
+
+impl Cache {
+    /// A cache of at most `bytes` of decompressed blocks; one block is kept even if it alone is larger.
+    pub fn new(bytes: u64) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::new(Shared {
+                limit: bytes,
+                state: Mutex::default(),
+                filled: Condvar::new(),
+            }),
+            readahead: Readahead::new(),
+            next_layer: AtomicU64::new(0),
+        })
+    }
+
+    /// A number that no other layer of this cache has.
+    pub(crate) fn new_layer(&self) -> u64 {
+        self.next_layer.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.shared.limit
+    }
+
+    pub(crate) fn readahead(&self) -> &Readahead {
+        &self.readahead
+    }
+
+    /// The block of this key, made by `make` if it is not there; `cost` is what it may come to in bytes.
+    pub(crate) fn block(&self, key: Key, cost: u64, make: impl FnOnce() -> Block) -> Arc<Block> {
+        let mut dropped = Vec::new();
+        let mut state = self.shared.lock();
+        state.clock += 1;
+        let now = state.clock;
+        if let Some(slot) = state.blocks.get_mut(&key) {
+            slot.used = now;
+            return Arc::clone(&slot.block);
+        }
+        let block = Arc::new(make());
+        let was_empty = state.blocks.is_empty();
+        while !state.blocks.is_empty() && state.cost + cost > self.shared.limit {
+            let oldest = state
+                .blocks
+                .iter()
+                .min_by_key(|(_, slot)| slot.used)
+                .map(|(&key, _)| key);
+            let Some(slot) = oldest.and_then(|key| state.blocks.remove(&key)) else {
+                break;
+            };
+            state.cost -= slot.cost;
+            dropped.push(slot);
+        }
+        state.cost += cost;
+        state.blocks.insert(
+            key,
+            Slot {
+                block: Arc::clone(&block),
+                cost,
+                used: now,
+            },
+        );
+        if was_empty {
+            self.wake_keeper(&mut state);
+        }
+        drop(state);
+        block
+    }
+
+    fn wake_keeper(&self, state: &mut State) {
+        if state.has_keeper {
+            self.shared.filled.notify_one();
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new()
+            .name("dwarfs-idle".into())
+            .stack_size(64 << 10);
+        // Without this thread the cache still works, and is only not emptied.
+        state.has_keeper = thread.spawn(move || shared.keep()).is_ok();
+    }
+
+    /// Forgets a block, so that the next use reads it anew.
+    pub(crate) fn forget(&self, key: Key) {
+        let mut state = self.shared.lock();
+        if let Some(slot) = state.blocks.remove(&key) {
+            state.cost -= slot.cost;
+            drop(state);
+            drop(slot);
+        }
+    }
+
+    /// Forgets all blocks of a layer that is gone.
+    pub(crate) fn forget_layer(&self, layer: u64) {
+        let mut state = self.shared.lock();
+        let gone: Vec<_> = state.blocks.extract_if(|key, _| key.layer == layer).collect();
+        state.cost -= gone.iter().map(|(_, slot)| slot.cost).sum::<u64>();
+        drop(state);
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.filled.notify_one();
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.lock();
+        out.debug_struct("Cache")
+            .field("limit", &self.shared.limit)
+            .field("blocks", &state.blocks.len())
+            .finish()
+    }
+}

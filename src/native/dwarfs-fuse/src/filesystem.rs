@@ -1,0 +1,321 @@
+//! The layer as the kernel asks for it.
+//!
+//! Nothing in a layer ever changes, so the kernel is told to keep everything it learns: names, also those that do not
+//! exist, attributes, directory listings, symlinks and pages. Opening a file costs no request at all where the kernel
+//! can do without.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fuser::{
+    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, InitFlags, IoctlFlags,
+    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty,
+    ReplyEntry, ReplyIoctl, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+};
+
+use crate::layer::Layer;
+use crate::tree::{Attributes, Entry, Kind};
+
+/// As good as for ever, and far from the limits of the kernel's clock.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+const GENERATION: Generation = Generation(0);
+/// Requests of reading ahead that the kernel keeps under way at once.
+const BACKGROUND: u16 = 32;
+/// Largest request; the kernel itself stops at 1 MiB.
+const LARGEST: u32 = 1 << 20;
+/// Entries before the first name of a directory: itself and its parent.
+const DOTS: u64 = 2;
+
+pub(crate) struct LayerFilesystem {
+    layer: Layer,
+    opens_are_free: bool,
+    listings_are_free: bool,
+    is_reported: AtomicBool,
+}
+
+impl LayerFilesystem {
+    pub(crate) fn new(layer: Layer) -> Self {
+        Self {
+            layer,
+            opens_are_free: false,
+            listings_are_free: false,
+            is_reported: AtomicBool::new(false),
+        }
+    }
+
+    /// Says once on standard error that something cannot be read: programs often do not tell such an error from others, and
+    /// the kernel ends those whose code it cannot read.
+    fn report_damage(&self, cause: &io::Error) {
+        if !self.is_reported.swap(true, Ordering::Relaxed) {
+            eprintln!("a layer is damaged, some of its files cannot be read: {cause}");
+        }
+    }
+
+    fn attributes(&self, inode: INodeNo) -> Option<FileAttr> {
+        self.layer
+            .attributes(number(inode)?)
+            .map(|attributes| file_attr(&attributes))
+    }
+
+    /// The entry at a position of a listing, and the inode it stands for.
+    fn listed(&self, directory: u32, position: u64) -> Option<Entry<'_>> {
+        let tree = self.layer.tree();
+        match position {
+            0 => Some(Entry {
+                name: b".",
+                inode: directory,
+            }),
+            1 => Some(Entry {
+                name: b"..",
+                inode: tree.parent(directory)?,
+            }),
+            _ => {
+                let range = tree.entry_range(directory)?;
+                let position = u32::try_from(position - DOTS).ok()?.checked_add(range.start)?;
+                (position < range.end).then(|| tree.entry(position))
+            }
+        }
+    }
+}
+
+/// The kernel numbers the root 1.
+fn number(inode: INodeNo) -> Option<u32> {
+    u32::try_from(inode.0.checked_sub(1)?).ok()
+}
+
+fn file_type(kind: Kind) -> FileType {
+    match kind {
+        Kind::Directory => FileType::Directory,
+        Kind::Symlink => FileType::Symlink,
+        Kind::File => FileType::RegularFile,
+        Kind::BlockDevice => FileType::BlockDevice,
+        Kind::CharacterDevice => FileType::CharDevice,
+        Kind::Pipe => FileType::NamedPipe,
+        Kind::Socket => FileType::Socket,
+    }
+}
+
+fn time(seconds: u64) -> SystemTime {
+    UNIX_EPOCH
+        .checked_add(Duration::from_secs(seconds))
+        .unwrap_or(UNIX_EPOCH)
+}
+
+fn file_attr(attributes: &Attributes) -> FileAttr {
+    FileAttr {
+        ino: INodeNo(u64::from(attributes.inode) + 1),
+        size: attributes.size,
+        blocks: attributes.size.div_ceil(512),
+        atime: time(attributes.accessed),
+        mtime: time(attributes.modified),
+        ctime: time(attributes.changed),
+        crtime: UNIX_EPOCH,
+        kind: file_type(attributes.kind),
+        perm: (attributes.mode & 0o7777) as u16,
+        nlink: attributes.links,
+        uid: attributes.uid,
+        gid: attributes.gid,
+        // The kernel's own 32 bits of a device number are the lower half of the C library's.
+        rdev: attributes.device as u32,
+        blksize: 4096,
+        flags: 0,
+    }
+}
+
+/// The answer for a name that does not exist, which the kernel remembers as it does names that exist.
+fn missing() -> FileAttr {
+    FileAttr {
+        ino: INodeNo(0),
+        size: 0,
+        blocks: 0,
+        atime: UNIX_EPOCH,
+        mtime: UNIX_EPOCH,
+        ctime: UNIX_EPOCH,
+        crtime: UNIX_EPOCH,
+        kind: FileType::RegularFile,
+        perm: 0,
+        nlink: 0,
+        uid: 0,
+        gid: 0,
+        rdev: 0,
+        blksize: 0,
+        flags: 0,
+    }
+}
+
+impl Filesystem for LayerFilesystem {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        let offered = config.capabilities();
+        let wanted = InitFlags::FUSE_ASYNC_READ
+            | InitFlags::FUSE_DO_READDIRPLUS
+            | InitFlags::FUSE_READDIRPLUS_AUTO
+            | InitFlags::FUSE_PARALLEL_DIROPS
+            | InitFlags::FUSE_CACHE_SYMLINKS
+            | InitFlags::FUSE_EXPLICIT_INVAL_DATA
+            | InitFlags::FUSE_NO_OPEN_SUPPORT
+            | InitFlags::FUSE_NO_OPENDIR_SUPPORT
+            | InitFlags::FUSE_EXPORT_SUPPORT;
+        // What is asked for is offered, so this cannot fail; and without any of it the layer works as well.
+        let _ = config.add_capabilities(wanted & offered);
+        self.opens_are_free = offered.contains(InitFlags::FUSE_NO_OPEN_SUPPORT);
+        self.listings_are_free = offered.contains(InitFlags::FUSE_NO_OPENDIR_SUPPORT);
+        let _ = config.set_max_write(LARGEST);
+        if let Err(largest) = config.set_max_readahead(LARGEST) {
+            let _ = config.set_max_readahead(largest);
+        }
+        let _ = config.set_max_background(BACKGROUND);
+        let _ = config.set_time_granularity(Duration::from_secs(1));
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let Some(directory) = number(parent) else {
+            return reply.error(Errno::ESTALE);
+        };
+        // The kernel asks for these two when it finds a file again by its handle.
+        let found = match name.as_bytes() {
+            b"." => Some(directory),
+            b".." => self.layer.tree().parent(directory),
+            name => self.layer.find(directory, name),
+        };
+        let attributes = found.and_then(|inode| self.layer.attributes(inode));
+        let attributes = attributes.map_or_else(missing, |attributes| file_attr(&attributes));
+        reply.entry(&FOREVER, &attributes, GENERATION);
+    }
+
+    fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        match self.attributes(inode) {
+            Some(attributes) => reply.attr(&FOREVER, &attributes),
+            None => reply.error(Errno::ESTALE),
+        }
+    }
+
+    fn readlink(&self, _: &Request, inode: INodeNo, reply: ReplyData) {
+        match number(inode).and_then(|inode| self.layer.target(inode)) {
+            Some(target) => reply.data(target),
+            None => reply.error(Errno::EINVAL),
+        }
+    }
+
+    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        if self.opens_are_free {
+            // The kernel then opens by itself from now on, and keeps its pages.
+            return reply.error(Errno::ENOSYS);
+        }
+        reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE);
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        inode: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let Some(inode) = number(inode) else {
+            return reply.error(Errno::ESTALE);
+        };
+        let mut reply = Some(reply);
+        let result = self.layer.read(inode, offset, size as usize, |bytes| {
+            if let Some(reply) = reply.take() {
+                reply.data(bytes);
+            }
+        });
+        if let (Err(cause), Some(reply)) = (result, reply) {
+            self.report_damage(&cause);
+            reply.error(Errno::from_i32(cause.raw_os_error().unwrap_or(libc::EIO)));
+        }
+    }
+
+    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        if self.listings_are_free {
+            return reply.error(Errno::ENOSYS);
+        }
+        reply.opened(
+            FileHandle(0),
+            FopenFlags::FOPEN_KEEP_CACHE | FopenFlags::FOPEN_CACHE_DIR,
+        );
+    }
+
+    fn readdir(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        let Some(directory) = number(inode) else {
+            return reply.error(Errno::ESTALE);
+        };
+        let mut position = offset;
+        while let Some(entry) = self.listed(directory, position) {
+            let Some(kind) = self.layer.tree().kind(entry.inode) else {
+                return reply.error(Errno::EIO);
+            };
+            position += 1;
+            let inode = INodeNo(u64::from(entry.inode) + 1);
+            if reply.add(inode, position, file_type(kind), OsStr::from_bytes(entry.name)) {
+                break;
+            }
+        }
+        reply.ok();
+    }
+
+    fn readdirplus(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
+        let Some(directory) = number(inode) else {
+            return reply.error(Errno::ESTALE);
+        };
+        let mut position = offset;
+        while let Some(entry) = self.listed(directory, position) {
+            let Some(attributes) = self.layer.attributes(entry.inode) else {
+                return reply.error(Errno::EIO);
+            };
+            position += 1;
+            let attributes = file_attr(&attributes);
+            if reply.add(
+                attributes.ino,
+                position,
+                OsStr::from_bytes(entry.name),
+                &FOREVER,
+                &attributes,
+                GENERATION,
+            ) {
+                break;
+            }
+        }
+        reply.ok();
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let blocks = self.layer.content_bytes().div_ceil(4096);
+        reply.statfs(blocks, 0, 0, self.layer.inode_count().into(), 0, 4096, 255, 4096);
+    }
+
+    fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: ReplyXattr) {
+        // No image has extended attributes; the kernel does not ask again.
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn listxattr(&self, _: &Request, _: INodeNo, _: u32, reply: ReplyXattr) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn ioctl(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: IoctlFlags,
+        _: u32,
+        _: &[u8],
+        _: u32,
+        reply: ReplyIoctl,
+    ) {
+        reply.error(Errno::ENOTTY);
+    }
+}

@@ -1,0 +1,278 @@
+//! An opened layer: its tree, and reading of its files through the shared cache.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::allocator;
+use crate::block::Block;
+use crate::cache::{Cache, Key};
+use crate::error::{Error, Fault};
+use crate::files::Extent;
+use crate::sections::{Section, Sections};
+use crate::source::{Source, Window};
+use crate::tree::{Attributes, Entry, Kind, Tree};
+
+/// A read is taken as going on from the one before if it starts this near to its end.
+const NEARBY: u64 = 512 << 10;
+/// Bytes read in a row from which on reads are taken as sequential.
+const STREAK: u64 = 1 << 20;
+
+/// How a layer is served.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Owner to show for everything, instead of the one in the image.
+    pub uid: Option<u32>,
+    /// Group to show for everything, instead of the one in the image.
+    pub gid: Option<u32>,
+    /// Memory for decompressed blocks where no cache is given, in bytes.
+    pub cache_bytes: u64,
+    /// How far to decompress ahead of sequential reads, in bytes; 0 switches it off.
+    pub read_ahead_bytes: u64,
+    /// Threads that answer the kernel for this layer; at least one is used.
+    pub workers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            uid: None,
+            gid: None,
+            cache_bytes: 256 << 20,
+            read_ahead_bytes: 16 << 20,
+            workers: cores.clamp(2, 4),
+        }
+    }
+}
+
+/// A layer whose metadata has been read and checked.
+#[derive(Debug)]
+pub struct Layer {
+    window: Arc<Window>,
+    number: u64,
+    blocks: Vec<Section>,
+    tree: Tree,
+    options: Options,
+    cache: Arc<Cache>,
+    /// End of the last read, as if all blocks lay one after the other.
+    last_end: AtomicU64,
+    /// Bytes that have been read in a row up to there.
+    streak: AtomicU64,
+}
+
+impl Layer {
+    /// Opens a layer. Its blocks go to `cache`, which other layers may share.
+    pub fn open(source: &Source, options: &Options, cache: Arc<Cache>) -> Result<Self, Error> {
+        let file = File::open(&source.path).map_err(|cause| Error::Read {
+            path: source.path.clone(),
+            cause,
+        })?;
+        let layer = Self::read_metadata(file, source.offset, source.size, options, cache);
+        layer.map_err(|fault| fault.at(&source.path))
+    }
+
+    /// As [`Layer::open`] for a file that is open already. It need not be at any position; errors name it by its number.
+    pub fn open_file(
+        file: File,
+        offset: u64,
+        size: Option<u64>,
+        options: &Options,
+        cache: Arc<Cache>,
+    ) -> Result<Self, Error> {
+        use std::os::fd::AsRawFd;
+        let number = file.as_raw_fd();
+        let layer = Self::read_metadata(file, offset, size, options, cache);
+        layer.map_err(|fault| {
+            let link = format!("/proc/self/fd/{number}");
+            let path = std::fs::read_link(&link).unwrap_or_else(|_| Path::new(&link).to_owned());
+            fault.at(&path)
+        })
+    }
+
+    fn read_metadata(
+        file: File,
+        offset: u64,
+        size: Option<u64>,
+        options: &Options,
+        cache: Arc<Cache>,
+    ) -> Result<Self, Fault> {
+        let window = Window::new(file, offset, size)?;
+        let sections = Sections::read(&window)?;
+        let blocks = u32::try_from(sections.blocks.len()).map_err(|_| Fault::damaged("it has too many blocks"))?;
+        let tree = Tree::parse(&sections.schema, sections.metadata, blocks)?;
+        drop(sections.schema);
+        allocator::trim();
+        Ok(Self {
+            window: Arc::new(window),
+            number: cache.new_layer(),
+            blocks: sections.blocks,
+            tree,
+            options: options.clone(),
+            cache,
+            last_end: AtomicU64::new(u64::MAX),
+            streak: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Number of inodes; they are numbered from 0, which is the root directory.
+    pub fn inode_count(&self) -> u32 {
+        self.tree.inode_count()
+    }
+
+    /// Bytes of all files, those of the same content counted once.
+    pub fn content_bytes(&self) -> u64 {
+        self.tree.files.total()
+    }
+
+    /// What the image says about an inode, with the owner of the options; `None` if there is no such inode.
+    pub fn attributes(&self, inode: u32) -> Option<Attributes> {
+        let mut attributes = self.tree.attributes(inode)?;
+        attributes.uid = self.options.uid.unwrap_or(attributes.uid);
+        attributes.gid = self.options.gid.unwrap_or(attributes.gid);
+        Some(attributes)
+    }
+
+    /// The names in a directory, sorted by their bytes; `None` if the inode is no directory.
+    pub fn entries(&self, directory: u32) -> Option<impl Iterator<Item = Entry<'_>>> {
+        Some(
+            self.tree
+                .entry_range(directory)?
+                .map(|position| self.tree.entry(position)),
+        )
+    }
+
+    /// The inode of a name in a directory.
+    pub fn find(&self, directory: u32, name: &[u8]) -> Option<u32> {
+        self.tree.find(directory, name)
+    }
+
+    /// The target of a symlink; `None` if the inode is none.
+    pub fn target(&self, inode: u32) -> Option<&[u8]> {
+        self.tree.target(inode)
+    }
+
+    /// The extents of a file from byte `from` on; `None` if the inode is no regular file.
+    pub fn extents(&self, inode: u32, from: u64) -> Option<impl Iterator<Item = Extent> + '_> {
+        if self.tree.kind(inode)? != Kind::File {
+            return None;
+        }
+        Some(
+            self.tree
+                .files
+                .extents(&self.tree.packed, inode - self.tree.ranges.files, from),
+        )
+    }
+
+    /// Reads up to `size` bytes of a file from `offset`, fewer only at its end, and calls `done` with them.
+    ///
+    /// Bytes of a single block are passed without copying. Fails with `EIO` if a block they lie in is damaged, and with
+    /// `EINVAL` if the inode is no regular file.
+    pub fn read<T>(&self, inode: u32, offset: u64, size: usize, done: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+        let extents = self
+            .extents(inode, offset)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+        let mut collected = Vec::new();
+        let mut extents = extents.peekable();
+        while let Some(extent) = extents.next() {
+            let rest = size - collected.len();
+            let length = rest.min(extent.size as usize);
+            let block = self.block(extent.block);
+            let bytes = self.fetch(&block, extent, length)?;
+            if length == rest || extents.peek().is_none() {
+                if collected.is_empty() {
+                    return Ok(done(bytes));
+                }
+                collected.extend_from_slice(bytes);
+                break;
+            }
+            if collected.is_empty() {
+                collected.reserve_exact(size.min(1 << 20));
+            }
+            collected.extend_from_slice(bytes);
+        }
+        Ok(done(&collected))
+    }
+
+    fn block(&self, number: u32) -> Arc<Block> {
+        let size = self.tree.files.block_size();
+        let section = self
+            .blocks
+            .get(number as usize)
+            .copied()
+            .unwrap_or(Section { offset: 0, length: 0 });
+        let key = Key {
+            layer: self.number,
+            block: number,
+        };
+        self.cache
+            .block(key, size.into(), || Block::new(section, size as usize))
+    }
+
+    fn fetch<'a>(&self, block: &'a Arc<Block>, extent: Extent, length: usize) -> io::Result<&'a [u8]> {
+        let start = extent.offset as usize;
+        let end = start + length;
+        let is_ready = block.is_ready(end);
+        let bytes = block.bytes(&self.window, start, end);
+        if bytes.is_err() {
+            // The next read tries anew: the cause may have been the disk below and not the image.
+            self.cache.forget(Key {
+                layer: self.number,
+                block: extent.block,
+            });
+        } else if self.options.read_ahead_bytes > 0 {
+            self.look_ahead(block, extent, end, is_ready);
+        }
+        bytes
+    }
+
+    /// Has more decompressed in the background if this read went on from the last one, the more the longer that has
+    /// been going on. A program that starts reads here and there, and the cores are better left to it.
+    fn look_ahead(&self, block: &Arc<Block>, extent: Extent, end: usize, was_ready: bool) {
+        let size = u64::from(self.tree.files.block_size());
+        let base = u64::from(extent.block) * size;
+        let position = base + end as u64;
+        let last = self.last_end.swap(position, Ordering::Relaxed);
+        if (base + u64::from(extent.offset)).abs_diff(last) > NEARBY {
+            self.streak.store(0, Ordering::Relaxed);
+            return;
+        }
+        let length = position.saturating_sub(last);
+        let streak = self.streak.fetch_add(length, Ordering::Relaxed) + length;
+        if streak < STREAK {
+            return;
+        }
+        let readahead = self.cache.readahead();
+        if !was_ready && !block.wished.swap(true, Ordering::Relaxed) {
+            readahead.wish(Arc::clone(block), Arc::clone(&self.window), size as usize);
+        }
+        if end as u64 * 2 < size || block.followed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // Never more than half of the cache: the blocks in use must stay.
+        let ahead = self.options.read_ahead_bytes.min(self.cache.limit() / 2).min(streak) / size;
+        let next = (extent.block + 1..).take_while(|&number| (number as usize) < self.blocks.len());
+        for number in next.take(ahead.max(1) as usize) {
+            let block = self.block(number);
+            if !block.wished.swap(true, Ordering::Relaxed) {
+                readahead.wish(block, Arc::clone(&self.window), size as usize);
+            }
+        }
+    }
+}
+
+impl Drop for Layer {
+    fn drop(&mut self) {
+        self.cache.forget_layer(self.number);
+    }
+}

@@ -1,0 +1,74 @@
+//! Mounting by hand, for a process that may mount in its user namespace.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// How a layer is mounted. It is always read-only, and the kernel always checks permissions by mode and owner.
+#[derive(Clone, Debug)]
+pub struct MountOptions {
+    /// What `/proc/mounts` shows as the source.
+    pub source: String,
+    /// Whether users other than the one who mounts may look at it. An overlay needs that if others use the overlay.
+    pub allow_other: bool,
+    /// Whether set-user-id bits and file capabilities count when a program is started from this very mount.
+    pub setuid: bool,
+    /// Whether device files of this very mount can be opened.
+    pub devices: bool,
+}
+
+impl Default for MountOptions {
+    fn default() -> Self {
+        Self {
+            source: "dwarfs".into(),
+            allow_other: true,
+            setuid: false,
+            devices: false,
+        }
+    }
+}
+
+/// Mounts a FUSE file system at `target` and returns the descriptor to serve it by, see [`crate::Layer::serve`].
+///
+/// Needs `CAP_SYS_ADMIN` in the current user namespace. The descriptor is opened here because the kernel insists that
+/// mounting and opening happen in the same user namespace; serving may happen in any other. Nobody can use the mount
+/// before it is served. Fails with `ENOENT` or `ENODEV` if the kernel has no FUSE.
+pub fn mount(target: &Path, options: &MountOptions) -> io::Result<OwnedFd> {
+    let fuse = File::options().read(true).write(true).open("/dev/fuse")?;
+    // SAFETY: these two take no arguments and cannot fail.
+    let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
+    let mut data = format!(
+        "fd={},rootmode=40000,user_id={uid},group_id={gid},default_permissions",
+        fuse.as_raw_fd()
+    );
+    if options.allow_other {
+        data.push_str(",allow_other");
+    }
+    let mut flags = libc::MS_RDONLY | libc::MS_NOATIME;
+    if !options.setuid {
+        flags |= libc::MS_NOSUID;
+    }
+    if !options.devices {
+        flags |= libc::MS_NODEV;
+    }
+    let source = CString::new(options.source.as_str())?;
+    let target = CString::new(target.as_os_str().as_bytes())?;
+    let data = CString::new(data)?;
+    // SAFETY: all four pointers are to strings that end with a zero byte and outlive the call.
+    let result = unsafe {
+        libc::mount(
+            source.as_ptr(),
+            target.as_ptr(),
+            c"fuse.dwarfs".as_ptr(),
+            flags,
+            data.as_ptr().cast(),
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(fuse.into())
+}

@@ -1,0 +1,55 @@
+//! mkdwarfs: packs a directory tree into a DwarFS image.
+//!
+//! License: GPL-3.0-only. The sources in this folder link dwarfs-enc, which is under that license. Nothing else of the
+//! project links them: the program is run as a process of its own, and its images are read by other code.
+//!
+//! An image is complete or it is not there: it is written beside its final name and renamed at the end, and whatever
+//! cannot be stored as it is (a name that is no UTF-8, a file that changes meanwhile) ends the run with an error.
+
+mod arguments;
+mod contents;
+mod error;
+mod exclude;
+mod levels;
+mod metadata;
+mod order;
+mod output;
+mod pack;
+mod progress;
+mod scan;
+
+use std::process::ExitCode;
+
+use arguments::{Command, Parsed};
+
+fn main() -> ExitCode {
+    match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(Parsed::Help) => {
+            print!("{}", arguments::HELP);
+            ExitCode::SUCCESS
+        }
+        Ok(Parsed::Run(command)) => match run(&command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("mkdwarfs: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(message) => {
+            eprintln!("mkdwarfs: {message}\ntry: mkdwarfs --help");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), error::Error> {
+    output::watch_signals();
+    let report = pack::pack(command)?;
+    if command.json {
+        println!(
+            "{{\"files\":{},\"directories\":{},\"bytesIn\":{},\"bytesOut\":{},\"duplicates\":{}}}",
+            report.files, report.directories, report.bytes_in, report.bytes_out, report.duplicates
+        );
+    }
+    Ok(())
+}

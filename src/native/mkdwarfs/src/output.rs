@@ -1,0 +1,123 @@
+//! The image file: written under a temporary name beside the final one, which it gets when it is complete.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Error;
+
+/// What to remove when a signal ends the program.
+static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// An image being written; the file is removed if this is dropped before [`Output::finish`].
+#[derive(Debug)]
+pub struct Output {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+    written: u64,
+}
+
+fn unfinished() -> std::sync::MutexGuard<'static, Option<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Output {
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let Some(name) = path.file_name() else {
+            return Err(Error::refused(path, "is no name for a file"));
+        };
+        let mut hidden = OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}.unfinished", std::process::id()));
+        let temporary = path.with_file_name(hidden);
+        let mut guard = unfinished();
+        let file = File::options().write(true).create_new(true).open(&temporary);
+        let file = file.map_err(Error::io(&temporary, "create the image"))?;
+        *guard = Some(temporary.clone());
+        Ok(Self {
+            file,
+            temporary,
+            path: path.to_owned(),
+            written: 0,
+        })
+    }
+
+    /// Makes the image durable and gives it its name. Returns its size in bytes.
+    pub fn finish(self) -> Result<u64, Error> {
+        self.file.sync_all().map_err(Error::io(&self.path, "write the image"))?;
+        // Held over the renaming, so that a signal finds the file either unfinished or renamed.
+        let mut guard = unfinished();
+        fs::rename(&self.temporary, &self.path).map_err(Error::io(&self.path, "replace the image"))?;
+        *guard = None;
+        drop(guard);
+        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        // The name is there in any case; some file systems cannot make a directory durable.
+        let _ = File::open(directory).and_then(|directory| directory.sync_all());
+        Ok(self.written)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.file.write(bytes)?;
+        self.written += length as u64;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        let mut guard = unfinished();
+        if guard.take().is_some() {
+            // Nothing can be done about a file that cannot be removed.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// From now on signals that end the program remove the unfinished image first. Call before starting threads.
+pub fn watch_signals() {
+    // SAFETY: an all-zero set is a valid value to be initialised; the pointers are to a local variable.
+    let signals = unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            libc::sigaddset(&mut signals, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut());
+        signals
+    };
+    let spawned = std::thread::Builder::new()
+        .name("signals".into())
+        .stack_size(64 << 10)
+        .spawn(move || wait(signals));
+    if spawned.is_err() {
+        // SAFETY: as above. Without the thread the signals must keep their usual effect.
+        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut()) };
+    }
+}
+
+fn wait(signals: libc::sigset_t) {
+    let mut signal = 0;
+    // SAFETY: both pointers are to local variables.
+    while unsafe { libc::sigwait(&signals, &mut signal) } != 0 {}
+    let guard = unfinished();
+    if let Some(path) = guard.as_ref() {
+        let _ = fs::remove_file(path);
+    }
+    // SAFETY: the signal's default effect, the end of the program, is let through to this thread. The lock is still held,
+    // so no other thread can finish the image meanwhile.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
+        libc::raise(signal);
+    }
+}

@@ -1,0 +1,220 @@
+//! From the list of the tree to the finished image.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::num::NonZero;
+use std::path::Path;
+
+use dwarfs_enc::chunker::{BasicChunker, Chunker};
+use dwarfs_enc::metadata::{Builder, Chunk, Config, DirId, InodeMetadata, LinkableInodeId};
+use dwarfs_enc::section::Writer;
+
+use crate::arguments::Command;
+use crate::contents::{self, Contents};
+use crate::error::Error;
+use crate::metadata::Rows;
+use crate::order;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::scan::{self, Kind, Node, Stamp};
+
+/// Written into every image; the same input must always give the same bytes.
+const CREATOR: &str = concat!("flatimage mkdwarfs ", env!("CARGO_PKG_VERSION"));
+
+/// Figures for the user.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Names that are not directories.
+    pub files: u64,
+    pub directories: u64,
+    /// Bytes of all regular files.
+    pub bytes_in: u64,
+    /// Bytes of the image.
+    pub bytes_out: u64,
+    /// Files whose content another file already had.
+    pub duplicates: u64,
+}
+
+pub fn pack(command: &Command) -> Result<Report, Error> {
+    refuse_output_in_input(command)?;
+    let nodes = scan::scan(command)?;
+    let mut contents = contents::find(&nodes, &command.input, command.threads)?;
+    order::sort(&nodes, &mut contents.unique);
+    let output = Output::create(&command.output)?;
+    let threads = NonZero::new(command.threads).unwrap_or(NonZero::<usize>::MIN);
+    let writer = Writer::new_with_threads(output, threads).map_err(Error::io(&command.output, "start the threads"))?;
+    let block_size = NonZero::new(1u32 << command.level.block_bits).unwrap_or(NonZero::<u32>::MIN);
+    let mut chunker = BasicChunker::new(writer, block_size, command.level.compression);
+    let chunks = store(command, &nodes, &contents, &mut chunker)?;
+    let mut writer = chunker.finish()?;
+    let metadata = build(&nodes, &contents, &chunks, block_size)?;
+    writer.write_metadata_sections(&metadata, command.level.compression)?;
+    let output = writer.finish()?;
+    check_unchanged(command, &nodes)?;
+    let directories = nodes.iter().filter(|node| matches!(node.kind, Kind::Directory)).count() as u64;
+    Ok(Report {
+        files: nodes.len() as u64 - directories,
+        directories,
+        bytes_in: nodes.iter().map(|node| node.size).sum(),
+        bytes_out: output.finish()?,
+        duplicates: contents.duplicates.len() as u64,
+    })
+}
+
+fn refuse_output_in_input(command: &Command) -> Result<(), Error> {
+    let input = fs::canonicalize(&command.input).map_err(Error::io(&command.input, "read the directory"))?;
+    let parent = command
+        .output
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let parent = fs::canonicalize(parent).map_err(Error::io(parent, "find the directory"))?;
+    if parent.starts_with(&input) {
+        return Err(Error::refused(
+            &command.output,
+            "the image would lie in the tree that it is made of; write it elsewhere",
+        ));
+    }
+    Ok(())
+}
+
+/// Stores the contents; returns where each node's lies.
+fn store(
+    command: &Command,
+    nodes: &[Node],
+    contents: &Contents,
+    chunker: &mut BasicChunker<Output>,
+) -> Result<HashMap<usize, Vec<Chunk>>, Error> {
+    let total = contents.unique.iter().map(|&number| nodes[number].size).sum();
+    let mut progress = Progress::new(command.progress, total);
+    let mut chunks = HashMap::with_capacity(contents.unique.len());
+    for &number in &contents.unique {
+        let node = &nodes[number];
+        let path = command.input.join(&node.path);
+        let file = File::open(&path).map_err(Error::io(&path, "open the file"))?;
+        let mut reader = Counted {
+            file,
+            read: 0,
+            limit: node.size,
+            failure: None,
+            progress: &mut progress,
+        };
+        let result = chunker.put_reader(&mut reader);
+        if let Some(cause) = reader.failure {
+            return Err(Error::io(&path, "read the file")(cause));
+        }
+        let metadata = reader
+            .file
+            .metadata()
+            .map_err(Error::io(&path, "read the attributes"))?;
+        if reader.read != node.size || Stamp::of(&metadata) != node.stamp {
+            return Err(changed(&path));
+        }
+        chunks.insert(number, result?);
+    }
+    progress.finish();
+    Ok(chunks)
+}
+
+fn changed(path: &Path) -> Error {
+    Error::refused(
+        path,
+        "changed while it was packed; pack again when nothing writes to it",
+    )
+}
+
+/// Duplicates and everything else that was read early must not have changed since.
+fn check_unchanged(command: &Command, nodes: &[Node]) -> Result<(), Error> {
+    for node in nodes.iter().filter(|node| matches!(node.kind, Kind::File)) {
+        let path = command.input.join(&node.path);
+        let metadata = fs::symlink_metadata(&path).map_err(Error::io(&path, "read the attributes"))?;
+        if Stamp::of(&metadata) != node.stamp {
+            return Err(changed(&path));
+        }
+    }
+    Ok(())
+}
+
+/// A file that must have as many bytes as it had when the tree was listed, and one byte more is read to see that.
+struct Counted<'a> {
+    file: File,
+    read: u64,
+    limit: u64,
+    failure: Option<io::Error>,
+    progress: &'a mut Progress,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.read > self.limit {
+            return Ok(0);
+        }
+        match self.file.read(into) {
+            Ok(length) => {
+                self.read += length as u64;
+                self.progress.add(length as u64);
+                Ok(length)
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => Err(cause),
+            Err(cause) => {
+                let code = cause.kind();
+                self.failure = Some(cause);
+                Err(code.into())
+            }
+        }
+    }
+}
+
+fn build(
+    nodes: &[Node],
+    contents: &Contents,
+    chunks: &HashMap<usize, Vec<Chunk>>,
+    block_size: NonZero<u32>,
+) -> Result<dwarfs::metadata::Metadata, Error> {
+    let mut config = Config::default();
+    config
+        .block_size(block_size)
+        .mtime_only(true)
+        .creator(std::borrow::Cow::Borrowed(CREATOR));
+    let mut rows = Rows::default();
+    let mut inodes = nodes.iter();
+    let Some(root) = inodes.next() else {
+        return Err(Error::Encode("there is no root".into()));
+    };
+    let mut builder = Builder::new_with_config(&config, &rows.inode(root.attributes));
+    let mut directories: HashMap<usize, DirId> = HashMap::from([(0, builder.root())]);
+    let mut links: HashMap<usize, LinkableInodeId> = HashMap::new();
+    for (node, number) in inodes.zip(1..) {
+        let orphan = || Error::Encode(format!("{} has no directory", node.path.display()));
+        let parent = *directories.get(&node.parent).ok_or_else(orphan)?;
+        let name = node.name.as_str();
+        let inode: InodeMetadata = rows.inode(node.attributes);
+        let id = match &node.kind {
+            Kind::Directory => {
+                let id = builder.put_dir(parent, name, &inode)?;
+                directories.insert(number, id);
+                continue;
+            }
+            Kind::HardLink(first) => {
+                let id = *links.get(first).ok_or_else(orphan)?;
+                builder.put_hard_link(parent, name, id)?;
+                continue;
+            }
+            Kind::Symlink(target) => builder.put_symlink(parent, name, &inode, target)?,
+            Kind::File => {
+                let original = contents.duplicates.get(&number).unwrap_or(&number);
+                let chunks = chunks.get(original).map_or(&[][..], Vec::as_slice);
+                builder.put_file(parent, name, &inode, chunks.iter().copied())?.into()
+            }
+            Kind::BlockDevice(device) => builder.put_block_device(parent, name, &inode, *device)?,
+            Kind::CharacterDevice(device) => builder.put_char_device(parent, name, &inode, *device)?,
+            Kind::Pipe => builder.put_fifo(parent, name, &inode)?,
+            Kind::Socket => builder.put_socket(parent, name, &inode)?,
+        };
+        links.insert(number, id);
+    }
+    let mut metadata = builder.finish()?;
+    rows.apply(&mut metadata)?;
+    Ok(metadata)
+}

@@ -1,0 +1,196 @@
+//! Walking the input: every name in it, with what stat(2) says, before anything is read or written.
+
+use std::collections::HashMap;
+use std::fs::{self, Metadata};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::arguments::Command;
+use crate::error::Error;
+
+#[derive(Debug)]
+pub enum Kind {
+    Directory,
+    Symlink(String),
+    File,
+    BlockDevice(u64),
+    CharacterDevice(u64),
+    Pipe,
+    Socket,
+    /// One more name of an inode that has the node of this number.
+    HardLink(usize),
+}
+
+/// A name in the tree. Parents come before what is in them, names in a directory in the order of their bytes.
+#[derive(Debug)]
+pub struct Node {
+    /// Path below the input directory; empty for the root.
+    pub path: PathBuf,
+    pub name: String,
+    /// Number of the directory's node; the root is its own.
+    pub parent: usize,
+    pub kind: Kind,
+    pub attributes: Attributes,
+    pub size: u64,
+    pub stamp: Stamp,
+}
+
+/// What an image keeps of an inode.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Attributes {
+    /// Type and permission bits, as in `st_mode`.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Seconds since 1970.
+    pub mtime: u32,
+}
+
+/// What changes when a file does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// Lists the tree. Fails at the first thing that cannot be read, or that an image cannot hold.
+pub fn scan(command: &Command) -> Result<Vec<Node>, Error> {
+    let root = &command.input;
+    let metadata = fs::metadata(root).map_err(Error::io(root, "read the directory"))?;
+    if !metadata.is_dir() {
+        return Err(Error::refused(root, "is no directory"));
+    }
+    let mut scan = Scan {
+        command,
+        nodes: Vec::new(),
+        links: HashMap::new(),
+    };
+    scan.nodes
+        .push(scan.node(PathBuf::new(), String::new(), 0, Kind::Directory, &metadata));
+    // Not by recursion: the depth of a tree is not bounded by that of the stack.
+    let mut open = vec![(0, scan.names(&PathBuf::new())?.into_iter())];
+    while let Some((parent, names)) = open.last_mut() {
+        let parent = *parent;
+        let Some((name, path)) = names.next() else {
+            open.pop();
+            continue;
+        };
+        if let Some(directory) = scan.add(name, path, parent)? {
+            let names = scan.names(&scan.nodes[directory].path)?;
+            open.push((directory, names.into_iter()));
+        }
+    }
+    Ok(scan.nodes)
+}
+
+struct Scan<'a> {
+    command: &'a Command,
+    nodes: Vec<Node>,
+    /// First node of each inode that has several names.
+    links: HashMap<(u64, u64), usize>,
+}
+
+impl Scan<'_> {
+    /// The names in a directory that are not excluded, sorted, with their paths below the root.
+    fn names(&self, directory: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+        let full = self.command.input.join(directory);
+        let listing = fs::read_dir(&full).map_err(Error::io(&full, "list the directory"))?;
+        let mut names = Vec::new();
+        for entry in listing {
+            let name = entry.map_err(Error::io(&full, "list the directory"))?.file_name();
+            let path = directory.join(&name);
+            if self
+                .command
+                .exclude
+                .iter()
+                .any(|pattern| pattern.matches(path.as_os_str().as_bytes()))
+            {
+                continue;
+            }
+            match name.into_string() {
+                Ok(name) => names.push((name, path)),
+                Err(_) => {
+                    let why =
+                        "the name is not UTF-8, which the image format needs; rename it, or leave it out by --exclude";
+                    return Err(Error::refused(&self.command.input.join(path), why));
+                }
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Adds a name; returns its number if it is a directory.
+    fn add(&mut self, name: String, path: PathBuf, parent: usize) -> Result<Option<usize>, Error> {
+        let full = self.command.input.join(&path);
+        let metadata = fs::symlink_metadata(&full).map_err(Error::io(&full, "read the attributes"))?;
+        let number = self.nodes.len();
+        let mut kind = match metadata.mode() & libc::S_IFMT {
+            libc::S_IFDIR => Kind::Directory,
+            libc::S_IFLNK => Kind::Symlink(target(&full)?),
+            libc::S_IFREG => Kind::File,
+            libc::S_IFBLK => Kind::BlockDevice(metadata.rdev()),
+            libc::S_IFCHR => Kind::CharacterDevice(metadata.rdev()),
+            libc::S_IFIFO => Kind::Pipe,
+            libc::S_IFSOCK => Kind::Socket,
+            other => return Err(Error::refused(&full, format!("is of the unknown type {other:o}"))),
+        };
+        let is_directory = matches!(kind, Kind::Directory);
+        if !is_directory && metadata.nlink() > 1 {
+            let first = *self.links.entry((metadata.dev(), metadata.ino())).or_insert(number);
+            if first != number {
+                kind = Kind::HardLink(first);
+            }
+        }
+        let node = self.node(path, name, parent, kind, &metadata);
+        self.nodes.push(node);
+        Ok(is_directory.then_some(number))
+    }
+
+    fn node(&self, path: PathBuf, name: String, parent: usize, kind: Kind, metadata: &Metadata) -> Node {
+        let seconds = metadata.mtime().clamp(0, u32::MAX.into()) as u32;
+        let attributes = Attributes {
+            mode: metadata.mode(),
+            uid: self.command.uid.unwrap_or(metadata.uid()),
+            gid: self.command.gid.unwrap_or(metadata.gid()),
+            mtime: self.command.mtime.unwrap_or(seconds),
+        };
+        let size = if matches!(kind, Kind::File) { metadata.len() } else { 0 };
+        Node {
+            path,
+            name,
+            parent,
+            kind,
+            attributes,
+            size,
+            stamp: Stamp::of(metadata),
+        }
+    }
+}
+
+fn target(link: &Path) -> Result<String, Error> {
+    let target = fs::read_link(link).map_err(Error::io(link, "read the symlink"))?;
+    target.into_os_string().into_string().map_err(|target| {
+        let target = target.as_bytes().escape_ascii().to_string();
+        Error::refused(
+            link,
+            format!("the target \"{target}\" is not UTF-8, which the image format needs"),
+        )
+    })
+}
