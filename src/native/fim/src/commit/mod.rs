@@ -1,0 +1,140 @@
+//! `fim commit DATA`: what a commit does with the upper directory `data` of a data directory.
+//!
+//! Holds the data directory, which no instance may use meanwhile, and answers requests on standard input, one JSON object per
+//! line: `stage` copies the upper directory to `tmp/commit/tree` in the form that a layer has, `verify` compares a layer with
+//! that tree, `erase` puts an empty upper directory in the place of the old one and removes that. Answers are
+//! `{"ok":…}` or `{"error":"…"}`; the first, unasked, says whether the data directory is held. At the end of the input the
+//! directory `tmp/commit` goes, also when it is the end of whoever asked.
+
+mod erase;
+mod stack;
+mod stage;
+mod verify;
+
+use crate::fail;
+use crate::failure::{Context, EXIT_CODE, Result};
+use crate::janitor::{ALIVE, open_lock, remove};
+use crate::sys::{self, Lock};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use stack::Place;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufRead, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// An instance that is ending holds the data directory for some milliseconds after its program.
+const PATIENCE: Duration = Duration::from_secs(2);
+const STEP: Duration = Duration::from_millis(5);
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+enum Request {
+    /// `layers` are those of a run, lowest first. The new one goes on the first `below` of them.
+    Stage {
+        layers: Vec<Place>,
+        below: usize,
+        aufs: bool,
+    },
+    /// Compares a layer with the staged tree. With `owned_by_root` the layer has other owners than the tree.
+    Verify {
+        layer: PathBuf,
+        owned_by_root: bool,
+    },
+    Erase,
+}
+
+#[derive(Serialize)]
+struct Answer<T> {
+    ok: T,
+}
+
+/// Runs the applet; the result is its exit code.
+pub fn command(args: &[OsString]) -> i32 {
+    let [data] = args else {
+        eprintln!("usage: fim commit DATA");
+        return EXIT_CODE;
+    };
+    match serve(Path::new(data)) {
+        Ok(()) => 0,
+        Err(failure) => {
+            answer(&json!({ "error": failure.to_string() }));
+            EXIT_CODE
+        }
+    }
+}
+
+fn serve(data: &Path) -> Result<()> {
+    // A terminal sends these to all of its foreground group: the packer ends of it, and we still have to clean up.
+    sys::dispose_signals(&[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT], libc::SIG_IGN);
+    let _lock = hold(data)?;
+    let scratch = Scratch::make(data.join("tmp/commit"))?;
+    answer(&json!({ "ok": {} }));
+    for line in std::io::stdin().lock().lines() {
+        let line = line.context(|| "cannot read a request".to_string())?;
+        let request: Request = serde_json::from_str(&line).context(|| "a request makes no sense".to_string())?;
+        match perform(data, &scratch.0, request) {
+            Ok(value) => answer(&json!(Answer { ok: value })),
+            Err(failure) => answer(&json!({ "error": failure.to_string() })),
+        }
+    }
+    Ok(())
+}
+
+fn perform(data: &Path, scratch: &Path, request: Request) -> Result<Value> {
+    let upper = data.join("data");
+    let tree = scratch.join("tree");
+    match request {
+        Request::Stage { layers, below, aufs } => {
+            let entries = stage::stage(&upper, &tree, &layers, below, aufs)?;
+            Ok(json!({ "entries": entries }))
+        }
+        Request::Verify { layer, owned_by_root } => {
+            verify::verify(&layer, &tree, owned_by_root)?;
+            Ok(json!({}))
+        }
+        Request::Erase => Ok(json!({ "failed": erase::erase(&upper, scratch)? })),
+    }
+}
+
+/// Nobody may be there to read it; there is nobody else to tell.
+fn answer(value: &Value) {
+    let mut output = std::io::stdout().lock();
+    let _ = writeln!(output, "{value}").and_then(|()| output.flush());
+}
+
+/// Takes the lock that every running instance holds. The kernel drops it with us.
+fn hold(data: &Path) -> Result<File> {
+    let (lock, path) = open_lock(&data.join("work"))?;
+    let failed = || format!("cannot lock '{}'", path.display());
+    let deadline = Instant::now() + PATIENCE;
+    while !sys::lock(lock.as_fd(), ALIVE, Lock::Exclusive).context(failed)? {
+        if Instant::now() > deadline {
+            fail!(
+                "the data directory '{}' is in use by a running instance; end it, then commit",
+                data.display()
+            )
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(lock)
+}
+
+/// A directory that is new, and goes with us. One that a killed commit has left is removed.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make(path: PathBuf) -> Result<Self> {
+        remove(&path);
+        std::fs::create_dir_all(&path).context(|| format!("cannot make '{}'", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        remove(&self.0);
+    }
+}

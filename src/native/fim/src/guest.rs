@@ -1,0 +1,162 @@
+//! The first process of a guest: starts the program, passes signals on to it, reaps, and ends when all have ended.
+//!
+//! `fim guest [--directory DIR]… -- PROGRAM [ARGUMENT]…`
+//!
+//! It is process 1 of the sandbox. The kernel shields such a process from signals it has no handler for, so it reads them
+//! and sends them on. What a terminal sends reaches the program by itself.
+
+use crate::failure::EXIT_CODE;
+use crate::sys;
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Set up by the janitor: open until the program runs. See `janitor/run.rs`.
+pub const READY_DESCRIPTOR: i32 = 4;
+
+const NOT_FOUND: i32 = 127;
+const NOT_EXECUTABLE: i32 = 126;
+
+/// Signals that are passed on. SIGCHLD is among them to be noticed.
+const HEARD: [i32; 8] = [
+    libc::SIGCHLD,
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGCONT,
+];
+/// Of those, the ones that ask for the end.
+const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+/// This process must not stop with the program: it has to see it go on.
+const SHIELDED: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+
+pub fn command(arguments: &[OsString]) -> i32 {
+    let mut rest = arguments;
+    while let [option, directory, after @ ..] = rest {
+        if option != "--directory" {
+            break;
+        }
+        rest = after;
+        if std::env::set_current_dir(directory).is_ok() {
+            while let [option, _, after @ ..] = rest
+                && option == "--directory"
+            {
+                rest = after;
+            }
+        }
+    }
+    let [separator, program, words @ ..] = rest else {
+        eprintln!("usage: fim guest [--directory DIR]... -- PROGRAM [ARGUMENT]...");
+        return EXIT_CODE;
+    };
+    if separator != "--" {
+        eprintln!("fim guest: unknown option '{}'", separator.to_string_lossy());
+        return EXIT_CODE;
+    }
+    sys::close_all_on_exec(3);
+    sys::mask_signals(libc::SIG_BLOCK, &HEARD);
+    sys::dispose_signals(&SHIELDED, libc::SIG_IGN);
+    let Ok(signals) = sys::signal_descriptor(&HEARD) else {
+        eprintln!("E::the guest cannot receive signals");
+        return EXIT_CODE;
+    };
+    let started = start(program, words);
+    if let Ok(child) = started {
+        // What a terminal sent before the program was there has reached only us.
+        while let Some(signal) = sys::next_signal(signals.as_fd()) {
+            if signal.ssi_code == libc::SI_KERNEL && signal.ssi_signo as i32 != libc::SIGCHLD {
+                let _ = sys::kill(child, signal.ssi_signo as i32);
+            }
+        }
+    }
+    // Whoever made the sandbox waits for this to close before it passes on signals.
+    sys::close(READY_DESCRIPTOR);
+    match started {
+        Ok(child) => attend(child, &signals),
+        Err(code) => code,
+    }
+}
+
+fn start(program: &OsStr, words: &[OsString]) -> Result<i32, i32> {
+    let mut command = Command::new(program);
+    command.args(words);
+    // SAFETY: between fork and exec only system calls are made, on plain numbers.
+    unsafe {
+        command.pre_exec(|| {
+            // Bubblewrap was started with some of them ignored.
+            sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_DFL);
+            sys::mask_signals(libc::SIG_SETMASK, &[]);
+            Ok(())
+        });
+    }
+    match command.spawn() {
+        Ok(child) => Ok(child.id() as i32),
+        Err(error) => {
+            let name = program.to_string_lossy();
+            Err(match error.kind() {
+                ErrorKind::NotFound if !name.contains('/') => {
+                    eprintln!("{name}: command not found");
+                    NOT_FOUND
+                }
+                ErrorKind::NotFound => {
+                    eprintln!("{name}: No such file or directory");
+                    NOT_FOUND
+                }
+                _ => {
+                    eprintln!("{name}: {error}");
+                    NOT_EXECUTABLE
+                }
+            })
+        }
+    }
+}
+
+/// Passes signals on and reaps until no process is left, or, once somebody outside has asked for the end, until the program
+/// has ended. The answer is how the program itself ended.
+fn attend(program: i32, signals: &std::os::fd::OwnedFd) -> i32 {
+    let mut code = None;
+    let mut is_ending = false;
+    loop {
+        while let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) {
+            if pid == program {
+                code = Some(sys::exit_code(status));
+            }
+        }
+        if let Some(code) = code
+            && (is_ending || !has_children())
+        {
+            return code;
+        }
+        if sys::poll([(signals.as_raw_fd(), libc::POLLIN)], -1).is_err() {
+            return code.unwrap_or(EXIT_CODE);
+        }
+        while let Some(signal) = sys::next_signal(signals.as_fd()) {
+            let number = signal.ssi_signo as i32;
+            // A sender outside has no pid in here. What a process inside sends to process 1 is not for the program.
+            if number != libc::SIGCHLD && signal.ssi_code != libc::SI_KERNEL && signal.ssi_pid == 0 {
+                is_ending |= ENDING.contains(&number);
+                let _ = sys::kill(program, number);
+            }
+        }
+    }
+}
+
+fn has_children() -> bool {
+    let mut information = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: the kernel fills a structure that is valid when all zero; WNOWAIT leaves the children to `wait`.
+    let result = unsafe {
+        libc::waitid(
+            libc::P_ALL,
+            0,
+            information.as_mut_ptr(),
+            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+        )
+    };
+    result == 0
+}

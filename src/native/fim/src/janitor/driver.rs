@@ -1,0 +1,216 @@
+//! The process that serves the layers of an instance.
+//!
+//! It lives outside the namespaces it serves: the kernel closes a FUSE connection when the last reference to its mount is
+//! gone, and a server inside would be such a reference itself. So it needs no one to end it, and it can go on for other
+//! instances that share the overlay after the one that started it has ended.
+
+use super::protocol::Layer as Place;
+use crate::fail;
+use crate::failure::{Context, Failure, Result};
+use crate::sys::{self, Forked};
+use dwarfs_fuse::{Cache, Layer, Options, Source};
+use serde::{Deserialize, Serialize};
+use std::fs::OpenOptions;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What the driver complains of, in the directory of the instance that started it.
+pub const DRIVER_LOG: &str = "logs/fuse/dwarfs.log";
+
+/// Longest message; a path is at most 4096 bytes, and each may take six in JSON.
+const MESSAGE_LIMIT: usize = 1 << 16;
+
+#[derive(Deserialize, Serialize)]
+enum Message {
+    Configure {
+        uid: Option<u32>,
+        gid: Option<u32>,
+        cache_bytes: u64,
+    },
+    Open {
+        path: std::path::PathBuf,
+        offset: u64,
+        size: u64,
+    },
+    /// Serve the layer with this number, counted from 0 as they were opened; the message carries a FUSE descriptor.
+    Serve(usize),
+}
+
+/// The layers of an instance, as the holder knows them: the process that serves them, and the way to tell it.
+pub struct Layers {
+    /// As processes outside see it.
+    pub driver: i32,
+    /// Readable when the driver has ended.
+    end: OwnedFd,
+    /// Absent when the driver is another instance's, which has mounted everything already.
+    socket: Option<OwnedFd>,
+}
+
+impl Layers {
+    /// Those of a running instance. To be called outside of the namespaces, in which the pid means nothing.
+    pub fn shared(driver: i32) -> Result<Layers> {
+        let end = sys::process_descriptor(driver).context(|| "the DwarFS driver has ended".to_string())?;
+        Ok(Layers {
+            driver,
+            end,
+            socket: None,
+        })
+    }
+
+    /// Forks a driver. Only for a process with a single thread.
+    pub fn serve(log: &Path) -> Result<Layers> {
+        let (ours, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
+        match sys::clone(0).context(|| "cannot start the DwarFS driver".to_string())? {
+            Forked::Parent(driver) => Ok(Layers {
+                socket: Some(ours),
+                ..Layers::shared(driver)?
+            }),
+            Forked::Child => {
+                drop(ours);
+                let code = match detach(log, &theirs).and_then(|socket| answer_requests(socket.as_fd())) {
+                    Ok(()) => 0,
+                    Err(failure) => {
+                        eprintln!("E::{failure}");
+                        crate::failure::EXIT_CODE
+                    }
+                };
+                std::process::exit(code)
+            }
+        }
+    }
+
+    /// Opens and checks layers, lowest first. `root` shows every file as owned by the root of the mounting namespace, which
+    /// is the only user it has.
+    pub fn open(&self, layers: &[Place], cache_bytes: u64, root: bool) -> Result<()> {
+        let owner = root.then_some(0);
+        self.tell(
+            &Message::Configure {
+                uid: owner,
+                gid: owner,
+                cache_bytes,
+            },
+            None,
+        )?;
+        for layer in layers {
+            self.tell(
+                &Message::Open {
+                    path: layer.path.clone(),
+                    offset: layer.offset,
+                    size: layer.size,
+                },
+                None,
+            )?;
+        }
+        self.hear()?;
+        layers.iter().try_for_each(|_| self.hear())
+    }
+
+    /// Serves the layer with this number on a descriptor of `/dev/fuse` that is mounted.
+    pub fn attach(&self, index: usize, fuse: BorrowedFd<'_>) -> Result<()> {
+        self.tell(&Message::Serve(index), Some(fuse))?;
+        self.hear()
+    }
+
+    /// Whether another instance has mounted everything.
+    pub fn is_shared(&self) -> bool {
+        self.socket.is_none()
+    }
+
+    /// For `poll`.
+    pub fn end_descriptor(&self) -> i32 {
+        self.end.as_raw_fd()
+    }
+
+    fn socket(&self) -> Result<BorrowedFd<'_>> {
+        let Some(socket) = &self.socket else {
+            fail!("the layers of another instance cannot be changed")
+        };
+        Ok(socket.as_fd())
+    }
+
+    fn tell(&self, message: &Message, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
+        let text = serde_json::to_vec(message).context(|| "cannot encode a message".to_string())?;
+        sys::send(self.socket()?, &text, descriptor).context(|| "the DwarFS driver has ended".to_string())
+    }
+
+    fn hear(&self) -> Result<()> {
+        let (reply, _) =
+            sys::receive(self.socket()?, MESSAGE_LIMIT).context(|| "the DwarFS driver has ended".to_string())?;
+        match reply.split_first() {
+            Some((b'+', _)) => Ok(()),
+            Some((_, text)) => Err(Failure(String::from_utf8_lossy(text).into_owned())),
+            None => fail!("the DwarFS driver has ended; its log is in the instance directory"),
+        }
+    }
+}
+
+/// Leaves the terminal and everything else of the caller, so that neither ^C nor ^Z reaches it and no pipe of the caller
+/// stays open because of it.
+fn detach(log: &Path, socket: &OwnedFd) -> Result<OwnedFd> {
+    let failed = || "cannot detach the DwarFS driver".to_string();
+    sys::set_name(c"fim-dwarfs");
+    dwarfs_fuse::tune_allocator();
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .context(failed)?;
+    let log = OpenOptions::new().append(true).create(true).open(log).context(failed)?;
+    sys::become_session([null.as_fd(), null.as_fd(), log.as_fd()], socket.as_fd()).context(failed)
+}
+
+fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
+    let mut options = Options::default();
+    let mut cache: Option<Arc<Cache>> = None;
+    let mut layers: Vec<Option<Layer>> = Vec::new();
+    let mut serving = Vec::new();
+    loop {
+        let (text, descriptor) =
+            sys::receive(socket, MESSAGE_LIMIT).context(|| "cannot hear the holder".to_string())?;
+        if text.is_empty() {
+            break;
+        }
+        let message: Message = serde_json::from_slice(&text).context(|| "cannot understand the holder".to_string())?;
+        let result = match (message, descriptor) {
+            (Message::Configure { uid, gid, cache_bytes }, _) => {
+                options = Options {
+                    uid,
+                    gid,
+                    cache_bytes,
+                    ..options
+                };
+                cache = Some(Cache::new(cache_bytes));
+                Ok(())
+            }
+            (Message::Open { path, offset, size }, _) => {
+                let source = Source {
+                    path,
+                    offset,
+                    size: Some(size),
+                };
+                let shared = cache.get_or_insert_with(|| Cache::new(options.cache_bytes)).clone();
+                Layer::open(&source, &options, shared)
+                    .map(|layer| layers.push(Some(layer)))
+                    .map_err(|error| Failure(error.to_string()))
+            }
+            (Message::Serve(index), Some(fuse)) => match layers.get_mut(index).and_then(Option::take) {
+                Some(layer) => layer
+                    .serve(fuse)
+                    .map(|layer| serving.push(layer))
+                    .context(|| format!("cannot serve layer {index}")),
+                None => Err(Failure(format!("there is no layer {index}"))),
+            },
+            (Message::Serve(_), None) => Err(Failure("no descriptor to serve".to_string())),
+        };
+        let reply = match result {
+            Ok(()) => b"+".to_vec(),
+            Err(failure) => format!("-{failure}").into_bytes(),
+        };
+        sys::send(socket, &reply, None).context(|| "cannot answer the holder".to_string())?;
+    }
+    for layer in serving {
+        layer.join().context(|| "a layer ended early".to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The directory of an instance: made before anything is put there, removed when everything is gone.
+
+use crate::failure::{Context, Result};
+use crate::janitor::session::start_time;
+use std::fs::{DirBuilder, Metadata, Permissions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Rooms of an instance, outermost first. `docs/directories.md` says what is in them.
+const ROOMS: [&str; 13] = [
+    "layers",
+    "logs",
+    "logs/bwrap",
+    "logs/daemon",
+    "logs/daemon/guest",
+    "logs/daemon/host",
+    "logs/dispatcher",
+    "logs/fuse",
+    "mount",
+    "portal",
+    "portal/daemon",
+    "portal/dispatcher/guest",
+    "portal/dispatcher/host",
+];
+
+/// Says whose instance a directory is: pid, its start time, and the pid namespace in which the pid counts.
+const OWNER: &str = "owner";
+
+pub struct Instance {
+    pub directory: PathBuf,
+}
+
+impl Instance {
+    /// Makes the directory under a hidden name and renames it once it says whose it is, so that no one takes it for a
+    /// leftover in between.
+    pub fn make(directory: &Path, pid: u32) -> Result<Instance> {
+        let name = directory.file_name().unwrap_or_default().to_string_lossy();
+        let hidden = directory.with_file_name(format!(".{name}"));
+        remove(&hidden);
+        remove(directory);
+        let failed = || format!("cannot make the instance directory '{}'", directory.display());
+        let make = |path: &Path| {
+            DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(path)
+                .context(failed)
+        };
+        make(&hidden)?;
+        for room in ROOMS {
+            make(&hidden.join(room))?;
+        }
+        std::fs::write(hidden.join(OWNER), owner(pid)).context(failed)?;
+        std::fs::rename(&hidden, directory).context(failed)?;
+        Ok(Instance {
+            directory: directory.to_path_buf(),
+        })
+    }
+
+    /// Under another name first: whoever still writes into it by its path must not bring part of it back.
+    pub fn remove(self) {
+        let name = self.directory.file_name().unwrap_or_default().to_string_lossy();
+        let hidden = self.directory.with_file_name(format!(".{name}"));
+        match std::fs::rename(&self.directory, &hidden) {
+            Ok(()) => remove(&hidden),
+            Err(_) => remove(&self.directory),
+        }
+    }
+
+    /// Removes directories of instances whose process is gone.
+    pub fn sweep(&self) {
+        let Some(parent) = self.directory.parent() else { return };
+        for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let number = name.trim_start_matches('.').split('-').next().unwrap_or_default();
+            let Ok(pid) = number.parse::<u32>() else {
+                continue;
+            };
+            let said = std::fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
+            let same_namespace = said.is_empty() || said.ends_with(&pid_namespace());
+            let lives = start_time(pid as i32).is_some() && (said.is_empty() || said == owner(pid));
+            if same_namespace && !lives {
+                remove(&entry.path());
+            }
+        }
+    }
+}
+
+fn owner(pid: u32) -> String {
+    format!("{pid} {} {}", start_time(pid as i32).unwrap_or(0), pid_namespace())
+}
+
+fn pid_namespace() -> String {
+    std::fs::read_link("/proc/self/ns/pid")
+        .map(|link| link.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// Removes a tree, but nothing of another file system: what is mounted below it is not ours to remove. Overlays leave
+/// directories without permissions, which their owner has to grant first.
+pub fn remove(path: &Path) {
+    if let Ok(metadata) = std::fs::symlink_metadata(path) {
+        remove_within(path, &metadata, metadata.dev());
+    }
+}
+
+fn remove_within(path: &Path, metadata: &Metadata, device: u64) {
+    if metadata.dev() != device {
+        return;
+    }
+    if !metadata.is_dir() {
+        let _ = std::fs::remove_file(path);
+        return;
+    }
+    if metadata.permissions().mode() & 0o700 != 0o700 {
+        let _ = std::fs::set_permissions(path, Permissions::from_mode(0o700));
+    }
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+        if let Ok(metadata) = entry.metadata() {
+            remove_within(&entry.path(), &metadata, device);
+        }
+    }
+    let _ = std::fs::remove_dir(path);
+}

@@ -1,0 +1,232 @@
+//! Holds the mounts of one instance and cleans up after it, whatever happens to the boot program.
+//!
+//! Three processes of this program: the janitor, outside, which watches the boot program and removes the directories; the
+//! holder, first process of the instance's namespaces, which mounts and runs; and the driver, outside, which serves the
+//! layers. Each end is noticed by the closing of a descriptor, never by looking again and again.
+
+mod driver;
+mod holder;
+mod instance;
+mod overlay;
+mod protocol;
+mod requests;
+mod run;
+mod session;
+
+use crate::fail;
+use crate::failure::{Context, EXIT_CODE, Failure, Result};
+use crate::sys::{self, Forked};
+use driver::{DRIVER_LOG, Layers};
+use holder::Holder;
+use instance::Instance;
+pub use instance::remove;
+use protocol::{Done, Open, Operation, answer};
+use requests::Requests;
+pub use session::{ALIVE, open_lock};
+use session::{Role, Session};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+/// Requests come in here, replies go out there. 0, 1 and 2 are the guest's.
+pub const REQUESTS: i32 = 3;
+pub const REPLIES: i32 = 4;
+
+/// `fim janitor`.
+pub fn command() -> i32 {
+    sys::set_name(c"fim-janitor");
+    sys::close_all_on_exec(3);
+    // The boot program decides what follows from them.
+    sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
+    // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
+    let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
+    let mut requests = Requests::new(requests);
+    let result = match requests.next() {
+        Ok(Some(request)) => match request.operation {
+            Operation::Open(open) => keep(request.id, &open, requests, replies),
+            _ => answer::<Done>(
+                &mut replies,
+                request.id,
+                Err(Failure("the first request must be 'open'".to_string())),
+            ),
+        },
+        Ok(None) => Ok(()),
+        Err(failure) => Err(failure),
+    };
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            eprintln!("E::{failure}");
+            EXIT_CODE
+        }
+    }
+}
+
+/// Makes the instance, waits for its end and removes it.
+fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<()> {
+    let boot = requests.watch().context(|| "cannot copy a descriptor".to_string())?;
+    let instance = match Instance::make(&open.instance, open.pid) {
+        Ok(instance) => instance,
+        Err(failure) => return answer::<Done>(&mut replies, id, Err(failure)),
+    };
+    let is_abandoned = || sys::poll([(boot.as_raw_fd(), 0)], 0).is_ok_and(|[closed]| closed);
+    let result = Session::decide(&open.data, &open.name(), &open.stack, is_abandoned);
+    let session = match result {
+        Ok(session) => session,
+        Err(failure) => {
+            instance.remove();
+            return answer::<Done>(&mut replies, id, Err(failure));
+        }
+    };
+    let mut answers = replies.try_clone().context(|| "cannot copy a descriptor".to_string())?;
+    let holder = match start_holder(id, open, &session, requests, replies) {
+        Ok(holder) => holder,
+        Err(failure) => {
+            session.leave();
+            instance.remove();
+            return answer::<Done>(&mut answers, id, Err(failure));
+        }
+    };
+    instance.sweep();
+    let ended = sys::process_descriptor(holder);
+    let ended = ended.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+    let _ = sys::poll([(boot.as_raw_fd(), 0), (ended, libc::POLLIN)], -1);
+    let _ = sys::kill(holder, libc::SIGKILL);
+    session.retire();
+    instance.remove();
+    session.allow_others();
+    // Both holders of the replies have now let go, which tells the boot program that the instance is gone. What follows
+    // is the kernel's work on namespaces that nobody can see any more, and takes some milliseconds.
+    drop(answers);
+    sys::wait(holder, 0);
+    // A driver that other instances still use goes on without us.
+    if session.leave() {
+        while sys::wait(-1, 0).is_some() {}
+    }
+    Ok(())
+}
+
+/// Forks the holder and gives its pid. The holder itself never returns.
+fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, replies: File) -> Result<i32> {
+    let layers = match session.role {
+        Role::First => Layers::serve(&open.instance.join(DRIVER_LOG))?,
+        Role::Joined { driver, .. } => Layers::shared(driver)?,
+    };
+    let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+    let (forked, own_users) = enter(&session.role)?;
+    let holder = match forked {
+        Forked::Parent(holder) => holder,
+        Forked::Child => {
+            drop(writer);
+            let held = begin(reader).and_then(|outside_pid| {
+                let mut holder = Holder {
+                    open,
+                    session,
+                    layers,
+                    own_users,
+                    outside_pid,
+                    overlay_server: None,
+                    replies,
+                };
+                holder.prepare(id)?;
+                holder.serve(requests)
+            });
+            let code = match held {
+                Ok(()) => 0,
+                Err(failure) => {
+                    eprintln!("E::{failure}");
+                    EXIT_CODE
+                }
+            };
+            std::process::exit(code)
+        }
+    };
+    let is_new = own_users && matches!(session.role, Role::First);
+    let mapped = if is_new { map_users(holder) } else { Ok(()) };
+    let begun = mapped.and_then(|()| {
+        let number = holder.to_le_bytes();
+        File::from(writer)
+            .write_all(&number)
+            .context(|| "the holder has ended".to_string())
+    });
+    if begun.is_err() {
+        let _ = sys::kill(holder, libc::SIGKILL);
+        sys::wait(holder, 0);
+    }
+    begun.map(|()| holder)
+}
+
+/// The holder's first steps: waits until its users are there, and learns its pid as others see it.
+fn begin(start: OwnedFd) -> Result<i32> {
+    sys::set_name(c"fim-holder");
+    sys::die_with_parent().context(|| "cannot watch the janitor".to_string())?;
+    let mut number = [0; 4];
+    // Ends without a number when the janitor has ended before it could write one.
+    File::from(start)
+        .read_exact(&mut number)
+        .context(|| "the janitor has ended".to_string())?;
+    Ok(i32::from_le_bytes(number))
+}
+
+/// Forks into namespaces: new ones, or for a shared overlay a copy of those of the instance that mounted it. The answer
+/// says whether the users are its own.
+fn enter(role: &Role) -> Result<(Forked, bool)> {
+    const NEW: i32 = libc::CLONE_NEWNS | libc::CLONE_NEWPID;
+    match role {
+        Role::First => {
+            if sys::effective_uid() == 0
+                && let Ok(forked) = sys::clone(NEW)
+            {
+                return Ok((forked, false));
+            }
+            let forked = sys::clone(NEW | libc::CLONE_NEWUSER)
+                .context(|| "this host does not allow user namespaces, which the sandbox is made of".to_string())?;
+            Ok((forked, true))
+        }
+        Role::Joined { user, mount, .. } => join(user.as_ref(), mount, NEW),
+    }
+}
+
+/// A process in between enters the namespaces, makes the holder as its sibling, and ends.
+fn join(user: Option<&OwnedFd>, mount: &OwnedFd, new: i32) -> Result<(Forked, bool)> {
+    let failed = || "cannot enter the namespaces of the running instance".to_string();
+    let (reader, writer) = sys::pipe().context(failed)?;
+    match sys::clone(0).context(failed)? {
+        Forked::Child => {
+            drop(reader);
+            let forked = user
+                .map_or(Ok(()), |user| sys::enter_namespace(user.as_fd(), libc::CLONE_NEWUSER))
+                .and_then(|()| sys::enter_namespace(mount.as_fd(), libc::CLONE_NEWNS))
+                .and_then(|()| sys::clone(new | libc::CLONE_PARENT));
+            match forked {
+                Ok(Forked::Child) => Ok((Forked::Child, user.is_some())),
+                Ok(Forked::Parent(holder)) => {
+                    let _ = File::from(writer).write_all(&holder.to_le_bytes());
+                    std::process::exit(0)
+                }
+                Err(_) => std::process::exit(EXIT_CODE),
+            }
+        }
+        Forked::Parent(between) => {
+            drop(writer);
+            let mut number = [0; 4];
+            let read = File::from(reader).read_exact(&mut number);
+            sys::wait(between, 0);
+            if read.is_err() {
+                fail!("{}", failed())
+            }
+            Ok((Forked::Parent(i32::from_le_bytes(number)), user.is_some()))
+        }
+    }
+}
+
+/// Makes the caller the root of the new user namespace, and its only user.
+fn map_users(holder: i32) -> Result<()> {
+    let write = |name: &str, text: String| {
+        let path = format!("/proc/{holder}/{name}");
+        std::fs::write(&path, text).context(|| format!("cannot write '{path}'; the host may forbid user namespaces"))
+    };
+    write("setgroups", "deny".to_string())?;
+    write("uid_map", format!("0 {} 1\n", sys::effective_uid()))?;
+    write("gid_map", format!("0 {} 1\n", sys::effective_gid()))
+}

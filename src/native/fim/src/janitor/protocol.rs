@@ -1,0 +1,149 @@
+//! What the boot program and the janitor say to each other: one JSON object per line, requests on one descriptor and
+//! replies on another. Each reply carries the number of its request; only `run` is answered later than what follows it.
+
+use crate::failure::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Longest request. A command line of the kernel's largest size fits with room to spare.
+pub const REQUEST_LIMIT: usize = 16 << 20;
+
+#[derive(Deserialize)]
+pub struct Request {
+    pub id: u64,
+    #[serde(flatten)]
+    pub operation: Operation,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum Operation {
+    /// Makes the instance directory and the namespaces. The first request, and only that.
+    Open(Open),
+    /// Mounts layers on `layers/0`, `layers/1`, … of the instance, lowest first.
+    MountLayers { layers: Vec<Layer>, cache_bytes: u64 },
+    /// Mounts the kernel's overlay of the first `layers` layers and the data directory on `mount` of the instance.
+    MountOverlay { layers: usize },
+    /// The same by a program that serves it through FUSE in the foreground. It is started in the directory of the instance,
+    /// where the data directory is bound to `data`, and ends with the instance; so its overlay cannot be shared.
+    ServeOverlay { argv: Vec<String> },
+    /// Makes FIFOs, relative to the instance, with mode 0600.
+    MakeFifos { paths: Vec<PathBuf> },
+    /// Reads a regular file of the merged root, at most `limit` bytes.
+    ReadRoot { path: PathBuf, limit: u64 },
+    /// Runs the sandbox with the descriptors 0, 1 and 2 of the janitor. Answered when it has ended.
+    Run(Run),
+    /// Sends a signal to the program that runs. With `spare_terminal` only if the terminal has not just sent it itself.
+    Signal { signal: i32, spare_terminal: bool },
+}
+
+#[derive(Deserialize)]
+pub struct Open {
+    /// Directory of the instance; its parent is there. Named by `pid`, with `-N` behind it where one process has several.
+    pub instance: PathBuf,
+    /// Process whose instance it is.
+    pub pid: u32,
+    /// Directory with the upper directory `data` and with `work`. Both are there.
+    pub data: PathBuf,
+    /// Identifies the layers: instances with equal stacks can share an overlay.
+    pub stack: String,
+}
+
+impl Open {
+    /// The name of the instance's directory.
+    pub fn name(&self) -> String {
+        self.instance
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Layer {
+    pub path: PathBuf,
+    pub offset: u64,
+    pub size: u64,
+}
+
+#[derive(Deserialize)]
+pub struct Run {
+    /// Program and arguments; each character is one byte (U+0000 to U+00FF), so any byte string can be said.
+    pub argv: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub struct Reply<T: Serialize> {
+    pub id: u64,
+    #[serde(flatten)]
+    pub result: Outcome<T>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome<T> {
+    Ok(T),
+    Error(String),
+}
+
+#[derive(Serialize)]
+pub struct Opened {
+    /// First process of the namespaces, as this process sees it.
+    pub holder: i32,
+    /// Whether the overlay of a running instance is shared; then there is nothing left to mount.
+    pub shared: bool,
+    /// Whether the namespaces have users of their own, with the caller as the only one.
+    pub own_users: bool,
+}
+
+#[derive(Serialize)]
+pub struct Ended {
+    pub code: i32,
+    /// False when the sandbox could not be made; then `code` is bubblewrap's.
+    pub started: bool,
+    /// What the driver has complained of, if anything: files that could not be read.
+    pub damage: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Signalled {
+    /// The terminal had sent it already.
+    pub spared: bool,
+}
+
+#[derive(Serialize)]
+pub struct Content {
+    /// Each character is one byte. Absent when there is no such regular file.
+    pub content: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Done {}
+
+/// Writes one reply line.
+pub fn answer<T: Serialize>(replies: &mut File, id: u64, result: Result<T>) -> Result<()> {
+    let result = match result {
+        Ok(value) => Outcome::Ok(value),
+        Err(failure) => Outcome::Error(failure.0),
+    };
+    let mut line = serde_json::to_vec(&Reply { id, result }).context(|| "cannot encode a reply".to_string())?;
+    line.push(b'\n');
+    replies
+        .write_all(&line)
+        .context(|| "cannot reply to the boot program".to_string())
+}
+
+/// Bytes as a string whose characters are the bytes.
+pub fn from_bytes(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// The bytes that a string of such characters stands for. `None` if a character is beyond U+00FF.
+pub fn to_bytes(text: &str) -> Option<Vec<u8>> {
+    text.chars()
+        .map(|character| u8::try_from(u32::from(character)).ok())
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! The sandbox as a child process.
+
+use super::protocol::{Run, to_bytes};
+use crate::fail;
+use crate::failure::{Context, Failure, Result};
+use crate::guest::READY_DESCRIPTOR;
+use crate::sys;
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+/// Where the sandbox reports, in the child.
+const STATUS_DESCRIPTOR: i32 = 3;
+
+/// Signals that bubblewrap's own processes must survive: those of a terminal are for the program, and those of a caller
+/// are sent on to it by us. The guest's first process gives the program the default effect again.
+const SHIELDED: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+const DEFAULT: [i32; 4] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGPIPE];
+
+pub struct Program {
+    pub child: i32,
+    status: File,
+    said: String,
+    /// Closed once the program runs.
+    ready: Option<File>,
+    /// Signals that came before.
+    waiting: Vec<i32>,
+    is_killed: bool,
+}
+
+/// A line of bubblewrap's report.
+#[derive(Deserialize)]
+struct Report {
+    #[serde(rename = "child-pid")]
+    child_pid: Option<i32>,
+    #[serde(rename = "exit-code")]
+    exit_code: Option<i32>,
+}
+
+impl Program {
+    pub fn start(run: &Run) -> Result<Program> {
+        let mut words = Vec::with_capacity(run.argv.len());
+        for word in &run.argv {
+            let Some(bytes) = to_bytes(word) else {
+                fail!("a word of the command line is not made of bytes")
+            };
+            words.push(OsString::from_vec(bytes));
+        }
+        let Some((program, arguments)) = words.split_first() else {
+            fail!("the command line is empty")
+        };
+        let (status, report) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::inherit())
+            .stdout(Stdio::inherit())
+            .stderr(Stdio::inherit());
+        let (ready, announce) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+        let places = [
+            (report.as_raw_fd(), STATUS_DESCRIPTOR),
+            (announce.as_raw_fd(), READY_DESCRIPTOR),
+        ];
+        // SAFETY: between fork and exec only system calls are made, on plain numbers.
+        unsafe {
+            command.pre_exec(move || {
+                sys::dispose_signals(&SHIELDED, libc::SIG_IGN);
+                sys::dispose_signals(&DEFAULT, libc::SIG_DFL);
+                sys::mask_signals(libc::SIG_SETMASK, &[]);
+                sys::place_descriptors(places)
+            });
+        }
+        let child = command
+            .spawn()
+            .context(|| format!("cannot start '{}'", program.to_string_lossy()))?;
+        let pid = i32::try_from(child.id()).map_err(|_| Failure("a process has an impossible number".to_string()))?;
+        sys::do_not_block(&status).context(|| "cannot read the sandbox's report".to_string())?;
+        let ready = Some(File::from(ready));
+        Ok(Program {
+            child: pid,
+            status: File::from(status),
+            said: String::new(),
+            ready,
+            waiting: Vec::new(),
+            is_killed: false,
+        })
+    }
+
+    /// For `poll`: readable when `announced` is to be called. Negative when it has been.
+    pub fn ready_descriptor(&self) -> i32 {
+        self.ready.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    /// The program runs, or never will: it gets what was sent before.
+    pub fn announced(&mut self) {
+        self.ready = None;
+        for signal in std::mem::take(&mut self.waiting) {
+            self.signal(signal);
+        }
+    }
+
+    /// Whether the program has been started, so that a terminal's signals reach it.
+    pub fn is_ready(&self) -> bool {
+        self.ready.is_none()
+    }
+
+    /// Tells the guest's first process, which passes it on to the program, once that runs. SIGKILL ends the sandbox.
+    pub fn signal(&mut self, signal: i32) {
+        if signal != libc::SIGKILL && !self.is_ready() {
+            self.waiting.push(signal);
+            return;
+        }
+        let first = self.reports().find_map(|report| report.child_pid);
+        self.is_killed |= signal == libc::SIGKILL;
+        // The end of a first process takes all others with it.
+        let _ = match first {
+            Some(first) => sys::kill(first, signal),
+            None => sys::kill(self.child, libc::SIGKILL),
+        };
+    }
+
+    /// Whether the sandbox was made and its program ran, or would have if we had not ended it; asked after the child has
+    /// ended.
+    pub fn has_started(&mut self) -> bool {
+        self.is_killed || self.reports().any(|report| report.exit_code.is_some())
+    }
+
+    fn reports(&mut self) -> impl Iterator<Item = Report> + '_ {
+        // Without blocking: what is there is read, and the error that says so ends it.
+        let mut bytes = Vec::new();
+        let _ = self.status.read_to_end(&mut bytes);
+        self.said.push_str(&String::from_utf8_lossy(&bytes));
+        self.said.lines().filter_map(|line| serde_json::from_str(line).ok())
+    }
+}

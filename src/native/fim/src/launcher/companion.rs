@@ -1,0 +1,49 @@
+//! The janitor, started before the boot program so that both load at the same time. Which instance it is for, and what it
+//! mounts, the boot program tells it.
+
+use crate::failure::{Context, Result};
+use crate::janitor::{REPLIES, REQUESTS};
+use crate::sys;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+pub struct Companion {
+    requests: OwnedFd,
+    replies: OwnedFd,
+}
+
+/// Starts the janitor if the caller's words run a program. The commands that only read or change the image need none.
+pub fn start(application: &Path) -> Result<Option<Companion>> {
+    let is_program = match std::env::args_os().nth(1) {
+        Some(word) => word == "fim-exec" || word == "fim-root" || !word.as_encoded_bytes().starts_with(b"fim-"),
+        None => true,
+    };
+    if !is_program {
+        return Ok(None);
+    }
+    let failed = || "cannot start the janitor".to_string();
+    let (requests, our_requests) = sys::pipe().context(failed)?;
+    let (our_replies, replies) = sys::pipe().context(failed)?;
+    let places = [(requests.as_raw_fd(), REQUESTS), (replies.as_raw_fd(), REPLIES)];
+    let mut command = Command::new(application.join("bin/fim"));
+    command.arg("janitor").env_clear();
+    // SAFETY: between fork and exec only system calls are made, on plain numbers.
+    unsafe { command.pre_exec(move || sys::place_descriptors(places)) };
+    command.spawn().context(failed)?;
+    for ours in [&our_requests, &our_replies] {
+        sys::keep_on_exec(ours).context(failed)?;
+    }
+    Ok(Some(Companion {
+        requests: our_requests,
+        replies: our_replies,
+    }))
+}
+
+impl Companion {
+    /// For the boot program: where requests are written and where replies are read.
+    pub fn descriptors(&self) -> String {
+        format!("{},{}", self.requests.as_raw_fd(), self.replies.as_raw_fd())
+    }
+}

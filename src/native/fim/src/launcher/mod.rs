@@ -1,0 +1,118 @@
+//! The head of an image: unpacks runtime and tools once, then becomes the boot program.
+//!
+//! It runs from the image file itself, and while it does nobody can open that file for writing. So it does as little as
+//! possible and leaves by `execve`; nothing that stays may run from the image.
+
+mod companion;
+mod image;
+mod place;
+mod unpack;
+
+use crate::fail;
+use crate::failure::{Context, EXIT_CODE, Result};
+use image::Image;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Variables that would change how the runtime or its loader behaves. They come from the caller, and an image must run
+/// the same whatever its caller has set. `LD_LIBRARY_PATH` stays for the host's programs: our loader does not look at it.
+const DROPPED_PREFIXES: [&str; 5] = ["BUN_", "JSC_", "MIMALLOC_", "NODE_", "LD_"];
+
+/// The loader that starts every dynamic tool: the image brings its own C library.
+#[cfg(target_arch = "x86_64")]
+const LOADER: &str = "lib/ld-linux-x86-64.so.2";
+#[cfg(target_arch = "aarch64")]
+const LOADER: &str = "lib/ld-linux-aarch64.so.1";
+
+/// Starts the image whose head this program is. Never returns.
+pub fn run(reserved_offset: u64) -> ! {
+    if is_set("FIM_MAIN_OFFSET") {
+        println!("{reserved_offset}");
+        std::process::exit(0);
+    }
+    let Err(failure) = start(reserved_offset);
+    eprintln!("C::{failure}");
+    std::process::exit(EXIT_CODE);
+}
+
+fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
+    let image = Image::open(reserved_offset)?;
+    let global = place::choose()?;
+    let application = place::application(&global, &image)?;
+    unpack::ensure(&image, &application)?;
+    become_boot(&image, &global, &application)
+}
+
+fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::convert::Infallible> {
+    let variables = [
+        ("FIM_BIN_SELF", image.path.clone().into_os_string()),
+        ("FIM_OFFSET", image.reserved_offset.to_string().into()),
+        ("FIM_DIR_GLOBAL", global.into()),
+        ("FIM_DIR_APP", application.into()),
+        ("FIM_VERSION", image.table.version.clone().into()),
+        ("FIM_COMMIT", image.table.commit.clone().into()),
+        ("FIM_TIMESTAMP", image.table.timestamp.clone().into()),
+    ];
+    if is_set("FIM_MAIN_ENVIRONMENT") {
+        use std::io::Write;
+        use std::os::unix::ffi::OsStrExt;
+        let text: Vec<u8> = variables
+            .iter()
+            .flat_map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat())
+            .collect();
+        std::io::stdout()
+            .write_all(&text)
+            .context(|| "cannot write to standard output".to_string())?;
+        std::process::exit(0);
+    }
+    let mut command = Command::new(application.join(LOADER));
+    command
+        .arg("--library-path")
+        .arg(application.join("lib"))
+        .arg(application.join("bin/boot"))
+        .args(std::env::args_os().skip(1));
+    for name in dropped(std::env::vars_os().map(|(name, _)| name)) {
+        command.env_remove(name);
+    }
+    command.envs(variables).env_remove("FIM_LOST_DIRECTORY");
+    // The runtime does not start in a directory that was removed.
+    if std::env::current_dir().is_err() {
+        command.current_dir("/").env("FIM_LOST_DIRECTORY", "1");
+    }
+    // The janitor starts while the runtime does: neither waits for the other.
+    let companion = companion::start(application)?;
+    if let Some(companion) = &companion {
+        command.env("FIM_JANITOR", companion.descriptors());
+    }
+    let error = command.exec();
+    fail!(
+        "cannot start '{}': {error}; if its directory does not allow programs to run, set FIM_DIR_GLOBAL to one that does",
+        application.join("bin/boot").display()
+    )
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+fn dropped(names: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    use std::os::unix::ffi::OsStrExt;
+    let is_dropped = |name: &OsStr| {
+        DROPPED_PREFIXES
+            .iter()
+            .any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
+            && name != "LD_LIBRARY_PATH"
+    };
+    names.filter(move |name| is_dropped(name))
+}
+
+/// Reads exactly `length` bytes at `offset` or says which part is cut short.
+fn read_exactly(file: &std::fs::File, offset: u64, length: usize, part: &str) -> Result<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, offset)
+        .context(|| format!("the image is damaged: its {part} cannot be read"))?;
+    Ok(bytes)
+}

@@ -1,0 +1,141 @@
+//! Where runtime and instances live: the global directory and the application directory below it.
+//!
+//! Programs are executed from there, so nobody but the caller and root may be able to change it. `/tmp/fim` can be made by
+//! any user of the host; it is used only when it is ours or root's and no one else can write to it, and otherwise a
+//! directory that carries our user id takes its place.
+
+use super::image::Image;
+use crate::fail;
+use crate::failure::{Context, Failure, Result};
+use crate::sys;
+use std::fs::{DirBuilder, Metadata};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+const DEFAULT: &str = "/tmp/fim";
+const STICKY: u32 = 0o1000;
+const OTHERS_WRITE: u32 = 0o022;
+
+/// The global directory, made if it is not there.
+pub fn choose() -> Result<PathBuf> {
+    if let Some(chosen) = std::env::var_os("FIM_DIR_GLOBAL").filter(|value| !value.is_empty()) {
+        let path = PathBuf::from(chosen);
+        if !path.is_absolute() {
+            fail!("FIM_DIR_GLOBAL is '{}' but must be an absolute path", path.display())
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&path)
+            .context(|| {
+                format!(
+                    "cannot make '{}', the directory that FIM_DIR_GLOBAL names",
+                    path.display()
+                )
+            })?;
+        return match refusal(&path, Trust::OursOrRoots) {
+            None => Ok(path),
+            Some(reason) => fail!("FIM_DIR_GLOBAL is '{}', which cannot be used: {reason}", path.display()),
+        };
+    }
+    let own = PathBuf::from(format!("{DEFAULT}-{}", sys::effective_uid()));
+    if claim(Path::new(DEFAULT)).is_ok() {
+        return Ok(PathBuf::from(DEFAULT));
+    }
+    match claim(&own) {
+        Ok(()) => Ok(own),
+        Err(reason) => fail!(
+            "neither '{DEFAULT}' nor '{}' can be used: {reason}; set FIM_DIR_GLOBAL to a directory of yours",
+            own.display()
+        ),
+    }
+}
+
+/// The application directory of an image, made if it is not there: `app/{commit}_{timestamp}`, or with the first digits
+/// of the tool table's digest behind it where another build has taken that name.
+pub fn application(global: &Path, image: &Image) -> Result<PathBuf> {
+    let parent = global.join("app");
+    make(&parent)?;
+    let plain = parent.join(format!("{}_{}", image.table.commit, image.table.timestamp));
+    let name = match std::fs::read(plain.join(MARK)) {
+        Ok(table) if table != image.table_bytes => {
+            let digest = image.digest();
+            let digits = digest.get(..12).unwrap_or_default();
+            parent.join(format!("{}_{}.{digits}", image.table.commit, image.table.timestamp))
+        }
+        _ => plain,
+    };
+    for directory in [
+        &name,
+        &name.join("bin"),
+        &name.join("lib"),
+        &name.join("sbin"),
+        &name.join("instance"),
+    ] {
+        make(directory)?;
+    }
+    Ok(name)
+}
+
+/// A copy of the tool table that an application directory was unpacked for, written when all is there.
+pub const MARK: &str = "tools.json";
+
+fn make(path: &Path) -> Result<()> {
+    match refusal(path, Trust::Ours) {
+        None => Ok(()),
+        Some(_) => claim(path).map_err(|reason| {
+            Failure(format!(
+                "cannot use '{}': {reason}; set FIM_DIR_GLOBAL to a directory of yours",
+                path.display()
+            ))
+        }),
+    }
+}
+
+/// Makes a directory, or finds it fit for use. The answer says why it is not.
+fn claim(path: &Path) -> std::result::Result<(), String> {
+    match DirBuilder::new().mode(0o755).create(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => match refusal(path, Trust::Ours) {
+            None => Ok(()),
+            Some(reason) => Err(reason),
+        },
+        Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => Err("its file system is full".to_string()),
+        Err(error) => Err(format!("it cannot be made: {error}")),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Ours,
+    /// A directory that the user chose may belong to root if it is sticky, as `/tmp` itself.
+    OursOrRoots,
+}
+
+/// Why a directory cannot be used, if it cannot.
+fn refusal(path: &Path, trust: Trust) -> Option<String> {
+    let metadata = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) => return Some(error.to_string()),
+    };
+    refusal_of(&metadata, trust, sys::effective_uid())
+}
+
+fn refusal_of(metadata: &Metadata, trust: Trust, uid: u32) -> Option<String> {
+    let sticky = metadata.mode() & STICKY != 0;
+    let others_write = metadata.mode() & OTHERS_WRITE != 0;
+    if metadata.file_type().is_symlink() {
+        return Some("it is a symbolic link".to_string());
+    }
+    if !metadata.is_dir() {
+        return Some("it is not a directory".to_string());
+    }
+    let roots = trust == Trust::OursOrRoots && metadata.uid() == 0 && sticky;
+    if metadata.uid() != uid && !roots {
+        return Some(format!("it belongs to the user {}", metadata.uid()));
+    }
+    if others_write && !sticky {
+        return Some("other users can write to it".to_string());
+    }
+    None
+}

@@ -1,0 +1,98 @@
+//! Descriptors: pipes, waiting, and where they stand across exec.
+
+use super::check;
+use std::io::{Error, Result};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Waits until one of the descriptors has one of its events (`POLLIN`, or 0 for the closing of the other end only), or the
+/// time is over (milliseconds, -1: none). The answer has one entry for each.
+pub fn poll<const N: usize>(descriptors: [(RawFd, i16); N], milliseconds: i32) -> Result<[bool; N]> {
+    let mut entries = descriptors.map(|(fd, events)| libc::pollfd { fd, events, revents: 0 });
+    loop {
+        // SAFETY: the kernel reads and writes N entries of ours. A negative descriptor is passed over.
+        let result = unsafe { libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, milliseconds) };
+        if result >= 0 {
+            return Ok(entries.map(|entry| entry.revents != 0));
+        }
+        let error = Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINTR) {
+            return Err(error);
+        }
+    }
+}
+
+/// A pipe, closed on exec: the end to read, the end to write.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let mut pair = [0; 2];
+    // SAFETY: the kernel writes two descriptors into an array of two.
+    check(unsafe { libc::pipe2(pair.as_mut_ptr(), libc::O_CLOEXEC) }.into())?;
+    // SAFETY: the kernel has just made these descriptors for us.
+    Ok(unsafe { (OwnedFd::from_raw_fd(pair[0]), OwnedFd::from_raw_fd(pair[1])) })
+}
+
+/// Sets the close-on-exec flag of every descriptor from `first` on.
+pub fn close_all_on_exec(first: u32) {
+    // SAFETY: takes plain numbers. Kernels before 5.11 do not know it; then the caller's own flags have to do.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+/// Puts a descriptor at a number, open across exec. For the time between fork and exec.
+pub fn place_descriptor(descriptor: RawFd, number: RawFd) -> Result<()> {
+    // SAFETY: takes plain numbers; dup2 of a number onto itself would leave its close-on-exec flag set.
+    unsafe {
+        if descriptor == number {
+            return check(libc::fcntl(number, libc::F_SETFD, 0).into()).map(drop);
+        }
+        check(libc::dup2(descriptor, number).into()).map(drop)
+    }
+}
+
+/// Puts two descriptors at their numbers, open across exec, even where one stands at the other's number. For the time
+/// between fork and exec.
+pub fn place_descriptors(places: [(RawFd, RawFd); 2]) -> Result<()> {
+    const ABOVE: RawFd = 10;
+    let mut copies = places;
+    for (descriptor, _) in &mut copies {
+        // SAFETY: takes plain numbers.
+        *descriptor = check(unsafe { libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, ABOVE) }.into())? as RawFd;
+    }
+    copies
+        .into_iter()
+        .try_for_each(|(descriptor, number)| place_descriptor(descriptor, number))
+}
+
+/// Clears the close-on-exec flag.
+pub fn keep_on_exec(descriptor: &OwnedFd) -> Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, 0) }.into()).map(drop)
+}
+
+/// Closes a descriptor that no object of ours owns.
+pub fn close(descriptor: RawFd) {
+    // SAFETY: takes a plain number, and nothing else uses it any more.
+    unsafe { libc::close(descriptor) };
+}
+
+/// Makes reads give `EAGAIN` where they would wait.
+pub fn do_not_block(descriptor: &OwnedFd) -> Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) }.into()).map(drop)
+}
+
+/// Starts a session of its own and leaves no descriptor open but 0, 1, 2, set to the three given, and `kept`, which is
+/// returned under its new number, 3.
+pub fn become_session(standard: [BorrowedFd<'_>; 3], kept: BorrowedFd<'_>) -> Result<OwnedFd> {
+    // SAFETY: setsid takes nothing. Every descriptor that is closed belongs to a copy of the parent's state that this
+    // process does not use again: it is called right after `clone`.
+    unsafe {
+        check(libc::setsid().into())?;
+        for (number, descriptor) in standard.into_iter().enumerate() {
+            check(libc::dup2(descriptor.as_raw_fd(), number as RawFd).into())?;
+        }
+        if kept.as_raw_fd() != 3 {
+            check(libc::dup2(kept.as_raw_fd(), 3).into())?;
+        }
+        libc::syscall(libc::SYS_close_range, 4, u32::MAX, 0);
+        Ok(OwnedFd::from_raw_fd(3))
+    }
+}

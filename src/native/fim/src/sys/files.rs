@@ -1,0 +1,134 @@
+//! Mounts and files.
+
+use super::{c_string, check};
+use std::ffi::OsStr;
+use std::io::Result;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
+
+/// Whether programs on the file system of `path` may not be executed.
+pub fn is_mounted_noexec(path: &Path) -> bool {
+    let Ok(path) = c_string(path) else { return false };
+    let mut result = MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the path is terminated, and the kernel fills the structure, which is valid when all zero.
+    let flags = unsafe {
+        if libc::statvfs(path.as_ptr(), result.as_mut_ptr()) != 0 {
+            return false;
+        }
+        result.assume_init().f_flag
+    };
+    flags & libc::ST_NOEXEC != 0
+}
+
+/// mount(2). `source`, `kind` and `data` may be empty.
+pub fn mount(source: &OsStr, target: &Path, kind: &str, flags: u64, data: &OsStr) -> Result<()> {
+    let (source, target, kind, data) = (c_string(source)?, c_string(target)?, c_string(kind)?, c_string(data)?);
+    // SAFETY: all four are terminated strings that outlive the call.
+    let result = unsafe {
+        libc::mount(
+            source.as_ptr(),
+            target.as_ptr(),
+            kind.as_ptr(),
+            flags as libc::c_ulong,
+            data.as_ptr().cast(),
+        )
+    };
+    check(result.into()).map(drop)
+}
+
+/// Makes a FIFO with exactly these permission bits.
+pub fn make_fifo(path: &Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let name = c_string(path)?;
+    // SAFETY: the path is a terminated string that outlives the call.
+    check(unsafe { libc::mkfifo(name.as_ptr(), mode) }.into())?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode))
+}
+
+/// Makes what stands for a deletion in an overlay: the character device 0:0, which needs no privilege.
+pub fn make_whiteout(path: &Path) -> Result<()> {
+    let name = c_string(path)?;
+    // SAFETY: the path is a terminated string that outlives the call.
+    check(unsafe { libc::mknod(name.as_ptr(), libc::S_IFCHR, 0) }.into()).map(drop)
+}
+
+/// Swaps two paths of one file system in one step.
+pub fn exchange(left: &Path, right: &Path) -> Result<()> {
+    let (left, right) = (c_string(left)?, c_string(right)?);
+    // SAFETY: both are terminated strings that outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            left.as_ptr(),
+            libc::AT_FDCWD,
+            right.as_ptr(),
+            libc::RENAME_EXCHANGE,
+        )
+    };
+    check(result).map(drop)
+}
+
+/// Gives a path the times that `metadata` says.
+pub fn set_times(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let path = c_string(path)?;
+    let time = |tv_sec, tv_nsec| libc::timespec { tv_sec, tv_nsec };
+    let times = [
+        time(metadata.atime(), metadata.atime_nsec()),
+        time(metadata.mtime(), metadata.mtime_nsec()),
+    ];
+    // SAFETY: the kernel reads a terminated string and two times.
+    let result = unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), libc::AT_SYMLINK_NOFOLLOW) };
+    check(result.into()).map(drop)
+}
+
+/// The first 16 bytes of an extended attribute; `None` where it is not set, or where there is no such thing.
+pub fn attribute(path: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    let (path, name) = (c_string(path)?, c_string(name)?);
+    let mut value = vec![0_u8; 16];
+    // SAFETY: both are terminated strings, and the kernel writes no further than the buffer is long.
+    let result = unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    match check(result as libc::c_long) {
+        Ok(length) => {
+            value.truncate(length as usize);
+            Ok(Some(value))
+        }
+        Err(error) => match error.raw_os_error() {
+            // Longer than all that is asked for, but there.
+            Some(libc::ERANGE) => Ok(Some(value)),
+            Some(libc::ENODATA | libc::EOPNOTSUPP) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Opens a path below `root` as a process would whose root directory it is: links cannot lead out of it.
+pub fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    #[repr(C)]
+    struct OpenHow {
+        flags: u64,
+        mode: u64,
+        resolve: u64,
+    }
+    let how = OpenHow {
+        flags: (libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY) as u64,
+        mode: 0,
+        resolve: libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS,
+    };
+    let path = c_string(path)?;
+    // SAFETY: the kernel reads a terminated string and a structure of the size given.
+    let descriptor = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            root.as_raw_fd(),
+            path.as_ptr(),
+            &raw const how,
+            size_of::<OpenHow>(),
+        )
+    };
+    let descriptor = check(descriptor)? as RawFd;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}

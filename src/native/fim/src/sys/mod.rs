@@ -1,0 +1,32 @@
+//! System calls that the standard library does not have, each with the errors it gives.
+
+mod descriptors;
+mod files;
+mod locks;
+mod process;
+mod signals;
+mod sockets;
+
+pub use descriptors::*;
+pub use files::*;
+pub use locks::*;
+pub use process::*;
+pub use signals::*;
+pub use sockets::*;
+
+use std::ffi::{CString, OsStr};
+use std::io::{Error, Result};
+use std::os::unix::ffi::OsStrExt;
+
+fn check(result: libc::c_long) -> Result<libc::c_long> {
+    if result < 0 {
+        Err(Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// A path or name as the kernel takes it. A zero byte inside gives `EINVAL`.
+fn c_string(text: impl AsRef<OsStr>) -> Result<CString> {
+    CString::new(text.as_ref().as_bytes()).map_err(|_| Error::from_raw_os_error(libc::EINVAL))
+}

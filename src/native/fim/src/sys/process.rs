@@ -1,0 +1,87 @@
+//! Processes: who we are, forks into namespaces, ends.
+
+use super::check;
+use std::io::{Error, Result};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+pub fn effective_uid() -> u32 {
+    // SAFETY: takes and returns plain numbers and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+pub fn effective_gid() -> u32 {
+    // SAFETY: takes and returns plain numbers and cannot fail.
+    unsafe { libc::getegid() }
+}
+
+/// What a process that `clone` makes is: the child itself, or its parent with the child's pid.
+pub enum Forked {
+    Child,
+    Parent(i32),
+}
+
+/// `fork` into new namespaces, given as `CLONE_NEW…` flags. Only for a process with a single thread.
+pub fn clone(namespaces: i32) -> Result<Forked> {
+    let flags = libc::c_long::from(namespaces | libc::SIGCHLD);
+    // SAFETY: with no stack given this is fork(2); the process has one thread, so the child can go on with all of its state.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    Ok(match check(pid)? {
+        0 => Forked::Child,
+        pid => Forked::Parent(pid as i32),
+    })
+}
+
+/// Enters the namespace behind a descriptor of `/proc/PID/ns/…`.
+pub fn enter_namespace(namespace: BorrowedFd<'_>, kind: i32) -> Result<()> {
+    // SAFETY: takes a descriptor and a number.
+    check(unsafe { libc::c_long::from(libc::setns(namespace.as_raw_fd(), kind)) }).map(drop)
+}
+
+/// Dies by SIGKILL when the parent does.
+pub fn die_with_parent() -> Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }.into()).map(drop)
+}
+
+/// The name that `ps` shows for this process, at most 15 bytes.
+pub fn set_name(name: &std::ffi::CStr) {
+    // SAFETY: the kernel reads up to 16 bytes of a terminated string.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
+/// A descriptor that becomes readable when the process ends.
+pub fn process_descriptor(pid: i32) -> Result<OwnedFd> {
+    // SAFETY: takes plain numbers.
+    let descriptor = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })? as RawFd;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+pub fn kill(pid: i32, signal: i32) -> Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::kill(pid, signal) }.into()).map(drop)
+}
+
+/// How a child ended, as a shell counts: its exit code, or 128 + n when signal n ended it.
+pub fn exit_code(status: i32) -> i32 {
+    if libc::WIFSIGNALED(status) {
+        128 + libc::WTERMSIG(status)
+    } else {
+        libc::WEXITSTATUS(status)
+    }
+}
+
+/// Waits for a child (-1: any). `None` when `WNOHANG` is set and none has ended, or when there is none left.
+pub fn wait(pid: i32, options: i32) -> Option<(i32, i32)> {
+    let mut status = 0;
+    loop {
+        // SAFETY: the kernel writes the status into a number of ours.
+        let ended = unsafe { libc::waitpid(pid, &raw mut status, options) };
+        if ended > 0 {
+            return Some((ended, status));
+        }
+        if ended == 0 || Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
+            return None;
+        }
+    }
+}
