@@ -1,0 +1,57 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
+
+/** Levels in the letters of the log: D and I go to standard output, W, E and C to standard error. */
+const letters: Readonly<Record<LogLevel.LogLevel, string>> = {
+  All: "D",
+  Trace: "D",
+  Debug: "D",
+  Info: "I",
+  Warn: "W",
+  Error: "E",
+  Fatal: "C",
+  None: "C"
+}
+
+/**
+ * One line of the log: the letter of its level, the time if there is one, and the message, in which newlines have no
+ * place. `elapsed` is in milliseconds since the program was started.
+ */
+export const lineOf = (level: LogLevel.LogLevel, message: unknown, elapsed?: number): string => {
+  const text = Array.isArray(message) ? message.map(String).join(" ") : String(message)
+  const time = elapsed === undefined ? "" : `${elapsed.toFixed(1)}::`
+  return `${letters[level]}::${time}${text.replaceAll("\n", "")}`
+}
+
+/** Where lines go. `elapsed` is given when those on the console are to carry the time. */
+export interface Sink {
+  readonly elapsed?: () => number
+  readonly output: (line: string) => void
+  readonly error: (line: string) => void
+  /** Gets every line, whatever the console's level. */
+  readonly file: (line: string) => void
+}
+
+/** The log file of an instance. Lines from before its directory is there are kept and written first. */
+export const LogFile = Context.Reference<{ readonly open: (path: string) => Effect.Effect<void> }>(
+  "flatimage/LogFile",
+  {
+    defaultValue: () => ({ open: () => Effect.void })
+  }
+)
+
+/** Sends everything from `level` up to the console, and everything to the file. Effect's own log lines look the same. */
+export const layer = (level: LogLevel.LogLevel, sink: Sink): Layer.Layer<never> => {
+  const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+    sink.file(lineOf(logLevel, message))
+    if (!LogLevel.isGreaterThanOrEqualTo(logLevel, level)) return
+    const line = lineOf(logLevel, message, sink.elapsed?.())
+    if (letters[logLevel] === "D" || letters[logLevel] === "I") sink.output(line)
+    else sink.error(line)
+  })
+  return Layer.mergeAll(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Debug"))
+}

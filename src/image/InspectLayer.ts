@@ -1,0 +1,77 @@
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+// Effect has no SHA-512/256, and its digests take all bytes at once.
+// @effect-diagnostics-next-line nodeBuiltinImport:off
+import { createHash } from "node:crypto"
+import type { Layer } from "./Layers.ts"
+
+/** Reads a range of the file in pieces. */
+export type ReadRange<E> = (offset: number, length: number) => Stream.Stream<Uint8Array, E>
+
+const headerSize = 64
+/** Magic, version and the checksum itself are not covered by it. */
+const checkedFrom = 40
+const magic = "DWARFS"
+
+/** Numbers of the sections' types that a reader cannot do without. */
+const metadataSchema = 7
+const metadata = 8
+
+// An image has a section per block of 1 MiB or more: a chain this long is not one.
+const mostSections = 1_000_000
+
+/** What the sections of a layer say. `sections` counts those that are sound. */
+export interface LayerReport {
+  readonly version: string
+  readonly sections: number
+  readonly problems: ReadonlyArray<string>
+}
+
+/** Follows the chain of sections of a DwarFS image and checks the SHA-512/256 of each. Offsets in bytes of the file. */
+export const inspectLayer = <E>(read: ReadRange<E>, layer: Layer): Effect.Effect<LayerReport, E> =>
+  Effect.gen(function*() {
+    const problems: Array<string> = []
+    const types = new Set<number>()
+    const end = layer.offset + layer.size
+    let offset = layer.offset
+    let sections = 0
+    let version = ""
+    const stop = (problem: string) => {
+      problems.push(`${problem} (at byte ${offset})`)
+      return { version, sections, problems }
+    }
+    while (offset < end) {
+      if (sections === mostSections) return stop(`there are more than ${mostSections} sections`)
+      if (end - offset < headerSize) return stop("the header of a section is cut off")
+      const header = yield* Stream.runFold(
+        read(offset, headerSize),
+        () => Buffer.alloc(0),
+        (all, bytes) => Buffer.concat([all, bytes])
+      )
+      if (header.length < headerSize) return stop("the header of a section is cut off")
+      if (header.toString("latin1", 0, magic.length) !== magic) return stop("a section does not begin with DWARFS")
+      const found = `${header[6]}.${header[7]}`
+      if (header[6] !== 2 || (header[7] ?? 0) < 3 || (header[7] ?? 0) > 5) {
+        return stop(`the DwarFS version ${found} is not one of 2.3 to 2.5`)
+      }
+      version = found
+      const number = header.readUInt32LE(48)
+      const length = header.readBigUInt64LE(56)
+      if (number !== sections) return stop(`section ${sections} says it is number ${number}`)
+      if (length > BigInt(end - offset - headerSize)) return stop(`section ${sections} reaches beyond the layer`)
+      const size = headerSize + Number(length)
+      const hash = createHash("sha512-256")
+      yield* Stream.runForEach(
+        read(offset + checkedFrom, size - checkedFrom),
+        (bytes) => Effect.sync(() => void hash.update(bytes))
+      )
+      if (!hash.digest().equals(header.subarray(8, checkedFrom))) {
+        problems.push(`the checksum of section ${sections} is wrong (at byte ${offset})`)
+      }
+      types.add(header.readUInt16LE(52))
+      sections++
+      offset += size
+    }
+    if (!types.has(metadataSchema) || !types.has(metadata)) return stop("the sections with the metadata are missing")
+    return { version, sections, problems }
+  })

@@ -1,0 +1,78 @@
+/** Appends a layer to an image that may run meanwhile. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { inspectLayer } from "./InspectLayer.ts"
+import * as Layers from "./Layers.ts"
+import { Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
+import { locked, type Target } from "./ReservedWriter.ts"
+
+const chunkSize = 1 << 20
+
+const failure = (target: Target, detail: string) =>
+  new ReservedSpaceError({ path: target.path, reason: Reason.cases.Layer.make({ detail }) })
+
+/** Fails unless a part of a file is a sound DwarFS image. */
+const check = Effect.fnUntraced(function*(target: Target, path: string, layer: Layers.Layer) {
+  const fs = yield* FileSystem.FileSystem
+  const report = yield* inspectLayer(
+    (offset, length) => fs.stream(path, { offset, bytesToRead: length, chunkSize: Math.min(chunkSize, length) }),
+    layer
+  ).pipe(Effect.mapError((error) => failure(target, error.message)))
+  const [problem] = report.problems
+  if (problem !== undefined) return yield* failure(target, `'${path}' is not a sound DwarFS image: ${problem}`)
+})
+
+/** Where the layers of an image end. What a killed append has left is cut off by `truncate` first. */
+const endOfLayers = Effect.fnUntraced(function*(
+  target: Target,
+  fileSize: number,
+  truncate: (length: number) => Effect.Effect<void, ReservedSpaceError>
+) {
+  const fs = yield* FileSystem.FileSystem
+  const file = yield* fs.open(target.path).pipe(Effect.mapError((error) => failure(target, error.message)))
+  const readAt = Effect.fnUntraced(function*(position: number, length: number) {
+    yield* file.seek(BigInt(position), "start")
+    return Option.getOrElse(yield* file.readAlloc(length), () => new Uint8Array())
+  })
+  const scanned = yield* Effect.result(Layers.scan(readAt, target.offset, fileSize))
+  if (Result.isFailure(scanned)) return yield* failure(target, `its last layer is damaged: ${scanned.failure.message}`)
+  const { end, stop } = scanned.success
+  if (stop === "NotDwarFS") {
+    return yield* failure(target, `what follows its last layer, at byte ${end}, is none; cut it off there`)
+  }
+  if (stop === "SizeZero") yield* truncate(end)
+  return end
+}, Effect.scoped)
+
+/** As `ReservedSpace.append`. */
+export const append = Effect.fnUntraced(
+  function*(target: Target, path: string) {
+    const fs = yield* FileSystem.FileSystem
+    const found = fs.stat(path).pipe(Effect.mapError((error) => failure(target, error.message)))
+    const size = Number((yield* found).size)
+    yield* check(target, path, { index: 0, offset: 0, size })
+    yield* locked(
+      target,
+      Effect.fnUntraced(function*({ apply, fileSize }) {
+        const end = yield* endOfLayers(target, fileSize, (length) => apply({ _tag: "Truncate", length }))
+        yield* apply({ _tag: "Copy", offset: end, source: path })
+        // Somebody may have changed the file since: what counts is what is in the image now.
+        const copied = Number((yield* found).size)
+        yield* check(target, target.path, { index: 0, offset: end + Layers.prefixSize, size: copied }).pipe(
+          Effect.tapError(() => apply({ _tag: "Truncate", length: end }))
+        )
+        yield* apply({ _tag: "Publish", offset: end, size: copied })
+      })
+    )
+  },
+  (self, target) =>
+    Effect.mapError(
+      self,
+      ({ reason }) =>
+        reason._tag === "Layer" || !("detail" in reason)
+          ? new ReservedSpaceError({ path: target.path, reason })
+          : failure(target, reason.detail)
+    )
+)

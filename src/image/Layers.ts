@@ -1,0 +1,106 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { reservedSize } from "./ReservedLayout.ts"
+
+/** Bytes of the size in front of each layer. */
+export const prefixSize = 8
+
+const magic = [0x44, 0x57, 0x41, 0x52, 0x46, 0x53] // DWARFS
+
+/** Size, magic, major and minor version: all that a scan reads of a layer. */
+const probeSize = prefixSize + magic.length
+
+/** One layer: `offset` and `size` of its DwarFS image in bytes, `index` 0 for the lowest. */
+export interface Layer {
+  readonly index: number
+  readonly offset: number
+  readonly size: number
+}
+
+/** What a scan found. `end` is where it stopped, `stop` why; bytes from `end` on belong to no layer. */
+export interface Scan {
+  readonly layers: ReadonlyArray<Layer>
+  readonly end: number
+  readonly stop: "EndOfFile" | "SizeZero" | "NotDwarFS"
+}
+
+/** A layer that is not all there. `offset` is that of its size field, in bytes from the start of the file. */
+export class LayersError extends Schema.TaggedError<LayersError>()("LayersError", {
+  reason: Schema.Literals(["BeyondEnd", "Truncated", "Oversized"]),
+  offset: Schema.Number,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `${this.detail} (at byte ${this.offset})`
+  }
+}
+
+/** What the bytes at a layer's place say: a layer of that size, or why there is none. */
+export type Probe = { readonly _tag: "Layer"; readonly size: number } | {
+  readonly _tag: "Stop"
+  readonly stop: Scan["stop"]
+}
+
+/**
+ * Judges the first bytes at a place where a layer may be.
+ * In: up to 14 bytes from `offset` (fewer at the end of the file) and the size of the file. Any bytes give a value or a
+ * `LayersError`.
+ */
+export const probe = (bytes: Uint8Array, offset: number, fileSize: number): Result.Result<Probe, LayersError> => {
+  const rest = fileSize - offset
+  if (rest === 0) return Result.succeed({ _tag: "Stop", stop: "EndOfFile" })
+  if (rest < prefixSize || bytes.length < prefixSize) {
+    return Result.fail(
+      new LayersError({
+        reason: "Truncated",
+        offset,
+        detail: `${rest} bytes are left, too few for the size of a layer`
+      })
+    )
+  }
+  const size = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true)
+  if (size === 0n) return Result.succeed({ _tag: "Stop", stop: "SizeZero" })
+  const isDwarFS = bytes.length >= probeSize && size >= BigInt(magic.length)
+    && magic.every((byte, index) => bytes[prefixSize + index] === byte)
+  if (!isDwarFS) return Result.succeed({ _tag: "Stop", stop: "NotDwarFS" })
+  if (size > BigInt(rest - prefixSize)) {
+    return Result.fail(
+      new LayersError({
+        reason: "Oversized",
+        offset,
+        detail: `a layer says it has ${size} bytes, but the file ends after ${rest - prefixSize}`
+      })
+    )
+  }
+  return Result.succeed({ _tag: "Layer", size: Number(size) })
+}
+
+/**
+ * Finds the layers of an image with one read each.
+ * In: `read`, which gives up to `length` bytes from `position` (fewer at the end of the file), the reserved offset and
+ * the size of the file, in bytes. Fails with `LayersError` when a layer is cut off, or with what `read` fails with.
+ */
+export const scan = <E, R>(
+  read: (position: number, length: number) => Effect.Effect<Uint8Array, E, R>,
+  reservedOffset: number,
+  fileSize: number
+): Effect.Effect<Scan, LayersError | E, R> =>
+  Effect.gen(function*() {
+    const layers: Array<Layer> = []
+    let offset = reservedOffset + reservedSize
+    if (!Number.isSafeInteger(offset) || reservedOffset < 0 || offset > fileSize) {
+      return yield* new LayersError({
+        reason: "BeyondEnd",
+        offset: reservedOffset,
+        detail: `the reserved space reaches beyond the end of the file of ${fileSize} bytes`
+      })
+    }
+    while (true) {
+      const bytes = offset === fileSize ? new Uint8Array() : yield* read(offset, Math.min(probeSize, fileSize - offset))
+      const found = yield* Effect.fromResult(probe(bytes, offset, fileSize))
+      if (found._tag === "Stop") return { layers, end: offset, stop: found.stop }
+      layers.push({ index: layers.length, offset: offset + prefixSize, size: found.size })
+      offset += prefixSize + found.size
+    }
+  })

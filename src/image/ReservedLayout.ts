@@ -1,0 +1,46 @@
+/** Where every field stands in the reserved space: the table of `docs/format.md` as numbers, relative to its start. */
+
+export const reservedSize = 4_194_304
+
+export interface Slot {
+  readonly offset: number
+  readonly size: number
+}
+
+/** Bytes of the icon slot that hold the picture: the slot less `char ext[4]` and the `u64` size. */
+export const iconCapacity = 1_048_564
+
+export const slots = {
+  permissions: { offset: 0, size: 8 },
+  notify: { offset: 8, size: 1 },
+  overlay: { offset: 9, size: 1 },
+  casefold: { offset: 10, size: 1 },
+  desktop: { offset: 11, size: 4_096 },
+  boot: { offset: 4_107, size: 8_192 },
+  icon: { offset: 12_299, size: 1_048_576 },
+  environment: { offset: 1_060_875, size: 1_048_576 },
+  bindings: { offset: 2_109_451, size: 1_048_576 },
+  remote: { offset: 3_158_027, size: 4_096 },
+  unshare: { offset: 3_162_123, size: 2 },
+  extension: { offset: 3_162_128, size: 65_536 }
+} as const satisfies Record<string, Slot>
+
+export type FieldName = keyof typeof slots
+
+/** All fields, in the order in which they stand in the file. */
+export const fieldNames: ReadonlyArray<FieldName> = [
+  "permissions",
+  "notify",
+  "overlay",
+  "casefold",
+  "desktop",
+  "boot",
+  "icon",
+  "environment",
+  "bindings",
+  "remote",
+  "unshare",
+  "extension"
+]
+
+export const journal: Slot = { offset: 3_227_664, size: reservedSize - 3_227_664 }

@@ -1,0 +1,194 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Result from "effect/Result"
+import { type FieldName, fieldNames, slots } from "./ReservedLayout.ts"
+import { readOnce } from "./ReservedReader.ts"
+import { encodeError, platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
+import { defaults, type Fields, type Settings } from "./Settings.ts"
+import { decode, encode } from "./SettingsCodec.ts"
+
+export interface Options {
+  readonly path: string
+  /** Where the reserved space begins in the file. */
+  readonly offset: number
+  /** The `fim` program, for writing. */
+  readonly patcher: string
+  /** Seconds to wait for other writers; 60 unless told. */
+  readonly wait?: number | undefined
+}
+
+/** `warnings` name the fields that could not be understood and read as their defaults. */
+export interface Snapshot<A> {
+  readonly settings: A
+  readonly warnings: ReadonlyArray<string>
+}
+
+export interface Shape {
+  /** One field. A damaged one is its default, with a warning in the log. */
+  readonly read: <Field extends FieldName>(field: Field) => Effect.Effect<Fields[Field], ReservedSpaceError>
+  /** Everything a start needs, at one moment. */
+  readonly snapshot: Effect.Effect<Snapshot<Settings>, ReservedSpaceError>
+  /** Everything, with the icon. */
+  readonly everything: Effect.Effect<Snapshot<Fields>, ReservedSpaceError>
+  /** On the disk when it returns. Fails with `NoRoom` before anything is touched. */
+  readonly write: <Field extends FieldName>(
+    field: Field,
+    value: Fields[Field]
+  ) => Effect.Effect<void, ReservedSpaceError>
+  /** All of these fields, or none. */
+  readonly writeAll: (values: Partial<Fields>) => Effect.Effect<void, ReservedSpaceError>
+  /** Nobody else writes between `f`'s input and its output. A damaged field fails: its content would be lost. */
+  readonly update: <Field extends FieldName>(
+    field: Field,
+    f: (value: Fields[Field]) => Fields[Field]
+  ) => Effect.Effect<Fields[Field], ReservedSpaceError>
+  /** As `update`, with a result beside the new value. */
+  readonly modify: <Field extends FieldName, A>(
+    field: Field,
+    f: (value: Fields[Field]) => readonly [result: A, value: Fields[Field]]
+  ) => Effect.Effect<A, ReservedSpaceError>
+  /**
+   * Finishes what a writer that died left behind, and runs `use` while no one else can write: for appending a layer, which
+   * has to begin where the last one ends.
+   */
+  readonly exclusively: <A, E, R>(use: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ReservedSpaceError, R>
+  /**
+   * Appends a file to the image as its uppermost layer, on the disk when it returns. Whenever it fails or is killed the image
+   * has the layers it had. Fails with `Layer` for what is no sound DwarFS image, before the image is touched.
+   */
+  readonly append: (path: string) => Effect.Effect<void, ReservedSpaceError>
+}
+
+/** Reads that meet a write start again; after so many, they wait for the lock instead. */
+const attempts = 20
+
+const snapshotFields = fieldNames.filter((field) => field !== "icon")
+
+const make = Effect.fnUntraced(function*(options: Options) {
+  const { offset, path } = options
+  const fs = yield* FileSystem.FileSystem
+  const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner>()
+  const target = { path, offset, patcher: options.patcher, wait: options.wait ?? 60 }
+
+  // A start only reads: what starts and feeds processes is loaded for the first write.
+  const writer = Effect.promise(() => import("./ReservedWriter.ts"))
+
+  const bytesOf = Effect.fnUntraced(function*<Field extends FieldName>(fields: ReadonlyArray<Field>) {
+    const file = yield* fs.open(path).pipe(Effect.mapError(platformError(path)))
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const bytes = yield* readOnce({ path, offset, file }, fields)
+      if (bytes !== undefined) return bytes
+      yield* Effect.yieldNow
+    }
+    const { locked } = yield* writer
+    const bytes = yield* locked(target, ({ source }) => readOnce(source, fields)).pipe(Effect.provideContext(services))
+    if (bytes !== undefined) return bytes
+    return yield* new ReservedSpaceError({
+      path,
+      reason: Reason.cases.Busy.make({ detail: "a program that does not know of locks is writing to it" })
+    })
+  }, Effect.scoped)
+
+  const readAll = Effect.fnUntraced(function*<Field extends FieldName>(fields: ReadonlyArray<Field>) {
+    const bytes = yield* bytesOf(fields)
+    const warnings: Array<string> = []
+    const settings: Partial<Fields> = Object.fromEntries(fields.map((field) => [
+      field,
+      Result.getOrElse(decode(field, bytes.get(field)!), (detail) => {
+        warnings.push(`The field '${field}' is damaged and reads as its default: ${detail}`)
+        return defaults[field]
+      })
+    ]))
+    return { settings, warnings }
+  })
+
+  const encodeAll = (values: Partial<Fields>) =>
+    Effect.forEach(
+      fieldNames.filter((field) => field in values),
+      (field) =>
+        Effect.fromResult(encode(field, values[field] as Fields[typeof field])).pipe(
+          Effect.map((after) => ({ field, after })),
+          Effect.mapError((failure) => encodeError(path, failure))
+        )
+    )
+
+  const writeAll = Effect.fn("ReservedSpace.writeAll")(function*(values: Partial<Fields>) {
+    const encoded = yield* encodeAll(values)
+    const { locked } = yield* writer
+    yield* locked(
+      target,
+      ({ commit, slot }) =>
+        Effect.forEach(
+          encoded,
+          ({ after, field }) => Effect.map(slot(field), (before) => ({ offset: slots[field].offset, before, after }))
+        ).pipe(
+          Effect.flatMap(commit)
+        )
+    ).pipe(Effect.provideContext(services))
+  })
+
+  const modify = Effect.fn("ReservedSpace.modify")(function*<Field extends FieldName, A>(
+    field: Field,
+    f: (value: Fields[Field]) => readonly [result: A, value: Fields[Field]]
+  ) {
+    const { locked } = yield* writer
+    return yield* locked(
+      target,
+      Effect.fnUntraced(function*({ commit, slot }) {
+        const before = yield* slot(field)
+        const current = yield* Effect.fromResult(decode(field, before)).pipe(
+          Effect.mapError((detail) =>
+            new ReservedSpaceError({ path, reason: Reason.cases.Damaged.make({ field, detail }) })
+          )
+        )
+        const [result, value] = f(current)
+        const after = yield* Effect.fromResult(encode(field, value)).pipe(
+          Effect.mapError((failure) => encodeError(path, failure))
+        )
+        yield* commit([{ offset: slots[field].offset, before, after }])
+        return result
+      })
+    ).pipe(Effect.provideContext(services))
+  })
+
+  return ReservedSpace.of({
+    read: Effect.fn("ReservedSpace.read")(function*(field) {
+      const { settings, warnings } = yield* readAll([field])
+      yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
+      return settings[field] as Fields[typeof field]
+    }),
+    snapshot: Effect.map(readAll(snapshotFields), ({ settings, warnings }) => ({
+      settings: settings as Settings,
+      warnings
+    })),
+    everything: Effect.map(readAll(fieldNames), ({ settings, warnings }) => ({
+      settings: settings as Fields,
+      warnings
+    })),
+    write: (field, value) => writeAll({ [field]: value }),
+    writeAll,
+    update: (field, f) =>
+      modify(field, (value) => {
+        const next = f(value)
+        return [next, next]
+      }),
+    modify,
+    append: Effect.fn("ReservedSpace.append")(function*(layer) {
+      const { append } = yield* Effect.promise(() => import("./LayerWriter.ts"))
+      yield* append(target, layer).pipe(Effect.provideContext(services))
+    }),
+    exclusively: Effect.fn("ReservedSpace.exclusively")(function*(use) {
+      const { locked } = yield* writer
+      const caller = yield* Effect.context<Effect.Services<typeof use>>()
+      return yield* locked(target, () => Effect.provideContext(use, caller)).pipe(Effect.provideContext(services))
+    })
+  })
+})
+
+/** The settings of one image. */
+export class ReservedSpace extends Context.Service<ReservedSpace, Shape>()("flatimage/image/ReservedSpace") {
+  static readonly layer = (options: Options) => Layer.effect(this, make(options))
+}

@@ -1,0 +1,72 @@
+import type { PlatformError } from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import { type FieldName, fieldNames } from "./ReservedLayout.ts"
+import type { EncodeFailure } from "./SettingsCodec.ts"
+
+const Field = Schema.Literals(fieldNames)
+
+/** What went wrong, as data. `Damaged`: a field holds bytes that say nothing; `Busy`: others kept the file for too long; `Layer`: none was appended. */
+export const Reason = Schema.TaggedUnion({
+  ReadOnly: { detail: Schema.String },
+  NoRoom: { field: Field, bytes: Schema.Finite, fits: Schema.Finite },
+  Invalid: { field: Field, detail: Schema.String },
+  Damaged: { field: Field, detail: Schema.String },
+  Truncated: { size: Schema.Finite },
+  Busy: { detail: Schema.String },
+  Io: { detail: Schema.String },
+  Layer: { detail: Schema.String }
+})
+export type Reason = typeof Reason.Type
+
+const clearing: Partial<Record<FieldName, string>> = {
+  boot: "fim-boot clear",
+  environment: "fim-env clear",
+  bindings: "fim-bind clear",
+  permissions: "fim-perms clear",
+  remote: "fim-remote clear",
+  unshare: "fim-unshare clear"
+}
+
+const words = (path: string, reason: Reason): string => {
+  switch (reason._tag) {
+    case "ReadOnly":
+      return `Cannot write the settings of '${path}': ${reason.detail}. Make the file and its file system writable, or copy` +
+        " the file to a place where you may write"
+    case "NoRoom":
+      return `Not enough space to fit ${reason.field === "icon" ? "icon" : "json"} data: '${reason.field}' is ` +
+        `${reason.bytes} bytes, ${reason.fits} bytes fit`
+    case "Invalid":
+      return `Invalid value for '${reason.field}': ${reason.detail}`
+    case "Damaged":
+      return `The field '${reason.field}' of '${path}' is damaged: ${reason.detail}.` +
+        (reason.field in clearing ? ` '${clearing[reason.field]}' resets it` : " Setting it again repairs it")
+    case "Truncated":
+      return `'${path}' ends inside its reserved space, at byte ${reason.size}: it is not a whole image`
+    case "Busy":
+      return `Could not write the settings of '${path}': ${reason.detail}. Try again when fewer programs use it`
+    case "Io":
+      return `Could not access the settings of '${path}': ${reason.detail}`
+    case "Layer":
+      return `Could not append a layer to '${path}': ${reason.detail}`
+  }
+}
+
+export class ReservedSpaceError extends Schema.TaggedError<ReservedSpaceError>()("ReservedSpaceError", {
+  path: Schema.String,
+  reason: Reason
+}) {
+  override get message(): string {
+    return words(this.path, this.reason)
+  }
+}
+
+export const encodeError = (path: string, failure: EncodeFailure): ReservedSpaceError =>
+  new ReservedSpaceError({
+    path,
+    reason: failure._tag === "NoRoom"
+      ? Reason.cases.NoRoom.make(failure)
+      : Reason.cases.Invalid.make(failure)
+  })
+
+export const platformError = (path: string) => (error: PlatformError): ReservedSpaceError =>
+  new ReservedSpaceError({ path, reason: Reason.cases.Io.make({ detail: error.message }) })

@@ -1,0 +1,188 @@
+/** Writes to an image through `fim patch`, which holds the lock and keeps the file open for writing for microseconds. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import * as Journal from "./Journal.ts"
+import { type FieldName, journal, reservedSize, slots } from "./ReservedLayout.ts"
+import { readAt, readJournal, type Source } from "./ReservedReader.ts"
+import { platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
+
+export interface Target {
+  readonly path: string
+  readonly offset: number
+  readonly patcher: string
+  /** Seconds to wait for other writers. */
+  readonly wait: number
+}
+
+const EPERM = 1
+const EACCES = 13
+const ETXTBSY = 26
+const EROFS = 30
+const ETIMEDOUT = 110
+
+/** What `error ERRNO TEXT` means. */
+const patchError = (target: Target, answer: string): ReservedSpaceError => {
+  const [, errno = "0", text = answer] = /^error (\d+) (.*)$/.exec(answer) ?? []
+  const detail = text.replace(/ \(os error \d+\)$/, "")
+  switch (Number(errno)) {
+    case EPERM:
+    case EACCES:
+    case EROFS:
+      return new ReservedSpaceError({ path: target.path, reason: Reason.cases.ReadOnly.make({ detail }) })
+    case ETXTBSY:
+      return new ReservedSpaceError({
+        path: target.path,
+        reason: Reason.cases.Busy.make({ detail: "it was started again and again for 30 seconds" })
+      })
+    case ETIMEDOUT:
+      return new ReservedSpaceError({
+        path: target.path,
+        reason: Reason.cases.Busy.make({ detail: `another program held its lock for ${target.wait} seconds` })
+      })
+    default:
+      return new ReservedSpaceError({ path: target.path, reason: Reason.cases.Io.make({ detail }) })
+  }
+}
+
+/** Appending a layer: its bytes behind a size of 0, which ends a scan of the layers, and then its size. */
+export type AppendStage =
+  | { readonly _tag: "Copy"; readonly offset: number; readonly source: string }
+  | { readonly _tag: "Publish"; readonly offset: number; readonly size: number }
+
+type Stage = Journal.Stage | AppendStage
+
+/** The bytes of one stage as `fim patch` reads them. */
+const encodeStage = (stage: Stage): Uint8Array => {
+  if (stage._tag === "Copy") {
+    const source = Buffer.from(stage.source)
+    const head = Buffer.alloc(16)
+    head.writeUInt32LE(4, 0)
+    head.writeBigUInt64LE(BigInt(stage.offset), 4)
+    head.writeUInt32LE(source.length, 12)
+    return Buffer.concat([head, source])
+  }
+  if (stage._tag === "Publish") {
+    const bytes = Buffer.alloc(20)
+    bytes.writeUInt32LE(5, 0)
+    bytes.writeBigUInt64LE(BigInt(stage.offset), 4)
+    bytes.writeBigUInt64LE(BigInt(stage.size), 12)
+    return bytes
+  }
+  if (stage._tag === "Truncate") {
+    const bytes = Buffer.alloc(12)
+    bytes.writeUInt32LE(3, 0)
+    bytes.writeBigUInt64LE(BigInt(stage.length), 4)
+    return bytes
+  }
+  const head = Buffer.alloc(8)
+  head.writeUInt32LE(stage.sync ? 1 : 2, 0)
+  head.writeUInt32LE(stage.writes.length, 4)
+  return Buffer.concat([
+    head,
+    ...stage.writes.flatMap((write) => {
+      const entry = Buffer.alloc(12)
+      entry.writeBigUInt64LE(BigInt(write.offset), 0)
+      entry.writeUInt32LE(write.bytes.length, 8)
+      return [entry, write.bytes]
+    })
+  ])
+}
+
+/** The lock: `apply` writes one stage. Released with the scope, or with the death of either process. */
+const acquire = Effect.fnUntraced(function*(target: Target) {
+  const stages = yield* Effect.acquireRelease(Queue.make<Uint8Array, Cause.Done>(), Queue.shutdown)
+  const range = `${target.offset}:${reservedSize}`
+  const args = ["patch", target.path, "--range", range, "--wait", String(target.wait)]
+  const handle = yield* ChildProcess.make(target.patcher, args, {
+    // In our process group: a group of its own would keep the lock when the group is killed.
+    detached: false,
+    stdin: Stream.fromQueue(stages),
+    stdout: "pipe",
+    stderr: "ignore"
+  }).pipe(Effect.mapError(platformError(target.path)))
+  const pull = yield* Stream.toPull(handle.stdout.pipe(Stream.decodeText(), Stream.splitLines))
+  const answer = Effect.gen(function*() {
+    const [line] = yield* pull
+    return line
+  }).pipe(
+    Effect.catch((error) =>
+      Cause.isDone(error)
+        ? Effect.succeed(`error 0 '${target.patcher}' ended without an answer`)
+        : Effect.fail(platformError(target.path)(error))
+    )
+  )
+  const expect = Effect.fnUntraced(function*(pattern: RegExp) {
+    const line = yield* answer
+    const match = pattern.exec(line)
+    if (match === null) return yield* patchError(target, line)
+    return match
+  })
+  const [, device = "", inode = ""] = yield* expect(/^locked (\d+) (\d+)$/)
+  return {
+    device: BigInt(device),
+    inode: BigInt(inode),
+    apply: Effect.fnUntraced(function*(stage: Stage) {
+      yield* Queue.offer(stages, encodeStage(stage))
+      yield* expect(/^done$/)
+    })
+  }
+})
+
+/**
+ * Runs `use` with the lock held, the image open, and what an earlier writer left finished. `commit` writes the changes, all
+ * or none, and cannot be interrupted half-way.
+ */
+export const locked = Effect.fnUntraced(function*<A, E, R>(
+  target: Target,
+  use: (session: {
+    readonly source: Source
+    readonly slot: (field: FieldName) => Effect.Effect<Uint8Array, ReservedSpaceError>
+    readonly commit: (changes: ReadonlyArray<Journal.Change>) => Effect.Effect<void, ReservedSpaceError>
+    readonly apply: (stage: Stage) => Effect.Effect<void, ReservedSpaceError>
+    /** Bytes of the file, when what an earlier writer left is finished. */
+    readonly fileSize: number
+  }) => Effect.Effect<A, E, R>
+) {
+  const fs = yield* FileSystem.FileSystem
+  const lock = yield* acquire(target)
+  const file = yield* fs.open(target.path).pipe(Effect.mapError(platformError(target.path)))
+  const info = yield* file.stat.pipe(Effect.mapError(platformError(target.path)))
+  if (info.dev !== lock.device || info.ino._tag === "None" || info.ino.value !== lock.inode) {
+    return yield* new ReservedSpaceError({
+      path: target.path,
+      reason: Reason.cases.Busy.make({ detail: "another file was put in its place" })
+    })
+  }
+  const source: Source = { path: target.path, offset: target.offset, file }
+  const { header, pending } = yield* readJournal(
+    source,
+    yield* readAt(source, journal.offset, Journal.headerSize)
+  )
+  const tailStart = Journal.tailStart(target.offset, header)
+  const recovery = Journal.recovery({
+    reservedOffset: target.offset,
+    header,
+    pending,
+    fileSize: Number(info.size),
+    tail: tailStart === undefined
+      ? new Uint8Array(0)
+      : yield* readAt(source, tailStart - target.offset, Journal.tailHeaderSize)
+  })
+  yield* Effect.uninterruptible(Effect.forEach(recovery.stages, lock.apply, { discard: true }))
+  return yield* use({
+    source,
+    slot: (field) => readAt(source, slots[field].offset, slots[field].size),
+    commit: (changes) =>
+      Effect.forEach(
+        Journal.plan({ reservedOffset: target.offset, header, fileSize: recovery.fileSize, changes }),
+        lock.apply,
+        { discard: true }
+      ).pipe(Effect.uninterruptible),
+    apply: lock.apply,
+    fileSize: recovery.fileSize
+  })
+}, Effect.scoped)

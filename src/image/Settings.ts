@@ -1,0 +1,113 @@
+/** What an image can be told after it was built: one schema per field of the reserved space, and their defaults. */
+import * as Schema from "effect/Schema"
+import { iconCapacity } from "./ReservedLayout.ts"
+
+/** In the order of their bits. */
+export const permissionNames = [
+  "home",
+  "media",
+  "audio",
+  "wayland",
+  "xorg",
+  "dbus_user",
+  "dbus_system",
+  "udev",
+  "usb",
+  "input",
+  "gpu",
+  "network",
+  "dev",
+  "shm",
+  "optical"
+] as const
+export type Permission = (typeof permissionNames)[number]
+
+/** In the order of their bits. */
+export const namespaceNames = ["user", "ipc", "pid", "net", "uts", "cgroup"] as const
+export type Namespace = (typeof namespaceNames)[number]
+
+/** In the order of their numbers. */
+export const overlayNames = ["bwrap", "overlayfs", "unionfs"] as const
+export type Overlay = (typeof overlayNames)[number]
+
+/** A zero byte ends a field and half a surrogate pair does not survive UTF-8: neither can be stored, nor given to a program. */
+export const Text = Schema.String.check(
+  Schema.makeFilter((text) => text.isWellFormed() && !text.includes("\0"), {
+    expected: "well-formed text without a zero character"
+  })
+)
+
+export const VariableName = Text.check(
+  Schema.makeFilter((name) => name.length > 0 && !name.includes("="), { expected: "a name without '='" })
+)
+
+export const Environment = Schema.Record(VariableName, Text)
+export type Environment = typeof Environment.Type
+
+export const Boot = Schema.Struct({ program: Text.check(Schema.isNonEmpty()), args: Schema.Array(Text) })
+export type Boot = typeof Boot.Type
+
+export const bindingTypes = ["ro", "rw", "dev"] as const
+
+export const Binding = Schema.Struct({ dst: Text, src: Text, type: Schema.Literals(bindingTypes) })
+export type Binding = typeof Binding.Type
+
+export const integrationNames = ["ENTRY", "MIMETYPE", "ICON"] as const
+
+export const Desktop = Schema.Struct({
+  categories: Schema.Array(Text),
+  integrations: Schema.Array(Schema.Literals(integrationNames)),
+  name: Text
+})
+export type Desktop = typeof Desktop.Type
+
+/** Four letters is what `char ext[4]` holds. */
+export const Icon = Schema.Struct({
+  extension: Schema.Literals(["png", "svg", "jpg", "jpeg"]),
+  data: Schema.Uint8Array.check(
+    Schema.makeFilter((data) => data.length > 0 && data.length <= iconCapacity, {
+      expected: `1 to ${iconCapacity} bytes`
+    })
+  )
+})
+export type Icon = typeof Icon.Type
+
+/** `portal` lists the host programs that the guest may start through the portal; `*` stands for all. */
+export const Extension = Schema.Struct({ distribution: Text.check(Schema.isNonEmpty()), portal: Schema.Array(Text) })
+export type Extension = typeof Extension.Type
+
+/** Sets of names are arrays in alphabetical order, each name once. */
+export const Settings = Schema.Struct({
+  permissions: Schema.Array(Schema.Literals(permissionNames)),
+  notify: Schema.Boolean,
+  overlay: Schema.Literals(overlayNames),
+  casefold: Schema.Boolean,
+  desktop: Schema.UndefinedOr(Desktop),
+  boot: Boot,
+  environment: Environment,
+  bindings: Schema.Array(Binding),
+  remote: Schema.UndefinedOr(Text),
+  unshare: Schema.Array(Schema.Literals(namespaceNames)),
+  extension: Extension
+})
+export type Settings = typeof Settings.Type
+
+/** Every field with its type. The icon is apart from `Settings`: a megabyte that a start does not need. */
+export interface Fields extends Settings {
+  readonly icon: Icon | undefined
+}
+
+export const defaults: Fields = {
+  permissions: [],
+  notify: false,
+  overlay: "bwrap",
+  casefold: false,
+  desktop: undefined,
+  boot: { program: "bash", args: [] },
+  icon: undefined,
+  environment: {},
+  bindings: [],
+  remote: undefined,
+  unshare: [],
+  extension: { distribution: "BLUEPRINT", portal: [] }
+}

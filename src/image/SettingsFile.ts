@@ -1,0 +1,61 @@
+/** All settings of an image as one JSON document, to move them from image to image. */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { type Fields, Icon, Settings } from "./Settings.ts"
+import { toJson } from "./SettingsCodec.ts"
+
+const { desktop: _desktop, remote: _remote, ...plain } = Settings.fields
+
+/** A field that is missing is not touched by an import; one that is `null` is cleared. */
+const Document = Schema.Struct({
+  format: Schema.Literal(1),
+  settings: Schema.Struct({
+    ...plain,
+    desktop: Schema.NullOr(Settings.fields.desktop.members[0]),
+    remote: Schema.NullOr(Settings.fields.remote.members[0]),
+    icon: Schema.NullOr(
+      Schema.Struct({ extension: Icon.fields.extension, data: Schema.Uint8ArrayFromBase64 }).pipe(Schema.decodeTo(Icon))
+    )
+  }).mapFields((fields) => ({
+    permissions: Schema.optionalKey(fields.permissions),
+    notify: Schema.optionalKey(fields.notify),
+    overlay: Schema.optionalKey(fields.overlay),
+    casefold: Schema.optionalKey(fields.casefold),
+    desktop: Schema.optionalKey(fields.desktop),
+    boot: Schema.optionalKey(fields.boot),
+    icon: Schema.optionalKey(fields.icon),
+    environment: Schema.optionalKey(fields.environment),
+    bindings: Schema.optionalKey(fields.bindings),
+    remote: Schema.optionalKey(fields.remote),
+    unshare: Schema.optionalKey(fields.unshare),
+    extension: Schema.optionalKey(fields.extension)
+  }))
+})
+
+const encodeDocument = Schema.encodeUnknownResult(Document)
+const decodeDocument = Schema.decodeUnknownResult(Schema.fromJsonString(Document), { onExcessProperty: "error" })
+
+export const encodeSettings = (settings: Fields): Result.Result<string, string> =>
+  encodeDocument({
+    format: 1,
+    settings: {
+      ...settings,
+      desktop: settings.desktop ?? null,
+      remote: settings.remote ?? null,
+      icon: settings.icon ?? null
+    }
+  }).pipe(
+    Result.map((document) => `${toJson(document, 2)}\n`),
+    Result.mapError((error) => error.message)
+  )
+
+/** The fields that the document names. */
+export const decodeSettings = (text: string): Result.Result<Partial<Fields>, string> =>
+  decodeDocument(text).pipe(
+    Result.map(({ settings }) =>
+      Object.fromEntries(Object.entries(settings).map(([field, value]) => [field, value ?? undefined])) as Partial<
+        Fields
+      >
+    ),
+    Result.mapError((error) => error.message)
+  )

@@ -1,0 +1,25 @@
+/** What holds for one run: the stored settings, unless `FIM_OVERLAY` and `FIM_CASEFOLD` say otherwise. */
+import type { Variables } from "./Expand.ts"
+import { type Overlay, overlayNames, type Settings } from "./Settings.ts"
+
+export interface RunFilesystem {
+  readonly overlay: Overlay
+  readonly casefold: boolean
+  /** Set when the overlay is not the one that was asked for. */
+  readonly warning: string | undefined
+}
+
+export const runFilesystem = (
+  settings: Pick<Settings, "overlay" | "casefold">,
+  variables: Variables
+): RunFilesystem => {
+  const asked = overlayNames.find((name) => name === variables["FIM_OVERLAY"]) ?? settings.overlay
+  const casefold = variables["FIM_CASEFOLD"] === "1" || settings.casefold
+  return casefold && asked === "bwrap"
+    ? {
+      overlay: "unionfs",
+      casefold,
+      warning: "casefold cannot be used with bwrap overlayfs, falling back to unionfs"
+    }
+    : { overlay: asked, casefold, warning: undefined }
+}
