@@ -1,0 +1,90 @@
+import * as Effect from "effect/Effect"
+import type { PlatformError } from "effect/PlatformError"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+
+/** What can go wrong while an image is made. */
+const Reason = Schema.TaggedUnion({
+  /** A program of the machine is not installed. */
+  ProgramMissing: { program: Schema.String, remedy: Schema.String },
+  /** A program ended with a failure; `output` is the end of what it wrote to its standard error. */
+  ProgramFailed: { command: Schema.String, exitCode: Schema.Finite, output: Schema.String },
+  /** A file cannot be read or written. */
+  File: { path: Schema.String, detail: Schema.String },
+  /** Debian's packages cannot be had. */
+  NoMirror: { detail: Schema.String },
+  /** The mirror does not have the locked version any more. */
+  PackageGone: { name: Schema.String, version: Schema.String, detail: Schema.String },
+  /** A file is not the one that was locked. */
+  Tampered: { path: Schema.String, expected: Schema.String, actual: Schema.String },
+  /** The lock file cannot be read. */
+  LockInvalid: { path: Schema.String, detail: Schema.String },
+  /** No locked package has a library that a tool needs. */
+  LibraryMissing: { library: Schema.String, neededBy: Schema.String },
+  /** A program or library is not what it should be. */
+  BadBinary: { path: Schema.String, detail: Schema.String },
+  /** An archive would write outside the directory it is unpacked to. */
+  UnsafeArchive: { archive: Schema.String, member: Schema.String, detail: Schema.String },
+  /** A part of the project has not been made yet. */
+  NotMade: { path: Schema.String, remedy: Schema.String },
+  /** The request cannot be fulfilled. */
+  Refused: { detail: Schema.String }
+})
+type Reason = typeof Reason.Type
+
+const text = Reason.match({
+  ProgramMissing: (r) => `${r.program} is not installed: ${r.remedy}`,
+  ProgramFailed: (r) => `${r.command} failed with ${r.exitCode}${r.output === "" ? "" : `: ${r.output}`}`,
+  File: (r) => `${r.path}: ${r.detail}`,
+  NoMirror: (r) => `Debian's packages cannot be had: ${r.detail}`,
+  PackageGone: (r) =>
+    `the mirror does not have ${r.name} ${r.version} (${r.detail}): run "flatimage tools lock" to lock the versions it has`,
+  Tampered: (r) => `${r.path} is not the locked file: its SHA-256 is ${r.actual}, not ${r.expected}`,
+  LockInvalid: (r) => `${r.path} is not valid: ${r.detail}`,
+  LibraryMissing: (r) =>
+    `no locked package has ${r.library}, which ${r.neededBy} needs: run "flatimage tools lock" to lock it`,
+  BadBinary: (r) => `${r.path}: ${r.detail}`,
+  UnsafeArchive: (r) => `${r.archive} is refused: ${r.member} ${r.detail}`,
+  NotMade: (r) => `${r.path} does not exist: run ${r.remedy}`,
+  Refused: (r) => r.detail
+})
+
+/** The one failure of this room. Its message is one sentence that says what to do. */
+export class BuildError extends Schema.TaggedError<BuildError>()("BuildError", { reason: Reason }) {
+  override readonly [Runtime.errorExitCode] = 125
+
+  override get message(): string {
+    return text(this.reason)
+  }
+}
+
+/** A `BuildError` of the given reason. */
+export const buildError = <Tag extends Reason["_tag"]>(
+  _tag: Tag,
+  fields: Omit<Extract<Reason, { readonly _tag: Tag }>, "_tag">
+): BuildError => {
+  // The two halves together are a member of the union, which the compiler cannot see through the type parameter.
+  const reason = { _tag, ...fields } as unknown as Reason
+  return new BuildError({ reason })
+}
+
+const systemText = (error: PlatformError): string => {
+  const reason = error.reason
+  switch (reason._tag) {
+    case "NotFound":
+      return "no such file or directory"
+    case "PermissionDenied":
+      return "permission denied"
+    case "AlreadyExists":
+      return "exists already"
+    default: {
+      // The system's own words hold what the classification does not, such as a full disk.
+      const cause = "cause" in reason ? reason.cause : undefined
+      return cause instanceof Error ? cause.message : error.message
+    }
+  }
+}
+
+/** Turns a failure of the file system at `path` into a `BuildError`. */
+export const atPath = (path: string) =>
+  Effect.mapError((error: PlatformError) => buildError("File", { path, detail: systemText(error) }))

@@ -1,0 +1,121 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Manifest from "../image/Manifest.ts"
+import { Blobs } from "./Blobs.ts"
+import { type BuildError, buildError } from "./BuildError.ts"
+import { removeUnused } from "./CacheAge.ts"
+import { type Closure, ToolClosure } from "./Closure.ts"
+import { dependenciesOf } from "./Dependencies.ts"
+import { ImageWriter, type Written } from "./ImageWriter.ts"
+import { formatBytes, Progress } from "./Progress.ts"
+import { newReservedSpace } from "./Reserved.ts"
+import { Revisions } from "./Revision.ts"
+import { RootLayer, type RootSource } from "./Root.ts"
+import { RuntimeCompiler } from "./Runtime.ts"
+import { Workspace } from "./Workspace.ts"
+
+/** What to build. */
+export interface Request {
+  readonly root: RootSource
+  /** As `fim-version full` says it. */
+  readonly distribution: string
+  /** How small the layer is to be, from 0 to 9. */
+  readonly level: number
+  readonly output: string
+}
+
+/** Tools are compressed once and unpacked once per machine: as small as can be. */
+const toolLevel = 19
+
+/** Makes images: the whole of a build, each step by the service that knows it. */
+export class Builder extends Context.Service<Builder, {
+  /** Builds an image and says what it consists of. Fails with `BuildError`, and leaves nothing behind then. */
+  readonly build: (request: Request) => Effect.Effect<Written, BuildError>
+}>()("flatimage/build/Builder") {
+  static readonly layer = Layer.effect(
+    Builder,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const workspace = yield* Workspace
+      const blobs = yield* Blobs
+      const compiler = yield* RuntimeCompiler
+      const progress = yield* Progress
+      const revisions = yield* Revisions
+      const roots = yield* RootLayer
+      const tools = yield* ToolClosure
+      const writer = yield* ImageWriter
+
+      const packTools = Effect.fnUntraced(function*(
+        files: ReadonlyArray<{ readonly path: string; readonly file: string }>
+      ) {
+        return yield* progress.step(
+          "Compressing the tools",
+          (report) =>
+            Effect.forEach(files, ({ file, path }, index) =>
+              blobs.pack(file, toolLevel, (done, total) => report(index + done / total, files.length)).pipe(
+                Effect.map((blob) => ({ path, blob }))
+              )),
+          (packed) =>
+            formatBytes(packed.reduce((sum, { blob }) => sum + blob.packedSize, 0))
+        )
+      })
+
+      const makeTable = Effect.fnUntraced(function*(
+        closure: Closure,
+        packed: Effect.Success<ReturnType<typeof packTools>>
+      ) {
+        const table: Manifest.ToolTable = {
+          format: 1,
+          ...(yield* revisions.current),
+          tools: packed.map(({ blob, path }) => ({
+            path,
+            mode: 0o755,
+            size: blob.size,
+            sha256: blob.sha256,
+            encoding: "zstd"
+          })),
+          applets: closure.applets,
+          dependencies: dependenciesOf(closure)
+        }
+        return yield* Effect.fromResult(Manifest.encode(table)).pipe(
+          Effect.mapError((error) => buildError("Refused", { detail: error.message }))
+        )
+      })
+
+      const build = Effect.fn("Builder.build")(function*(request: Request) {
+        const native = yield* progress.step("Compiling the native programs", () => compiler.native)
+        const boot = yield* progress.step("Compiling the boot program", () => compiler.boot)
+        const closure = yield* tools.locked
+        yield* tools.serves(closure, boot)
+        const packed = yield* packTools([
+          // In the order in which a first start needs them.
+          { path: "bin/boot", file: boot },
+          ...closure.files.map(({ path }) => ({ path, file: `${closure.directory}/${path}` })),
+          { path: "bin/fim", file: native.fim },
+          { path: "bin/mkdwarfs", file: native.mkdwarfs }
+        ])
+        const table = yield* makeTable(closure, packed)
+        const reserved = yield* newReservedSpace(request.distribution)
+        const layer = yield* roots.make(request.root, closure, request.level)
+        const written = yield* progress.step(
+          `Writing ${request.output}`,
+          (report) =>
+            writer.write(request.output, {
+              head: native.fim,
+              table,
+              tools: packed.map(({ blob }) => blob.frames),
+              reserved,
+              layers: [layer]
+            }, report),
+          (written) => formatBytes(written.size)
+        )
+        for (const cache of ["blobs", "layers"]) yield* removeUnused(fs, yield* workspace.directory("cache", cache))
+        return written
+      }, Effect.scoped)
+
+      return Builder.of({ build })
+    })
+  )
+}

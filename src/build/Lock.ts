@@ -1,0 +1,59 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { atPath, type BuildError, buildError } from "./BuildError.ts"
+import { replaceFile } from "./Replace.ts"
+import { Workspace } from "./Workspace.ts"
+
+const Name = Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9+.-]+$/))
+
+/** One Debian package, pinned. `file` is its place below the archive's root, `size` is in bytes. */
+export const Package = Schema.Struct({
+  name: Name,
+  suite: Name,
+  archive: Schema.Literals(["debian", "debian-security"]),
+  version: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9.+:~-]+$/)),
+  architecture: Schema.Literals(["amd64", "arm64"]),
+  file: Schema.String.check(Schema.isPattern(/^pool\/(?!.*\.\.)[A-Za-z0-9/.+~_%-]+\.deb$/)),
+  size: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1 << 30 })),
+  sha256: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/)),
+  source: Name,
+  homepage: Schema.String,
+  licenses: Schema.Array(Schema.String)
+})
+export type Package = typeof Package.Type
+
+/** The file `tools.lock.json`. */
+export const LockFile = Schema.Struct({ format: Schema.Literal(1), packages: Schema.Array(Package) })
+export type LockFile = typeof LockFile.Type
+
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(LockFile))
+
+/** The pinned packages of the tools. */
+export class Lock extends Context.Service<Lock, {
+  readonly path: string
+  /** Fails with `BuildError` when the file is missing or not valid. */
+  readonly read: Effect.Effect<LockFile, BuildError>
+  readonly write: (lock: LockFile) => Effect.Effect<void, BuildError>
+}>()("flatimage/build/Lock") {
+  static readonly layer = Layer.effect(
+    Lock,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const workspace = yield* Workspace
+      const path = `${workspace.root}/src/build/tools.lock.json`
+      return Lock.of({
+        path,
+        read: fs.readFileString(path).pipe(
+          atPath(path),
+          Effect.flatMap((text) =>
+            Effect.mapError(decode(text), (error) => buildError("LockInvalid", { path, detail: error.message }))
+          )
+        ),
+        write: (lock) => replaceFile(fs, path, new TextEncoder().encode(`${JSON.stringify(lock, null, 2)}\n`))
+      })
+    })
+  )
+}

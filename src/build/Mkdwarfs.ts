@@ -1,0 +1,97 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { type BuildError, buildError } from "./BuildError.ts"
+import { markUsed } from "./CacheAge.ts"
+import { sha256OfFile } from "./Digest.ts"
+import { Programs } from "./Programs.ts"
+import type { Report } from "./Progress.ts"
+import { replacePath } from "./Replace.ts"
+import { RuntimeCompiler } from "./Runtime.ts"
+import { Workspace } from "./Workspace.ts"
+
+export interface PackOptions {
+  /** 0 is quickest, 9 smallest. */
+  readonly level: number
+  /** Whether all files are to belong to root, because the tree could not keep their owners. */
+  readonly ownedByRoot: boolean
+}
+
+/** What mkdwarfs says about its work. Sizes in bytes. */
+const Summary = Schema.Struct({
+  files: Schema.Finite,
+  directories: Schema.Finite,
+  bytesIn: Schema.Finite,
+  bytesOut: Schema.Finite,
+  duplicates: Schema.Finite
+})
+
+const decodeSummary = Schema.decodeUnknownEffect(Schema.fromJsonString(Summary))
+
+const progressLine = /^progress (\d+) (\d+)$/
+
+/** Packs directory trees to layers. */
+export class Mkdwarfs extends Context.Service<Mkdwarfs, {
+  /** Where the layer with that key is cached. It depends on the packer too. */
+  readonly cached: (
+    key: string,
+    level: number
+  ) => Effect.Effect<{ readonly path: string; readonly present: boolean }, BuildError>
+  /** Packs a tree to the file `path`, which appears only when it is complete. */
+  readonly pack: (
+    tree: string,
+    path: string,
+    options: PackOptions,
+    report: Report
+  ) => Effect.Effect<typeof Summary.Type, BuildError>
+}>()("flatimage/build/Mkdwarfs") {
+  static readonly layer = Layer.effect(
+    Mkdwarfs,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const programs = yield* Programs
+      const compiler = yield* RuntimeCompiler
+      const workspace = yield* Workspace
+
+      const cached = Effect.fn("Mkdwarfs.cached")(function*(key: string, level: number) {
+        const { mkdwarfs } = yield* compiler.native
+        const packer = (yield* sha256OfFile(fs, mkdwarfs)).slice(0, 8)
+        const path = `${yield* workspace.directory("cache", "layers")}/${key}-${level}-${packer}.dwarfs`
+        const present = yield* Effect.orElseSucceed(fs.exists(path), () => false)
+        if (present) yield* markUsed(fs, path)
+        return { path, present }
+      })
+
+      const pack = Effect.fn("Mkdwarfs.pack")(
+        function*(tree: string, path: string, options: PackOptions, report: Report) {
+          const { mkdwarfs } = yield* compiler.native
+          const output = yield* replacePath(fs, path, (temporary) =>
+            programs.run(mkdwarfs, [
+              "-i",
+              tree,
+              "-o",
+              temporary,
+              "-l",
+              String(options.level),
+              ...(options.ownedByRoot ? ["--uid", "0", "--gid", "0"] : []),
+              "--progress",
+              "always",
+              "--json"
+            ], {
+              onLine: (line) => {
+                const match = progressLine.exec(line)
+                return match === null ? Effect.void : report(Number(match[1]), Number(match[2]))
+              }
+            }))
+          return yield* decodeSummary(output).pipe(
+            Effect.mapError((error) => buildError("BadBinary", { path: mkdwarfs, detail: error.message }))
+          )
+        }
+      )
+
+      return Mkdwarfs.of({ cached, pack })
+    })
+  )
+}

@@ -1,0 +1,83 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import { BuildError, buildError } from "./BuildError.ts"
+
+export interface RunOptions {
+  readonly cwd?: string
+  /** Added to the environment of this process. */
+  readonly env?: Record<string, string>
+  /** Sees each line of standard error as it comes. */
+  readonly onLine?: (line: string) => Effect.Effect<void>
+  /** How to get the program when it is missing. */
+  readonly remedy?: string
+}
+
+/** Lines of standard error that are kept for the message of a failure. */
+const keptLines = 8
+
+/** Runs programs of the machine. They die with the effect that runs them. */
+export class Programs extends Context.Service<Programs, {
+  /** Runs a program to its end and gives its standard output. Fails with `BuildError` unless it ends with 0. */
+  readonly run: (
+    program: string,
+    args: ReadonlyArray<string>,
+    options?: RunOptions
+  ) => Effect.Effect<string, BuildError>
+}>()("flatimage/build/Programs") {
+  static readonly layer = Layer.effect(
+    Programs,
+    Effect.gen(function*() {
+      const spawner = yield* ChildProcessSpawner
+
+      const run = Effect.fn("Programs.run")(function*(
+        program: string,
+        args: ReadonlyArray<string>,
+        options: RunOptions = {}
+      ) {
+        const command = [program, ...args].join(" ")
+        const failed = (exitCode: number, output: string) =>
+          buildError("ProgramFailed", {
+            command: command.length > 200 ? `${command.slice(0, 200)}…` : command,
+            exitCode,
+            output
+          })
+        const handle = yield* spawner.spawn(ChildProcess.make(program, args, {
+          ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+          // Messages are parsed and shown: they must not depend on the language of the user.
+          env: { LC_ALL: "C.UTF-8", ...options.env },
+          extendEnv: true,
+          stdin: "ignore",
+          forceKillAfter: "10 seconds"
+        })).pipe(
+          Effect.mapError((error) =>
+            error.reason._tag === "NotFound"
+              ? buildError("ProgramMissing", {
+                program,
+                remedy: options.remedy ?? "run bin/setup, which says which packages are missing"
+              })
+              : failed(127, error.message)
+          )
+        )
+        const kept = yield* Ref.make<ReadonlyArray<string>>([])
+        const lines = Stream.runForEach(Stream.splitLines(Stream.decodeText(handle.stderr)), (line) =>
+          Ref.update(kept, (before) => line.trim() === "" ? before : [...before, line.trim()].slice(-keptLines)).pipe(
+            Effect.andThen(options.onLine?.(line) ?? Effect.void)
+          ))
+        const [output, , exitCode] = yield* Effect.all([
+          Stream.mkString(Stream.decodeText(handle.stdout)),
+          lines,
+          handle.exitCode
+        ], { concurrency: "unbounded" }).pipe(Effect.mapError((error) => failed(128, error.message)))
+        if (exitCode !== 0) return yield* failed(exitCode, (yield* Ref.get(kept)).join("; "))
+        return output
+      }, Effect.scoped)
+
+      return Programs.of({ run })
+    })
+  )
+}

@@ -1,0 +1,28 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type { BuildError } from "./BuildError.ts"
+import { atPath } from "./BuildError.ts"
+import { withScratchDirectory } from "./Scratch.ts"
+
+/**
+ * Makes `path` with `make`, which is given a private name in the same directory. The name changes only when `make`
+ * succeeded; on a failure or interruption nothing is left. Fails with `BuildError` or with what `make` fails with.
+ */
+export const replacePath = <A, E, R>(
+  fs: FileSystem.FileSystem,
+  path: string,
+  make: (temporary: string) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | BuildError, R> => {
+  const slash = path.lastIndexOf("/")
+  return withScratchDirectory(fs, path.slice(0, slash), path.slice(slash + 1), (directory) =>
+    Effect.gen(function*() {
+      const temporary = `${directory}/new`
+      const value = yield* make(temporary)
+      yield* fs.rename(temporary, path).pipe(atPath(path))
+      return value
+    }))
+}
+
+/** Writes a file in one step: readers see the old or the new content. Fails with `BuildError`. */
+export const replaceFile = (fs: FileSystem.FileSystem, path: string, bytes: Uint8Array) =>
+  replacePath(fs, path, (temporary) => fs.writeFile(temporary, bytes).pipe(atPath(path)))

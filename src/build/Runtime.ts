@@ -1,0 +1,112 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { atPath, type BuildError, buildError } from "./BuildError.ts"
+import { Machine } from "./Machine.ts"
+import { Programs } from "./Programs.ts"
+import { replacePath } from "./Replace.ts"
+import { scratchDirectory } from "./Scratch.ts"
+import { Workspace } from "./Workspace.ts"
+
+const Artifact = Schema.fromJsonString(
+  Schema.Struct({
+    reason: Schema.Literal("compiler-artifact"),
+    target: Schema.Struct({ name: Schema.String }),
+    executable: Schema.String
+  })
+)
+
+const decodeArtifact = Schema.decodeUnknownOption(Artifact)
+
+/** Where cargo says it put a program; its layout depends on settings. In: its messages, one JSON object per line. */
+const executableOf = (messages: string, name: string): string | undefined => {
+  for (const line of messages.split("\n")) {
+    const artifact = Option.getOrUndefined(decodeArtifact(line))
+    if (artifact?.target.name === name) return artifact.executable
+  }
+  return undefined
+}
+
+/** Paths of our own programs. */
+export interface NativePrograms {
+  /** Launcher and all that an image does natively. */
+  readonly fim: string
+  /** Packs layers; a program of its own. */
+  readonly mkdwarfs: string
+}
+
+/** Compiles our own programs. */
+export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
+  /** The boot program, compiled with its runtime to one executable: its path. Fails with `BuildError`. */
+  readonly boot: Effect.Effect<string, BuildError>
+  /** The native programs, compiled by cargo, which knows itself what has changed. Fails with `BuildError`. */
+  readonly native: Effect.Effect<NativePrograms, BuildError>
+}>()("flatimage/build/Runtime/RuntimeCompiler") {
+  static readonly layer = Layer.effect(
+    RuntimeCompiler,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const programs = yield* Programs
+      const workspace = yield* Workspace
+      const { architecture } = yield* Machine
+
+      const mustExist = Effect.fnUntraced(function*(path: string, remedy: string) {
+        if (!(yield* fs.exists(path).pipe(atPath(path)))) return yield* buildError("NotMade", { path, remedy })
+      })
+
+      const boot = Effect.gen(function*() {
+        const bun = `${workspace.root}/node_modules/@oven/${architecture.bun}/bin/bun`
+        const entry = `${workspace.root}/bin/image.ts`
+        yield* mustExist(bun, "bin/setup")
+        yield* mustExist(entry, "git checkout, it is part of the sources")
+        const directory = yield* workspace.directory("runtime")
+        // Bun writes the name of the file into the program: it must be the same each time.
+        const temporary = yield* scratchDirectory(fs, directory, "boot")
+        yield* programs.run(bun, [
+          "build",
+          "--compile",
+          "--bytecode",
+          "--minify",
+          // Without these a program reads settings, and so code, from the directory it is started in.
+          "--no-compile-autoload-dotenv",
+          "--no-compile-autoload-bunfig",
+          entry,
+          "--outfile",
+          `${temporary}/boot`
+        ], { cwd: workspace.root })
+        const path = `${directory}/boot`
+        yield* fs.rename(`${temporary}/boot`, path).pipe(atPath(path))
+        return path
+      }).pipe(Effect.scoped)
+
+      const native = Effect.gen(function*() {
+        const output = yield* programs.run(
+          "cargo",
+          ["build", "--release", "--locked", "--message-format=json-render-diagnostics"],
+          {
+            // The workspace's own settings, such as static linking, are found from its directory.
+            cwd: `${workspace.root}/src/native`,
+            env: { CARGO_TARGET_DIR: `${workspace.build}/cargo` },
+            remedy: "install Rust 1.85 or newer"
+          }
+        )
+        const directory = yield* workspace.directory("native")
+        const place = Effect.fnUntraced(function*(name: string) {
+          const from = executableOf(output, name)
+          const path = `${directory}/${name}`
+          if (from === undefined) {
+            return yield* buildError("BadBinary", { path, detail: `cargo made no program of the name ${name}` })
+          }
+          yield* replacePath(fs, path, (temporary) => fs.copyFile(from, temporary).pipe(atPath(from)))
+          return path
+        })
+        return { fim: yield* place("fim"), mkdwarfs: yield* place("mkdwarfs") }
+      })
+
+      return RuntimeCompiler.of({ boot, native: yield* Effect.cached(native) })
+    })
+  )
+}

@@ -1,0 +1,57 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Scope from "effect/Scope"
+import { atPath, type BuildError } from "./BuildError.ts"
+
+/** The number of this process, part of the names of what it has not finished. */
+export const ownPid = (fs: FileSystem.FileSystem): Effect.Effect<string> =>
+  fs.readLink("/proc/self").pipe(Effect.orElseSucceed(() => "0"))
+
+/**
+ * Removes from `directory` what killed builds have left: names for which `pidOf` gives the number of a process that runs
+ * no more. What cannot be removed stays, with a line in the log.
+ */
+export const removeLeftovers = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  directory: string,
+  pidOf: (name: string) => string | undefined
+) {
+  for (const name of yield* fs.readDirectory(directory).pipe(atPath(directory))) {
+    const pid = pidOf(name)
+    if (pid === undefined || (yield* fs.exists(`/proc/${pid}`).pipe(Effect.orElseSucceed(() => true)))) continue
+    yield* fs.remove(`${directory}/${name}`, { recursive: true, force: true }).pipe(Effect.ignore({ log: true }))
+  }
+})
+
+const acquire = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, directory: string, name: string) {
+  yield* removeLeftovers(
+    fs,
+    directory,
+    (entry) => entry.startsWith(`.${name}.`) ? /\.(\d+)-[^.]*$/.exec(entry)?.[1] : undefined
+  )
+  const prefix = `.${name}.${yield* ownPid(fs)}-`
+  return yield* fs.makeTempDirectory({ directory, prefix }).pipe(atPath(directory))
+})
+
+const release = (fs: FileSystem.FileSystem, path: string) =>
+  fs.remove(path, { recursive: true, force: true }).pipe(Effect.ignore({ log: true }))
+
+/**
+ * A private directory in `directory` that goes away with the scope, and whose leftovers the next one of that name
+ * removes. It is on the same file system, so that its content can be renamed into place. Fails with `BuildError`.
+ */
+export const scratchDirectory = (
+  fs: FileSystem.FileSystem,
+  directory: string,
+  name: string
+): Effect.Effect<string, BuildError, Scope.Scope> =>
+  Effect.acquireRelease(acquire(fs, directory, name), (path) => release(fs, path))
+
+/** The same for the time of one effect. */
+export const withScratchDirectory = <A, E, R>(
+  fs: FileSystem.FileSystem,
+  directory: string,
+  name: string,
+  use: (path: string) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | BuildError, R> =>
+  Effect.acquireUseRelease(acquire(fs, directory, name), use, (path) => release(fs, path))

@@ -1,0 +1,119 @@
+import * as Result from "effect/Result"
+import { type BuildError, buildError } from "./BuildError.ts"
+
+/** One member of an archive. `type` is the first letter of `tar --list --verbose`. */
+export interface Member {
+  readonly type: string
+  readonly name: string
+  /** Of symbolic links (`l`) and hard links (`h`). */
+  readonly target: string | undefined
+}
+
+const escapes: Readonly<Record<string, string>> = {
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  v: "\v"
+}
+
+const unquote = (text: string): string =>
+  text.replaceAll(/\\([0-7]{3}|.)/g, (_, code: string) =>
+    code.length === 3 ? String.fromCharCode(parseInt(code, 8)) : escapes[code] ?? code)
+
+const quoted = String.raw`"((?:[^"\\]|\\.)*)"`
+const line = new RegExp(String.raw`^([a-zA-Z-])\S+ [^"]*?${quoted}(?: (?:->|link to) ${quoted})?$`)
+
+/** Reads the listing of `tar --list --verbose --numeric-owner --quoting-style=c`. Gives `undefined` for a strange line. */
+export const parseMember = (text: string): Member | undefined => {
+  const match = line.exec(text)
+  return match?.[1] === undefined || match[2] === undefined
+    ? undefined
+    : { type: match[1], name: unquote(match[2]), target: match[3] === undefined ? undefined : unquote(match[3]) }
+}
+
+const partsOf = (path: string): ReadonlyArray<string> => path.split("/").filter((part) => part !== "" && part !== ".")
+
+/** As many as the kernel follows. */
+const mostLinks = 40
+
+/**
+ * Where a path leads when the symbolic links unpacked so far are followed, as the parts of its name; `undefined` when
+ * that is not within the tree, or cannot be told.
+ */
+const follow = (
+  links: ReadonlyMap<string, string>,
+  path: ReadonlyArray<string>
+): ReadonlyArray<string> | undefined => {
+  let left = path
+  let here: ReadonlyArray<string> = []
+  let followed = 0
+  while (left.length > 0) {
+    const [part = "", ...rest] = left
+    left = rest
+    if (part === "..") {
+      if (here.length === 0) return undefined
+      here = here.slice(0, -1)
+      continue
+    }
+    const target = links.get([...here, part].join("/"))
+    if (target === undefined) {
+      here = [...here, part]
+      continue
+    }
+    if (target.startsWith("/") || ++followed > mostLinks) return undefined
+    left = [...partsOf(target), ...rest]
+  }
+  return here
+}
+
+/**
+ * Judges the members of an archive, in the order in which they would be unpacked. Symbolic links with absolute targets
+ * are fine, for in the image they mean its own root; but nothing may be unpacked through them. Fails with `BuildError`
+ * at the first member that would, or could, write outside the directory it is unpacked to.
+ */
+export const checkMembers = (
+  archive: string,
+  members: Iterable<Member>
+): Result.Result<number, BuildError> => {
+  const refuse = (member: Member, detail: string) =>
+    Result.fail(buildError("UnsafeArchive", { archive, member: JSON.stringify(member.name), detail }))
+  const links = new Map<string, string>()
+  let count = 0
+  for (const member of members) {
+    count++
+    const parts = partsOf(member.name)
+    if (member.name.startsWith("/")) return refuse(member, "has an absolute name")
+    if (parts.includes("..")) return refuse(member, "has \"..\" in its name")
+    if (parts.length === 0 && member.type !== "d") return refuse(member, "takes the place of the tree itself")
+    // A directory may take the place of a link to one: what follows would then be written there.
+    const place = follow(links, member.type === "d" ? parts : parts.slice(0, -1))
+    if (place === undefined) {
+      return refuse(member, "would be written through a symbolic link that leads out of the tree")
+    }
+    const target = member.target ?? ""
+    const before = links.get([...place, parts.at(-1)].join("/"))
+    if (before !== undefined && member.type !== "d" && (member.type !== "l" || before !== target)) {
+      // Some programs replace the link, some write through it.
+      return refuse(member, "takes the place of a symbolic link")
+    }
+    if (member.type === "l") {
+      if (!target.startsWith("/") && follow(links, [...place, ...partsOf(target)]) === undefined) {
+        return refuse(member, "is a link that leads out of the tree")
+      }
+      links.set([...place, parts.at(-1)].join("/"), target)
+    } else if (member.type === "h") {
+      const from = partsOf(target)
+      if (target.startsWith("/") || from.includes("..") || follow(links, from.slice(0, -1)) === undefined) {
+        return refuse(member, "is a link out of the tree")
+      }
+    } else if ((member.type === "b" || member.type === "c") && parts[0] !== "dev") {
+      return refuse(member, "is a device outside of /dev")
+    } else if (!"-dbcpsCDVNMS".includes(member.type)) {
+      return refuse(member, `has the unknown type ${member.type}`)
+    }
+  }
+  return Result.succeed(count)
+}

@@ -1,0 +1,37 @@
+/** A program of the image and the Debian package it is taken from. */
+export interface ToolSource {
+  /** Name under `bin` of the application directory. */
+  readonly name: string
+  readonly package: string
+  /** Path within the package. */
+  readonly file: string
+  /** Name in `fim-version deps`. */
+  readonly dependency: string
+}
+
+/** The programs taken from Debian, which are all that a lock has to resolve. */
+export const toolSources: ReadonlyArray<ToolSource> = [
+  { name: "bash", package: "bash-static", file: "usr/bin/bash-static", dependency: "bash" },
+  { name: "busybox", package: "busybox-static", file: "usr/bin/busybox", dependency: "busybox" },
+  { name: "bwrap", package: "bubblewrap", file: "usr/bin/bwrap", dependency: "bwrap" },
+  { name: "fuse-overlayfs", package: "fuse-overlayfs", file: "usr/bin/fuse-overlayfs", dependency: "overlayfs" },
+  { name: "unionfs", package: "unionfs-fuse", file: "usr/bin/unionfs", dependency: "unionfs" }
+]
+
+/**
+ * Libraries that the boot program opens without naming them, or that the loader of another program may ask for. The
+ * loader itself is needed by each of them.
+ */
+export const seedLibraries = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"]
+
+/**
+ * Where a lock takes packages from, first choice first: the loader and C library of the first suite serve all.
+ * unionfs-fuse and the version of FUSE it needs are not in the later suite.
+ */
+export const suites: ReadonlyArray<{ readonly suite: string; readonly packages: ReadonlyArray<string> }> = [
+  { suite: "trixie", packages: ["libc6", "bash-static", "busybox-static", "bubblewrap", "fuse-overlayfs"] },
+  { suite: "bookworm", packages: ["unionfs-fuse"] }
+]
+
+/** Directories of a package that may hold shared libraries, with the machine's triplet in place of `*`. */
+export const libraryDirectories = ["usr/lib/*", "lib/*", "usr/lib64", "lib64", "usr/lib", "lib"]
