@@ -1,0 +1,79 @@
+/**
+ * The whole run of a program as one scope. Read this first.
+ *
+ * Each layer holds what it acquires until the scope closes, and gives it back in reverse: the program ends, the FIFOs go,
+ * overlay and layers are unmounted, the janitor removes the instance directory and ends.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import type { ProgramRequest } from "./cli/Request.ts"
+import { expand } from "./image/Expand.ts"
+import { ReservedSpace } from "./image/ReservedSpace.ts"
+import { Snapshot } from "./image/Snapshot.ts"
+import { FilesystemController } from "./mount/FilesystemController.ts"
+import { Janitor } from "./mount/Janitor.ts"
+import { LayerStack } from "./mount/LayerStack.ts"
+import { Portal } from "./portal/Portal.ts"
+import { inGuest } from "./relocate/Directories.ts"
+import { Host } from "./relocate/Host.ts"
+import { Relocate } from "./relocate/Relocate.ts"
+import { Bwrap, type Program } from "./sandbox/Bwrap.ts"
+import type { Deliver } from "./Signals.ts"
+
+/** The settings inside the image that runs. */
+const reservedSpace = Layer.unwrap(
+  Effect.map(
+    Relocate,
+    (relocate) =>
+      ReservedSpace.layer({
+        path: relocate.image,
+        offset: relocate.reservedOffset,
+        patcher: `${relocate.directories.bin}/fim`
+      })
+  )
+)
+
+/** Where the image is and what it is set to: all that a command about settings needs. */
+export const settingsLayer = reservedSpace.pipe(Layer.provideMerge(Relocate.layer))
+
+/** From the image file to a sandbox that is ready, phase by phase, the last one first. */
+export const runLayer = Bwrap.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(FilesystemController.layer, Portal.layer)),
+  Layer.provideMerge(Layer.mergeAll(Janitor.layer, Snapshot.layer, LayerStack.layer)),
+  Layer.provideMerge(settingsLayer)
+)
+
+const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
+
+/** The program that a request names: the one given, or the image's boot command with the caller's words behind it. */
+const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
+  const host = yield* Host
+  const forcedRoot = host.environment["FIM_ROOT"] === "1"
+  if (request._tag === "Execute") return { root: request.root || forcedRoot, words: request.words } satisfies Program
+  const { boot } = yield* Snapshot
+  const relocate = yield* Relocate
+  const program = expand(boot.program, host.environment)
+  const isPlainShell = program === "bash" && boot.args.length === 0 && request.words.length === 0
+  const shellArguments = isPlainShell ? ["--rcfile", `${inGuest(relocate.directories).instance}/bashrc`] : []
+  const words = [program, ...shellArguments, ...boot.args].map(bytes)
+  return { root: forcedRoot, words: [...words, ...request.words] } satisfies Program
+})
+
+/** Where the way to tell the program of a signal is put once there is a program. */
+export const noDelivery: Effect.Effect<Ref.Ref<Deliver | undefined>> = Ref.make<Deliver | undefined>(undefined)
+
+/**
+ * Runs the program that a request names and gives its exit code. In: the request and where to say how it is told of
+ * signals. Fails with the error of the phase that failed.
+ */
+export const run = Effect.fn("Boot.run")(function*(request: ProgramRequest, delivery: Ref.Ref<Deliver | undefined>) {
+  const janitor = yield* Janitor
+  const bwrap = yield* Bwrap
+  const program = yield* programOf(request)
+  yield* Ref.set(
+    delivery,
+    (signal, fromTerminal) => janitor.signal(signal, fromTerminal).pipe(Effect.orElseSucceed(() => false))
+  )
+  return yield* bwrap.run(program)
+})

@@ -1,0 +1,66 @@
+/** Our own commands, as opposed to programs: from the first word to what it does. Each is loaded when it is called. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { ReservedSpace } from "../image/ReservedSpace.ts"
+import { Relocate } from "../relocate/Relocate.ts"
+import { BuildInfo } from "./config/BuildInfo.ts"
+import { CommandError } from "./config/CommandError.ts"
+import { isConfigCommand, runChanging, runReading, showHelp } from "./config/Dispatch.ts"
+
+/** The part of the tool table that says where the tools are from. The launcher has checked and unpacked it. */
+const Dependencies = Schema.fromJsonString(
+  Schema.Struct({ dependencies: Schema.Record(Schema.String, Schema.Unknown) })
+)
+
+/** What the image says about how it was made. The tool table is a file beside the tools. */
+export const buildInfo: Layer.Layer<
+  BuildInfo,
+  CommandError,
+  FileSystem.FileSystem | Relocate | ReservedSpace
+> = Layer.effect(
+  BuildInfo,
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const relocate = yield* Relocate
+    const reserved = yield* ReservedSpace
+    const [table, extension] = yield* Effect.all([
+      fs.readFileString(`${relocate.directories.application}/tools.json`).pipe(
+        Effect.flatMap(Schema.decodeUnknownEffect(Dependencies))
+      ),
+      reserved.read("extension")
+    ], { concurrency: "unbounded" }).pipe(
+      Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not read the tool table" }))
+    )
+    return BuildInfo.of({
+      version: relocate.version,
+      commit: relocate.commit,
+      timestamp: relocate.timestamp,
+      distribution: extension.distribution,
+      dependencies: table.dependencies
+    })
+  })
+)
+
+/**
+ * Carries out a command of ours that only prints, or fails for one that there is not. In: its words, the first of which
+ * begins with `fim-`. The answer says whether that was all; if not, the words are for {@link change}.
+ */
+export const read = Effect.fn("Cli.read")(function*(words: ReadonlyArray<string>) {
+  const [name = "", ...rest] = words
+  if (isConfigCommand(name)) return yield* runReading(name, rest)
+  if (yield* showHelp(name, rest)) return true
+  if (name === "fim-layer") {
+    const { layer } = yield* Effect.promise(() => import("./layer/Layer.ts"))
+    yield* layer(rest)
+    return true
+  }
+  return yield* new CommandError({ text: `Unknown command: ${name}`, context: "Invalid fim command" })
+})
+
+/** Carries out a command of ours that changes something. */
+export const change = Effect.fn("Cli.change")(function*(words: ReadonlyArray<string>) {
+  const [name = "", ...rest] = words
+  if (isConfigCommand(name)) yield* runChanging(name, rest)
+})

@@ -1,0 +1,39 @@
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+
+/** A program to run: the image's boot command or another one. Its words stay bytes. */
+export type ProgramRequest =
+  | { readonly _tag: "Boot"; readonly words: ReadonlyArray<Uint8Array> }
+  | { readonly _tag: "Execute"; readonly root: boolean; readonly words: ReadonlyArray<Uint8Array> }
+
+/** What the caller's words ask for: a program, or one of our own commands. */
+export type Request = ProgramRequest | { readonly _tag: "Command"; readonly words: ReadonlyArray<string> }
+
+export class RequestError extends Schema.TaggedError<RequestError>()("RequestError", {
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+const text = (word: Uint8Array): string => Buffer.from(word).toString("utf8")
+
+/**
+ * Decides whose words these are before anything is parsed. Everything is the program's, options such as `--help` too,
+ * unless the first word begins with `fim-`. Behind `fim-exec` and `fim-root` everything is the program's again; one `--`
+ * in front of it is ours.
+ */
+export const parse = (words: ReadonlyArray<Uint8Array>): Result.Result<Request, RequestError> => {
+  const [first, ...rest] = words
+  const verb = first === undefined ? "" : text(first)
+  if (!verb.startsWith("fim-")) return Result.succeed({ _tag: "Boot", words })
+  if (verb !== "fim-exec" && verb !== "fim-root") return Result.succeed({ _tag: "Command", words: words.map(text) })
+  const next = rest[0] === undefined ? "" : text(rest[0])
+  if (next === "--help") return Result.succeed({ _tag: "Command", words: ["fim-help", verb.slice("fim-".length)] })
+  const program = next === "--" ? rest.slice(1) : rest
+  if (program.length === 0) {
+    return Result.fail(new RequestError({ detail: `Incorrect number of arguments for ${verb}` }))
+  }
+  return Result.succeed({ _tag: "Execute", root: verb === "fim-root", words: program })
+}

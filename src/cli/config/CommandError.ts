@@ -1,0 +1,33 @@
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+
+/** Exit code of every failure of flatimage itself. */
+const failureExitCode = 125
+
+/** A command that cannot be done as it was written. `lines` go to standard error, in this order. */
+export class CommandError extends Schema.TaggedError<CommandError>()("CommandError", {
+  text: Schema.String,
+  /** What would have been right, when the text does not say so. */
+  hint: Schema.optionalKey(Schema.String),
+  context: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = failureExitCode
+
+  override get message(): string {
+    return this.text
+  }
+
+  get lines(): ReadonlyArray<string> {
+    return [this.text, ...(this.hint === undefined ? [] : [this.hint]), this.context]
+  }
+}
+
+/** Words that say nothing that can be done; nothing was read or written for them. */
+export const usageError = (text: string, hint?: string): CommandError =>
+  new CommandError({ text, context: "Could not parse arguments", ...(hint === undefined ? {} : { hint }) })
+
+/** `['a','b',]`, as all lists in messages. */
+export const quoteList = (words: ReadonlyArray<string>): string => `[${words.map((word) => `'${word}',`).join("")}]`
+
+export const trailingError = (command: string, words: ReadonlyArray<string>): CommandError =>
+  usageError(`Trailing arguments for ${command}: ${quoteList(words)}`)

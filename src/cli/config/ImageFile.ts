@@ -1,0 +1,58 @@
+/** What has to be known of an image to configure it without running it. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Result from "effect/Result"
+import * as Elf from "../../image/Elf.ts"
+import * as Manifest from "../../image/Manifest.ts"
+import { reservedSize } from "../../image/ReservedLayout.ts"
+import { CommandError } from "./CommandError.ts"
+
+const largestHead = 256 << 20
+
+const notAnImage = (path: string, detail: string) =>
+  new CommandError({ text: `'${path}' is not an image of flatimage: ${detail}`, context: "Could not open the image" })
+
+/** The reserved offset and the tool table of an image. Fails with `CommandError` for any other file. */
+export const openImage = Effect.fn("openImage")(
+  function*(path: string) {
+    const fs = yield* FileSystem.FileSystem
+    const file = yield* fs.open(path)
+    const size = Number((yield* file.stat).size)
+    const readAt = Effect.fnUntraced(function*(position: number, length: number) {
+      const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - position)))
+      for (let done = 0; done < bytes.length;) {
+        const read = yield* file.read(bytes.subarray(done), { position: BigInt(position + done) })
+        if (read === 0) return bytes.subarray(0, done)
+        done += read
+      }
+      return bytes
+    })
+    const refuse = (error: { readonly message: string }) => notAnImage(path, error.message)
+    const start = yield* readAt(0, Elf.headerSize)
+    const tables = yield* Effect.fromResult(Result.mapError(Elf.tablesEnd(start), refuse))
+    const elf = yield* Effect.fromResult(
+      Result.mapError(Elf.parse(yield* readAt(0, Math.min(tables, largestHead))), refuse)
+    )
+    const section = Elf.section(elf, ".fim_reserved_offset")
+    const bytes = section === undefined ? Buffer.alloc(0) : yield* readAt(section.offset, section.size)
+    const offset = bytes.length === 8 ? Number(bytes.readBigUInt64LE(0)) : 0
+    if (offset < elf.end || offset + reservedSize > size) {
+      return yield* notAnImage(path, "it names no reserved space within itself")
+    }
+    const tableSize = (yield* readAt(elf.end, 8)).readBigUInt64LE(0)
+    if (tableSize > BigInt(Manifest.largestTable)) return yield* notAnImage(path, "its tool table is too large")
+    const table = yield* Effect.fromResult(
+      Result.mapError(Manifest.decode(yield* readAt(elf.end + 8, Number(tableSize))), refuse)
+    )
+    return { offset, table }
+  },
+  Effect.scoped,
+  (self, path) =>
+    Effect.catchTag(self, "PlatformError", (error) =>
+      Effect.fail(
+        new CommandError({
+          text: `Failed to open file '${path}': ${error.message}`,
+          context: "Could not open the image"
+        })
+      ))
+)

@@ -1,0 +1,10 @@
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { toJson } from "../../image/SettingsCodec.ts"
+
+/** Data goes to standard output as it is; what happened is said with `Effect.logInfo`. Nothing at all prints nothing. */
+export const printLines = (lines: ReadonlyArray<string>): Effect.Effect<void> =>
+  lines.length === 0 ? Effect.void : Console.log(lines.join("\n"))
+
+/** Two spaces, keys in alphabetical order. */
+export const printJson = (value: unknown): Effect.Effect<void> => Console.log(toJson(value, 2))

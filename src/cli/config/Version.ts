@@ -1,0 +1,36 @@
+/** fim-version: what this image was made from. */
+import * as Effect from "effect/Effect"
+import { BuildInfo } from "./BuildInfo.ts"
+import { trailingError, usageError } from "./CommandError.ts"
+import { printJson, printLines } from "./Output.ts"
+import { parseWords } from "./Words.ts"
+
+const tag = (version: string): string => /^\d/.test(version) ? `v${version}` : version
+
+export const version = Effect.fn("fim-version")(function*(args: ReadonlyArray<string>) {
+  const { operation, rest } = parseWords(args)
+  const build = yield* BuildInfo
+  // All three print: `--json` is taken by each, and says nothing new to two of them.
+  const json = rest.at(0) === "--json"
+  const trailing = json ? rest.slice(1) : rest
+  const print = {
+    SHORT: json ? printJson(tag(build.version)) : printLines([tag(build.version)]),
+    FULL: printJson({
+      COMMIT: build.commit,
+      DISTRIBUTION: build.distribution,
+      TIMESTAMP: build.timestamp,
+      VERSION: tag(build.version)
+    }),
+    DEPS: printJson(build.dependencies)
+  }
+  switch (operation) {
+    case undefined:
+      return yield* usageError("Missing op for 'fim-version' (<short|full|deps>)")
+    case "SHORT":
+    case "FULL":
+    case "DEPS":
+      return yield* trailing.length > 0 ? trailingError("fim-version", trailing) : print[operation]
+    default:
+      return yield* usageError("Invalid version operation")
+  }
+})

@@ -1,0 +1,58 @@
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Path from "effect/Path"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import { atPath } from "../../build/BuildError.ts"
+import { type Inspection, Inspector } from "../../image/Inspect.ts"
+
+/** An image that is not sound: what is wrong has been printed. */
+export class NotSound extends Schema.TaggedError<NotSound>()("NotSound", { path: Schema.String }) {
+  override readonly [Runtime.errorExitCode] = 1
+  override readonly [Runtime.errorReported] = false
+}
+
+const table = (found: Inspection): string => {
+  const rows = [
+    ["part", "offset", "size", ""],
+    ...found.parts.map((part) => [part.name, String(part.offset), String(part.size), part.detail])
+  ]
+  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0))
+  const widths = [width(0), width(1), width(2)]
+  return rows.map(([name = "", offset = "", size = "", detail = ""]) =>
+    `${name.padEnd(widths[0] ?? 0)}  ${offset.padStart(widths[1] ?? 0)}  ${size.padStart(widths[2] ?? 0)}  ${detail}`
+      .trimEnd()
+  ).join("\n")
+}
+
+export const inspect = Command.make(
+  "inspect",
+  {
+    file: Argument.Path("file").pipe(Argument.withMetavar("FILE"), Argument.withDescription("Image to look at")),
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("Print one JSON object instead of a table"),
+      Flag.withDefault(false)
+    )
+  },
+  Effect.fn(function*({ file, json }) {
+    const inspector = yield* Inspector
+    const path = (yield* Path.Path).resolve(file)
+    const found = yield* inspector.inspect(path).pipe(atPath(path))
+    if (json) {
+      yield* Console.log(JSON.stringify({ ...found, sound: found.problems.length === 0 }, null, 2))
+    } else {
+      yield* Console.log(table(found))
+      for (const problem of found.problems) yield* Console.log(`not sound: ${problem}`)
+      if (found.problems.length === 0) yield* Console.log(`sound: flatimage ${found.version}, ${found.size} bytes`)
+    }
+    if (found.problems.length > 0) return yield* new NotSound({ path })
+  })
+).pipe(
+  Command.withDescription(
+    "Print the parts of an image and check each of them; the exit code is 1 when one is not sound"
+  ),
+  Command.withShortDescription("Print and check the parts of an image")
+)

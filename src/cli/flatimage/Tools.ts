@@ -1,0 +1,53 @@
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { ToolClosure } from "../../build/Closure.ts"
+import { Lock } from "../../build/Lock.ts"
+import { LockResolver } from "../../build/LockResolver.ts"
+import { Quiet } from "../../build/Progress.ts"
+import { quiet } from "./Quiet.ts"
+
+const list = Command.make(
+  "list",
+  {},
+  Effect.fn(function*() {
+    const { packages } = yield* (yield* Lock).read
+    const width = Math.max(...packages.map((pinned) => pinned.name.length))
+    for (const pinned of packages) {
+      yield* Console.log(
+        `${pinned.name.padEnd(width)}  ${pinned.version}  ${pinned.suite}/${pinned.architecture}  ${
+          pinned.licenses.join(", ") || "licence unknown"
+        }`
+      )
+    }
+  })
+).pipe(Command.withDescription("Print the pinned packages with their versions and licences"))
+
+const lock = Command.make(
+  "lock",
+  { quiet },
+  Effect.fn(function*({ quiet }) {
+    const lock = yield* Lock
+    const before = yield* lock.read.pipe(Effect.map((file) => file.packages), Effect.orElseSucceed(() => []))
+    const { packages } = yield* (yield* LockResolver).resolve.pipe(Effect.provideService(Quiet, quiet))
+    for (const pinned of packages) {
+      const old = before.find((other) => other.name === pinned.name && other.architecture === pinned.architecture)
+      if (old?.version === pinned.version) continue
+      yield* Console.log(`${pinned.name} ${old === undefined ? "" : `${old.version} -> `}${pinned.version}`)
+    }
+    yield* Console.log(`${packages.length} packages are locked in ${lock.path}`)
+  })
+).pipe(Command.withDescription("Pin the newest versions that the machine's mirror of Debian has"))
+
+const fetch = Command.make(
+  "fetch",
+  { quiet },
+  Effect.fn(function*({ quiet }) {
+    yield* (yield* ToolClosure).locked.pipe(Effect.provideService(Quiet, quiet))
+  })
+).pipe(Command.withDescription("Download and verify the pinned packages, so that builds need no network for them"))
+
+export const tools = Command.make("tools").pipe(
+  Command.withDescription("The programs and libraries from Debian that every image carries"),
+  Command.withSubcommands([list, lock, fetch])
+)

@@ -1,0 +1,76 @@
+/**
+ * Turns what the guest has written into a layer. The layer is read back against what it was made of before it is published,
+ * and only what is published is removed from the upper directory. Until then nothing has changed, whatever happens.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { ReservedSpace } from "../../image/ReservedSpace.ts"
+import { runFilesystem } from "../../image/SettingsRun.ts"
+import * as LayerStack from "../../mount/LayerStack.ts"
+import { Host } from "../../relocate/Host.ts"
+import { Relocate } from "../../relocate/Relocate.ts"
+import { CommandError } from "../config/CommandError.ts"
+import { openCommit } from "./CommitSession.ts"
+import { ownedByRoot, pack } from "./Create.ts"
+import { nextLayer, publish } from "./Managed.ts"
+
+export type CommitTarget =
+  | { readonly _tag: "binary" }
+  | { readonly _tag: "layer" }
+  | { readonly _tag: "file"; readonly path: string }
+
+const failed = (error: { readonly message: string }) =>
+  new CommandError({ text: error.message, context: "Could not commit" })
+
+/** Puts the layer where it belongs. `store` of `planned` does so; `path` is its name in messages. */
+const plan = Effect.fnUntraced(function*(target: CommitTarget, data: string, layer: string) {
+  const { image } = yield* Relocate
+  if (target._tag === "binary") {
+    const reserved = yield* ReservedSpace
+    return {
+      path: image,
+      store: reserved.append(layer),
+      said: ["Filesystem appended to binary without errors"]
+    }
+  }
+  if (target._tag === "file") {
+    const fs = yield* FileSystem.FileSystem
+    if (yield* Effect.orElseSucceed(fs.exists(target.path), () => false)) {
+      return yield* failed({ message: "Destination file already exists" })
+    }
+    return { path: target.path, store: publish(layer, target.path), said: [`Layer saved to '${target.path}'`] }
+  }
+  const { number, path } = yield* nextLayer(`${data}/layers`)
+  return {
+    path,
+    store: publish(layer, path),
+    said: [`Layer number: ${number}`, `Layer path: ${path}`, `Layer saved to '${path}'`]
+  }
+})
+
+export const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget) {
+  const relocate = yield* Relocate
+  const reserved = yield* ReservedSpace
+  const host = yield* Host
+  const data = yield* relocate.data.pipe(Effect.mapError(failed))
+  const session = yield* openCommit(data)
+  const planned = yield* plan(target, data, session.layer)
+  const stack = yield* LayerStack.collect(data).pipe(Effect.mapError(failed))
+  const { overlay } = runFilesystem(
+    { overlay: yield* reserved.read("overlay"), casefold: yield* reserved.read("casefold") },
+    host.environment
+  )
+  const entries = yield* session.stage({
+    layers: stack.layers,
+    below: target._tag === "binary" ? stack.embedded : stack.layers.length,
+    aufs: overlay === "overlayfs"
+  })
+  if (entries === 0) return yield* failed({ message: `there is nothing to commit in '${data}/data'` })
+  yield* pack(session.tree, session.layer, planned.path)
+  yield* session.verify(session.layer, yield* ownedByRoot)
+  yield* planned.store
+  yield* Effect.forEach(planned.said, (line) => Effect.logInfo(line), { discard: true })
+  const left = yield* session.erase
+  yield* Effect.forEach(left, (line) => Effect.logWarning(line), { discard: true })
+  yield* Effect.logInfo("Finished erasing files")
+}, Effect.scoped)

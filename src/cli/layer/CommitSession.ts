@@ -1,0 +1,66 @@
+/** The native half of a commit, `fim commit`: it holds the data directory for as long as the scope lasts. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { LayerPlace } from "../../mount/Janitor.ts"
+import { Relocate } from "../../relocate/Relocate.ts"
+import { CommandError } from "../config/CommandError.ts"
+
+const Answer = Schema.fromJsonString(
+  Schema.Struct({ ok: Schema.optionalKey(Schema.Unknown), error: Schema.optionalKey(Schema.String) })
+)
+const Staged = Schema.Struct({ entries: Schema.Int })
+const Erased = Schema.Struct({ failed: Schema.Array(Schema.String) })
+const Done = Schema.Struct({})
+
+const failed = (detail: string) => new CommandError({ text: detail, context: "Could not commit" })
+
+/** Fails with `CommandError` while an instance uses the data directory. */
+export const openCommit = Effect.fnUntraced(function*(data: string) {
+  const { directories } = yield* Relocate
+  const requests = yield* Queue.make<Uint8Array, Cause.Done>()
+  const handle = yield* ChildProcess.make(`${directories.bin}/fim`, ["commit", data], {
+    detached: false,
+    stdin: Stream.fromQueue(requests),
+    stdout: "pipe",
+    stderr: "inherit"
+  }).pipe(Effect.mapError((error) => failed(error.message)))
+  // It cleans up at the end of its input; the scope of the child would otherwise end it by a signal.
+  yield* Effect.addFinalizer(() =>
+    Queue.end(requests).pipe(Effect.andThen(Effect.ignore(handle.exitCode)), Effect.timeoutOption("1 minute"))
+  )
+  const pull = yield* Stream.toPull(handle.stdout.pipe(Stream.decodeText(), Stream.splitLines))
+  const hear = Effect.fnUntraced(function*<A>(answer: Schema.Codec<A, unknown>) {
+    const [line] = yield* pull.pipe(
+      Effect.mapError((error) => failed(Cause.isDone(error) ? "'fim commit' ended without an answer" : error.message))
+    )
+    const { error, ok } = yield* Schema.decodeUnknownEffect(Answer)(line).pipe(
+      Effect.mapError(() => failed(`'fim commit' gave an answer that makes no sense: ${line}`))
+    )
+    if (error !== undefined) return yield* failed(error)
+    return yield* Schema.decodeUnknownEffect(answer)(ok).pipe(
+      Effect.mapError(() => failed(`'fim commit' gave an answer that makes no sense: ${line}`))
+    )
+  })
+  const ask = Effect.fnUntraced(function*<A>(request: object, answer: Schema.Codec<A, unknown>) {
+    yield* Queue.offer(requests, Buffer.from(`${JSON.stringify(request)}\n`))
+    return yield* hear(answer)
+  })
+  yield* hear(Done)
+  const scratch = `${data}/tmp/commit`
+  return {
+    /** The tree that `stage` makes, and where a layer may be put that goes with the scope. */
+    tree: `${scratch}/tree`,
+    layer: `${scratch}/layer`,
+    /** Makes the tree. The new layer goes on the first `below` of `layers`. The answer is how many names it has. */
+    stage: (options: { readonly layers: ReadonlyArray<LayerPlace>; readonly below: number; readonly aufs: boolean }) =>
+      Effect.map(ask({ op: "stage", ...options }, Staged), ({ entries }) => entries),
+    /** Fails unless the layer is what the tree is. */
+    verify: (layer: string, ownedByRoot: boolean) => ask({ op: "verify", layer, owned_by_root: ownedByRoot }, Done),
+    /** Empties the upper directory. The answer says what could not be removed. */
+    erase: Effect.suspend(() => Effect.map(ask({ op: "erase" }, Erased), ({ failed }) => failed))
+  }
+})

@@ -1,0 +1,54 @@
+/** Packs directories to layers with the image's own packer. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { Host } from "../../relocate/Host.ts"
+import { Relocate } from "../../relocate/Relocate.ts"
+import { CommandError, usageError } from "../config/CommandError.ts"
+
+const defaultLevel = 7
+const highestLevel = 9
+
+/** FIM_COMPRESSION_LEVEL: a number, brought to between 0 and 9; anything else counts as not set. */
+export const compressionLevel = (text: string | undefined): number =>
+  text === undefined || !/^[+-]?\d+$/.test(text.trim())
+    ? defaultLevel
+    : Math.min(highestLevel, Math.max(0, Number(text.trim())))
+
+/** Nobody but root can give files to others, so whatever an ordinary user packs belongs to root of the guest. */
+export const ownedByRoot = Effect.map(Host, ({ uid }) => uid !== 0)
+
+const failed = (detail: string) => new CommandError({ text: detail, context: "Could not create the layer" })
+
+/**
+ * Packs the tree below `directory` into `file`, which appears, or is replaced, when it is complete. The packer says on
+ * standard error what it does and what is wrong. `shown` is the name of the file in messages.
+ */
+export const pack = Effect.fnUntraced(function*(directory: string, file: string, shown: string) {
+  const host = yield* Host
+  const { directories } = yield* Relocate
+  const level = compressionLevel(host.environment["FIM_COMPRESSION_LEVEL"])
+  yield* Effect.logInfo("Gathering files to compress...")
+  yield* Effect.logInfo(`Compression level: '${level}'`)
+  yield* Effect.logInfo(`Compress filesystem to '${shown}'`)
+  const owner = (yield* ownedByRoot) ? ["--uid", "0", "--gid", "0"] : []
+  const exitCode = yield* ChildProcess.make(
+    `${directories.bin}/mkdwarfs`,
+    ["-i", directory, "-o", file, "-l", String(level), ...owner, "--progress", "auto"],
+    { detached: false, stdin: "ignore", stdout: "ignore", stderr: "inherit" }
+  ).pipe(
+    Effect.flatMap((handle) => handle.exitCode),
+    Effect.scoped,
+    Effect.mapError((error) => failed(`mkdwarfs was ended: ${error.message}`))
+  )
+  if (exitCode !== 0) return yield* failed(`mkdwarfs ended with code ${exitCode}`)
+  yield* Effect.logInfo("Filesystem created without errors")
+})
+
+export const createLayer = Effect.fn("fim-layer.create")(function*(directory: string, file: string) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* Effect.option(fs.stat(directory))
+  if (info._tag === "None") return yield* usageError(`Source directory '${directory}' does not exist`)
+  if (info.value.type !== "Directory") return yield* usageError(`Source '${directory}' is not a directory`)
+  yield* pack(directory, file, file)
+})

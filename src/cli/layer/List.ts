@@ -1,0 +1,65 @@
+/** Which layers a run has, lowest first. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { LayerPlace } from "../../mount/Janitor.ts"
+import * as LayerStack from "../../mount/LayerStack.ts"
+import { dataCandidates } from "../../relocate/Directories.ts"
+import { Host } from "../../relocate/Host.ts"
+import { Relocate } from "../../relocate/Relocate.ts"
+import { CommandError } from "../config/CommandError.ts"
+import { printJson, printLines } from "../config/Output.ts"
+
+type Form = "short" | "long" | "json"
+
+interface Listed extends LayerPlace {
+  readonly index: number
+  /** Where it was found: the image, FIM_LAYERS or the data directory. */
+  readonly origin: "image" | "FIM_LAYERS" | "data"
+}
+
+/** The same layers, each with its number and where it is from. */
+export const numbered = (stack: LayerStack.Stack): ReadonlyArray<Listed> =>
+  stack.layers.map(({ offset, path, size }, index) => ({
+    index,
+    offset,
+    size,
+    path,
+    origin: index < stack.embedded ? "image" : index < stack.embedded + stack.listed ? "FIM_LAYERS" : "data"
+  }))
+
+const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+}
+
+export const lines = (layers: ReadonlyArray<Listed>, form: Exclude<Form, "json">): ReadonlyArray<string> =>
+  form === "short"
+    ? layers.map(({ index, offset, path, size }) => `${index}:${offset}:${size}:${path}`)
+    : columns([
+      ["INDEX", "FROM", "OFFSET", "SIZE", "PATH"],
+      ...layers.map(({ index, offset, origin, path, size }) => [
+        String(index),
+        origin,
+        String(offset),
+        String(size),
+        path
+      ])
+    ])
+
+/** The data directory of a run, if it is there: to look is no reason to make it. */
+const existingData = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const { image } = yield* Relocate
+  for (const candidate of dataCandidates(yield* Host, image)) {
+    if (yield* Effect.orElseSucceed(fs.exists(`${candidate}/layers`), () => false)) return candidate
+  }
+  return undefined
+})
+
+export const list = Effect.fn("fim-layer.list")(function*(form: Form) {
+  const stack = yield* LayerStack.collect(yield* existingData).pipe(
+    Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the layers" }))
+  )
+  const layers = numbered(stack)
+  yield* form === "json" ? printJson(layers) : printLines(lines(layers, form))
+})

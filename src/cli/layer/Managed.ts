@@ -1,0 +1,58 @@
+/** Files of layers: those that are numbered in `layers` of a data directory, and those with a path of the caller's. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
+import { dirname } from "../../relocate/Directories.ts"
+import { CommandError } from "../config/CommandError.ts"
+
+const highest = 999
+
+/** The number behind the largest of those that files named `layer-NNN.layer` have; the first is 0. */
+export const nextNumber = (names: ReadonlyArray<string>): number =>
+  Math.max(-1, ...names.flatMap((name) => /^layer-(\d+)\.layer$/.exec(name)?.[1] ?? []).map(Number)) + 1
+
+const failed = (text: string, hint?: string) =>
+  new CommandError({ text, context: "Could not save the layer", ...(hint === undefined ? {} : { hint }) })
+
+/** Number and path of the next layer in a directory. */
+export const nextLayer = Effect.fnUntraced(function*(directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* fs.readDirectory(directory).pipe(Effect.mapError((error) => failed(error.message)))
+  const number = nextNumber(names)
+  if (number > highest) return yield* failed("Maximum number of layers exceeded")
+  return { number, path: `${directory}/layer-${String(number).padStart(3, "0")}.layer` }
+})
+
+const sync = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const file = yield* fs.open(path)
+  yield* file.sync
+}, Effect.scoped)
+
+/**
+ * Gives a file a second name, or, on another file system, a copy. The name appears when the content is on the disk, and never
+ * in the place of another file.
+ */
+export const publish = Effect.fnUntraced(function*(source: string, target: string) {
+  const fs = yield* FileSystem.FileSystem
+  const wrong = (error: PlatformError) =>
+    error.reason._tag === "AlreadyExists"
+      ? failed("Destination file already exists", `'${target}' is there`)
+      : failed(`Could not save '${target}'`, error.message)
+  const copied = Effect.gen(function*() {
+    const part = `${target}.part`
+    yield* Effect.acquireRelease(
+      fs.copyFile(source, part),
+      () => Effect.ignore(fs.remove(part, { force: true }), { log: true })
+    )
+    yield* sync(part)
+    yield* fs.link(part, target)
+  }).pipe(Effect.scoped, Effect.onError(() => Effect.ignore(fs.remove(`${target}.part`, { force: true }))))
+  yield* sync(source).pipe(
+    Effect.andThen(fs.link(source, target)),
+    Effect.catchIf((error) => error.reason._tag !== "AlreadyExists", () => copied),
+    Effect.mapError(wrong)
+  )
+  const directory = target.includes("/") ? dirname(target) : "."
+  yield* sync(directory).pipe(Effect.mapError(wrong))
+})

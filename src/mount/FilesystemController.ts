@@ -1,0 +1,103 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type { Overlay } from "../image/Settings.ts"
+import { runFilesystem } from "../image/SettingsRun.ts"
+import { Snapshot } from "../image/Snapshot.ts"
+import { LogFile } from "../Log.ts"
+import { basename } from "../relocate/Directories.ts"
+import { Host } from "../relocate/Host.ts"
+import { Relocate } from "../relocate/Relocate.ts"
+import { Janitor, type LayerPlace } from "./Janitor.ts"
+import { LayerStack } from "./LayerStack.ts"
+import * as Overlays from "./Overlay.ts"
+
+export class MountError extends Schema.TaggedError<MountError>()("MountError", {
+  reason: Schema.Literals(["Layers", "Namespace", "Overlay"]),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/** Bound of the block cache that the layers of one instance share, in bytes. */
+const cacheBytes = 64 * 1024 * 1024
+
+/**
+ * The merged root: layers below, the data directory's `data` on top, mounted one after the other in the janitor's
+ * namespace and taken down in reverse.
+ */
+export class FilesystemController extends Context.Service<FilesystemController, {
+  /** Where the merged root is, in the janitor's namespace. */
+  readonly root: string
+  readonly data: string
+  readonly layers: ReadonlyArray<LayerPlace>
+  /** Whether the overlay is that of another running instance. */
+  readonly shared: boolean
+  /** Whether the caller is the only user in the janitor's namespace. */
+  readonly ownUsers: boolean
+}>()("flatimage/mount/FilesystemController") {
+  static readonly layer: Layer.Layer<
+    FilesystemController,
+    MountError,
+    Host | Relocate | Snapshot | LayerStack | Janitor
+  > = Layer.effect(FilesystemController, Effect.suspend(() => make()))
+}
+
+const failing = (reason: MountError["reason"]) => (error: { readonly message: string }) =>
+  new MountError({ reason, detail: error.message })
+
+const make = Effect.fnUntraced(function*() {
+  const host = yield* Host
+  const relocate = yield* Relocate
+  const janitor = yield* Janitor
+  const { instance } = relocate.directories
+  const { data, identity, layers } = yield* LayerStack
+  const { casefold, overlay: asked, warning } = runFilesystem(yield* Snapshot, host.environment)
+  if (warning !== undefined) yield* Effect.logWarning(warning)
+  if (casefold) yield* Effect.logWarning("names of files do not ignore case in this version: casefold has no effect")
+  yield* Effect.logDebug("Phase: mount")
+  const mountAs = (type: Overlay) =>
+    type === "bwrap" ? janitor.mountOverlay(layers.length) : janitor.serveOverlay(Overlays.serverArguments({
+      type,
+      loader: relocate.loader,
+      lib: relocate.directories.lib,
+      bin: relocate.directories.bin,
+      layers: layers.length,
+      instance: basename(instance)
+    }))
+  // Asked in one breath, and carried out in this order. The janitor's namespace owns the mounts and its end releases them,
+  // which is faster than to take them down one by one: the kernel waits for all processors at each.
+  const [opened, , first] = yield* Effect.all([
+    janitor.open({ instance, pid: host.pid, data, stack: `${asked} ${identity}` }).pipe(
+      Effect.mapError(failing("Namespace"))
+    ),
+    janitor.mountLayers(layers, cacheBytes).pipe(Effect.mapError(failing("Layers"))),
+    Effect.result(mountAs(asked))
+  ], { concurrency: "unbounded" })
+  const logFile = yield* LogFile
+  yield* logFile.open(`${instance}/logs/boot.log`)
+  for (const [index] of layers.entries()) yield* Effect.logDebug(`Overlay layer '${instance}/layers/${index}'`)
+  const others = Overlays.candidates(asked).slice(1)
+  let overlay = asked
+  let mounted = first
+  while (mounted._tag === "Failure") {
+    const next = others.shift()
+    if (next === undefined) return yield* failing("Overlay")(mounted.failure)
+    yield* Effect.logWarning(
+      `Overlay '${overlay}' is not possible, '${next}' takes its place: ${mounted.failure.message}`
+    )
+    overlay = next
+    mounted = yield* Effect.result(mountAs(overlay))
+  }
+  yield* Effect.logDebug(`Overlay type: ${Overlays.logNames[overlay]}`)
+  return FilesystemController.of({
+    root: `${instance}/mount`,
+    data,
+    layers,
+    shared: opened.shared,
+    ownUsers: opened.own_users
+  })
+})

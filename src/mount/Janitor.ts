@@ -1,0 +1,173 @@
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { Relocate } from "../relocate/Relocate.ts"
+import { connect } from "./JanitorLink.ts"
+
+export class JanitorError extends Schema.TaggedError<JanitorError>()("JanitorError", {
+  /** `Refused`: it answered that it cannot. `Gone`: it has ended, or answered with something else. */
+  reason: Schema.Literals(["Refused", "Gone"]),
+  operation: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/** A layer as the driver takes it: a file and the place of the DwarFS image in it, in bytes. */
+export interface LayerPlace {
+  readonly path: string
+  readonly offset: number
+  readonly size: number
+}
+
+const Opened = Schema.Struct({ holder: Schema.Int, shared: Schema.Boolean, own_users: Schema.Boolean })
+const Ended = Schema.Struct({ code: Schema.Int, started: Schema.Boolean, damage: Schema.NullOr(Schema.String) })
+const Signalled = Schema.Struct({ spared: Schema.Boolean })
+const Content = Schema.Struct({ content: Schema.NullOr(Schema.String) })
+const Done = Schema.Struct({})
+const Reply = Schema.fromJsonString(
+  Schema.Struct({
+    id: Schema.Int,
+    ok: Schema.optionalKey(Schema.Unknown),
+    error: Schema.optionalKey(Schema.String)
+  })
+)
+
+/** Bytes as a string whose characters are the bytes; the form in which the janitor takes words that need not be text. */
+export const toByteString = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1")
+const fromByteString = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "latin1"))
+
+/**
+ * The native process that holds the mounts of this instance and cleans up after us, however we end. It is told of every
+ * mount by being the one who makes it. Paths are relative to the instance directory unless they say otherwise.
+ */
+export class Janitor extends Context.Service<Janitor, {
+  /** Makes the instance directory and the namespaces, or joins those of an instance with the same data and stack. */
+  readonly open: (options: {
+    readonly instance: string
+    readonly pid: number
+    readonly data: string
+    readonly stack: string
+  }) => Effect.Effect<typeof Opened.Type, JanitorError>
+  /**
+   * Mounts layers on `layers/0`, `layers/1`, …, lowest first. `cacheBytes` bounds the cache that they share. Does nothing
+   * where the overlay of another instance is shared, and neither does `mountOverlay`.
+   */
+  readonly mountLayers: (
+    layers: ReadonlyArray<LayerPlace>,
+    cacheBytes: number
+  ) => Effect.Effect<void, JanitorError>
+  /** Mounts the kernel's overlay of that many layers and the data directory on `mount`. */
+  readonly mountOverlay: (layers: number) => Effect.Effect<void, JanitorError>
+  /** The same by a program that serves the overlay through FUSE. Other instances cannot share it. */
+  readonly serveOverlay: (argv: ReadonlyArray<string>) => Effect.Effect<void, JanitorError>
+  /** Makes FIFOs with mode 0600. */
+  readonly makeFifos: (paths: ReadonlyArray<string>) => Effect.Effect<void, JanitorError>
+  /** At most `limit` bytes of a regular file of the merged root; links in it cannot lead out of it. */
+  readonly readRoot: (path: string, limit: number) => Effect.Effect<Uint8Array | undefined, JanitorError>
+  /** Runs a program on our standard input, output and error, and waits for its end. */
+  readonly run: (argv: ReadonlyArray<string>) => Effect.Effect<typeof Ended.Type, JanitorError>
+  /**
+   * Sends a signal to the program that runs. With `spareTerminal` only if the terminal has not just sent it to all of its
+   * foreground group, the program among them; the answer says whether it had.
+   */
+  readonly signal: (signal: number, spareTerminal: boolean) => Effect.Effect<boolean, JanitorError>
+}>()("flatimage/mount/Janitor") {
+  static readonly layer: Layer.Layer<
+    Janitor,
+    JanitorError,
+    FileSystem.FileSystem | Relocate | ChildProcessSpawner.ChildProcessSpawner
+  > = Layer.effect(Janitor, Effect.suspend(() => make()))
+}
+
+const gone = (operation: string, detail: string) => new JanitorError({ reason: "Gone", operation, detail })
+
+const make = Effect.fnUntraced(function*() {
+  yield* Effect.logDebug("Phase: janitor")
+  const fs = yield* FileSystem.FileSystem
+  const { directories } = yield* Relocate
+  const pending = new Map<number, Deferred.Deferred<unknown, JanitorError>>()
+  const link = yield* connect.pipe(Effect.mapError((error) => gone("start", error.message)))
+
+  const settle = Effect.fnUntraced(function*(line: string) {
+    const reply = yield* Schema.decodeUnknownEffect(Reply)(line)
+    const waiting = pending.get(reply.id)
+    pending.delete(reply.id)
+    if (waiting === undefined) return
+    yield* reply.error === undefined
+      ? Deferred.succeed(waiting, reply.ok)
+      : Deferred.fail(waiting, new JanitorError({ reason: "Refused", operation: "request", detail: reply.error }))
+  })
+  const answers = yield* link.replies.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.runForEach(settle),
+    Effect.ignore({ log: "Debug" }),
+    Effect.andThen(
+      Effect.suspend(() =>
+        Effect.forEach(pending.values(), (waiting) => Deferred.fail(waiting, gone("request", "the janitor has ended")))
+      )
+    ),
+    Effect.forkScoped
+  )
+  // The janitor closes its end when the instance directory is gone; the kernel takes the mounts down with the namespace.
+  // Only if somebody has killed it is the directory still there.
+  yield* Effect.addFinalizer(() =>
+    link.end.pipe(
+      Effect.andThen(Fiber.await(answers)),
+      Effect.andThen(fs.remove(directories.instance, { recursive: true, force: true })),
+      Effect.timeout("10 seconds"),
+      Effect.ignore({ log: true })
+    )
+  )
+
+  const opening = yield* Deferred.make<void>()
+  let next = 0
+  const ask = Effect.fnUntraced(function*<A>(
+    operation: string,
+    body: object,
+    answer: Schema.Codec<A, unknown>
+  ) {
+    // The first request makes what the others are about; whoever asks early waits until it is sent, not until it is done.
+    if (operation !== "open") yield* Deferred.await(opening)
+    const id = next++
+    const waiting = yield* Deferred.make<unknown, JanitorError>()
+    pending.set(id, waiting)
+    yield* link.send(Buffer.from(`${JSON.stringify({ id, op: operation, ...body })}\n`)).pipe(
+      Effect.mapError((error) => gone(operation, error.message))
+    )
+    if (operation === "open") yield* Deferred.succeed(opening, undefined)
+    const value = yield* Deferred.await(waiting)
+    return yield* Schema.decodeUnknownEffect(answer)(value).pipe(
+      Effect.mapError(() => gone(operation, `the janitor gave an answer to '${operation}' that makes no sense`))
+    )
+  })
+  return Janitor.of({
+    open: Effect.fn("Janitor.open")((options) => ask("open", options, Opened)),
+    mountLayers: Effect.fn("Janitor.mountLayers")((layers, cacheBytes) =>
+      ask("mount-layers", { layers, cache_bytes: cacheBytes }, Done)
+    ),
+    mountOverlay: Effect.fn("Janitor.mountOverlay")((layers) => ask("mount-overlay", { layers }, Done)),
+    serveOverlay: Effect.fn("Janitor.serveOverlay")((argv) =>
+      ask("serve-overlay", { argv: argv.map((word) => toByteString(Buffer.from(word))) }, Done)
+    ),
+    makeFifos: Effect.fn("Janitor.makeFifos")((paths) => ask("make-fifos", { paths }, Done)),
+    readRoot: Effect.fn("Janitor.readRoot")(function*(path, limit) {
+      const { content } = yield* ask("read-root", { path, limit }, Content)
+      return content === null ? undefined : fromByteString(content)
+    }),
+    run: Effect.fn("Janitor.run")((argv) => ask("run", { argv }, Ended)),
+    signal: Effect.fn("Janitor.signal")(function*(signal, spareTerminal) {
+      const { spared } = yield* ask("signal", { signal, spare_terminal: spareTerminal }, Signalled)
+      return spared
+    })
+  })
+})

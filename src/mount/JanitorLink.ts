@@ -1,0 +1,73 @@
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as PlatformError from "effect/PlatformError"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Relocate } from "../relocate/Relocate.ts"
+
+/** The way to a janitor. The end of `replies` says that the instance is gone. */
+export interface Link {
+  readonly send: (bytes: Uint8Array) => Effect.Effect<void, PlatformError.PlatformError>
+  readonly replies: Stream.Stream<Uint8Array, PlatformError.PlatformError>
+  /** Says that nothing more will be asked: the janitor takes everything down. */
+  readonly end: Effect.Effect<void>
+}
+
+/** A janitor that the launcher has started already, while this program was loading. */
+export const JanitorLink = Context.Reference<Link | undefined>("flatimage/mount/JanitorLink", {
+  defaultValue: () => undefined
+})
+
+/** Where standard input, output and error of the program lead, for a janitor that we start: ours unless told. */
+export const StandardStreams = Context.Reference<
+  Pick<ChildProcess.CommandOptions, "stdin" | "stdout" | "stderr">
+>("flatimage/mount/StandardStreams", {
+  defaultValue: () => ({ stdin: "inherit", stdout: "inherit", stderr: "inherit" })
+})
+
+/** Starts a janitor of our own. */
+const start: Effect.Effect<
+  Link,
+  PlatformError.PlatformError,
+  Relocate | ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
+> = Effect.gen(function*() {
+  const { directories } = yield* Relocate
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const streams = yield* StandardStreams
+  const requests = yield* Queue.make<Uint8Array, Cause.Done>()
+  const handle = yield* spawner.spawn(ChildProcess.make(`${directories.bin}/fim`, ["janitor"], {
+    ...streams,
+    detached: false,
+    env: {},
+    additionalFds: { fd3: { type: "input", stream: Stream.fromQueue(requests) }, fd4: { type: "output" } }
+  }))
+  // A sink gets something only while the stream that it is part of is run.
+  const drains = yield* Effect.forEach(
+    [streams.stdout, streams.stderr].flatMap((stream, index) =>
+      typeof stream === "object" ? [index === 0 ? handle.stdout : handle.stderr] : []
+    ),
+    (stream) => Effect.forkScoped(Stream.runDrain(stream))
+  )
+  return {
+    send: (bytes) => Effect.asVoid(Queue.offer(requests, bytes)),
+    replies: handle.getOutputFd(4),
+    // Waits, because the scope of the child would otherwise end it by a signal before it has taken down what it holds.
+    end: Queue.end(requests).pipe(
+      Effect.andThen(Effect.ignore(handle.exitCode)),
+      Effect.andThen(Fiber.awaitAll(drains)),
+      Effect.asVoid
+    )
+  }
+})
+
+/** The janitor of the launcher if there is one, else one of our own. */
+export const connect: Effect.Effect<
+  Link,
+  PlatformError.PlatformError,
+  Relocate | ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
+> = Effect.flatMap(JanitorLink, (link) => link === undefined ? start : Effect.succeed(link))

@@ -1,0 +1,164 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as PlatformError from "effect/PlatformError"
+import * as Schema from "effect/Schema"
+import * as Layers from "../image/Layers.ts"
+import { Host } from "../relocate/Host.ts"
+import { Relocate } from "../relocate/Relocate.ts"
+import type { LayerPlace } from "./Janitor.ts"
+
+/** There is nothing to run from, or nowhere to write to. */
+export class LayerStackError extends Schema.TaggedError<LayerStackError>()("LayerStackError", {
+  reason: Schema.Literals(["DataDirectory", "Damaged", "Empty"]),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/** All layers of a run. */
+export interface Stack {
+  /** Lowest first. */
+  readonly layers: ReadonlyArray<LayerPlace>
+  /** A text that is the same for the same layers. */
+  readonly identity: string
+  /** How many of the layers are inside the image, and how many behind those are named by `FIM_LAYERS`. */
+  readonly embedded: number
+  readonly listed: number
+}
+
+/** The layers of this run and its data directory, which has a directory `layers` and the upper one. */
+export class LayerStack extends Context.Service<LayerStack, Stack & { readonly data: string }>()(
+  "flatimage/mount/LayerStack"
+) {
+  static readonly layer: Layer.Layer<LayerStack, LayerStackError, FileSystem.FileSystem | Host | Relocate> = Layer
+    .effect(
+      LayerStack,
+      Effect.suspend(() => make())
+    )
+}
+
+const magic = "DWARFS"
+
+/**
+ * Reads up to `length` bytes at `position`; fewer at the end of the file.
+ */
+const readAt = Effect.fnUntraced(function*(file: FileSystem.File, position: number, length: number) {
+  yield* file.seek(BigInt(position), "start")
+  const bytes = yield* file.readAlloc(length)
+  return Option.getOrElse(bytes, () => new Uint8Array())
+})
+
+/** Texts and numbers in turn. */
+const partsOf = (name: string): ReadonlyArray<string> => name.split(/(\d+)/)
+
+/**
+ * Puts the numbers inside names in the order of numbers: layer-9 before layer-10, and layer-999 before layer-1000.
+ */
+export const byNumber = (left: string, right: string): number => {
+  const [a, b] = [partsOf(left), partsOf(right)]
+  for (let index = 0; index < Math.min(a.length, b.length); index++) {
+    const [x, y] = [a[index] ?? "", b[index] ?? ""]
+    if (x === y) continue
+    const difference = index % 2 === 1 ? BigInt(x) - BigInt(y) : 0n
+    if (difference !== 0n) return difference < 0n ? -1 : 1
+    return x < y ? -1 : 1
+  }
+  return a.length - b.length
+}
+
+const failing = (reason: LayerStackError["reason"]) => (error: { readonly message: string }) =>
+  new LayerStackError({ reason, detail: error.message })
+
+/** The layers inside the image. */
+const embedded = Effect.fnUntraced(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const { image, reservedOffset } = yield* Relocate
+  const file = yield* fs.open(image, { flag: "r" })
+  const info = yield* file.stat
+  const { layers } = yield* Layers.scan(
+    (position, length) => readAt(file, position, length),
+    reservedOffset,
+    Number(info.size)
+  )
+  return layers.map((layer) => ({ path: image, offset: layer.offset, size: layer.size }))
+}, Effect.scoped)
+
+/** Files that `path` stands for: itself, or what is directly in it. Whatever is not there or not DwarFS is passed over. */
+const external = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* Effect.option(fs.stat(path))
+  if (Option.isNone(info)) {
+    yield* Effect.logWarning(`Layer '${path}' does not exist, skipped`)
+    return []
+  }
+  const names = info.value.type === "Directory" ? (yield* fs.readDirectory(path)).sort(byNumber) : undefined
+  const files = names === undefined ? [path] : names.map((name) => `${path}/${name}`)
+  const places: Array<LayerPlace> = []
+  for (const file of files) {
+    const size = yield* Effect.option(sizeOfLayer(file))
+    if (Option.isSome(size) && size.value !== undefined) places.push({ path: file, offset: 0, size: size.value })
+    else yield* Effect.logWarning(`'${file}' is not a DwarFS layer, skipped`)
+  }
+  return places
+})
+
+/** The size of a file that begins as a DwarFS image does. */
+const sizeOfLayer = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* fs.stat(path)
+  if (info.type !== "File") return undefined
+  const file = yield* fs.open(path, { flag: "r" })
+  const start = yield* readAt(file, 0, magic.length)
+  return Buffer.from(start).toString("latin1") === magic ? Number(info.size) : undefined
+}, Effect.scoped)
+
+/**
+ * Collects the layers of this run, lowest first: those inside the image, those that `FIM_LAYERS` names (files and
+ * directories, separated by colons), and those in `layers` of the data directory, if there is one. Fails when the image's
+ * own are damaged or unreadable; others are passed over with a warning.
+ */
+export const collect: (data: string | undefined) => Effect.Effect<
+  Stack,
+  Layers.LayersError | PlatformError.PlatformError,
+  FileSystem.FileSystem | Host | Relocate
+> = Effect.fn("LayerStack.collect")(function*(data) {
+  const host = yield* Host
+  const fs = yield* FileSystem.FileSystem
+  const listed = (host.environment["FIM_LAYERS"] ?? "").split(":").filter((path) => path !== "")
+  const managed = data === undefined ? [] : [`${data}/layers`]
+  const [places, others] = yield* Effect.all([
+    embedded(),
+    Effect.forEach([...listed, ...managed], external, { concurrency: 8 })
+  ], { concurrency: "unbounded" })
+  const layers = [...places, ...others.flat()]
+  const files = new Map<string, string>()
+  for (const path of new Set(layers.map((layer) => layer.path))) {
+    const info = yield* fs.stat(path)
+    files.set(path, `${info.dev}:${Option.getOrElse(info.ino, () => 0)}`)
+  }
+  return {
+    layers,
+    identity: layers.map((layer) => `${files.get(layer.path)}:${layer.offset}:${layer.size}`).join(" "),
+    embedded: places.length,
+    listed: others.slice(0, listed.length).flat().length
+  }
+})
+
+const make = Effect.fnUntraced(function*() {
+  const relocate = yield* Relocate
+  yield* Effect.logDebug("Phase: layers")
+  const data = yield* relocate.data.pipe(Effect.mapError(failing("DataDirectory")))
+  const stack = yield* collect(data).pipe(Effect.mapError(failing("Damaged")))
+  if (stack.layers.length === 0) {
+    return yield* new LayerStackError({
+      reason: "Empty",
+      detail: `'${relocate.image}' has no layers; name some in FIM_LAYERS`
+    })
+  }
+  return LayerStack.of({ ...stack, data })
+})

@@ -1,0 +1,42 @@
+import type { Overlay } from "../image/Settings.ts"
+
+/** Names as they have always been said in the log. */
+export const logNames: Readonly<Record<Overlay, string>> = {
+  bwrap: "BWRAP",
+  overlayfs: "FUSE_OVERLAYFS",
+  unionfs: "UNIONFS_FUSE"
+}
+
+/** What to try in turn: the type asked for, and behind it those that need less of the kernel. */
+export const candidates = (asked: Overlay): Array<Overlay> => {
+  const all = ["bwrap", "overlayfs", "unionfs"] as const
+  return all.slice(all.indexOf(asked))
+}
+
+/** Layers as an overlay wants to hear them: the uppermost first, relative to the instance. */
+const lowers = (layers: number): ReadonlyArray<string> =>
+  Array.from({ length: layers }, (_, index) => `layers/${layers - 1 - index}`)
+
+/**
+ * The command line of a program that serves an overlay through FUSE, in the foreground and in the directory of the
+ * instance. In: how dynamic tools are started, the number of layers and the name of the instance. All paths are relative
+ * and made of letters that need no escape, whatever the paths of image and data directory are.
+ */
+export const serverArguments = (options: {
+  readonly type: "overlayfs" | "unionfs"
+  readonly loader: string
+  readonly lib: string
+  readonly bin: string
+  readonly layers: number
+  readonly instance: string
+}): ReadonlyArray<string> => {
+  const start = [options.loader, "--library-path", options.lib]
+  if (options.type === "overlayfs") {
+    const lower = `lowerdir=${lowers(options.layers).join(":")}`
+    const mount = `${lower},upperdir=data/data,workdir=data/work/${options.instance},allow_other,noacl`
+    return [...start, `${options.bin}/fuse-overlayfs`, "-f", "-o", mount, "mount"]
+  }
+  const branches = ["data/data=RW", ...lowers(options.layers).map((layer) => `${layer}=RO`)].join(":")
+  const mount = "cow,hide_meta_files,allow_other,use_ino,default_permissions"
+  return [...start, `${options.bin}/unionfs`, "-f", "-o", mount, branches, "mount"]
+}

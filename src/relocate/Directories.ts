@@ -1,0 +1,64 @@
+import type { Host } from "./Host.ts"
+
+/** Where everything of one run lies, as absolute paths. The names are those of `docs/directories.md`. */
+export interface Directories {
+  readonly self: string
+  readonly global: string
+  readonly application: string
+  readonly bin: string
+  readonly sbin: string
+  readonly lib: string
+  readonly instances: string
+  readonly instance: string
+  readonly runtime: string
+  readonly runtimeHost: string
+}
+
+/** The global directory as the guest sees it, wherever the host's is. */
+const guestGlobal = "/tmp/fim"
+
+/**
+ * The directories below a global directory, for an application directory named `application` and the instance of
+ * the name `instance`. `self` is the directory of the image.
+ */
+export const below = (global: string, application: string, instance: string, self: string): Directories => {
+  const root = `${global}/app/${application}`
+  return {
+    self,
+    global,
+    application: root,
+    bin: `${root}/bin`,
+    sbin: `${root}/sbin`,
+    lib: `${root}/lib`,
+    instances: `${root}/instance`,
+    instance: `${root}/instance/${instance}`,
+    runtime: `${global}/run`,
+    runtimeHost: `${global}/run/host`
+  }
+}
+
+/** The same directories at the places where the sandbox binds them. */
+export const inGuest = (directories: Directories): Directories =>
+  below(guestGlobal, basename(directories.application), basename(directories.instance), directories.self)
+
+/**
+ * Where the data directory may be, best first: where the caller says, beside the image, or, for images in directories
+ * that the caller cannot write to, in the caller's own data home.
+ */
+export const dataCandidates = (host: Host["Service"], image: string): ReadonlyArray<string> => {
+  const chosen = host.environment["FIM_DIR_DATA"]
+  if (chosen !== undefined && chosen !== "") {
+    return [chosen.startsWith("/") ? chosen : `${host.directory ?? ""}/${chosen}`]
+  }
+  const name = `.${basename(image)}.data`
+  const home = host.environment["HOME"]
+  const dataHome = host.environment["XDG_DATA_HOME"] || (home === undefined ? undefined : `${home}/.local/share`)
+  const beside = `${dirname(image)}/${name}`
+  return dataHome === undefined ? [beside] : [beside, `${dataHome}/flatimage/${name}`]
+}
+
+/** Of an absolute path: what is behind the last slash. */
+export const basename = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
+
+/** Of an absolute path: what is before the last slash. */
+export const dirname = (path: string): string => path.slice(0, path.lastIndexOf("/")) || "/"

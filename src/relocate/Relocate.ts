@@ -1,0 +1,96 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { basename, dataCandidates, type Directories, dirname } from "./Directories.ts"
+import * as Paths from "./Directories.ts"
+import { Host } from "./Host.ts"
+
+export class RelocateError extends Schema.TaggedError<RelocateError>()("RelocateError", {
+  reason: Schema.Literals(["NotAnImage", "DataDirectory"]),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/**
+ * The image that runs and where its parts lie. The launcher has unpacked runtime and tools already and says in the
+ * environment where; this makes the data directory, and nothing else, so a start that ends here leaves nothing behind.
+ */
+export class Relocate extends Context.Service<Relocate, {
+  /** Path of the image. */
+  readonly image: string
+  /** Where its reserved space begins, in bytes. */
+  readonly reservedOffset: number
+  readonly version: string
+  readonly commit: string
+  readonly timestamp: string
+  readonly directories: Directories
+  /** Path of the dynamic loader that starts the image's own tools. */
+  readonly loader: string
+  /** The data directory, made if need be, with `data` (the upper directory), `work`, `layers` and `tmp` in it. */
+  readonly data: Effect.Effect<string, RelocateError>
+}>()("flatimage/relocate/Relocate") {
+  static readonly layer: Layer.Layer<Relocate, RelocateError, Host | FileSystem.FileSystem> = Layer.effect(
+    Relocate,
+    Effect.gen(function*() {
+      yield* Effect.logDebug("Phase: relocate")
+      const host = yield* Host
+      const fs = yield* FileSystem.FileSystem
+      const told = Effect.fnUntraced(function*(name: string) {
+        const value = host.environment[name]
+        if (value !== undefined && value !== "") return value
+        return yield* new RelocateError({
+          reason: "NotAnImage",
+          detail: `this program is started by the head of an image, which sets ${name}`
+        })
+      })
+      const image = yield* told("FIM_BIN_SELF")
+      const application = yield* told("FIM_DIR_APP")
+      const reservedOffset = Number(yield* told("FIM_OFFSET"))
+      const makeData = Effect.fn("Relocate.data")(function*() {
+        const candidates = dataCandidates(host, image)
+        const problems: Array<string> = []
+        for (const candidate of candidates) {
+          const usable = Effect.all([
+            fs.access(`${candidate}/data`, { writable: true }),
+            fs.access(`${candidate}/work`, { writable: true })
+          ], { concurrency: "unbounded" })
+          const make = Effect.forEach(
+            ["data", "work", "layers", "tmp"],
+            (room) => fs.makeDirectory(`${candidate}/${room}`, { recursive: true })
+          )
+          const made = yield* Effect.result(Effect.catch(usable, () => Effect.andThen(make, usable)))
+          if (made._tag === "Success") return candidate
+          problems.push(`'${candidate}'`)
+        }
+        return yield* new RelocateError({
+          reason: "DataDirectory",
+          detail: `cannot make or write to a data directory (tried ${
+            problems.join(", ")
+          }); set FIM_DIR_DATA to a directory of yours`
+        })
+      })
+      return Relocate.of({
+        image,
+        reservedOffset,
+        version: yield* told("FIM_VERSION"),
+        commit: yield* told("FIM_COMMIT"),
+        timestamp: yield* told("FIM_TIMESTAMP"),
+        directories: Paths.below(
+          yield* told("FIM_DIR_GLOBAL"),
+          basename(application),
+          host.instance ?? `${host.pid}`,
+          dirname(image)
+        ),
+        loader: `${application}/lib/${
+          host.architecture === "arm64" ? "ld-linux-aarch64.so.1" : "ld-linux-x86-64.so.2"
+        }`,
+        data: makeData()
+      })
+    })
+  )
+}

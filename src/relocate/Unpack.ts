@@ -1,0 +1,34 @@
+import * as Effect from "effect/Effect"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import { RelocateError } from "./Relocate.ts"
+
+/**
+ * Unpacks runtime and tools of an image, if they are not unpacked yet, and says where: the variables with which its own
+ * boot program would be started. A `Host` whose environment has them can run the image from another program.
+ * In: the path of the image. Fails when it is none, or when its launcher cannot unpack it.
+ */
+export const unpack = Effect.fn("Unpack.unpack")(function*(image: string) {
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const text = yield* spawner.string(ChildProcess.make(image, [], {
+    detached: false,
+    extendEnv: true,
+    env: { FIM_MAIN_ENVIRONMENT: "1" }
+  })).pipe(
+    Effect.mapError((error) =>
+      new RelocateError({ reason: "NotAnImage", detail: `cannot unpack '${image}': ${error.message}` })
+    )
+  )
+  const variables: Record<string, string> = {}
+  for (const entry of text.split("\0")) {
+    const [name, ...value] = entry.split("=")
+    if (name !== undefined && name.startsWith("FIM_")) variables[name] = value.join("=")
+  }
+  if (variables["FIM_DIR_APP"] === undefined) {
+    return yield* new RelocateError({
+      reason: "NotAnImage",
+      detail: `cannot unpack '${image}': it is not an image, or its launcher said no`
+    })
+  }
+  return variables
+})

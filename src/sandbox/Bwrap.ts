@@ -1,0 +1,153 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { expand } from "../image/Expand.ts"
+import { Snapshot } from "../image/Snapshot.ts"
+import { FilesystemController } from "../mount/FilesystemController.ts"
+import { Janitor, toByteString } from "../mount/Janitor.ts"
+import { Portal } from "../portal/Portal.ts"
+import { inGuest } from "../relocate/Directories.ts"
+import { Host } from "../relocate/Host.ts"
+import { Relocate } from "../relocate/Relocate.ts"
+import { type Bind, sandboxArguments } from "./Arguments.ts"
+import { environmentOf } from "./Environment.ts"
+import { bashrcOf, identityOf, passwdOf } from "./Identity.ts"
+import { permissionsOf } from "./Permissions.ts"
+
+export class BwrapError extends Schema.TaggedError<BwrapError>()("BwrapError", {
+  /** `Files`: what the sandbox needs could not be written. `Sandbox`: bubblewrap could not make it. */
+  reason: Schema.Literals(["Files", "Sandbox"]),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/** A program to run. `root` asks for uid 0; the words are the program's name and its arguments, byte for byte. */
+export interface Program {
+  readonly root: boolean
+  readonly words: ReadonlyArray<Uint8Array>
+}
+
+/** More of a guest's `/etc/passwd` than this is not read. */
+const passwdLimit = 1024 * 1024
+
+/**
+ * The sandbox: turns settings, identity and permissions into one bubblewrap command line and runs it on the caller's
+ * standard input, output and error.
+ */
+export class Bwrap extends Context.Service<Bwrap, {
+  /** Runs a program and gives its exit code, 128 + n when signal n ended it. */
+  readonly run: (program: Program) => Effect.Effect<number, BwrapError>
+}>()("flatimage/sandbox/Bwrap") {
+  static readonly layer: Layer.Layer<
+    Bwrap,
+    never,
+    FileSystem.FileSystem | Host | Relocate | Snapshot | Janitor | FilesystemController | Portal
+  > = Layer.effect(Bwrap, Effect.suspend(() => make()))
+}
+
+const failing = (reason: BwrapError["reason"]) => (error: { readonly message: string }) =>
+  new BwrapError({ reason, detail: error.message })
+
+const make = Effect.fnUntraced(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const host = yield* Host
+  const relocate = yield* Relocate
+  const settings = yield* Snapshot
+  const janitor = yield* Janitor
+  const filesystem = yield* FilesystemController
+  yield* Portal
+  const { directories } = relocate
+  const guest = inGuest(directories)
+
+  /** Writes `passwd` and `bashrc` of the instance. Root is in the guest's own passwd already, which stays as it is. */
+  const writeFiles = Effect.fnUntraced(function*(identity: ReturnType<typeof identityOf>) {
+    const bashrc = fs.writeFileString(`${directories.instance}/bashrc`, bashrcOf(identity))
+    const path = `${directories.instance}/passwd`
+    const isKnown = identity.uid === 0
+    const guests = isKnown ? Effect.succeed(undefined) : janitor.readRoot("/etc/passwd", passwdLimit)
+    const passwd = guests.pipe(
+      Effect.map((known) => known === undefined ? "" : Buffer.from(known).toString("utf8")),
+      Effect.flatMap((known) => fs.writeFileString(path, passwdOf(identity, known)))
+    )
+    yield* Effect.all([bashrc, passwd], { concurrency: "unbounded" })
+    return isKnown ? [] : [{ type: "ro", source: path, target: "/etc/passwd", optional: false } satisfies Bind]
+  }, Effect.mapError(failing("Files")))
+
+  const run = Effect.fn("Bwrap.run")(function*(program: Program) {
+    yield* Effect.logDebug("Phase: sandbox")
+    const image = Object.fromEntries(
+      Object.entries(settings.environment).map(([name, value]) => [name, expand(value, host.environment)])
+    )
+    const identity = identityOf({
+      root: program.root,
+      uid: host.uid,
+      gid: host.gid,
+      host: host.environment,
+      image,
+      bash: `${guest.bin}/bash`
+    })
+    const permissions = permissionsOf(settings.permissions, identity, host.environment)
+    const own = yield* writeFiles(identity)
+    const bindings = settings.bindings.map((binding): Bind => ({
+      type: binding.type,
+      source: expand(binding.src, host.environment),
+      target: expand(binding.dst, host.environment),
+      optional: true
+    }))
+    const environment = environmentOf({
+      host: host.environment,
+      identity,
+      facts: {
+        version: relocate.version,
+        commit: relocate.commit,
+        timestamp: relocate.timestamp,
+        distribution: settings.extension.distribution,
+        pid: host.pid,
+        image: relocate.image,
+        reservedOffset: relocate.reservedOffset,
+        data: filesystem.data,
+        directories: guest
+      },
+      permissions: permissions.environment,
+      image
+    })
+    const options = sandboxArguments({
+      root: filesystem.root,
+      host: directories,
+      guest,
+      identity,
+      ownUsers: host.uid !== 0 || filesystem.ownUsers || identity.uid !== 0,
+      network: permissions.network,
+      namespaces: new Set(settings.unshare.length === 0 ? ["ipc", "uts", "cgroup"] : settings.unshare),
+      binds: [...own, ...permissions.binds, ...bindings],
+      environment,
+      directories: [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
+    })
+    yield* Effect.logDebug(`bwrap ${options.join(" ")}`)
+    const ended = yield* janitor.run([
+      ...[
+        relocate.loader,
+        "--library-path",
+        directories.lib,
+        `${directories.bin}/bwrap`,
+        "--json-status-fd",
+        "3",
+        ...options
+      ].map((word) => toByteString(Buffer.from(word))),
+      ...program.words.map(toByteString)
+    ]).pipe(Effect.mapError(failing("Sandbox")))
+    yield* Effect.logDebug("Phase: end")
+    if (ended.damage !== null) yield* Effect.logFatal(ended.damage)
+    if (ended.started) return ended.code
+    return yield* new BwrapError({
+      reason: "Sandbox",
+      detail: "bubblewrap could not make the sandbox; its own words are above"
+    })
+  })
+  return Bwrap.of({ run })
+})

@@ -1,0 +1,70 @@
+/** Who the program is in the guest. */
+export interface Identity {
+  readonly uid: number
+  readonly gid: number
+  readonly name: string
+  readonly home: string
+  readonly shell: string
+  readonly prompt: string
+}
+
+/** An unsigned number of at most 32 bits, the last of which the kernel keeps for "nobody". */
+const numeric = (text: string | undefined): number | undefined => {
+  if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined
+  const value = Number(text)
+  return value < 4_294_967_295 ? value : undefined
+}
+
+/** A field of `/etc/passwd` can hold neither colons nor newlines. */
+const field = (text: string | undefined): string | undefined =>
+  text === undefined || text === "" || /[:\n]/.test(text) ? undefined : text
+
+const path = (text: string | undefined): string | undefined => text?.startsWith("/") === true ? field(text) : undefined
+
+/**
+ * The identity of a run. In: whether root was asked for, the host's ids and environment, the image's variables (expanded)
+ * and the path of the bundled bash in the guest. The image's variables UID, GID, USER, HOME and SHELL come before the
+ * host's; what is not usable is passed over.
+ */
+export const identityOf = (options: {
+  readonly root: boolean
+  readonly uid: number
+  readonly gid: number
+  readonly host: Readonly<Record<string, string | undefined>>
+  readonly image: Readonly<Record<string, string>>
+  readonly bash: string
+}): Identity => {
+  const { host, image } = options
+  const uid = options.root ? 0 : numeric(image["UID"]) ?? options.uid
+  const gid = options.root ? 0 : numeric(image["GID"]) ?? options.gid
+  const isRoot = uid === 0
+  const name = isRoot ? "root" : field(image["USER"]) ?? field(host["USER"]) ?? `user${uid}`
+  const home = isRoot ? "/root" : path(image["HOME"]) ?? path(host["HOME"]) ?? `/home/${name}`
+  return {
+    uid,
+    gid,
+    name: isRoot || name !== "root" ? name : `user${uid}`,
+    home,
+    shell: path(image["SHELL"]) ?? options.bash,
+    prompt: image["PS1"] ?? "[flatimage-${FIM_DIST,,}] \\W > "
+  }
+}
+
+/**
+ * The guest's `/etc/passwd` with a line for the identity in front, in place of other lines with its name or uid.
+ */
+export const passwdOf = (identity: Identity, guest: string): string => {
+  const line = `${identity.name}:x:${identity.uid}:${identity.gid}:${identity.name}:${identity.home}:${identity.shell}`
+  const others = guest.split("\n").filter((other) => {
+    const [name, , uid] = other.split(":")
+    return other !== "" && name !== identity.name && uid !== String(identity.uid)
+  })
+  return [line, ...others, ""].join("\n")
+}
+
+/** Quotes a text for a shell, so that it stands for itself. */
+const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
+
+/** What bash reads at its start in the guest: the distribution's own file, then our prompt, expanded whenever it is shown. */
+export const bashrcOf = (identity: Identity): string =>
+  `[ -r /etc/bash.bashrc ] && . /etc/bash.bashrc\nPS1=${quoted(identity.prompt)}\n`
