@@ -1,0 +1,109 @@
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as CliError from "effect/cli/CliError"
+import * as Command from "effect/cli/Command"
+import * as Config from "effect/Config"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import { fileURLToPath } from "node:url"
+import metadata from "../package.json" with { type: "json" }
+import { Apt } from "../src/build/Apt.ts"
+import { Blobs } from "../src/build/Blobs.ts"
+import { Builder } from "../src/build/Builder.ts"
+import { ToolClosure } from "../src/build/Closure.ts"
+import { ImageWriter } from "../src/build/ImageWriter.ts"
+import { Lock } from "../src/build/Lock.ts"
+import { LockResolver } from "../src/build/LockResolver.ts"
+import { Machine } from "../src/build/Machine.ts"
+import { Mirror } from "../src/build/Mirror.ts"
+import { Mkdwarfs } from "../src/build/Mkdwarfs.ts"
+import { Mmdebstrap } from "../src/build/Mmdebstrap.ts"
+import { Programs } from "../src/build/Programs.ts"
+import { Progress } from "../src/build/Progress.ts"
+import { Revisions } from "../src/build/Revision.ts"
+import { RootLayer } from "../src/build/Root.ts"
+import { RuntimeCompiler } from "../src/build/Runtime.ts"
+import { Tarball } from "../src/build/Tarball.ts"
+import { Workspace } from "../src/build/Workspace.ts"
+import { CommandError } from "../src/cli/config/CommandError.ts"
+import { Patcher } from "../src/cli/config/ConfigFile.ts"
+import { flatimage } from "../src/cli/flatimage/Flatimage.ts"
+import { NotSound } from "../src/cli/flatimage/Inspect.ts"
+import * as Presenter from "../src/cli/flatimage/Presenter.ts"
+import { reportOf } from "../src/Failure.ts"
+import { Inspector } from "../src/image/Inspect.ts"
+import * as Log from "../src/Log.ts"
+import { Host } from "../src/relocate/Host.ts"
+import * as NodeHost from "./host.ts"
+
+const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "")
+
+const WorkspaceLayer = Layer.unwrap(
+  Effect.map(
+    Config.String("FLATIMAGE_BUILD_DIRECTORY").pipe(Config.withDefault(`${root}/build`)),
+    (build) => Workspace.layer({ root, build })
+  )
+)
+
+const MachineLayer = Machine.layer({ arch: process.arch, uid: process.getuid?.() ?? 0 })
+
+const HostLayer = Layer.mergeAll(
+  Mirror.layer,
+  Lock.layer,
+  Revisions.layer,
+  RuntimeCompiler.layer,
+  Tarball.layer,
+  Blobs.layer,
+  ImageWriter.layer,
+  Inspector.layer
+).pipe(Layer.provideMerge(Layer.mergeAll(WorkspaceLayer, MachineLayer, Programs.layer, Progress.layer)))
+
+/** For commands that change the settings of an image. */
+const ConfigLayer = Layer.mergeAll(
+  Layer.succeed(Host, NodeHost.make()),
+  Layer.effect(Patcher, Effect.map(Workspace, (workspace) => ({ path: `${workspace.build}/native/fim` }))),
+  Log.layer("Info", { output: console.log, error: console.error, file: () => undefined })
+)
+
+const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer).pipe(
+  Layer.provideMerge(Layer.mergeAll(ToolClosure.layer, RootLayer.layer)),
+  Layer.provideMerge(Layer.mergeAll(Mmdebstrap.layer, Mkdwarfs.layer)),
+  Layer.provideMerge(Apt.layer),
+  Layer.provideMerge(HostLayer),
+  Layer.provideMerge(NodeServices.layer)
+)
+
+/** What is not ours to say twice: the help of the command line and the list of an unsound image are printed already. */
+const report = <E>(cause: Cause.Cause<E>) => {
+  if (Cause.hasInterruptsOnly(cause)) return Console.error("flatimage: interrupted")
+  const error = Cause.squash(cause)
+  if (error instanceof NotSound || CliError.isCliError(error)) return Effect.void
+  if (error instanceof CommandError) return Console.error(reportOf(error).lines.map((line) => `E::${line}`).join("\n"))
+  return Console.error(
+    `flatimage: ${
+      Cause.hasDies(cause)
+        ? `internal error: ${Cause.pretty(cause)}`
+        : error instanceof Error
+        ? error.message
+        : String(error)
+    }`
+  )
+}
+
+const exitCode = <E, A>(exit: Exit.Exit<A, E>): number => {
+  if (Exit.isSuccess(exit)) return 0
+  if (Cause.hasInterruptsOnly(exit.cause)) return 130
+  return Cause.squash(exit.cause) instanceof NotSound ? 1 : 125
+}
+
+Command.run(flatimage, { version: metadata.version }).pipe(
+  Effect.provide(MainLayer),
+  Effect.tapCause(report),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => onExit(exitCode(exit))
+  })
+)
