@@ -1,0 +1,218 @@
+import type { Reading } from "./Layers.ts"
+import type { Facts } from "./Machine.ts"
+import type { Held } from "./Memory.ts"
+import type { Phase } from "./Phases.ts"
+import type { Start } from "./Starts.ts"
+import { ratio, type Summary } from "./Statistics.ts"
+import type { Subject } from "./Subject.ts"
+
+export interface Measured {
+  readonly caller: string
+  readonly starts: ReadonlyArray<Start>
+  readonly first: Summary
+  readonly phases: ReadonlyArray<Phase>
+  readonly memory: ReadonlyArray<Held>
+}
+
+export interface Results {
+  readonly subject: Subject
+  readonly measured: ReadonlyArray<Measured>
+  /** The image's own driver first, then what it is compared with; empty when there was nothing to compare with. */
+  readonly layers: ReadonlyArray<Reading>
+  readonly notes: ReadonlyArray<string>
+  readonly facts: Facts
+}
+
+const fixed = (value: number, digits = 1): string => value.toFixed(digits)
+const megabytes = (bytes: number): string => fixed(bytes / 1e6)
+
+/** A table of Markdown; all columns but the first `left` are numbers. */
+const table = (head: ReadonlyArray<string>, left: number, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
+  [head, head.map((_, index) => (index < left ? "---" : "---:")), ...rows]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n")
+
+const startOf = (measured: Measured, key: string): Start | undefined =>
+  measured.starts.find((start) => start.key === key)
+
+interface Goal {
+  readonly what: string
+  readonly figure: string
+  readonly goal: string
+  /** Absent when it is shown for comparison only. */
+  readonly met: boolean | undefined
+}
+
+const startGoals = (measured: Measured): ReadonlyArray<Goal> => {
+  const [warm, byHand] = [startOf(measured, "warm"), startOf(measured, "by-hand")]
+  if (warm === undefined || byHand === undefined) return []
+  const times = ratio(warm.ended, byHand.ended)
+  return [{
+    what: `warm start as ${measured.caller} against (b), medians (minima)`,
+    figure: `${fixed(times.median, 2)} (${fixed(times.minimum, 2)}) times`,
+    goal: "at most 2",
+    met: times.median <= 2
+  }]
+}
+
+/** How many times as fast as the other: less time is faster. */
+const speed = (reading: Reading, other: Reading, work: keyof Reading["work"]): number =>
+  other.work[work].time.median / reading.work[work].time.median
+
+/** Squashfs that is larger by more than this did not compress as well, so it has an easier time. */
+const similar = 1.1
+
+const layerGoals = ([own, ...others]: ReadonlyArray<Reading>): ReadonlyArray<Goal> =>
+  own === undefined ? [] : others.flatMap((other) => {
+    const comparable = other.size <= own.size * similar
+    const more = `${fixed((other.size / own.size - 1) * 100, 0)} % larger`
+    return (["sequential", "random", "walk"] as const).map((work): Goal => ({
+      what: `${{ sequential: "sequential read", random: "random 4 KiB read", walk: "metadata walk" }[work]} against ${
+        other.name.replace("blocks of ", "")
+      } (${more})`,
+      figure: `${fixed(speed(own, other, work), 2)} times as fast`,
+      goal: comparable ? "at least 1" : "none",
+      met: comparable ? speed(own, other, work) >= 1 : undefined
+    }))
+  })
+
+const goals = (results: Results): ReadonlyArray<Goal> => [
+  ...results.measured.flatMap(startGoals),
+  {
+    what: "image without layers",
+    figure: `${megabytes(results.subject.overhead)} MB`,
+    goal: "at most 55 MB",
+    met: results.subject.overhead <= 55e6
+  },
+  ...layerGoals(results.layers)
+]
+
+const goalTable = (results: Results): string =>
+  table(
+    ["what", "figure", "goal", "met"],
+    1,
+    goals(results).map((
+      { figure, goal, met, what }
+    ) => [what, figure, goal, met === undefined ? "" : met ? "yes" : "**no**"])
+  )
+
+const startTable = (measured: Measured): string => {
+  const floor = startOf(measured, "by-hand")
+  return table(
+    ["start", "median ms", "min ms", "median / (b)", "min / (b)", "output released, median ms"],
+    1,
+    measured.starts.map(({ ended, label, released }) => [
+      label,
+      fixed(ended.median),
+      fixed(ended.minimum),
+      ...(floor === undefined ? ["", ""] : Object.values(ratio(ended, floor.ended)).map((value) => fixed(value, 2))),
+      fixed(released.median)
+    ])
+  )
+}
+
+const phaseTable = (all: ReadonlyArray<Measured>): string =>
+  table(
+    ["phase", "what happens", ...all.map(({ caller }) => `${caller}, ms`)],
+    2,
+    (all[0]?.phases ?? []).map(({ name, what }) =>
+      [name, what].concat(
+        all.map(({ phases }) => fixed(phases.find((phase) => phase.name === name)?.duration ?? Number.NaN))
+      )
+    )
+  )
+
+const memoryTable = (memory: ReadonlyArray<Held>): string => {
+  const total = (field: "share" | "own") => memory.reduce((sum, held) => sum + held[field], 0)
+  return table(["process", "PSS, MiB", "private, MiB"], 1, [
+    ...memory.map(({ name, own, share }) => [`\`${name}\``, fixed(share / 1024), fixed(own / 1024)]),
+    ["**all**", `**${fixed(total("share") / 1024)}**`, `**${fixed(total("own") / 1024)}**`]
+  ])
+}
+
+const layerTable = (layers: ReadonlyArray<Reading>): string =>
+  table(
+    ["file system", "size, MB", "sequential, MB/s", "random 4 KiB, µs each", "walk, µs per entry", "peak memory, MiB"],
+    1,
+    layers.map(({ name, peak, size, work: { random, sequential, walk } }) => [
+      name,
+      megabytes(size),
+      fixed(sequential.amount / 1e3 / sequential.time.median, 0),
+      fixed((random.time.median * 1e3) / random.amount, 0),
+      fixed((walk.time.median * 1e3) / walk.amount, 0),
+      fixed(peak / 1024, 0)
+    ])
+  )
+
+/** What a terminal shows at the end. */
+export const summary = (results: Results): string =>
+  [
+    ...results.measured.flatMap((measured) => [`\nStarts as ${measured.caller}:`, startTable(measured)]),
+    "\nGoals:",
+    goalTable(results),
+    ...results.notes,
+    ""
+  ].join("\n")
+
+const firstSentence = (measured: Measured): string =>
+  `First start as ${measured.caller}, which unpacks runtime and tools: ${fixed(measured.first.median / 1000, 2)} s ` +
+  `(median of ${measured.first.count}, minimum ${fixed(measured.first.minimum / 1000, 2)} s).`
+
+/** The page `docs/bench.md`. */
+export const report = (results: Results): string =>
+  `# Bench
+
+Written by \`npm run bench\`; do not edit. All figures are of one run on one machine, measured in turn with their floors,
+so ratios mean more than times. The machine does other work too: the median says what to expect, the minimum is least
+disturbed by it.
+
+${table(["", ""], 2, results.facts)}
+
+## Goals
+
+${goalTable(results)}
+
+${results.notes.map((note) => `${note}\n\n`).join("")}![Phases of a warm start, and how starts compare](bench.svg)
+
+## Starts
+
+Time until the program that was started has ended, with \`true\` as the guest's program. Floor (a) is the image's
+bubblewrap with \`--bind ROOT / --proc /proc --dev /dev\` on the unpacked system, alone and with the namespaces of an image.
+Floor (b) is \`test/bench/by-hand.sh\`: \`unshare\`, one DwarFS mount, and that bubblewrap on the kernel's overlay, with the
+same driver and namespaces. "Output released" is when nobody holds the output any more, which pipes and \`$(…)\` wait for.
+
+${
+    results.measured
+      .map((measured) =>
+        `As ${measured.caller} (${startOf(measured, "warm")?.ended.count} rounds):\n\n${startTable(measured)}\n\n${
+          firstSentence(measured)
+        }`
+      )
+      .join("\n\n")
+  }
+
+## Phases of a warm start
+
+Medians, from the lines that \`FIM_DEBUG=1\` prints; writing them costs a little. The launcher's time is what is left when
+the boot program's own is taken away. ${"`docs/boot.md`"} says what the phases do.
+
+${phaseTable(results.measured)}
+
+## Memory of an idle instance
+
+Of \`fim-exec sleep\`, after a second. PSS divides shared pages among those who share them.
+
+${results.measured.map((measured) => `As ${measured.caller}:\n\n${memoryTable(measured.memory)}`).join("\n\n")}
+
+An image without layers has ${megabytes(results.subject.overhead)} MB; this one has ${
+    megabytes(results.subject.size)
+  } MB with its layer of ${megabytes(results.subject.layer.size)} MB.
+
+## A mounted layer
+
+The tree of the image, each time freshly mounted, read by one thread; the images themselves are in the page cache. Squashfs
+is packed with zstd 19; the goal is set against what compresses about as well. Random reads are 2000 single pages all over the tree; the walk lists every directory and looks at
+every entry.
+
+${results.layers.length === 0 ? "Not measured." : layerTable(results.layers)}
+`

@@ -1,0 +1,133 @@
+import * as Effect from "effect/Effect"
+import { rmSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { as, type Caller, directoryOf } from "./Caller.ts"
+import { type Command, held, type Timed, timed } from "./Processes.ts"
+import { summarize, type Summary } from "./Statistics.ts"
+import { applicationOf, type Subject, throughLoader } from "./Subject.ts"
+
+/** One way to start something, and what it took, in milliseconds. */
+export interface Start {
+  readonly key: string
+  readonly label: string
+  readonly ended: Summary
+  readonly released: Summary
+}
+
+interface Specimen {
+  readonly key: string
+  readonly label: string
+  readonly command: Command
+}
+
+const byHand = fileURLToPath(new URL("by-hand.sh", import.meta.url))
+
+/** Time for what a start leaves to the kernel, so that the next one does not pay for it. */
+const settle = Effect.sleep("30 millis")
+
+/**
+ * Measures specimens in turn, in an order that changes from round to round, so that all of them meet the same weather.
+ * The first round warms caches and is not counted.
+ */
+const inTurn = Effect.fnUntraced(function*(specimens: ReadonlyArray<Specimen>, rounds: number) {
+  const results = new Map<string, Array<Timed>>(specimens.map(({ key }) => [key, []]))
+  for (let round = -1; round < rounds; round++) {
+    for (let index = 0; index < specimens.length; index++) {
+      const specimen = specimens[(index + round + specimens.length) % specimens.length]
+      if (specimen === undefined) continue
+      const result = yield* timed(specimen.command)
+      if (round >= 0) results.get(specimen.key)?.push(result)
+      yield* settle
+    }
+  }
+  return specimens.map(({ key, label }): Start => ({
+    key,
+    label,
+    ended: summarize((results.get(key) ?? []).map((result) => result.ended)),
+    released: summarize((results.get(key) ?? []).map((result) => result.released))
+  }))
+})
+
+const isolation = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--unshare-net"]
+
+/** The floors: a process, the sandbox alone with and without the image's isolation, the runtime, all mounts by hand. */
+const floors = (subject: Subject, caller: Caller): ReadonlyArray<Specimen> => {
+  const [uid, gid] = [caller.ids?.uid ?? process.getuid?.() ?? 0, caller.ids?.gid ?? process.getgid?.() ?? 0]
+  const isRoot = uid === 0
+  const users = isRoot ? [] : ["--unshare-user", "--uid", `${uid}`, "--gid", `${gid}`]
+  const bwrap = (options: ReadonlyArray<string>) =>
+    throughLoader(caller, `${applicationOf(caller)}/bin/bwrap`, [
+      ...users,
+      ...options,
+      "--bind",
+      subject.root,
+      "/",
+      "--proc",
+      "/proc",
+      "--dev",
+      "/dev",
+      "--",
+      "true"
+    ])
+  return [
+    { key: "process", label: "`true` of the host", command: as(caller, ["true"]) },
+    { key: "bare", label: "(a) bare bubblewrap", command: bwrap([]) },
+    { key: "isolated", label: "bubblewrap, all namespaces", command: bwrap(isolation) },
+    {
+      key: "by-hand",
+      label: "(b) the same by hand",
+      command: as(caller, ["sh", byHand, "true"], {
+        app: applicationOf(caller),
+        image: subject.image,
+        offset: String(subject.layer.offset),
+        size: String(subject.layer.size),
+        layer: directoryOf(caller, "by-hand/layer"),
+        upper: directoryOf(caller, "by-hand/upper"),
+        work: directoryOf(caller, "by-hand/work"),
+        uid: isRoot ? "" : String(uid),
+        gid: isRoot ? "" : String(gid)
+      })
+    },
+    { key: "hello", label: "hello world of the runtime", command: throughLoader(caller, subject.hello, []) }
+  ]
+}
+
+/** Starts of an image whose tools are unpacked already, with the floors, all in turn. */
+export const warm = Effect.fn("Starts.warm")(function*(subject: Subject, caller: Caller, rounds: number) {
+  directoryOf(caller, "by-hand")
+  yield* timed(as(caller, [subject.image, "fim-exec", "true"]))
+  return yield* inTurn([
+    ...floors(subject, caller),
+    { key: "warm", label: "**`APP fim-exec true`**", command: as(caller, [subject.image, "fim-exec", "true"]) },
+    { key: "version", label: "`APP fim-version short`", command: as(caller, [subject.image, "fim-version", "short"]) },
+    { key: "env", label: "`APP fim-env list`", command: as(caller, [subject.image, "fim-env", "list"]) }
+  ], rounds)
+})
+
+/** A program that says when it is there and then waits. */
+export const idle = (subject: Subject, caller: Caller): Command =>
+  as(caller, [subject.image, "fim-exec", "sh", "-c", "echo ready; exec sleep 1000"])
+
+/** Starts beside an instance that runs on the same data directory. */
+export const joined = Effect.fn("Starts.joined")(function*(subject: Subject, caller: Caller, rounds: number) {
+  yield* held(idle(subject, caller))
+  return yield* inTurn([
+    {
+      key: "joined",
+      label: "`APP fim-exec true` while one runs",
+      command: as(caller, [subject.image, "fim-exec", "true"])
+    }
+  ], rounds)
+}, Effect.scoped)
+
+/** Starts that have to unpack runtime and tools first, in milliseconds. */
+export const first = Effect.fn("Starts.first")(function*(subject: Subject, caller: Caller, rounds: number) {
+  const taken: Array<number> = []
+  for (let round = 0; round < rounds; round++) {
+    const global = `${caller.directory}/first-${round}`
+    const result = yield* timed(as(caller, [subject.image, "fim-exec", "true"], { FIM_DIR_GLOBAL: global }))
+    taken.push(result.ended)
+    rmSync(global, { recursive: true })
+  }
+  return summarize(taken)
+})

@@ -1,0 +1,105 @@
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { chmodSync, globSync, mkdirSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { BenchError } from "./BenchError.ts"
+import { as, type Caller } from "./Caller.ts"
+import { type Command, output } from "./Processes.ts"
+
+/** The checkout that is measured. */
+export const project = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "")
+
+const Inspection = Schema.fromJsonString(Schema.Struct({
+  size: Schema.Int,
+  version: Schema.String,
+  parts: Schema.Array(Schema.Struct({ name: Schema.String, offset: Schema.Int, size: Schema.Int }))
+}))
+
+/** What is measured: an image of Debian, and its parts by themselves. */
+export interface Subject {
+  readonly image: string
+  readonly version: string
+  /** Bytes in front of the layers: as many in every image. */
+  readonly overhead: number
+  readonly size: number
+  readonly layer: { readonly offset: number; readonly size: number }
+  /** The system of the image, unpacked. */
+  readonly root: string
+  /** A program of the image's runtime that prints a word and does nothing else. */
+  readonly hello: string
+}
+
+const ours = (argv: Command["argv"]): Command => ({
+  argv,
+  environment: { ...process.env, PATH: process.env["PATH"] ?? "" } as Record<string, string>,
+  directory: project
+})
+
+/** Compiled as the boot program is. */
+const compileHello = Effect.fnUntraced(function*(work: string) {
+  const [bun] = globSync(`${project}/node_modules/@oven/bun-linux-*/bin/bun`)
+  if (bun === undefined) return yield* new BenchError({ reason: "Missing", detail: "there is no bun: run bin/setup" })
+  writeFileSync(`${work}/hello.ts`, `console.log("hello")\n`)
+  const flags = ["--bytecode", "--minify", "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"]
+  yield* output(ours([bun, "build", "--compile", ...flags, `${work}/hello.ts`, "--outfile", `${work}/hello`]))
+  return `${work}/hello`
+})
+
+/** Copies the system out of the layer, through a mount that ends with the command. */
+const unpack = Effect.fnUntraced(function*(image: string, layer: Subject["layer"], work: string) {
+  const isRoot = process.getuid?.() === 0
+  mkdirSync(`${work}/layer`)
+  yield* output(ours([
+    "unshare",
+    ...(isRoot ? [] : ["--user", "--map-root-user"]),
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "sh",
+    "-euc",
+    `"$1/build/native/fim" dwarfs "$2" "$3/layer" -o "$4" & until [ -e "$3/layer/usr" ]; do sleep 0.01; done
+     cp -a "$3/layer" "$3/system"`,
+    "sh",
+    project,
+    image,
+    work,
+    `offset=${layer.offset},imagesize=${layer.size}${isRoot ? "" : ",uid=0,gid=0"}`
+  ]))
+  return `${work}/system`
+})
+
+/** Builds the image and takes it apart, in a directory that others can read. Fails with `BenchError`. */
+export const prepare = Effect.fn("Subject.prepare")(function*(work: string) {
+  const image = `${work}/debian.flatimage`
+  yield* output(ours([`${project}/bin/flatimage`, "build", "--dist", "debian", "--quiet", "--output", image]))
+  chmodSync(image, 0o755)
+  const inspected = yield* Schema.decodeUnknownEffect(Inspection)(
+    yield* output(ours([`${project}/bin/flatimage`, "inspect", image, "--json"]))
+  )
+  const layer = inspected.parts.find((part) => part.name === "layer 0")
+  if (layer === undefined) return yield* new BenchError({ reason: "Failed", detail: "the image has no layer" })
+  const place = { offset: layer.offset, size: layer.size }
+  return {
+    image,
+    version: inspected.version,
+    overhead: layer.offset - 8,
+    size: inspected.size,
+    layer: place,
+    root: yield* unpack(image, place, work),
+    hello: yield* compileHello(work)
+  } satisfies Subject
+})
+
+/** The application directory that a caller's first start has made. */
+export const applicationOf = (caller: Caller): string => {
+  const [path] = globSync(`${caller.environment["FIM_DIR_GLOBAL"]}/app/*`)
+  return path ?? ""
+}
+
+/** A program of the application directory, through the loader that comes with it, as images start their own. */
+export const throughLoader = (caller: Caller, program: string, words: ReadonlyArray<string>): Command => {
+  const application = applicationOf(caller)
+  const [loader] = globSync(`${application}/lib/ld-linux-*.so.*`)
+  return as(caller, [loader ?? "", "--library-path", `${application}/lib`, program, ...words])
+}

@@ -1,0 +1,74 @@
+/**
+ * `npm run bench [-- --quick]`: measures starts, memory and layers, all in one run, and prints how they compare with
+ * floors measured beside them. A full run writes `docs/bench.md` and `docs/bench.svg`; a quick one, which says less,
+ * writes them to `build/bench`.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
+import { type Caller, callers } from "./Caller.ts"
+import { missing, readings } from "./Layers.ts"
+import { facts, load } from "./Machine.ts"
+import { memory } from "./Memory.ts"
+import { phases } from "./Phases.ts"
+import { picture } from "./Picture.ts"
+import { report, type Results, summary } from "./Report.ts"
+import { first, joined, warm } from "./Starts.ts"
+import { prepare, project, type Subject } from "./Subject.ts"
+
+const quick = process.argv.includes("--quick")
+const rounds = quick
+  ? { warm: 5, joined: 3, phases: 5, first: 1, layers: 1 }
+  : { warm: 40, joined: 20, phases: 40, first: 3, layers: 5 }
+
+const step = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.andThen(Console.error(`bench: ${what}`), effect)
+
+const measure = Effect.fnUntraced(function*(subject: Subject, caller: Caller) {
+  const warmStarts = yield* step(`warm starts, ${caller.name}`, warm(subject, caller, rounds.warm))
+  const others = yield* step(`joined starts, ${caller.name}`, Effect.result(joined(subject, caller, rounds.joined)))
+  return {
+    caller: caller.name,
+    starts: [...warmStarts, ...(others._tag === "Success" ? others.success : [])],
+    notes: others._tag === "Success" ? [] : [`Joined start as ${caller.name} failed: ${others.failure.message}`],
+    first: yield* step(`first starts, ${caller.name}`, first(subject, caller, rounds.first)),
+    phases: yield* step(`phases, ${caller.name}`, phases(subject, caller, rounds.phases)),
+    memory: yield* step(`memory, ${caller.name}`, memory(subject, caller))
+  }
+})
+
+const main = Effect.gen(function*() {
+  const before = load()
+  const fs = yield* FileSystem.FileSystem
+  const work = yield* fs.makeTempDirectoryScoped({ prefix: "flatimage-bench-" })
+  chmodSync(work, 0o755)
+  const { callers: all, notes } = yield* callers(work)
+  const [own] = all
+  if (own === undefined) return yield* Console.error(notes.join("\n"))
+  const subject = yield* step("build the image", prepare(work))
+  const measured = yield* Effect.forEach(all, (caller) => measure(subject, caller))
+  const reason = yield* missing(own)
+  const layers = reason === undefined ? yield* step("layers", readings(subject, own, work, rounds.layers)) : undefined
+  const results: Results = {
+    subject,
+    measured,
+    layers: layers ?? [],
+    notes: [
+      ...notes,
+      ...measured.flatMap((part) => part.notes),
+      ...(reason === undefined ? [] : [`Layers are not compared: ${reason}`])
+    ],
+    facts: yield* facts(subject, own, [before, load()])
+  }
+  const directory = quick ? `${project}/build/bench` : `${project}/docs`
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(`${directory}/bench.md`, report(results))
+  writeFileSync(`${directory}/bench.svg`, picture(results))
+  yield* Console.log(summary(results))
+  yield* Console.log(`written: ${directory}/bench.md and bench.svg`)
+}).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+
+NodeRuntime.runMain(main)

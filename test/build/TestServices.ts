@@ -1,0 +1,50 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import { fileURLToPath } from "node:url"
+import { Apt } from "../../src/build/Apt.ts"
+import { Lock } from "../../src/build/Lock.ts"
+import { Machine } from "../../src/build/Machine.ts"
+import { Mirror } from "../../src/build/Mirror.ts"
+import { Programs } from "../../src/build/Programs.ts"
+import { Progress } from "../../src/build/Progress.ts"
+import { Workspace } from "../../src/build/Workspace.ts"
+
+const repository = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "")
+
+/** A build directory of its own for each test; it goes away with the test. */
+const TestWorkspace = Layer.unwrap(
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const directory = yield* fs.makeTempDirectoryScoped({ prefix: "flatimage-test-" })
+    yield* fs.makeDirectory(`${directory}/src/build`, { recursive: true })
+    yield* fs.copyFile(`${repository}/src/build/tools.lock.json`, `${directory}/src/build/tools.lock.json`)
+    return Workspace.layer({ root: directory, build: `${directory}/build` })
+  })
+)
+
+const TestMachine = Machine.layer({ arch: process.arch, uid: process.getuid?.() ?? 0 })
+
+/** No package is ever downloaded: a mirror that cannot be reached. */
+const NoMirror = Layer.succeed(Mirror, {
+  sources: Effect.succeed({
+    keyring: "/nonexistent.gpg",
+    mirrors: { "debian": "http://127.0.0.1:9/debian", "debian-security": undefined }
+  })
+})
+
+/** Shows nothing. */
+const NoProgress = Layer.succeed(Progress, {
+  step: (_label, work) => work(() => Effect.void),
+  note: () => Effect.void
+})
+
+export const TestBase = Layer.mergeAll(TestWorkspace, TestMachine, Programs.layer, NoProgress).pipe(
+  Layer.provideMerge(NodeServices.layer)
+)
+
+export const TestApt = Layer.mergeAll(Apt.layer, Lock.layer).pipe(
+  Layer.provideMerge(NoMirror),
+  Layer.provideMerge(TestBase)
+)

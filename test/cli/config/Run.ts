@@ -1,0 +1,104 @@
+/** Runs commands as an image does, on settings in memory, and gives what they print. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Runtime from "effect/Runtime"
+import { BuildInfo } from "../../../src/cli/config/BuildInfo.ts"
+import { type ConfigCommandName, runChanging, runReading } from "../../../src/cli/config/Dispatch.ts"
+import { ReservedSpace } from "../../../src/image/ReservedSpace.ts"
+import { defaults, type Fields } from "../../../src/image/Settings.ts"
+import { Host } from "../../../src/relocate/Host.ts"
+
+export const build = {
+  version: "0.1.0",
+  commit: "66831bd",
+  distribution: "DEBIAN",
+  timestamp: "20250102030405",
+  dependencies: { bash: { version: "5.2", source: "bash_5.2", sha: "00", licenses: [{ type: "GPL-3.0", url: "gpl" }] } }
+}
+
+export interface Image {
+  settings: Fields
+  /** How often something was written. */
+  writes: number
+}
+
+export const newImage = (settings: Partial<Fields> = {}): Image => ({
+  settings: { ...defaults, ...settings },
+  writes: 0
+})
+
+const spaceOf = (image: Image): ReservedSpace["Service"] => {
+  const writeAll = (values: Partial<Fields>) =>
+    Effect.sync(() => {
+      image.settings = { ...image.settings, ...values }
+      image.writes++
+    })
+  const modify: ReservedSpace["Service"]["modify"] = (field, f) =>
+    Effect.suspend(() => {
+      const [result, value] = f(image.settings[field])
+      return Effect.as(writeAll({ [field]: value }), result)
+    })
+  return ReservedSpace.of({
+    read: (field) => Effect.sync(() => image.settings[field]),
+    snapshot: Effect.sync(() => ({ settings: image.settings, warnings: [] })),
+    everything: Effect.sync(() => ({ settings: image.settings, warnings: [] })),
+    write: (field, value) => writeAll({ [field]: value }),
+    writeAll,
+    update: (field, f) => modify(field, (value) => [f(value), f(value)]),
+    modify,
+    append: () => Effect.void,
+    exclusively: (use) => use
+  })
+}
+
+export interface Outcome {
+  /** Data, and what was said with D or I. */
+  readonly stdout: string
+  readonly stderr: ReadonlyArray<string>
+  readonly code: number
+}
+
+export const run = (
+  image: Image,
+  words: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string>> = {}
+): Effect.Effect<Outcome> => {
+  const stdout: Array<string> = []
+  const stderr: Array<string> = []
+  const logger = Logger.make(({ logLevel, message }) => {
+    const target = logLevel === "Info" || logLevel === "Debug" ? stdout : stderr
+    target.push(`${logLevel.charAt(0)}::${String(message)}`)
+  })
+  const [name = "", ...args] = words
+  const command = name as ConfigCommandName
+  return Effect.flatMap(runReading(command, args), (done) => done ? Effect.void : runChanging(command, args)).pipe(
+    Effect.provide(Layer.mergeAll(
+      Layer.succeed(ReservedSpace, spaceOf(image)),
+      Layer.succeed(BuildInfo, build),
+      Layer.succeed(Host, { environment, pid: 1, uid: 0, gid: 0, architecture: "x64", directory: "/", words: [] }),
+      Logger.layer([logger]),
+      NodeServices.layer
+    )),
+    Effect.provideService(Console.Console, {
+      ...globalThis.console,
+      log: (text: string) => void stdout.push(text),
+      error: (text: string) => void stderr.push(text)
+    }),
+    Effect.exit,
+    Effect.map((exit) => {
+      if (Exit.isSuccess(exit)) return { stdout: stdout.join("\n"), stderr, code: 0 }
+      const error = Cause.squash(exit.cause)
+      const lines = error instanceof Error && "lines" in error ? error.lines as ReadonlyArray<string> : [String(error)]
+      return {
+        stdout: stdout.join("\n"),
+        stderr: [...stderr, ...lines],
+        code: error instanceof Error ? error[Runtime.errorExitCode] ?? -1 : -1
+      }
+    })
+  )
+}

@@ -1,0 +1,126 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { fileURLToPath } from "node:url"
+import { Builder, type Request } from "../../../src/build/Builder.ts"
+import { BuildError } from "../../../src/build/BuildError.ts"
+import { Workspace } from "../../../src/build/Workspace.ts"
+import { build } from "../../../src/cli/flatimage/Build.ts"
+import { smallImage } from "../../image/SmallImage.ts"
+
+/** What the builder is asked for by these words; nothing is built. */
+const requestOf = (...words: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const asked = yield* Ref.make<Request | undefined>(undefined)
+    const fake = Layer.succeed(Builder, {
+      build: (request) => Effect.as(Ref.set(asked, request), { head: 0, tools: 0, reservedOffset: 0, size: 0 })
+    })
+    const services = Layer.mergeAll(fake, Workspace.layer({ root: "/project", build: "/project/build" })).pipe(
+      Layer.provideMerge(NodeServices.layer)
+    )
+    yield* Command.runWith(build, { version: "0" })(words).pipe(Effect.provide(services))
+    return yield* Ref.get(asked)
+  })
+
+const refusal = (...words: ReadonlyArray<string>) =>
+  Effect.map(Effect.flip(requestOf(...words)), (error) => error instanceof BuildError ? error.message : error._tag)
+
+describe("flatimage build", () => {
+  it.effect("asks for what the words say", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* requestOf("--dist", "debian"), {
+        root: { _tag: "Debian", options: { suite: "trixie", include: [], refresh: false } },
+        distribution: "DEBIAN",
+        level: 7,
+        output: "/project/dist/debian.flatimage"
+      })
+      assert.deepStrictEqual(
+        yield* requestOf(
+          "--dist",
+          "debian",
+          "--suite",
+          "bookworm",
+          "--include",
+          "git, g++",
+          "--level",
+          "0",
+          "--refresh",
+          "-o",
+          "/x/y"
+        ),
+        {
+          root: { _tag: "Debian", options: { suite: "bookworm", include: ["git", "g++"], refresh: true } },
+          distribution: "DEBIAN",
+          level: 0,
+          output: "/x/y"
+        }
+      )
+      assert.deepInclude(yield* requestOf("--dist", "blueprint"), {
+        root: { _tag: "Blueprint" },
+        distribution: "BLUEPRINT",
+        output: "/project/dist/blueprint.flatimage"
+      })
+      assert.deepInclude(yield* requestOf("--rootfs", "/usr/"), {
+        distribution: "CUSTOM",
+        output: "/project/dist/usr.flatimage"
+      })
+    }))
+
+  it.effect("refuses words that do not go together, in one sentence", () =>
+    Effect.gen(function*() {
+      assert.match(yield* refusal(), /what to build is not said/)
+      assert.match(yield* refusal("--dist", "blueprint", "--suite", "trixie"), /need --dist debian/)
+      assert.match(yield* refusal("--dist", "blueprint", "--refresh"), /need --dist debian/)
+      assert.match(yield* refusal("--rootfs", "/usr", "--include", "git"), /need --dist debian/)
+      assert.match(yield* refusal("--rootfs", "/usr", "--dist", "debian"), /either --dist or --rootfs/)
+      assert.match(yield* refusal("--dist", "debian", "--suite", "jessie"), /jessie is not one of trixie, bookworm/)
+      assert.match(yield* refusal("--dist", "debian", "--include", "git,--allow-x"), /is not the name of a package/)
+      assert.match(yield* refusal("--dist", "debian", "--level", "10"), /not from 0 to 9/)
+      assert.match(yield* refusal("--dist", "debian", "--level", "-1"), /not from 0 to 9/)
+    }))
+})
+
+describe("bin/flatimage", () => {
+  const program = fileURLToPath(new URL("../../../bin/flatimage", import.meta.url))
+  const run = (cwd: string, ...args: ReadonlyArray<string>) => {
+    const { status, stderr, stdout } = spawnSync(program, args, { cwd, encoding: "utf8" })
+    return { status, stderr, stdout }
+  }
+
+  it("says in its exit code and in one line what is wrong", () => {
+    const directory = mkdtempSync(`${tmpdir()}/flatimage-`)
+    const image = smallImage().bytes
+    writeFileSync(`${directory}/sound`, image)
+    writeFileSync(`${directory}/damaged`, image.subarray(0, image.length - 1))
+    const sound = run(directory, "inspect", "sound")
+    assert.deepInclude(sound, { status: 0, stderr: "" })
+    assert.match(sound.stdout, /^layer 1 /m)
+    const damaged = run(directory, "inspect", "--json", "damaged")
+    assert.deepInclude(damaged, { status: 1, stderr: "" })
+    assert.isFalse(JSON.parse(damaged.stdout).sound)
+    const missing = run(directory, "inspect", "missing")
+    assert.strictEqual(missing.status, 125)
+    assert.match(missing.stderr, /^flatimage: .*\/missing: no such file or directory\n$/)
+    assert.deepInclude(run(directory, "build", "--dist", "nothing"), { status: 125, stdout: "" })
+    assert.strictEqual(run(directory, "--help").status, 0)
+    rmSync(directory, { recursive: true })
+  }, 30_000)
+
+  it("runs no code and reads no settings of the directory it is started in, and may be a link", () => {
+    const directory = mkdtempSync(`${tmpdir()}/flatimage-`)
+    writeFileSync(`${directory}/bunfig.toml`, "preload = [\"./preload.js\"]\n")
+    writeFileSync(`${directory}/preload.js`, "console.log(\"preloaded\")\n")
+    writeFileSync(`${directory}/.env`, "FLATIMAGE_BUILD_DIRECTORY=/nonexistent\n")
+    symlinkSync(program, `${directory}/link`)
+    symlinkSync("link", `${directory}/link-to-link`)
+    const found = spawnSync(`${directory}/link-to-link`, ["--version"], { cwd: directory, encoding: "utf8" })
+    assert.deepInclude(found, { status: 0, stdout: "flatimage v0.1.0\n", stderr: "" })
+    rmSync(directory, { recursive: true })
+  })
+})

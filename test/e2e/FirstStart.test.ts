@@ -1,0 +1,222 @@
+import { assert, describe } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs"
+import { truncateSync, writeFileSync } from "node:fs"
+import { inMounts } from "../support/Mounts.ts"
+import { images, isRoot, root, scenario } from "../support/Needs.ts"
+import { type Place, place } from "../support/Place.ts"
+import * as Process from "../support/Process.ts"
+import { ordinary, users } from "../support/Users.ts"
+
+const applicationOf = (app: Place): string => `${app.global}/app/${readdirSync(`${app.global}/app`)[0]}`
+
+/** Names of files that an unpacker has not finished. */
+const unfinished = (app: Place): ReadonlyArray<string> => {
+  const application = applicationOf(app)
+  return ["bin", "lib", "."].flatMap((room) => readdirSync(`${application}/${room}`)).filter((name) =>
+    name.startsWith(".")
+  )
+}
+
+const hello = ["fim-exec", "echo", "hello"]
+
+const said = (outcome: Process.Outcome) => [outcome.code, outcome.stdout, outcome.stderr]
+
+describe.each(users)("as $name, at the first start", (user) => {
+  scenario("two at once do not disturb each other", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { fresh: true })
+      for (let round = 0; round < 10; round++) {
+        const outcomes = yield* Effect.all([app.run(hello), app.run(hello)], { concurrency: 2 })
+        for (const outcome of outcomes) assert.deepStrictEqual(said(outcome), [0, "hello\n", ""])
+        assert.deepStrictEqual(unfinished(app), [])
+        yield* app.isClean
+        rmSync(app.global, { recursive: true })
+      }
+    }))
+
+  scenario(
+    "the global directory is made with all that leads to it, for its owner alone to change",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { fresh: true })
+        const global = `${app.home}/some/where/global`
+        assert.deepStrictEqual(said(yield* app.run(hello, { environment: { FIM_DIR_GLOBAL: global } })), [
+          0,
+          "hello\n",
+          ""
+        ])
+        for (const path of [global, `${global}/app`, `${global}/app/${readdirSync(`${global}/app`)[0]}/bin`]) {
+          const { mode, uid } = statSync(path)
+          assert.deepStrictEqual([path, uid, mode & 0o7777], [path, user.uid, 0o755])
+        }
+      })
+  )
+
+  scenario(
+    "a tool that was removed, cut off or changed in its mode comes back at the next start",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { fresh: true })
+        yield* app.run(hello)
+        const application = applicationOf(app)
+        const [size, mode] = [statSync(`${application}/bin/bash`).size, statSync(`${application}/bin/bash`).mode]
+        const damages: ReadonlyArray<(path: string) => void> = [
+          (path) => rmSync(path),
+          (path) => truncateSync(path, 1000),
+          (path) => chmodSync(path, 0o666),
+          (path) => {
+            rmSync(path)
+            symlinkSync("/bin/sh", path)
+          }
+        ]
+        for (const damage of damages) {
+          damage(`${application}/bin/bash`)
+          damage(`${application}/lib/libc.so.6`)
+          assert.deepStrictEqual(said(yield* app.run(["-c", "echo whole"])), [0, "whole\n", ""])
+          const after = statSync(`${application}/bin/bash`)
+          assert.deepStrictEqual([after.size, after.mode, after.isFile()], [size, mode, true])
+        }
+        for (const entry of readdirSync(application, { withFileTypes: true })) {
+          if (entry.isFile()) rmSync(`${application}/${entry.name}`)
+        }
+        assert.deepStrictEqual(said(yield* app.run(hello)), [0, "hello\n", ""])
+        rmSync(application, { recursive: true })
+        assert.deepStrictEqual(said(yield* app.run(hello)), [0, "hello\n", ""])
+      })
+  )
+
+  scenario("a global directory that others could change is refused", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { fresh: true })
+      const make = (name: string, mode = 0o755) => {
+        mkdirSync(`${app.directory}/${name}`)
+        chmodSync(`${app.directory}/${name}`, mode)
+        if (isRoot) chownSync(`${app.directory}/${name}`, user.uid, user.gid)
+        return `${app.directory}/${name}`
+      }
+      const open = make("open", 0o777)
+      const link = `${app.directory}/link`
+      symlinkSync(make("target"), link)
+      const file = `${app.directory}/file`
+      writeFileSync(file, "")
+      const refused: Record<string, RegExp> = {
+        [open]: /other users can write to it/,
+        [link]: /it is a symbolic link/,
+        [file]: /not a directory|File exists/,
+        "relative/path": /must be an absolute path/,
+        "/proc/global": /cannot make/
+      }
+      if (isRoot) {
+        const foreign = make("foreign")
+        chownSync(foreign, user.uid + 1, user.gid)
+        refused[foreign] = /it belongs to the user/
+      }
+      for (const [path, reason] of Object.entries(refused)) {
+        const outcome = yield* app.run(hello, { environment: { FIM_DIR_GLOBAL: path } })
+        assert.deepStrictEqual([path, outcome.code, outcome.stdout], [path, 125, ""])
+        assert.match(outcome.stderr, reason)
+        assert.match(outcome.stderr, /^C::.*FIM_DIR_GLOBAL/)
+      }
+      assert.deepStrictEqual(readdirSync(open), [])
+      assert.deepStrictEqual(readdirSync(`${app.directory}/target`), [])
+    }))
+
+  scenario(
+    "a directory inside the global one that others could change is refused",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { fresh: true })
+        yield* app.run(hello)
+        const application = applicationOf(app)
+        for (const path of [`${app.global}/app`, application, `${application}/bin`, `${application}/lib`]) {
+          chmodSync(path, 0o777)
+          const outcome = yield* app.run(hello)
+          assert.deepStrictEqual([path, outcome.code, outcome.stdout], [path, 125, ""])
+          assert.match(outcome.stderr, /^C::.*other users can write to it.*FIM_DIR_GLOBAL/)
+          chmodSync(path, 0o755)
+        }
+        assert.deepStrictEqual(said(yield* app.run(hello)), [0, "hello\n", ""])
+      })
+  )
+
+  const tmpfs = (app: Place, options: string) =>
+    Process.run(
+      inMounts(
+        `mount -t tmpfs -o ${options} tmpfs "$FIM_DIR_GLOBAL"; chown ${user.uid}:${user.gid} "$FIM_DIR_GLOBAL"; chmod 755 "$FIM_DIR_GLOBAL"`,
+        app.command(hello)
+      ),
+      { environment: app.environment }
+    )
+
+  scenario("a file system without room or without leave to run programs gives an error that says what to set", [
+    ...images,
+    root
+  ], () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { fresh: true })
+      mkdirSync(app.global)
+      const problems = {
+        noexec: /does not allow programs to run/,
+        "size=1m": /no space left/,
+        "nr_inodes=20": /no space left|is full/
+      }
+      for (const [options, reason] of Object.entries(problems)) {
+        const outcome = yield* tmpfs(app, options)
+        assert.deepStrictEqual([options, outcome.code, outcome.stdout], [options, 125, ""])
+        assert.match(outcome.stderr, reason)
+        assert.match(outcome.stderr, /FIM_DIR_GLOBAL/)
+      }
+      assert.deepStrictEqual(said(yield* tmpfs(app, "size=300m")), [0, "hello\n", ""])
+      yield* app.isClean
+    }))
+})
+
+/**
+ * Runs a command as an ordinary user without FIM_DIR_GLOBAL, with an empty `/tmp` of its own in which `script` has prepared
+ * something. The place of the test is `/mnt` then.
+ */
+const withOwnTmp = (app: Place, script: string, command: ReadonlyArray<string>) => {
+  const mounts = `mount --bind "$here" /mnt; mount -t tmpfs -o mode=1777 tmpfs /tmp; ${script}`
+  const environment = { PATH: app.environment["PATH"], HOME: "/mnt/home", here: app.directory }
+  return Process.run(inMounts(mounts, ordinary.command(command, "/mnt")), { environment, directory: "/" })
+}
+
+const asRoot = [...images, root]
+
+describe("without FIM_DIR_GLOBAL", () => {
+  scenario("/tmp/fim is used, and another user's or an unsafe one is not", asRoot, () =>
+    Effect.gen(function*() {
+      const app = yield* place(ordinary, { fresh: true })
+      // Nobody else sees this `/tmp`, so the command itself looks what is there.
+      const look = ["sh", "-c", "/mnt/app.flatimage fim-exec echo ran && ls -d /tmp/fim*/app"]
+      const run = (script: string) => withOwnTmp(app, script, look)
+      const id = ordinary.uid
+      assert.deepStrictEqual(said(yield* run(":")), [0, "ran\n/tmp/fim/app\n", ""])
+      const own = [0, `ran\n/tmp/fim-${id}/app\n`, ""]
+      assert.deepStrictEqual(said(yield* run("mkdir /tmp/fim")), own)
+      assert.deepStrictEqual(said(yield* run("mkdir -m 1777 /tmp/fim")), own)
+      assert.deepStrictEqual(said(yield* run(`mkdir -m 777 /tmp/fim; chown ${id} /tmp/fim`)), own)
+      assert.deepStrictEqual(said(yield* run("mkdir /tmp/x; ln -s /tmp/x /tmp/fim")), own)
+      assert.deepStrictEqual(said(yield* run(": > /tmp/fim")), own)
+    }))
+
+  scenario(
+    "and with nothing in /tmp that can be used, the error says what to set",
+    asRoot,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(ordinary, { fresh: true })
+        const words = ["/mnt/app.flatimage", "fim-exec", "echo", "ran"]
+        const outcome = yield* withOwnTmp(app, `mkdir /tmp/fim /tmp/fim-${ordinary.uid}`, words)
+        assert.deepStrictEqual([outcome.code, outcome.stdout], [125, ""])
+        assert.match(outcome.stderr, /^C::neither '\/tmp\/fim' nor .*FIM_DIR_GLOBAL/)
+        const noexec = yield* withOwnTmp(app, "mount -o remount,noexec /tmp", words)
+        assert.deepStrictEqual([noexec.code, noexec.stdout], [125, ""])
+        assert.match(noexec.stderr, /FIM_DIR_GLOBAL/)
+      })
+  )
+})

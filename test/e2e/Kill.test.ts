@@ -1,0 +1,123 @@
+import { assert, describe } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { setTimeout as wait } from "node:timers/promises"
+import { processesIn } from "../support/Leftovers.ts"
+import { images, scenario } from "../support/Needs.ts"
+import { type Place, place } from "../support/Place.ts"
+import { users } from "../support/Users.ts"
+
+/** A guest with children that ignore signals, one of them in a session of its own. */
+const tree = "trap '' TERM HUP INT; setsid sleep 1000 & (sleep 1001 & sleep 1002) & echo ready; sleep 1003"
+
+const debugging = { environment: { FIM_DEBUG: "1" } }
+
+/** The phases of a run in their order, as it names them itself. */
+const phasesOf = (app: Place) =>
+  Effect.map(
+    app.run(["fim-exec", "true"], debugging),
+    ({ stdout }) => [...stdout.matchAll(/Phase: (\w+)$/gm)].map(([, name]) => name ?? "")
+  )
+
+const killAtPhase = Effect.fnUntraced(function*(app: Place, phase: string) {
+  const running = yield* app.start(["fim-exec", "sleep", phase === "end" ? "0" : "1000"], debugging)
+  yield* running.says(new RegExp(`Phase: ${phase}$`, "m"))
+  yield* running.signal("SIGKILL")
+  yield* running.exited
+  yield* app.isClean
+}, Effect.scoped)
+
+const killAfter = Effect.fnUntraced(function*(app: Place, milliseconds: number) {
+  const running = yield* app.start(["fim-exec", "sleep", "1000"])
+  yield* Effect.promise(() => wait(milliseconds))
+  yield* running.signal("SIGKILL")
+  assert.strictEqual(yield* running.exited, "SIGKILL")
+  yield* app.isClean
+}, Effect.scoped)
+
+const killWithTree = Effect.fnUntraced(function*(app: Place) {
+  const running = yield* app.start(["fim-exec", "sh", "-c", tree])
+  yield* running.says(/ready/)
+  yield* running.signal("SIGKILL")
+  yield* running.exited
+  yield* app.isClean
+}, Effect.scoped)
+
+/** Kills a process of ours by its name; the caller must get an answer and nothing may stay. */
+const killServant = Effect.fnUntraced(function*(app: Place, name: string) {
+  // The guest reads a file over and over, so that it notices when the layers are gone.
+  const running = yield* app.start([
+    "fim-exec",
+    "sh",
+    "-c",
+    "echo ready; while cat /bin/busybox > /dev/null; do :; done; exit 3"
+  ])
+  yield* running.says(/ready/)
+  const servant = processesIn([app.global]).find((process) => process.name === name)
+  assert(servant !== undefined, `there is no process named ${name}`)
+  process.kill(servant.pid, "SIGKILL")
+  const code = yield* running.exited
+  // With the janitor goes whoever cleans `work` of the data directory; that is left to the next start.
+  if (name === "fim-janitor") assert.strictEqual((yield* app.run(["fim-exec", "true"])).code, 0)
+  yield* app.isClean
+  return { code, stderr: running.stderr() }
+}, Effect.scoped)
+
+describe.each(users)("as $name, SIGKILL", (user) => {
+  scenario("in each phase leaves nothing behind", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      const phases = yield* phasesOf(app)
+      assert.includeMembers(phases, ["relocate", "janitor", "layers", "mount", "sandbox", "end"])
+      for (const phase of phases) {
+        for (let round = 0; round < 3; round++) yield* killAtPhase(app, phase)
+      }
+    }))
+
+  scenario("after any time from the start leaves nothing behind", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      for (let milliseconds = 0; milliseconds < 150; milliseconds += 8) yield* killAfter(app, milliseconds)
+    }))
+
+  scenario(
+    "of a run with a tree of processes in the guest leaves nothing behind",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        for (let round = 0; round < 8; round++) yield* killWithTree(app)
+      })
+  )
+
+  scenario(
+    "while the runtime is unpacked leaves nothing that disturbs the next start",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { fresh: true })
+        for (const milliseconds of [5, 40, 80, 120, 160, 200]) yield* killAfter(app, milliseconds)
+        const outcome = yield* app.run(["fim-exec", "echo", "sound"])
+        assert.deepStrictEqual([outcome.code, outcome.stdout, outcome.stderr], [0, "sound\n", ""])
+        yield* app.isClean
+      })
+  )
+
+  for (const name of ["fim-janitor", "fim-holder"]) {
+    scenario(`of ${name} ends the run with a failure of ours`, images, () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const { code, stderr } = yield* killServant(app, name)
+        assert.strictEqual(code, 125)
+        assert.match(stderr, /the janitor has ended/)
+      }))
+  }
+
+  scenario("of fim-dwarfs ends a program that reads", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      const { code, stderr } = yield* killServant(app, "fim-dwarfs")
+      // The program's own code, or ours.
+      assert.include([3, 125], code)
+      assert.notStrictEqual(stderr, "")
+    }))
+})

@@ -1,0 +1,124 @@
+import { assert, describe } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs"
+import { appendLayer, makeLayer, makeMark } from "../support/Layers.ts"
+import { images, scenario } from "../support/Needs.ts"
+import { type Place, place } from "../support/Place.ts"
+import { users } from "../support/Users.ts"
+
+/** Numbers from 1 to `count`, in the order of text, in which 10 comes before 2. */
+const numbers = (count: number): ReadonlyArray<number> =>
+  Array.from({ length: count }, (_, index) => index + 1).sort((left, right) => (String(left) < String(right) ? -1 : 1))
+
+/** What the guest sees of the marks: which layer is on top, and all of them in order. */
+const marks = Effect.fnUntraced(function*(app: Place, environment: Readonly<Record<string, string>> = {}) {
+  const outcome = yield* app.run(["fim-exec", "sh", "-c", "cat /top && ls /marks | sort -n | tr '\\n' ' '"], {
+    environment
+  })
+  assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""])
+  const [top = "", all = ""] = outcome.stdout.split("\n")
+  return { top: Number(top), all: all.trimEnd().split(" ").map(Number) }
+})
+
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
+
+describe.each(users)("as $name", (user) => {
+  for (const count of [1, 5, 40]) {
+    scenario(
+      `${count} layers in FIM_LAYERS lie on one another in the order of the list`,
+      images,
+      () =>
+        Effect.gen(function*() {
+          const app = yield* place(user)
+          const files = upTo(count).map((number) => makeMark(`${app.directory}/l${number}`, number))
+          assert.deepStrictEqual(yield* marks(app, { FIM_LAYERS: files.join(":") }), { top: count, all: upTo(count) })
+          const reversed = { FIM_LAYERS: [...files].reverse().join(":") }
+          assert.deepStrictEqual(yield* marks(app, reversed), { top: 1, all: upTo(count) })
+          yield* app.isClean
+        })
+    )
+
+    scenario(
+      `${count} layers of a directory lie on one another in the order of numbers`,
+      images,
+      () =>
+        Effect.gen(function*() {
+          const app = yield* place(user)
+          const directory = `${app.directory}/some layers`
+          for (const number of numbers(count)) makeMark(`${directory}/layer-${number}.layer`, number)
+          assert.deepStrictEqual(yield* marks(app, { FIM_LAYERS: directory }), { top: count, all: upTo(count) })
+          yield* app.isClean
+        })
+    )
+
+    scenario(
+      `${count} layers appended to the image lie on one another in the order of the file`,
+      images,
+      () =>
+        Effect.gen(function*() {
+          const app = yield* place(user, { copy: true })
+          const layer = `${app.directory}/layer`
+          for (const number of upTo(count)) appendLayer(app.image, makeMark(layer, number))
+          assert.deepStrictEqual(yield* marks(app), { top: count, all: upTo(count) })
+          yield* app.isClean
+        })
+    )
+  }
+
+  scenario(
+    "layers of the image lie below those of FIM_LAYERS, and these below those of the data directory",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        const layer = `${app.directory}/listed`
+        appendLayer(app.image, makeMark(layer, 5))
+        makeMark(layer, 3)
+        const data = `${app.home}/data`
+        makeMark(`${data}/layers/layer-002.layer`, 1)
+        makeMark(`${data}/layers/layer-010.layer`, 2)
+        for (const directory of [data, `${data}/layers`]) chmodSync(directory, 0o777)
+        const environment = { FIM_DIR_DATA: data }
+        assert.deepStrictEqual(yield* marks(app, environment), { top: 2, all: [1, 2, 5] })
+        const both = { ...environment, FIM_LAYERS: layer }
+        assert.deepStrictEqual(yield* marks(app, both), { top: 2, all: [1, 2, 3, 5] })
+        assert.deepStrictEqual(yield* marks(app, { FIM_LAYERS: layer }), { top: 3, all: [3, 5] })
+      })
+  )
+
+  scenario("what is no layer is passed over", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      const directory = `${app.directory}/layers`
+      makeMark(`${directory}/1`, 1)
+      writeFileSync(`${directory}/2`, "no layer")
+      writeFileSync(`${directory}/3`, "")
+      mkdirSync(`${directory}/4`)
+      const FIM_LAYERS = `/no/such/file::${directory}:${app.image}:`
+      assert.deepStrictEqual(yield* marks(app, { FIM_LAYERS }), { top: 1, all: [1] })
+      yield* app.isClean
+    }))
+
+  scenario("an upper layer may turn a directory into a file and back", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      const first = makeLayer(`${app.directory}/1`, { "x/a": "first\n", y: "first\n" })
+      const second = makeLayer(`${app.directory}/2`, { x: "second\n", "y/b": "second\n" })
+      const environment = { FIM_LAYERS: `${first}:${second}` }
+      const over = yield* app.run(["fim-exec", "cat", "/x", "/y/b"], { environment })
+      assert.deepStrictEqual([over.code, over.stdout, over.stderr], [0, "second\nsecond\n", ""])
+    }))
+
+  scenario("a layer with a damaged end gives a clear failure", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      const layer = makeMark(`${app.directory}/1`, 1)
+      const damaged = `${app.directory}/2`
+      copyFileSync(layer, damaged)
+      writeFileSync(damaged, "DWARFS and nothing behind it")
+      const outcome = yield* app.run(["fim-exec", "true"], { environment: { FIM_LAYERS: `${layer}:${damaged}` } })
+      assert.deepStrictEqual([outcome.code, outcome.stdout], [125, ""])
+      assert.match(outcome.stderr, /^E::.*\/2/)
+      yield* app.isClean
+    }))
+})

@@ -1,0 +1,25 @@
+import { assert, describe, it } from "@effect/vitest"
+import { candidates, serverArguments } from "../../src/mount/Overlay.ts"
+
+const options = { loader: "/l/ld.so", lib: "/l", bin: "/b", layers: 3, instance: "42" }
+
+describe("an overlay", () => {
+  it("falls back on what needs less of the kernel", () => {
+    assert.deepStrictEqual(candidates("bwrap"), ["bwrap", "overlayfs", "unionfs"])
+    assert.deepStrictEqual(candidates("overlayfs"), ["overlayfs", "unionfs"])
+    assert.deepStrictEqual(candidates("unionfs"), ["unionfs"])
+  })
+
+  it("served by fuse-overlayfs has the uppermost layer first", () => {
+    const words = serverArguments({ ...options, type: "overlayfs" })
+    assert.deepStrictEqual(words.slice(0, 5), ["/l/ld.so", "--library-path", "/l", "/b/fuse-overlayfs", "-f"])
+    assert.match(words.join(" "), /lowerdir=layers\/2:layers\/1:layers\/0,upperdir=data\/data,workdir=data\/work\/42/)
+    assert.strictEqual(words.at(-1), "mount")
+  })
+
+  it("served by unionfs has the writable branch first, then the uppermost layer", () => {
+    const words = serverArguments({ ...options, type: "unionfs" })
+    assert.include(words, "data/data=RW:layers/2=RO:layers/1=RO:layers/0=RO")
+    assert.strictEqual(words.at(-1), "mount")
+  })
+})

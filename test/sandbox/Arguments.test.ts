@@ -1,0 +1,101 @@
+import { assert, describe, expect, it } from "@effect/vitest"
+import { permissionNames } from "../../src/image/Settings.ts"
+import { sandboxArguments, type SandboxRequest } from "../../src/sandbox/Arguments.ts"
+import { permissionsOf } from "../../src/sandbox/Permissions.ts"
+import { ann, plain, root } from "./SandboxFixture.ts"
+
+/** One option with its words in each line. */
+const lines = (request: SandboxRequest): string =>
+  sandboxArguments(request).join(" ").replaceAll(/ (?=--)/g, "\n").concat("\n")
+
+/** The two words behind each occurrence of an option. */
+const pairsOf = (words: ReadonlyArray<string>, option: string) =>
+  words.flatMap((word, index) => (word === option ? [[words[index + 1], words[index + 2]]] : []))
+
+const host = {
+  XDG_RUNTIME_DIR: "/run/user/1000",
+  WAYLAND_DISPLAY: "wayland-0",
+  DISPLAY: ":1",
+  XAUTHORITY: "/home/ann/.Xauthority"
+}
+
+describe("arguments of the sandbox", () => {
+  it("of an ordinary user with nothing granted", () =>
+    expect(lines(plain)).toMatchFileSnapshot("../golden/sandbox-user.txt"))
+
+  it("of an ordinary user as root", () =>
+    expect(lines({ ...plain, identity: root })).toMatchFileSnapshot("../golden/sandbox-user-as-root.txt"))
+
+  it("of root itself", () =>
+    expect(lines({ ...plain, identity: root, ownUsers: false })).toMatchFileSnapshot("../golden/sandbox-root.txt"))
+
+  it("of an ordinary user with everything granted", () => {
+    const granted = permissionsOf(permissionNames, ann, host)
+    const request = { ...plain, network: granted.network, binds: granted.binds, environment: granted.environment }
+    return expect(lines(request)).toMatchFileSnapshot("../golden/sandbox-everything.txt")
+  })
+
+  it("share a network only when it is granted and not taken away", () => {
+    const cases = [[false, false, true], [false, true, true], [true, false, false], [true, true, true]] as const
+    for (const [network, net, isolated] of cases) {
+      const words = sandboxArguments({ ...plain, network, namespaces: new Set(net ? ["net"] : []) })
+      assert.strictEqual(words.includes("--unshare-net"), isolated)
+    }
+  })
+
+  it("share what is not taken away, but never the processes", () => {
+    const words = sandboxArguments({ ...plain, namespaces: new Set() })
+    const namespaces = words.filter((word) => word.startsWith("--unshare-")).sort()
+    assert.deepStrictEqual(namespaces, ["--unshare-net", "--unshare-pid", "--unshare-user"])
+    assert.notInclude(words, "--hostname")
+  })
+
+  it("keep every capability from who is not root", () => {
+    const words = sandboxArguments(plain)
+    assert.deepStrictEqual(pairsOf(words, "--cap-drop").map(([first]) => first), ["ALL"])
+    assert.notInclude(words, "--cap-add")
+    const kept = pairsOf(sandboxArguments({ ...plain, identity: root }), "--cap-add").map(([first]) => first)
+    for (const dangerous of ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_MKNOD", "CAP_NET_ADMIN", "CAP_SYS_MODULE"]) {
+      assert.notInclude(kept, dangerous)
+    }
+  })
+
+  it("give words as they are, whatever they hold", () => {
+    const odd = "--bind / /\n$HOME 'x'"
+    const words = sandboxArguments({
+      ...plain,
+      environment: { ODD: odd },
+      directories: [odd],
+      binds: [{ type: "ro", source: odd, target: `/${odd}`, optional: false }]
+    })
+    assert.deepStrictEqual(pairsOf(words, "--setenv"), [["ODD", odd]])
+    assert.deepInclude(pairsOf(words, "--ro-bind"), [odd, `/${odd}`])
+    assert.strictEqual(words.at(-2), odd)
+    assert.strictEqual(words.at(-1), "--")
+  })
+
+  it.each(
+    [
+      ["ro", false, "--ro-bind"],
+      ["ro", true, "--ro-bind-try"],
+      ["rw", false, "--bind"],
+      ["rw", true, "--bind-try"],
+      ["dev", false, "--dev-bind"],
+      ["dev", true, "--dev-bind-try"]
+    ] as const
+  )("bind %s, optional %s, with %s", (type, optional, option) => {
+    const words = sandboxArguments({ ...plain, binds: [{ type, source: "/s", target: "/t", optional }] })
+    assert.deepInclude(pairsOf(words, option), ["/s", "/t"])
+  })
+
+  it("put the caller's binds over our own, and the environment behind them", () => {
+    const words = sandboxArguments({ ...plain, binds: [{ type: "rw", source: "/s", target: "/t", optional: false }] })
+    assert.isAbove(words.indexOf("/t"), words.indexOf(plain.guest.sbin))
+    assert.isBelow(words.indexOf("/t"), words.indexOf("--clearenv"))
+  })
+
+  it("make no home where it is the root directory", () => {
+    const words = sandboxArguments({ ...plain, identity: { ...ann, home: "/" } })
+    assert.notDeepInclude(pairsOf(words, "--dir").map(([first]) => first), "/")
+  })
+})

@@ -1,0 +1,51 @@
+/** Small layers, made by the project's own packer. */
+import { execFileSync } from "node:child_process"
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname } from "node:path"
+import { projectRoot } from "./Project.ts"
+
+/** Packs files, given by path and content, into a layer at `path`. */
+export const makeLayer = (path: string, files: Readonly<Record<string, string>>): string => {
+  const tree = mkdtempSync(`${tmpdir()}/fim-tree-`)
+  try {
+    chmodSync(tree, 0o755)
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(`${tree}/${name}`), { recursive: true })
+      writeFileSync(`${tree}/${name}`, content)
+    }
+    mkdirSync(dirname(path), { recursive: true })
+    const words = [
+      "-i",
+      tree,
+      "-o",
+      path,
+      "-l",
+      "1",
+      "--threads",
+      "1",
+      "--progress",
+      "never",
+      "--uid",
+      "0",
+      "--gid",
+      "0"
+    ]
+    execFileSync(`${projectRoot}/build/native/mkdwarfs`, words, { stdio: ["ignore", "ignore", "pipe"] })
+    return path
+  } finally {
+    rmSync(tree, { recursive: true, force: true })
+  }
+}
+
+/** A layer with a file of its own and one that every such layer has: `/marks/NUMBER` and `/top`. */
+export const makeMark = (path: string, number: number): string =>
+  makeLayer(path, { [`marks/${number}`]: "", top: `${number}\n` })
+
+/** Appends a layer to an image as `docs/format.md` says: its size in eight bytes, little endian, and its content. */
+export const appendLayer = (image: string, layer: string): void => {
+  const content = readFileSync(layer)
+  const size = Buffer.alloc(8)
+  size.writeBigUInt64LE(BigInt(content.length))
+  appendFileSync(image, Buffer.concat([size, content]))
+}
