@@ -9,8 +9,8 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import type { ProgramRequest } from "./cli/Request.ts"
 import { expand } from "./image/Expand.ts"
-import { ReservedSpace } from "./image/ReservedSpace.ts"
 import { Snapshot } from "./image/Snapshot.ts"
+import { settingsLayer } from "./ImageSettings.ts"
 import { FilesystemController } from "./mount/FilesystemController.ts"
 import { Janitor } from "./mount/Janitor.ts"
 import { LayerStack } from "./mount/LayerStack.ts"
@@ -20,22 +20,6 @@ import { Host } from "./relocate/Host.ts"
 import { Relocate } from "./relocate/Relocate.ts"
 import { Bwrap, type Program } from "./sandbox/Bwrap.ts"
 import type { Deliver } from "./Signals.ts"
-
-/** The settings inside the image that runs. */
-const reservedSpace = Layer.unwrap(
-  Effect.map(
-    Relocate,
-    (relocate) =>
-      ReservedSpace.layer({
-        path: relocate.image,
-        offset: relocate.reservedOffset,
-        patcher: `${relocate.directories.bin}/fim`
-      })
-  )
-)
-
-/** Where the image is and what it is set to: all that a command about settings needs. */
-export const settingsLayer = reservedSpace.pipe(Layer.provideMerge(Relocate.layer))
 
 /** From the image file to a sandbox that is ready, phase by phase, the last one first. */
 export const runLayer = Bwrap.layer.pipe(

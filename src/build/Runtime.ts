@@ -70,6 +70,8 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
           "--compile",
           "--bytecode",
           "--minify",
+          // A start runs everything once or twice: to compile it to machine code costs more than it saves.
+          "--compile-jit-policy=100",
           // Without these a program reads settings, and so code, from the directory it is started in.
           "--no-compile-autoload-dotenv",
           "--no-compile-autoload-bunfig",

@@ -2,43 +2,28 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import { ReservedSpace } from "../image/ReservedSpace.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import { BuildInfo } from "./config/BuildInfo.ts"
+import { BuildInfo, distributionIn, unknownOrigin } from "./config/BuildInfo.ts"
 import { CommandError } from "./config/CommandError.ts"
 import { isConfigCommand, runChanging, runReading, showHelp } from "./config/Dispatch.ts"
 
-/** The part of the tool table that says where the tools are from. The launcher has checked and unpacked it. */
-const Dependencies = Schema.fromJsonString(
-  Schema.Struct({ dependencies: Schema.Record(Schema.String, Schema.Unknown) })
-)
-
 /** What the image says about how it was made. The tool table is a file beside the tools. */
-export const buildInfo: Layer.Layer<
-  BuildInfo,
-  CommandError,
-  FileSystem.FileSystem | Relocate | ReservedSpace
-> = Layer.effect(
+export const buildInfo: Layer.Layer<BuildInfo, never, FileSystem.FileSystem | Relocate | ReservedSpace> = Layer.effect(
   BuildInfo,
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const relocate = yield* Relocate
+    const { commit, directories, timestamp, version } = yield* Relocate
     const reserved = yield* ReservedSpace
-    const [table, extension] = yield* Effect.all([
-      fs.readFileString(`${relocate.directories.application}/tools.json`).pipe(
-        Effect.flatMap(Schema.decodeUnknownEffect(Dependencies))
-      ),
-      reserved.read("extension")
-    ], { concurrency: "unbounded" }).pipe(
-      Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not read the tool table" }))
-    )
     return BuildInfo.of({
-      version: relocate.version,
-      commit: relocate.commit,
-      timestamp: relocate.timestamp,
-      distribution: extension.distribution,
-      dependencies: table.dependencies
+      version,
+      commit,
+      timestamp,
+      distribution: distributionIn(reserved),
+      dependencies: Effect.gen(function*() {
+        const { decodeDependencies } = yield* Effect.promise(() => import("./config/Dependencies.ts"))
+        return yield* decodeDependencies(yield* fs.readFileString(`${directories.application}/tools.json`))
+      }).pipe(Effect.mapError(unknownOrigin))
     })
   })
 )

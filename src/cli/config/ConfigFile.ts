@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { decodeSettings, encodeSettings } from "../../image/SettingsFile.ts"
-import { BuildInfo } from "./BuildInfo.ts"
+import { BuildInfo, distributionIn } from "./BuildInfo.ts"
 import { CommandError, usageError } from "./CommandError.ts"
 import { isConfigCommand, runHandler, showHelp } from "./Dispatch.ts"
 import { openImage } from "./ImageFile.ts"
@@ -96,10 +96,11 @@ export const configCommand = Command.make(
       ReservedSpace.layer({ path: input.file, offset, patcher }),
       Layer.effect(
         BuildInfo,
-        Effect.map(
-          ReservedSpace.use((space) => space.read("extension")),
-          ({ distribution }) => ({ ...table, distribution })
-        )
+        Effect.map(ReservedSpace, (space) => ({
+          ...table,
+          dependencies: Effect.succeed(table.dependencies),
+          distribution: distributionIn(space)
+        }))
       ).pipe(Layer.provide(ReservedSpace.layer({ path: input.file, offset, patcher })))
     )
     // @effect-diagnostics-next-line strictEffectProvide:off

@@ -15,13 +15,14 @@ export const version = Effect.fn("fim-version")(function*(args: ReadonlyArray<st
   const trailing = json ? rest.slice(1) : rest
   const print = {
     SHORT: json ? printJson(tag(build.version)) : printLines([tag(build.version)]),
-    FULL: printJson({
-      COMMIT: build.commit,
-      DISTRIBUTION: build.distribution,
-      TIMESTAMP: build.timestamp,
-      VERSION: tag(build.version)
-    }),
-    DEPS: printJson(build.dependencies)
+    FULL: Effect.flatMap(build.distribution, (distribution) =>
+      printJson({
+        COMMIT: build.commit,
+        DISTRIBUTION: distribution,
+        TIMESTAMP: build.timestamp,
+        VERSION: tag(build.version)
+      })),
+    DEPS: Effect.flatMap(build.dependencies, printJson)
   }
   switch (operation) {
     case undefined:

@@ -79,7 +79,11 @@ export const run = (
   return Effect.flatMap(runReading(command, args), (done) => done ? Effect.void : runChanging(command, args)).pipe(
     Effect.provide(Layer.mergeAll(
       Layer.succeed(ReservedSpace, spaceOf(image)),
-      Layer.succeed(BuildInfo, build),
+      Layer.succeed(BuildInfo, {
+        ...build,
+        distribution: Effect.succeed(build.distribution),
+        dependencies: Effect.succeed(build.dependencies)
+      }),
       Layer.succeed(Host, { environment, pid: 1, uid: 0, gid: 0, architecture: "x64", directory: "/", words: [] }),
       Logger.layer([logger]),
       NodeServices.layer

@@ -1,0 +1,59 @@
+/** A program in the sandbox, as the boot program runs it. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as PlatformError from "effect/PlatformError"
+import * as Queue from "effect/Queue"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import { closeSync, createReadStream, writeSync } from "node:fs"
+import * as Boot from "../src/Boot.ts"
+import type { ProgramRequest } from "../src/cli/Request.ts"
+import { JanitorLink, type Link } from "../src/mount/JanitorLink.ts"
+import { attend, numbers, Signals } from "../src/Signals.ts"
+import * as Spawner from "./spawner.ts"
+
+const signals = Layer.effect(
+  Signals,
+  Effect.gen(function*() {
+    const queue = yield* Queue.make<number>()
+    for (const [name, number] of Object.entries(numbers)) process.on(name, () => Queue.offerUnsafe(queue, number))
+    return Signals.of({ next: Queue.take(queue) })
+  })
+)
+
+const failed = (method: string) => (cause: unknown) =>
+  PlatformError.systemError({ _tag: "Unknown", module: "Janitor", method, cause })
+
+/** The janitor that the launcher started: descriptors to write requests to and to read replies from. */
+const janitorLink = (): Link | undefined => {
+  const told = process.env["FIM_JANITOR"]?.match(/^(\d+),(\d+)$/)
+  if (told === null || told === undefined) return undefined
+  const [requests, replies] = [Number(told[1]), Number(told[2])]
+  return {
+    send: (bytes) => Effect.try({ try: () => void writeSync(requests, bytes), catch: failed("send") }),
+    replies: Stream.callback<Uint8Array, PlatformError.PlatformError>((queue) =>
+      Effect.sync(() => {
+        createReadStream("", { fd: replies })
+          .on("data", (chunk) => Queue.offerUnsafe(queue, Buffer.from(chunk)))
+          .on("end", () => Queue.endUnsafe(queue))
+          .on("error", (cause) => Queue.failCauseUnsafe(queue, Cause.fail(failed("replies")(cause))))
+      })
+    ),
+    end: Effect.sync(() => closeSync(requests))
+  }
+}
+
+const platform = Layer.mergeAll(
+  Spawner.layer.pipe(Layer.provideMerge(NodeFileSystem.layer)),
+  Layer.succeed(JanitorLink, janitorLink()),
+  signals
+)
+
+/** Runs the program that a request names. Out: its exit code. */
+export const run = Effect.fnUntraced(function*(request: ProgramRequest) {
+  const delivery = yield* Boot.noDelivery
+  const program = Boot.run(request, delivery).pipe(Effect.provide(Boot.runLayer))
+  return yield* Effect.raceFirst(program, attend(Ref.get(delivery)))
+}, Effect.provide(platform))
