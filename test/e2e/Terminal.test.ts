@@ -103,7 +103,9 @@ describe.each(users)("as $name, in a terminal", (user) => {
   scenario("the program sees the size of the window and its changes", needs, () =>
     Effect.gen(function*() {
       const app = yield* place(user)
-      const script = "trap 'stty size; exit 0' WINCH; stty size; while :; do sleep 0.05; done"
+      // The size is set in two steps, and each is told.
+      const script =
+        "trap 'told=yes; stty size' WINCH; stty size; until [ \"$told $(stty size)\" = 'yes 42 101' ]; do sleep 0.05; done"
       const terminal = yield* openTerminal(app, `tty; stty rows 31 cols 97; "$app" fim-exec sh -c ${quoted([script])}`)
       const [, device = ""] = yield* terminal.shows(/(\/dev\/pts\/\d+)\r/)
       yield* terminal.shows(/31 97/)
