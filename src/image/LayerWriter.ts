@@ -24,26 +24,24 @@ const check = Effect.fnUntraced(function*(target: Target, path: string, layer: L
   if (problem !== undefined) return yield* failure(target, `'${path}' is not a sound DwarFS image: ${problem}`)
 })
 
-/** Where the layers of an image end. What a killed append has left is cut off by `truncate` first. */
-const endOfLayers = Effect.fnUntraced(function*(
-  target: Target,
-  fileSize: number,
-  truncate: (length: number) => Effect.Effect<void, ReservedSpaceError>
-) {
+/** The layers of an image, and where they end. Fails with a sentence where what follows them is not for us to judge. */
+export const scanImage = Effect.fnUntraced(function*(target: Target, fileSize: number) {
   const fs = yield* FileSystem.FileSystem
-  const file = yield* fs.open(target.path).pipe(Effect.mapError((error) => failure(target, error.message)))
+  const file = yield* fs.open(target.path).pipe(Effect.mapError((error) => error.message))
   const readAt = Effect.fnUntraced(function*(position: number, length: number) {
     yield* file.seek(BigInt(position), "start")
     return Option.getOrElse(yield* file.readAlloc(length), () => new Uint8Array())
   })
   const scanned = yield* Effect.result(Layers.scan(readAt, target.offset, fileSize))
-  if (Result.isFailure(scanned)) return yield* failure(target, `its last layer is damaged: ${scanned.failure.message}`)
-  const { end, stop } = scanned.success
-  if (stop === "NotDwarFS") {
-    return yield* failure(target, `what follows its last layer, at byte ${end}, is none; cut it off there`)
+  if (Result.isFailure(scanned)) {
+    return yield* Effect.fail(`its last layer is damaged: ${scanned.failure.message}`)
   }
-  if (stop === "SizeZero") yield* truncate(end)
-  return end
+  if (scanned.success.stop === "NotDwarFS") {
+    return yield* Effect.fail(
+      `what follows its last layer, at byte ${scanned.success.end}, is none; cut it off there`
+    )
+  }
+  return scanned.success
 }, Effect.scoped)
 
 /** As `ReservedSpace.append`. */
@@ -56,7 +54,11 @@ export const append = Effect.fnUntraced(
     yield* locked(
       target,
       Effect.fnUntraced(function*({ apply, fileSize }) {
-        const end = yield* endOfLayers(target, fileSize, (length) => apply({ _tag: "Truncate", length }))
+        const { end, stop } = yield* scanImage(target, fileSize).pipe(
+          Effect.mapError((detail) => failure(target, detail))
+        )
+        // What a killed append has left.
+        if (stop === "SizeZero") yield* apply({ _tag: "Truncate", length: end })
         yield* apply({ _tag: "Copy", offset: end, source: path })
         // Somebody may have changed the file since: what counts is what is in the image now.
         const copied = Number((yield* found).size)

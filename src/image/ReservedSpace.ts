@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Result from "effect/Result"
+import type { Rewriting } from "./LayerRewriter.ts"
 import { type FieldName, fieldNames, slots } from "./ReservedLayout.ts"
 import { readOnce } from "./ReservedReader.ts"
 import { encodeError, platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
@@ -60,6 +61,13 @@ export interface Shape {
    * has the layers it had. Fails with `Layer` for what is no sound DwarFS image, before the image is touched.
    */
   readonly append: (path: string) => Effect.Effect<void, ReservedSpaceError>
+  /**
+   * Runs `use`, which may put an image with other layers in the place of this one, while no one else can write. Until it does
+   * so the image stays as it is. Fails with `Layers` for an image that cannot be written, or whose layers are damaged.
+   */
+  readonly rewrite: <A, E, R>(
+    use: (image: Rewriting) => Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | ReservedSpaceError, R>
 }
 
 /** Reads that meet a write start again; after so many, they wait for the lock instead. */
@@ -179,6 +187,13 @@ const make = Effect.fnUntraced(function*(options: Options) {
     append: Effect.fn("ReservedSpace.append")(function*(layer) {
       const { append } = yield* Effect.promise(() => import("./LayerWriter.ts"))
       yield* append(target, layer).pipe(Effect.provideContext(services))
+    }),
+    rewrite: Effect.fn("ReservedSpace.rewrite")(function*(use) {
+      const { rewrite } = yield* Effect.promise(() => import("./LayerRewriter.ts"))
+      const caller = yield* Effect.context<Effect.Services<ReturnType<typeof use>>>()
+      return yield* rewrite(target, (image) => Effect.provideContext(use(image), caller)).pipe(
+        Effect.provideContext(services)
+      )
     }),
     exclusively: Effect.fn("ReservedSpace.exclusively")(function*(use) {
       const { locked } = yield* writer

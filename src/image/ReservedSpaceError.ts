@@ -5,7 +5,7 @@ import type { EncodeFailure } from "./SettingsCodec.ts"
 
 const Field = Schema.Literals(fieldNames)
 
-/** What went wrong, as data. `Damaged`: a field holds bytes that say nothing; `Busy`: others kept the file for too long; `Layer`: none was appended. */
+/** What went wrong, as data. `Damaged`: a field holds bytes that say nothing; `Busy`: others kept the file for too long; `Layer`: none was appended; `Layers`: none was removed or merged. */
 export const Reason = Schema.TaggedUnion({
   ReadOnly: { detail: Schema.String },
   NoRoom: { field: Field, bytes: Schema.Finite, fits: Schema.Finite },
@@ -14,7 +14,8 @@ export const Reason = Schema.TaggedUnion({
   Truncated: { size: Schema.Finite },
   Busy: { detail: Schema.String },
   Io: { detail: Schema.String },
-  Layer: { detail: Schema.String }
+  Layer: { detail: Schema.String },
+  Layers: { detail: Schema.String }
 })
 export type Reason = typeof Reason.Type
 
@@ -48,6 +49,8 @@ const words = (path: string, reason: Reason): string => {
       return `Could not access the settings of '${path}': ${reason.detail}`
     case "Layer":
       return `Could not append a layer to '${path}': ${reason.detail}`
+    case "Layers":
+      return `Could not change the layers of '${path}': ${reason.detail}`
   }
 }
 

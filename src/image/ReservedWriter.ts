@@ -6,6 +6,7 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Journal from "./Journal.ts"
+import { encodeStage, type Stage } from "./PatchStages.ts"
 import { type FieldName, journal, reservedSize, slots } from "./ReservedLayout.ts"
 import { readAt, readJournal, type Source } from "./ReservedReader.ts"
 import { platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
@@ -48,50 +49,6 @@ const patchError = (target: Target, answer: string): ReservedSpaceError => {
   }
 }
 
-/** Appending a layer: its bytes behind a size of 0, which ends a scan of the layers, and then its size. */
-export type AppendStage =
-  | { readonly _tag: "Copy"; readonly offset: number; readonly source: string }
-  | { readonly _tag: "Publish"; readonly offset: number; readonly size: number }
-
-type Stage = Journal.Stage | AppendStage
-
-/** The bytes of one stage as `fim patch` reads them. */
-const encodeStage = (stage: Stage): Uint8Array => {
-  if (stage._tag === "Copy") {
-    const source = Buffer.from(stage.source)
-    const head = Buffer.alloc(16)
-    head.writeUInt32LE(4, 0)
-    head.writeBigUInt64LE(BigInt(stage.offset), 4)
-    head.writeUInt32LE(source.length, 12)
-    return Buffer.concat([head, source])
-  }
-  if (stage._tag === "Publish") {
-    const bytes = Buffer.alloc(20)
-    bytes.writeUInt32LE(5, 0)
-    bytes.writeBigUInt64LE(BigInt(stage.offset), 4)
-    bytes.writeBigUInt64LE(BigInt(stage.size), 12)
-    return bytes
-  }
-  if (stage._tag === "Truncate") {
-    const bytes = Buffer.alloc(12)
-    bytes.writeUInt32LE(3, 0)
-    bytes.writeBigUInt64LE(BigInt(stage.length), 4)
-    return bytes
-  }
-  const head = Buffer.alloc(8)
-  head.writeUInt32LE(stage.sync ? 1 : 2, 0)
-  head.writeUInt32LE(stage.writes.length, 4)
-  return Buffer.concat([
-    head,
-    ...stage.writes.flatMap((write) => {
-      const entry = Buffer.alloc(12)
-      entry.writeBigUInt64LE(BigInt(write.offset), 0)
-      entry.writeUInt32LE(write.bytes.length, 8)
-      return [entry, write.bytes]
-    })
-  ])
-}
-
 /** The lock: `apply` writes one stage. Released with the scope, or with the death of either process. */
 const acquire = Effect.fnUntraced(function*(target: Target) {
   const stages = yield* Effect.acquireRelease(Queue.make<Uint8Array, Cause.Done>(), Queue.shutdown)
@@ -132,20 +89,23 @@ const acquire = Effect.fnUntraced(function*(target: Target) {
   }
 })
 
+/** A locked image. */
+export interface Session {
+  readonly source: Source
+  readonly slot: (field: FieldName) => Effect.Effect<Uint8Array, ReservedSpaceError>
+  readonly commit: (changes: ReadonlyArray<Journal.Change>) => Effect.Effect<void, ReservedSpaceError>
+  readonly apply: (stage: Stage) => Effect.Effect<void, ReservedSpaceError>
+  /** Bytes of the file, when what an earlier writer left is finished. */
+  readonly fileSize: number
+}
+
 /**
  * Runs `use` with the lock held, the image open, and what an earlier writer left finished. `commit` writes the changes, all
  * or none, and cannot be interrupted half-way.
  */
 export const locked = Effect.fnUntraced(function*<A, E, R>(
   target: Target,
-  use: (session: {
-    readonly source: Source
-    readonly slot: (field: FieldName) => Effect.Effect<Uint8Array, ReservedSpaceError>
-    readonly commit: (changes: ReadonlyArray<Journal.Change>) => Effect.Effect<void, ReservedSpaceError>
-    readonly apply: (stage: Stage) => Effect.Effect<void, ReservedSpaceError>
-    /** Bytes of the file, when what an earlier writer left is finished. */
-    readonly fileSize: number
-  }) => Effect.Effect<A, E, R>
+  use: (session: Session) => Effect.Effect<A, E, R>
 ) {
   const fs = yield* FileSystem.FileSystem
   const lock = yield* acquire(target)

@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import * as Schema from "effect/Schema"
+import { expand } from "../image/Expand.ts"
 import * as Layers from "../image/Layers.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
@@ -119,7 +120,7 @@ const sizeOfLayer = Effect.fnUntraced(function*(path: string) {
 
 /**
  * Collects the layers of this run, lowest first: those inside the image, those that `FIM_LAYERS` names (files and
- * directories, separated by colons), and those in `layers` of the data directory, if there is one. Fails when the image's
+ * directories, separated by colons, `~` and variables replaced in each), and those in `layers` of the data directory, if there is one. Fails when the image's
  * own are damaged or unreadable; others are passed over with a warning.
  */
 export const collect: (data: string | undefined) => Effect.Effect<
@@ -129,7 +130,8 @@ export const collect: (data: string | undefined) => Effect.Effect<
 > = Effect.fn("LayerStack.collect")(function*(data) {
   const host = yield* Host
   const fs = yield* FileSystem.FileSystem
-  const listed = (host.environment["FIM_LAYERS"] ?? "").split(":").filter((path) => path !== "")
+  const listed = (host.environment["FIM_LAYERS"] ?? "").split(":")
+    .map((path) => expand(path, host.environment)).filter((path) => path !== "")
   const managed = data === undefined ? [] : [`${data}/layers`]
   const [places, others] = yield* Effect.all([
     embedded(),

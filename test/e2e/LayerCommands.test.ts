@@ -1,26 +1,15 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
-import { createHash, randomBytes } from "node:crypto"
-import {
-  copyFileSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync
-} from "node:fs"
+import { randomBytes } from "node:crypto"
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { elsewhere, guest, said, smallDisk, succeeds, tree } from "../support/Commands.ts"
 import { appendLayer, makeLayer, makeMark } from "../support/Layers.ts"
 import { images, program, root, scenario } from "../support/Needs.ts"
-import { type Place, place } from "../support/Place.ts"
+import { place } from "../support/Place.ts"
 import { self, users } from "../support/Users.ts"
 
 const last = "E::The program exited with an error"
-
-/** What was said, in order, without the letters of the log. */
-const said = (stdout: string) => stdout.trimEnd().split("\n").map((line) => line.replace(/^I::/, ""))
 
 const packing = (target: string) => [
   "Gathering files to compress...",
@@ -28,33 +17,6 @@ const packing = (target: string) => [
   `Compress filesystem to '${target}'`,
   "Filesystem created without errors"
 ]
-
-const succeeds = Effect.fnUntraced(function*(
-  app: Place,
-  words: ReadonlyArray<string>,
-  environment: Readonly<Record<string, string>> = {}
-) {
-  const outcome = yield* app.run(words, { environment })
-  assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""], words.join(" "))
-  return outcome.stdout
-})
-
-const guest = (app: Place, script: string, environment: Readonly<Record<string, string>> = {}) =>
-  succeeds(app, ["fim-exec", "sh", "-c", script], environment)
-
-/** As a user of another machine gets the image: with a data directory that is new. */
-const elsewhere = (app: Place, script: string, environment: Readonly<Record<string, string>> = {}) =>
-  guest(app, script, { ...environment, FIM_DIR_DATA: `${app.home}/elsewhere` })
-
-/** Names, types and digests of everything below a directory. */
-const tree = (directory: string): ReadonlyArray<string> =>
-  readdirSync(directory, { recursive: true, encoding: "utf8" }).sort().map((name) => {
-    const path = `${directory}/${name}`
-    const info = lstatSync(path)
-    return `${name} ${info.mode.toString(8)} ${
-      info.isFile() ? createHash("sha256").update(readFileSync(path)).digest("hex") : info.rdev
-    }`
-  })
 
 /** A layer below what the guest changes. */
 const below = { "x/a": "a\n", "x/sub/b": "b\n", "x/sub/deep/c": "c\n", y: "y\n", "z/keep": "keep\n", "z/go": "go\n" }
@@ -90,17 +52,6 @@ const changed = [
 
 /** Ends a process, or with a negative number a group of them, where they have not ended yet. */
 const kill = (pid: number) => Effect.ignore(Effect.try(() => process.kill(pid, "SIGKILL")))
-
-/** A small file system for one image, taken down with the scope. Root only. */
-const smallDisk = (directory: string, bytes: number) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      mkdirSync(directory)
-      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", directory])
-      return directory
-    }),
-    () => Effect.sync(() => void execFileSync("umount", ["-l", directory]))
-  )
 
 /** A layer of random bytes. */
 const largeLayer = (path: string, bytes: number): string =>
@@ -316,7 +267,7 @@ describe("fim-layer", () => {
       const there = `${app.directory}/there`
       writeFileSync(there, "")
       const usage: ReadonlyArray<readonly [words: ReadonlyArray<string>, text: string]> = [
-        [[], "Missing op for 'fim-layer' (create,add,commit,list)"],
+        [[], "Missing op for 'fim-layer' (create,add,commit,list,rollback,squash)"],
         [["remove"], "Invalid layer operation"],
         [["create"], "create requires exactly two arguments (/path/to/dir /path/to/file.layer)"],
         [["create", "a", "b", "c"], "create requires exactly two arguments (/path/to/dir /path/to/file.layer)"],
@@ -329,7 +280,12 @@ describe("fim-layer", () => {
         [["commit", "file"], "Missing path for 'file' operation"],
         [["commit", "file", "a", "b", "c"], "Trailing arguments for fim-layer commit: ['b','c',]"],
         [["commit", "BINARY", "a"], "Trailing arguments for fim-layer commit: ['a',]"],
-        [["list", "a"], "Trailing arguments for fim-layer list: ['a',]"]
+        [["list", "a"], "Trailing arguments for fim-layer list: ['a',]"],
+        [["rollback", "0"], "rollback takes a number of layers from 1 on, not '0'"],
+        [["rollback", "-1"], "rollback takes a number of layers from 1 on, not '-1'"],
+        [["rollback", "1", "2"], "Trailing arguments for fim-layer rollback: ['2',]"],
+        [["squash", "1"], "squash takes a number of layers from 2 on, not '1'"],
+        [["squash", "two"], "squash takes a number of layers from 2 on, not 'two'"]
       ]
       for (const [words, text] of usage) {
         const outcome = yield* app.run(["fim-layer", ...words])
@@ -362,7 +318,10 @@ describe("fim-layer", () => {
         const listed = makeMark(`${app.home}/listed`, 99)
         const layers = `${app.data}/layers`
         for (let number = 0; number < 13; number++) makeMark(`${layers}/layer-${number}.layer`, number)
-        const lines = (yield* succeeds(app, ["fim-layer", "list"], { FIM_LAYERS: listed })).trimEnd().split("\n")
+        const lines = (yield* succeeds(app, ["fim-layer", "list"], {
+          FIM_LAYERS: "~/${NAME}:$NOTHING",
+          NAME: "listed"
+        })).trimEnd().split("\n")
         assert.deepStrictEqual(lines.slice(1).map((line) => line.replace(/^(\d+):0:\d+:/, "$1 ")), [
           `1 ${listed}`,
           ...Array.from({ length: 13 }, (_, number) => `${number + 2} ${layers}/layer-${number}.layer`)

@@ -5,38 +5,30 @@ import { tmpdir } from "node:os"
 import { dirname } from "node:path"
 import { projectRoot } from "./Project.ts"
 
-/** Packs files, given by path and content, into a layer at `path`. */
-export const makeLayer = (path: string, files: Readonly<Record<string, string>>): string => {
+/** Packs what `fill` puts into an empty directory into a layer at `path`. Everything in it is root's unless told. */
+export const packLayer = (path: string, fill: (tree: string) => void, owner = 0): string => {
   const tree = mkdtempSync(`${tmpdir()}/fim-tree-`)
   try {
     chmodSync(tree, 0o755)
-    for (const [name, content] of Object.entries(files)) {
-      mkdirSync(dirname(`${tree}/${name}`), { recursive: true })
-      writeFileSync(`${tree}/${name}`, content)
-    }
+    fill(tree)
     mkdirSync(dirname(path), { recursive: true })
-    const words = [
-      "-i",
-      tree,
-      "-o",
-      path,
-      "-l",
-      "1",
-      "--threads",
-      "1",
-      "--progress",
-      "never",
-      "--uid",
-      "0",
-      "--gid",
-      "0"
-    ]
+    const id = String(owner)
+    const words = ["-i", tree, "-o", path, "-l", "1", "--threads", "1", "--progress", "never", "--uid", id, "--gid", id]
     execFileSync(`${projectRoot}/build/native/mkdwarfs`, words, { stdio: ["ignore", "ignore", "pipe"] })
     return path
   } finally {
     rmSync(tree, { recursive: true, force: true })
   }
 }
+
+/** Packs files, given by path and content, into a layer at `path`. */
+export const makeLayer = (path: string, files: Readonly<Record<string, string>>): string =>
+  packLayer(path, (tree) => {
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(`${tree}/${name}`), { recursive: true })
+      writeFileSync(`${tree}/${name}`, content)
+    }
+  })
 
 /** A layer with a file of its own and one that every such layer has: `/marks/NUMBER` and `/top`. */
 export const makeMark = (path: string, number: number): string =>

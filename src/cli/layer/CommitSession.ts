@@ -8,10 +8,8 @@ import * as Stream from "effect/Stream"
 import type { LayerPlace } from "../../mount/Janitor.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
 import { CommandError } from "../config/CommandError.ts"
+import { decodeAnswer } from "./Answer.ts"
 
-const Answer = Schema.fromJsonString(
-  Schema.Struct({ ok: Schema.optionalKey(Schema.Unknown), error: Schema.optionalKey(Schema.String) })
-)
 const Staged = Schema.Struct({ entries: Schema.Int })
 const Erased = Schema.Struct({ failed: Schema.Array(Schema.String) })
 const Done = Schema.Struct({})
@@ -37,13 +35,7 @@ export const openCommit = Effect.fnUntraced(function*(data: string) {
     const [line] = yield* pull.pipe(
       Effect.mapError((error) => failed(Cause.isDone(error) ? "'fim commit' ended without an answer" : error.message))
     )
-    const { error, ok } = yield* Schema.decodeUnknownEffect(Answer)(line).pipe(
-      Effect.mapError(() => failed(`'fim commit' gave an answer that makes no sense: ${line}`))
-    )
-    if (error !== undefined) return yield* failed(error)
-    return yield* Schema.decodeUnknownEffect(answer)(ok).pipe(
-      Effect.mapError(() => failed(`'fim commit' gave an answer that makes no sense: ${line}`))
-    )
+    return yield* decodeAnswer("fim commit", line, answer).pipe(Effect.mapError(failed))
   })
   const ask = Effect.fnUntraced(function*<A>(request: object, answer: Schema.Codec<A, unknown>) {
     yield* Queue.offer(requests, Buffer.from(`${JSON.stringify(request)}\n`))

@@ -21,29 +21,49 @@ export const ownedByRoot = Effect.map(Host, ({ uid }) => uid !== 0)
 const failed = (detail: string) => new CommandError({ text: detail, context: "Could not create the layer" })
 
 /**
- * Packs the tree below `directory` into `file`, which appears, or is replaced, when it is complete. The packer says on
- * standard error what it does and what is wrong. `shown` is the name of the file in messages.
+ * Says what is packed, and that it was. `run` does it, with arguments of the packer: from where and to where, and how. `shown`
+ * is the name of the file in messages.
  */
-export const pack = Effect.fnUntraced(function*(directory: string, file: string, shown: string) {
+export const announced = Effect.fnUntraced(function*<E, R>(
+  input: string,
+  file: string,
+  shown: string,
+  run: (words: ReadonlyArray<string>) => Effect.Effect<void, E, R>
+) {
   const host = yield* Host
-  const { directories } = yield* Relocate
   const level = compressionLevel(host.environment["FIM_COMPRESSION_LEVEL"])
   yield* Effect.logInfo("Gathering files to compress...")
   yield* Effect.logInfo(`Compression level: '${level}'`)
   yield* Effect.logInfo(`Compress filesystem to '${shown}'`)
-  const owner = (yield* ownedByRoot) ? ["--uid", "0", "--gid", "0"] : []
-  const exitCode = yield* ChildProcess.make(
-    `${directories.bin}/mkdwarfs`,
-    ["-i", directory, "-o", file, "-l", String(level), ...owner, "--progress", "auto"],
-    { detached: false, stdin: "ignore", stdout: "ignore", stderr: "inherit" }
-  ).pipe(
-    Effect.flatMap((handle) => handle.exitCode),
-    Effect.scoped,
-    Effect.mapError((error) => failed(`mkdwarfs was ended: ${error.message}`))
-  )
-  if (exitCode !== 0) return yield* failed(`mkdwarfs ended with code ${exitCode}`)
+  yield* run(["-i", input, "-o", file, "-l", String(level), "--progress", "auto"])
   yield* Effect.logInfo("Filesystem created without errors")
 })
+
+/**
+ * Packs the tree below `directory` into `file`, which appears, or is replaced, when it is complete. The packer says on
+ * standard error what it does and what is wrong.
+ */
+export const pack = (directory: string, file: string, shown: string) =>
+  announced(
+    directory,
+    file,
+    shown,
+    Effect.fnUntraced(function*(words) {
+      const { directories } = yield* Relocate
+      const owner = (yield* ownedByRoot) ? ["--uid", "0", "--gid", "0"] : []
+      const exitCode = yield* ChildProcess.make(`${directories.bin}/mkdwarfs`, [...words, ...owner], {
+        detached: false,
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "inherit"
+      }).pipe(
+        Effect.flatMap((handle) => handle.exitCode),
+        Effect.scoped,
+        Effect.mapError((error) => failed(`mkdwarfs was ended: ${error.message}`))
+      )
+      if (exitCode !== 0) return yield* failed(`mkdwarfs ended with code ${exitCode}`)
+    })
+  )
 
 export const createLayer = Effect.fn("fim-layer.create")(function*(directory: string, file: string) {
   const fs = yield* FileSystem.FileSystem

@@ -6,6 +6,8 @@ import { addLayer } from "./Add.ts"
 import { commit } from "./Commit.ts"
 import { createLayer } from "./Create.ts"
 import { list } from "./List.ts"
+import { rollback } from "./Rollback.ts"
+import { squash } from "./Squash.ts"
 
 const commitTargets = ["binary", "layer", "file"] as const
 
@@ -26,12 +28,24 @@ const runCommit = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
   return yield* commit(target === "file" ? { _tag: "file", path: path ?? "" } : { _tag: target })
 })
 
+/** The number of layers that a word says; `undefined` when there is no word. */
+const countOf = Effect.fnUntraced(function*(operation: string, words: ReadonlyArray<string>, least: number) {
+  const [word, ...trailing] = words
+  if (trailing.length > 0) {
+    return yield* usageError(`Trailing arguments for fim-layer ${operation}: ${quoteList(trailing)}`)
+  }
+  if (word === undefined) return undefined
+  const count = /^\d{1,9}$/.test(word) ? Number(word) : 0
+  if (count < least) return yield* usageError(`${operation} takes a number of layers from ${least} on, not '${word}'`)
+  return count
+})
+
 /** The command. In: the words behind its name. */
 export const layer = Effect.fn("fim-layer")(function*(args: ReadonlyArray<string>) {
   const { json, operation, rest } = parseWords(args)
   switch (operation) {
     case undefined:
-      return yield* usageError("Missing op for 'fim-layer' (create,add,commit,list)")
+      return yield* usageError("Missing op for 'fim-layer' (create,add,commit,list,rollback,squash)")
     case "CREATE": {
       const [directory, file] = rest
       if (directory === undefined || file === undefined || rest.length > 2) {
@@ -55,6 +69,10 @@ export const layer = Effect.fn("fim-layer")(function*(args: ReadonlyArray<string
     }
     case "COMMIT":
       return yield* runCommit(rest)
+    case "ROLLBACK":
+      return yield* rollback((yield* countOf("rollback", rest, 1)) ?? 1)
+    case "SQUASH":
+      return yield* squash(yield* countOf("squash", rest, 2))
     default:
       return yield* usageError("Invalid layer operation")
   }

@@ -54,5 +54,8 @@ export const publish = Effect.fnUntraced(function*(source: string, target: strin
     Effect.mapError(wrong)
   )
   const directory = target.includes("/") ? dirname(target) : "."
-  yield* sync(directory).pipe(Effect.mapError(wrong))
+  yield* sync(directory).pipe(
+    Effect.tapError(() => Effect.ignore(fs.remove(target, { force: true }))),
+    Effect.mapError(wrong)
+  )
 })

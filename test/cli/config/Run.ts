@@ -52,6 +52,7 @@ const spaceOf = (image: Image): ReservedSpace["Service"] => {
     update: (field, f) => modify(field, (value) => [f(value), f(value)]),
     modify,
     append: () => Effect.void,
+    rewrite: () => Effect.die("no file is behind these settings"),
     exclusively: (use) => use
   })
 }

@@ -8,7 +8,9 @@ mod failure;
 mod guest;
 mod janitor;
 mod launcher;
+mod merge;
 mod patch;
+mod rewrite;
 mod sys;
 
 use std::ffi::OsString;
@@ -26,6 +28,7 @@ applets:
   dwarfs   mount a DwarFS image
   guest    first process of a guest
   janitor  hold the mounts of an instance and clean up after it
+  merge    make one layer of several, or compare it with them
   patch    write stages of bytes into a file under a lock
 ";
 
@@ -45,6 +48,7 @@ fn main() {
         "dwarfs" => dwarfs_fuse::command(rest),
         "guest" => guest::command(rest),
         "janitor" => janitor::command(),
+        "merge" => merge::command(),
         "patch" => patch::command(rest),
         "--help" | "-h" | "help" => {
             print!("{USAGE}");

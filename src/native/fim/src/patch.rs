@@ -16,7 +16,13 @@
 //! disk when the answer comes; if anything fails the file is cut off where it ended. Kind 5: `u64 offset`, `u64 size` writes
 //! the size over those zeros, if the file ends where it says. A writer that dies in between leaves zeros and what follows
 //! them, which the next one cuts off by kind 3.
+//!
+//! Three more change which layers an image has, in a new file, see `rewrite.rs`. Kind 6: `u64 offset`, `u64 size`, `u32 length`,
+//! path: copies that part of the image, which lies behind the range, into a new file at the path. Kind 7: `u64 end`, twice
+//! `u32 length`, path: makes a new file at the first path of the image up to `end` and, unless the second path is empty, the
+//! layer in the file there. Kind 8: `u32 length`, path: gives that file the name of the image. The image itself is only read.
 
+use crate::rewrite;
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Error, ErrorKind, Read, Write};
@@ -94,6 +100,9 @@ enum Stage {
     Truncate { length: u64 },
     Copy { offset: u64, source: PathBuf },
     Publish { offset: u64, size: u64 },
+    Export { offset: u64, size: u64, path: PathBuf },
+    Rebuild { end: u64, path: PathBuf, layer: PathBuf },
+    Replace { path: PathBuf },
 }
 
 fn serve(options: &Options, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
@@ -200,25 +209,39 @@ fn read_stage(input: &mut impl Read) -> io::Result<Option<Stage>> {
         3 => Ok(Some(Stage::Truncate {
             length: read_u64(input)?,
         })),
-        4 => {
-            let offset = read_u64(input)?;
-            let length = read_u32(input)?;
-            if length > MAX_PATH {
-                return Err(invalid("a path that is too long"));
-            }
-            let mut path = vec![0; length as usize];
-            input.read_exact(&mut path)?;
-            Ok(Some(Stage::Copy {
-                offset,
-                source: OsString::from_vec(path).into(),
-            }))
-        }
+        4 => Ok(Some(Stage::Copy {
+            offset: read_u64(input)?,
+            source: read_path(input)?,
+        })),
         5 => Ok(Some(Stage::Publish {
             offset: read_u64(input)?,
             size: read_u64(input)?,
         })),
+        6 => Ok(Some(Stage::Export {
+            offset: read_u64(input)?,
+            size: read_u64(input)?,
+            path: read_path(input)?,
+        })),
+        7 => Ok(Some(Stage::Rebuild {
+            end: read_u64(input)?,
+            path: read_path(input)?,
+            layer: read_path(input)?,
+        })),
+        8 => Ok(Some(Stage::Replace {
+            path: read_path(input)?,
+        })),
         _ => Err(invalid("unknown kind of stage")),
     }
+}
+
+fn read_path(input: &mut impl Read) -> io::Result<PathBuf> {
+    let length = read_u32(input)?;
+    if length > MAX_PATH {
+        return Err(invalid("a path that is too long"));
+    }
+    let mut path = vec![0; length as usize];
+    input.read_exact(&mut path)?;
+    Ok(OsString::from_vec(path).into())
 }
 
 fn read_u32(input: &mut impl Read) -> io::Result<u32> {
@@ -291,6 +314,25 @@ fn apply(options: &Options, file: &File, stage: &Stage) -> io::Result<()> {
             result?;
             file.sync_data()
         }
+        Stage::Export {
+            offset,
+            size: layer,
+            path,
+        } => {
+            let end = offset.checked_add(*layer).filter(|end| *end <= size);
+            if *offset < options.range.end || end.is_none() {
+                return Err(invalid("there is no layer in this place"));
+            }
+            rewrite::export(file, *offset, *layer, path)
+        }
+        Stage::Rebuild { end, path, layer } => {
+            if *end < options.range.end || *end > size {
+                return Err(invalid("no layer of the image ends there"));
+            }
+            let layer = Some(layer.as_path()).filter(|layer| !layer.as_os_str().is_empty());
+            rewrite::rebuild(file, *end, layer, path)
+        }
+        Stage::Replace { path } => rewrite::replace(file, &options.path, path),
     }
 }
 

@@ -16,7 +16,8 @@ is complete, and left alone if anything fails. Mounts below DIR are packed too.
 FILE must not lie below DIR.
 
 options:
-  -i DIR                    the tree to pack
+  -i DIR                    the tree to pack; - to get it from 'fim merge' through
+                            standard input and output
   -o FILE                   the image to write
   -l LEVEL                  0 (no compression) to 9 (smallest); default 7
   --block-size-bits N       blocks of 2^N bytes, 16 to 26, instead of the level's
@@ -42,6 +43,7 @@ examples:
 
 #[derive(Debug)]
 pub struct Command {
+    /// The tree to pack; `-` when another program serves it.
     pub input: PathBuf,
     pub output: PathBuf,
     pub level: Level,
@@ -52,6 +54,13 @@ pub struct Command {
     pub progress: Mode,
     pub exclude: Vec<Pattern>,
     pub json: bool,
+}
+
+impl Command {
+    /// Whether the tree comes from another program.
+    pub fn is_served(&self) -> bool {
+        self.input.as_os_str() == "-"
+    }
 }
 
 #[derive(Debug)]
@@ -118,6 +127,9 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
     }
     command.input = input.ok_or("-i DIR is missing")?.into();
     command.output = output.ok_or("-o FILE is missing")?.into();
+    if command.is_served() && (command.json || !command.exclude.is_empty()) {
+        return Err("-i - goes with neither --json nor --exclude".into());
+    }
     command.level = levels::level(level);
     if let Some(bits) = bits {
         command.level.block_bits = bits;

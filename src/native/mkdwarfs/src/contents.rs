@@ -3,9 +3,7 @@
 //! Only files of a size that occurs twice are read for that, by several threads.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::scan::{Kind, Node};
+use crate::source::Source;
 
 const CHUNK: usize = 256 << 10;
 
@@ -25,8 +24,8 @@ pub struct Contents {
     pub duplicates: HashMap<usize, usize>,
 }
 
-/// Compares all regular files of a tree below `root`.
-pub fn find(nodes: &[Node], root: &Path, threads: usize) -> Result<Contents, Error> {
+/// Compares all regular files of a tree.
+pub fn find(nodes: &[Node], source: &Source, threads: usize) -> Result<Contents, Error> {
     let files = || {
         nodes
             .iter()
@@ -41,7 +40,7 @@ pub fn find(nodes: &[Node], root: &Path, threads: usize) -> Result<Contents, Err
         .filter(|(_, node)| node.size > 0 && sizes[&node.size] > 1)
         .map(|(number, _)| number)
         .collect();
-    let hashes = hash_all(nodes, &candidates, root, threads)?;
+    let hashes = hash_all(nodes, &candidates, source, threads)?;
     let mut contents = Contents::default();
     let mut first: HashMap<(u64, [u8; 32]), usize> = HashMap::new();
     for (number, node) in files() {
@@ -62,7 +61,7 @@ pub fn find(nodes: &[Node], root: &Path, threads: usize) -> Result<Contents, Err
 fn hash_all(
     nodes: &[Node],
     candidates: &[usize],
-    root: &Path,
+    source: &Source,
     threads: usize,
 ) -> Result<HashMap<usize, [u8; 32]>, Error> {
     let next = AtomicUsize::new(0);
@@ -73,7 +72,7 @@ fn hash_all(
             scope.spawn(|| {
                 let mut buffer = vec![0; CHUNK];
                 while let Some(&number) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match hash(&root.join(&nodes[number].path), &mut buffer) {
+                    match hash(source, number, &nodes[number], &mut buffer) {
                         Ok(hash) => drop(lock(&results).insert(number, hash)),
                         Err(error) => {
                             lock(&failure).get_or_insert(error);
@@ -94,15 +93,15 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn hash(path: &Path, buffer: &mut [u8]) -> Result<[u8; 32], Error> {
-    let mut file = File::open(path).map_err(Error::io(path, "open the file"))?;
+fn hash(source: &Source, number: usize, node: &Node, buffer: &mut [u8]) -> Result<[u8; 32], Error> {
+    let mut file = source.open(number, node)?;
     let mut hash = Sha256::new();
     loop {
         match file.read(buffer) {
             Ok(0) => return Ok(hash.finalize().into()),
             Ok(length) => hash.update(&buffer[..length]),
             Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(Error::io(path, "read the file")(cause)),
+            Err(cause) => return Err(Error::io(&source.path(node), "read the file")(cause)),
         }
     }
 }

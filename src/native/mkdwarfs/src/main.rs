@@ -17,6 +17,8 @@ mod output;
 mod pack;
 mod progress;
 mod scan;
+mod served;
+mod source;
 
 use std::process::ExitCode;
 

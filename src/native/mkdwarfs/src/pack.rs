@@ -1,7 +1,7 @@
 //! From the list of the tree to the finished image.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::Path;
@@ -17,7 +17,8 @@ use crate::metadata::Rows;
 use crate::order;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::scan::{self, Kind, Node, Stamp};
+use crate::scan::{Kind, Node, Stamp};
+use crate::source::{Content, Source};
 
 /// Written into every image; the same input must always give the same bytes.
 const CREATOR: &str = concat!("flatimage mkdwarfs ", env!("CARGO_PKG_VERSION"));
@@ -37,16 +38,18 @@ pub struct Report {
 }
 
 pub fn pack(command: &Command) -> Result<Report, Error> {
-    refuse_output_in_input(command)?;
-    let nodes = scan::scan(command)?;
-    let mut contents = contents::find(&nodes, &command.input, command.threads)?;
+    if !command.is_served() {
+        refuse_output_in_input(command)?;
+    }
+    let (source, nodes) = Source::list(command)?;
+    let mut contents = contents::find(&nodes, &source, command.threads)?;
     order::sort(&nodes, &mut contents.unique);
     let output = Output::create(&command.output)?;
     let threads = NonZero::new(command.threads).unwrap_or(NonZero::<usize>::MIN);
     let writer = Writer::new_with_threads(output, threads).map_err(Error::io(&command.output, "start the threads"))?;
     let block_size = NonZero::new(1u32 << command.level.block_bits).unwrap_or(NonZero::<u32>::MIN);
     let mut chunker = BasicChunker::new(writer, block_size, command.level.compression);
-    let chunks = store(command, &nodes, &contents, &mut chunker)?;
+    let chunks = store(command, &source, &nodes, &contents, &mut chunker)?;
     let mut writer = chunker.finish()?;
     let metadata = build(&nodes, &contents, &chunks, block_size)?;
     writer.write_metadata_sections(&metadata, command.level.compression)?;
@@ -82,6 +85,7 @@ fn refuse_output_in_input(command: &Command) -> Result<(), Error> {
 /// Stores the contents; returns where each node's lies.
 fn store(
     command: &Command,
+    source: &Source,
     nodes: &[Node],
     contents: &Contents,
     chunker: &mut BasicChunker<Output>,
@@ -91,10 +95,9 @@ fn store(
     let mut chunks = HashMap::with_capacity(contents.unique.len());
     for &number in &contents.unique {
         let node = &nodes[number];
-        let path = command.input.join(&node.path);
-        let file = File::open(&path).map_err(Error::io(&path, "open the file"))?;
+        let path = source.path(node);
         let mut reader = Counted {
-            file,
+            file: source.open(number, node)?,
             read: 0,
             limit: node.size,
             failure: None,
@@ -104,11 +107,8 @@ fn store(
         if let Some(cause) = reader.failure {
             return Err(Error::io(&path, "read the file")(cause));
         }
-        let metadata = reader
-            .file
-            .metadata()
-            .map_err(Error::io(&path, "read the attributes"))?;
-        if reader.read != node.size || Stamp::of(&metadata) != node.stamp {
+        let stamp = reader.file.stamp().map_err(Error::io(&path, "read the attributes"))?;
+        if reader.read != node.size || stamp != node.stamp {
             return Err(changed(&path));
         }
         chunks.insert(number, result?);
@@ -127,9 +127,10 @@ fn changed(path: &Path) -> Error {
 /// Duplicates and everything else that was read early must not have changed since.
 fn check_unchanged(command: &Command, nodes: &[Node]) -> Result<(), Error> {
     for node in nodes.iter().filter(|node| matches!(node.kind, Kind::File)) {
+        let Some(stamp) = node.stamp else { continue };
         let path = command.input.join(&node.path);
         let metadata = fs::symlink_metadata(&path).map_err(Error::io(&path, "read the attributes"))?;
-        if Stamp::of(&metadata) != node.stamp {
+        if Stamp::of(&metadata) != stamp {
             return Err(changed(&path));
         }
     }
@@ -138,7 +139,7 @@ fn check_unchanged(command: &Command, nodes: &[Node]) -> Result<(), Error> {
 
 /// A file that must have as many bytes as it had when the tree was listed, and one byte more is read to see that.
 struct Counted<'a> {
-    file: File,
+    file: Content<'a>,
     read: u64,
     limit: u64,
     failure: Option<io::Error>,

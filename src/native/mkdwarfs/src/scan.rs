@@ -33,7 +33,8 @@ pub struct Node {
     pub kind: Kind,
     pub attributes: Attributes,
     pub size: u64,
-    pub stamp: Stamp,
+    /// Absent for what cannot change while it is packed.
+    pub stamp: Option<Stamp>,
 }
 
 /// What an image keeps of an inode.
@@ -179,7 +180,7 @@ impl Scan<'_> {
             kind,
             attributes,
             size,
-            stamp: Stamp::of(metadata),
+            stamp: Some(Stamp::of(metadata)),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::janitor::{ALIVE, open_lock, remove};
 use crate::sys::{self, Lock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stack::Place;
+pub use stack::{Place, is_whiteout, open};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, Write};
@@ -100,7 +100,7 @@ fn perform(data: &Path, scratch: &Path, request: Request) -> Result<Value> {
 }
 
 /// Nobody may be there to read it; there is nobody else to tell.
-fn answer(value: &Value) {
+pub fn answer(value: &Value) {
     let mut output = std::io::stdout().lock();
     let _ = writeln!(output, "{value}").and_then(|()| output.flush());
 }

@@ -7,30 +7,27 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Memory for the blocks of a layer of which only names are read.
+/// Memory for the blocks of layers of which only names are read.
 const LITTLE: u64 = 1 << 20;
 
 /// A DwarFS image in a file, in bytes.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Place {
-    path: PathBuf,
-    offset: u64,
-    size: u64,
+    pub path: PathBuf,
+    pub offset: u64,
+    pub size: u64,
 }
 
-/// Opens a layer. Its blocks are decompressed once at a time.
-pub fn open(path: &Path, offset: u64, size: Option<u64>, cache_bytes: u64) -> Result<Layer> {
+/// Opens a layer, whose blocks go to a cache that others may share.
+pub fn open(path: &Path, offset: u64, size: Option<u64>, cache: Arc<Cache>) -> Result<Layer> {
     let source = Source {
         path: path.to_path_buf(),
         offset,
         size,
     };
-    let options = Options {
-        cache_bytes,
-        ..Options::default()
-    };
-    Layer::open(&source, &options, Cache::new(cache_bytes)).context(|| "cannot open a layer".to_string())
+    Layer::open(&source, &Options::default(), cache).context(|| "cannot open a layer".to_string())
 }
 
 /// Layers, opened when first asked.
@@ -46,10 +43,11 @@ impl<'a> Stack<'a> {
 
     fn layers(&mut self) -> Result<&[Layer]> {
         if self.layers.is_none() {
+            let cache = Cache::new(LITTLE);
             let opened: Result<Vec<Layer>> = self
                 .places
                 .iter()
-                .map(|place| open(&place.path, place.offset, Some(place.size), LITTLE))
+                .map(|place| open(&place.path, place.offset, Some(place.size), Arc::clone(&cache)))
                 .collect();
             self.layers = Some(opened?);
         }
@@ -100,7 +98,8 @@ fn kind(layer: &Layer, inode: u32) -> Option<Kind> {
     layer.attributes(inode).map(|attributes| attributes.kind)
 }
 
-fn is_whiteout(layer: &Layer, inode: u32) -> bool {
+/// Whether an inode stands for a deletion.
+pub fn is_whiteout(layer: &Layer, inode: u32) -> bool {
     layer
         .attributes(inode)
         .is_some_and(|attributes| attributes.kind == Kind::CharacterDevice && attributes.device == 0)

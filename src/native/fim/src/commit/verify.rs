@@ -3,7 +3,7 @@
 use super::stack;
 use crate::fail;
 use crate::failure::{Context, Result};
-use dwarfs_fuse::{Kind, Layer};
+use dwarfs_fuse::{Cache, Kind, Layer};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, Metadata};
 use std::io::Read;
@@ -16,7 +16,7 @@ const PIECE: usize = 1 << 20;
 
 /// Fails with the first difference. `owned_by_root` when the layer says that all is root's, whatever the tree says.
 pub fn verify(layer: &Path, tree: &Path, owned_by_root: bool) -> Result<()> {
-    let layer = stack::open(layer, 0, None, CACHE)?;
+    let layer = stack::open(layer, 0, None, Cache::new(CACHE))?;
     let mut comparison = Comparison {
         layer: &layer,
         owned_by_root,

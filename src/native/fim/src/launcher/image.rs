@@ -7,7 +7,9 @@ use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 const TABLE_LIMIT: u64 = 1 << 20;
@@ -51,6 +53,27 @@ pub struct Image {
     first_tool: u64,
 }
 
+/// What the kernel puts behind the path of a program whose file has lost its name.
+const DELETED: &[u8] = b" (deleted)";
+
+/// Where the image is now. Between our start and this moment an image with other layers may have been put in the place of the
+/// one that we are; what follows then goes on with that, if it brings the same tools.
+fn current(path: PathBuf, table_offset: u64, table: &[u8]) -> PathBuf {
+    let Some(name) = path.as_os_str().as_bytes().strip_suffix(DELETED) else {
+        return path;
+    };
+    let named = PathBuf::from(OsStr::from_bytes(name));
+    let same = || {
+        let file = File::open(&named).ok()?;
+        Some(read_exactly(&file, table_offset + 8, table.len(), "tool table").ok()? == table)
+    };
+    if !path.exists() && same() == Some(true) {
+        named
+    } else {
+        path
+    }
+}
+
 impl Image {
     pub fn open(reserved_offset: u64) -> Result<Image> {
         let path = std::fs::read_link("/proc/self/exe")
@@ -70,7 +93,7 @@ impl Image {
             .context(|| "the image is damaged: its tool table cannot be parsed".to_string())?;
         check(&table)?;
         Ok(Image {
-            path,
+            path: current(path, table_offset, &bytes),
             file,
             reserved_offset,
             table,

@@ -1,5 +1,6 @@
 //! System calls that the standard library does not have, each with the errors it gives.
 
+mod attributes;
 mod descriptors;
 mod files;
 mod locks;
@@ -7,6 +8,7 @@ mod process;
 mod signals;
 mod sockets;
 
+pub use attributes::*;
 pub use descriptors::*;
 pub use files::*;
 pub use locks::*;

@@ -1,0 +1,43 @@
+/** `fim merge`: layers of the image as one tree, packed or compared with a layer. Nothing is mounted for it. */
+import * as Effect from "effect/Effect"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { LayerPlace } from "../../mount/Janitor.ts"
+import { Relocate } from "../../relocate/Relocate.ts"
+import { CommandError } from "../config/CommandError.ts"
+import { decodeAnswer } from "./Answer.ts"
+
+const failed = (detail: string) => new CommandError({ text: detail, context: "Could not merge the layers" })
+
+const Done = Schema.Struct({})
+
+/** Layers, lowest first, all but the first `below` of which are merged. */
+export interface Merged {
+  readonly layers: ReadonlyArray<LayerPlace>
+  readonly below: number
+}
+
+const ask = Effect.fnUntraced(function*(request: object) {
+  const { directories } = yield* Relocate
+  const answer = yield* ChildProcess.make(`${directories.bin}/fim`, ["merge"], {
+    detached: false,
+    stdin: Stream.make(new Uint8Array(Buffer.from(JSON.stringify(request)))),
+    stdout: "pipe",
+    stderr: "inherit"
+  }).pipe(
+    Effect.flatMap((handle) => Stream.mkString(Stream.decodeText(handle.stdout))),
+    Effect.scoped,
+    Effect.mapError((error) => failed(error.message))
+  )
+  yield* decodeAnswer("fim merge", answer.trimEnd(), Done).pipe(Effect.mapError(failed))
+})
+
+/** Runs the packer with these words; it says on standard error how far it is. */
+export const packMerged = Effect.fnUntraced(function*(merged: Merged, words: ReadonlyArray<string>) {
+  const { directories } = yield* Relocate
+  yield* ask({ ...merged, pack: [`${directories.bin}/mkdwarfs`, ...words] })
+})
+
+/** Fails unless a layer is what the merged ones show, byte for byte, and deletes what they delete. */
+export const verifyMerged = (merged: Merged, layer: LayerPlace) => ask({ ...merged, verify: layer })

@@ -1,0 +1,31 @@
+/** Makes one layer of several. It is read back, in the new image, against those that it stands for before that takes its place. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { ReservedSpace } from "../../image/ReservedSpace.ts"
+import { CommandError } from "../config/CommandError.ts"
+import { announced } from "./Create.ts"
+import { packMerged, verifyMerged } from "./Merge.ts"
+
+const failed = (text: string) => new CommandError({ text, context: "Could not merge the layers" })
+
+/** Merges the last `count` layers of the image; all unless told. */
+export const squash = Effect.fn("fim-layer.squash")(function*(count: number | undefined) {
+  const fs = yield* FileSystem.FileSystem
+  const reserved = yield* ReservedSpace
+  const said = yield* reserved.rewrite(Effect.fnUntraced(function*(image) {
+    const all = image.layers.length
+    if (all < 2) return yield* failed(`there is nothing to merge in '${image.path}': it has ${all} layer`)
+    const below = all - (count ?? all)
+    if (below < 0) return yield* failed(`Cannot merge ${count} layers: the image has ${all}`)
+    const merged = { layers: image.layers.map(({ offset, size }) => ({ path: image.path, offset, size })), below }
+    const layer = `${image.scratch}/layer`
+    yield* announced("-", layer, image.path, (words) => packMerged(merged, words))
+    const size = Number((yield* fs.stat(layer).pipe(Effect.mapError((error) => failed(error.message)))).size)
+    const made = yield* image.rebuild(below, layer)
+    yield* verifyMerged(merged, { path: made.path, offset: made.offset, size })
+    yield* image.replace(made)
+    const before = merged.layers.slice(below).reduce((sum, place) => sum + place.size, 0)
+    return `Layers ${below} to ${all - 1} of ${before} bytes are now layer ${below} of ${size} bytes`
+  }))
+  yield* Effect.logInfo(said)
+})

@@ -1,0 +1,121 @@
+/**
+ * Puts an image with other layers in the place of an image that may run meanwhile. The image is never shortened where it is:
+ * running instances read from it. A new file beside it takes its name, and they keep the old one.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import type { PlatformError } from "effect/PlatformError"
+import { basename, dirname } from "../relocate/Directories.ts"
+import * as Layers from "./Layers.ts"
+import { scanImage } from "./LayerWriter.ts"
+import type { Stage } from "./PatchStages.ts"
+import { Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
+import { locked, type Session, type Target } from "./ReservedWriter.ts"
+
+/** An image whose layers may be changed, held so that nobody else writes to it. */
+export interface Rewriting {
+  /** Its path, with all links followed. */
+  readonly path: string
+  /** Lowest first. */
+  readonly layers: ReadonlyArray<Layers.Layer>
+  /** A directory beside it that is new, for nobody else, and removed at the end. */
+  readonly scratch: string
+  /** Copies a layer to a file that is not there yet; on the disk when it returns, and read back. */
+  readonly exportLayer: (layer: Layers.Layer, path: string) => Effect.Effect<void, ReservedSpaceError>
+  /**
+   * Makes the new image of the first `kept` layers, fewer than there are, and of the layer in a file, if one is named. Owner,
+   * permissions and extended attributes are those of the image. On the disk when it returns, and read back.
+   */
+  readonly rebuild: (kept: number, layer?: string) => Effect.Effect<NewImage, ReservedSpaceError>
+  /** Gives the new image the name of the old one, in one step. */
+  readonly replace: (image: NewImage) => Effect.Effect<void, ReservedSpaceError>
+}
+
+export interface NewImage {
+  readonly path: string
+  /** Where the bytes of a layer that was put on top begin. */
+  readonly offset: number
+}
+
+const failure = (target: Target, detail: string) =>
+  new ReservedSpaceError({ path: target.path, reason: Reason.cases.Layers.make({ detail }) })
+
+/** The directory beside an image, whose lock is held: what is there was left by one that was killed. */
+const scratchOf = Effect.fnUntraced(function*(target: Target, path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const scratch = `${dirname(path)}/.${basename(path)}.unfinished`
+  const remove = fs.remove(scratch, { recursive: true, force: true })
+  return yield* Effect.acquireRelease(
+    remove.pipe(
+      Effect.andThen(fs.makeDirectory(scratch, { mode: 0o700 })),
+      Effect.as(scratch),
+      Effect.mapError((error) => failure(target, `the new image is made in '${scratch}': ${error.message}`))
+    ),
+    () => Effect.ignore(remove, { log: true })
+  )
+})
+
+/** Fails for an image that must not be written; the file that takes its place would not ask. */
+const checkWritable = Effect.fnUntraced(function*(target: Target, path: string) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.access(path, { writable: true }).pipe(
+    Effect.mapError(() => failure(target, "it is read-only; make the file and its file system writable first"))
+  )
+  const { nlink } = yield* fs.stat(path).pipe(Effect.mapError((error) => failure(target, error.message)))
+  const others = Number(Option.getOrElse(nlink, () => 1n)) - 1
+  if (others > 0) {
+    yield* Effect.logWarning(
+      `'${path}' has ${others} more ${others === 1 ? "name" : "names"}: the old image stays there`
+    )
+  }
+})
+
+const open = Effect.fnUntraced(function*(target: Target, session: Pick<Session, "apply" | "fileSize">) {
+  const fs = yield* FileSystem.FileSystem
+  const explained = (error: PlatformError) => failure(target, error.message)
+  const path = yield* fs.realPath(target.path).pipe(Effect.mapError(explained))
+  const { layers } = yield* scanImage(target, session.fileSize).pipe(
+    Effect.mapError((detail) => failure(target, detail))
+  )
+  yield* checkWritable(target, path)
+  const scratch = yield* scratchOf(target, path)
+  const apply = (stage: Stage) =>
+    Effect.mapError(
+      session.apply(stage),
+      (error) => "detail" in error.reason ? failure(target, error.reason.detail) : error
+    )
+  const identity = (file: string) =>
+    Effect.map(fs.stat(file), ({ dev, ino }) => `${dev}:${Option.getOrElse(ino, () => 0n)}`)
+  const image: Rewriting = {
+    path,
+    layers,
+    scratch,
+    exportLayer: (layer, file) => apply({ _tag: "Export", offset: layer.offset, size: layer.size, path: file }),
+    rebuild: Effect.fnUntraced(function*(kept, layer) {
+      const next = layers[kept]
+      if (next === undefined) return yield* failure(target, `it has ${layers.length} layers`)
+      const path = `${scratch}/image`
+      const end = next.offset - Layers.prefixSize
+      yield* apply({ _tag: "Rebuild", end, path, layer: layer ?? "" })
+      return { path, offset: next.offset }
+    }),
+    replace: Effect.fnUntraced(function*(made) {
+      const expected = yield* identity(made.path).pipe(Effect.mapError(explained))
+      yield* Effect.catch(
+        apply({ _tag: "Replace", path: made.path }),
+        // Should the answer be lost, the name says what has happened.
+        (error) =>
+          Effect.flatMap(
+            Effect.option(identity(path)),
+            (named) => Option.contains(named, expected) ? Effect.void : Effect.fail(error)
+          )
+      )
+    })
+  }
+  return image
+})
+
+/** As `ReservedSpace.rewrite`. */
+export const rewrite = <A, E, R>(target: Target, use: (image: Rewriting) => Effect.Effect<A, E, R>) =>
+  locked(target, (session) => Effect.scoped(Effect.flatMap(open(target, session), use)))
