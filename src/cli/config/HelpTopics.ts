@@ -212,7 +212,9 @@ const otherTopics: ReadonlyArray<Topic> = [
     description: [
       "A commit makes a layer of all that the guest has changed, deletions too, and empties the writable tree. It needs all",
       "instances on that data directory to have ended. binary puts the layer into the image, layer beside the writable tree,",
-      "file at a path of yours. FIM_COMPRESSION_LEVEL=<0-9> chooses between quick and small, 7 unless set."
+      "file at a path of yours. FIM_COMPRESSION_LEVEL=<0-9> chooses between quick and small, 7 unless set.",
+      "rollback puts each layer into the file <image>.<index>.layer, which add puts back. squash keeps what the guest sees.",
+      "Both are for layers inside the image, never take the lowest one out, and leave running instances what they have."
     ],
     operations: [
       { name: "create", words: "<directory> <file>", summary: "pack a directory into a file" },
@@ -223,12 +225,16 @@ const otherTopics: ReadonlyArray<Topic> = [
         words: "[--json|--long]",
         summary: "print index:offset:size:path of each, lowest first",
         json: true
-      }
+      },
+      { name: "rollback", words: "[n]", summary: "take the last n layers out of the image, 1 unless told" },
+      { name: "squash", words: "[n]", summary: "make one layer of the last n, of all unless told" }
     ],
     examples: [
       { command: "fim-layer commit binary", description: "keep changes in the image itself" },
       { command: "fim-layer create ./files files.layer", description: "pack files, to be used by FIM_LAYERS or add" },
-      { command: "fim-layer add files.layer", description: "put them into the image" }
+      { command: "fim-layer add files.layer", description: "put them into the image" },
+      { command: "fim-layer rollback", description: "undo the last commit binary or add" },
+      { command: "fim-layer squash 3", description: "make one layer of the last three" }
     ]
   },
   {
