@@ -47,9 +47,10 @@ const beside = (app: Place) =>
   readdirSync(app.directory).filter((name) => name.startsWith("app.flatimage.") || name.endsWith(".unfinished"))
 
 /** An image with layers on its own one. */
-const withLayers = Effect.fnUntraced(function*(app: Place, make: ReadonlyArray<(path: string) => string>) {
-  for (const [index, one] of make.entries()) appendLayer(app.image, one(`${app.directory}/made/${index + 1}`))
-})
+const withLayers = (app: Place, make: ReadonlyArray<(path: string) => string>) =>
+  Effect.sync(() => {
+    for (const [index, one] of make.entries()) appendLayer(app.image, one(`${app.directory}/made/${index + 1}`))
+  })
 
 const mark = (number: number) => (path: string) => makeMark(path, number)
 
