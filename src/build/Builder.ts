@@ -103,7 +103,7 @@ export class Builder extends Context.Service<Builder, {
           `Writing ${request.output}`,
           (report) =>
             writer.write(request.output, {
-              head: native.fim,
+              head: native.launcher,
               table,
               tools: packed.map(({ blob }) => blob.frames),
               reserved,

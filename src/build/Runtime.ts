@@ -32,7 +32,9 @@ const executableOf = (messages: string, name: string): string | undefined => {
 
 /** Paths of our own programs. */
 export interface NativePrograms {
-  /** Launcher and all that an image does natively. */
+  /** The head of an image. */
+  readonly launcher: string
+  /** All else that an image does natively. */
   readonly fim: string
   /** Packs layers; a program of its own. */
   readonly mkdwarfs: string
@@ -105,7 +107,11 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
           yield* replacePath(fs, path, (temporary) => fs.copyFile(from, temporary).pipe(atPath(from)))
           return path
         })
-        return { fim: yield* place("fim"), mkdwarfs: yield* place("mkdwarfs") }
+        return {
+          launcher: yield* place("launcher"),
+          fim: yield* place("fim"),
+          mkdwarfs: yield* place("mkdwarfs")
+        }
       })
 
       return RuntimeCompiler.of({ boot, native: yield* Effect.cached(native) })

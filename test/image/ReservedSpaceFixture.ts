@@ -104,14 +104,18 @@ const room = new WeakSet<ArrayBufferLike>()
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** The native program, from wherever cargo was told to build; the newest. */
-export const patcher = (): string => {
+/** A native program, from wherever cargo was told to build; the newest. `mark` is what its present version holds. */
+const native = (name: string, mark: string): string => {
   const built = join(root, "build/cargo")
   const found = existsSync(built)
-    ? readdirSync(built).flatMap((target) => [join(built, target, "release/fim"), join(built, target, "fim")])
-      .filter((path) => existsSync(path) && readFileSync(path).includes("--range OFFSET:LENGTH"))
+    ? readdirSync(built).flatMap((target) => [join(built, target, "release", name), join(built, target, name)])
+      .filter((path) => existsSync(path) && readFileSync(path).includes(mark))
       .sort((left, right) => statSync(right).mtimeMs - statSync(left).mtimeMs)
     : []
   if (found[0] === undefined) throw new Error("build the native programs first: cargo build --release in src/native")
   return found[0]
 }
+
+export const patcher = (): string => native("fim", "--range OFFSET:LENGTH")
+
+export const launcher = (): string => native("launcher", ".fim_reserved_offset")

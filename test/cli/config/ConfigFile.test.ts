@@ -16,7 +16,7 @@ import { journal, reservedSize } from "../../../src/image/ReservedLayout.ts"
 import type { Fields } from "../../../src/image/Settings.ts"
 import { decodeSettings, encodeSettings } from "../../../src/image/SettingsFile.ts"
 import { Host } from "../../../src/relocate/Host.ts"
-import { imageOf, patcher } from "../../image/ReservedSpaceFixture.ts"
+import { imageOf, launcher, patcher } from "../../image/ReservedSpaceFixture.ts"
 import { build } from "./Run.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "flatimage-config-"))
@@ -24,7 +24,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 /** A real head, an empty tool table. */
 const head = (() => {
-  const launcher = readFileSync(patcher())
+  const program = readFileSync(launcher())
   const table = Result.getOrThrow(Manifest.encode({
     format: 1,
     version: build.version,
@@ -34,10 +34,10 @@ const head = (() => {
     applets: [],
     dependencies: {}
   }))
-  const elf = Result.getOrThrow(Elf.parse(launcher))
+  const elf = Result.getOrThrow(Elf.parse(program))
   const size = Buffer.alloc(8)
   size.writeBigUInt64LE(BigInt(table.length))
-  const bytes = Buffer.concat([launcher.subarray(0, elf.end), size, table])
+  const bytes = Buffer.concat([program.subarray(0, elf.end), size, table])
   bytes.writeBigUInt64LE(BigInt(bytes.length), Elf.section(elf, ".fim_reserved_offset")!.offset)
   return bytes
 })()
