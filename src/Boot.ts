@@ -4,7 +4,9 @@
  * Each layer holds what it acquires until the scope closes, and gives it back in reverse: the program ends, the FIFOs go,
  * overlay and layers are unmounted, the janitor removes the instance directory and ends.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import type { ProgramRequest } from "./cli/Request.ts"
@@ -47,6 +49,23 @@ const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
 /** Where the way to tell the program of a signal is put once there is a program. */
 export const noDelivery: Effect.Effect<Ref.Ref<Deliver | undefined>> = Ref.make<Deliver | undefined>(undefined)
 
+/** A start that the desktop shall see does not take longer for it: the program goes first, until it runs or has ended. */
+const headStart = "100 millis"
+
+/** Tells the desktop of this start, where the image is set to. The answer waits until that is done; the program has ended then. */
+const desktop = Effect.gen(function*() {
+  const { desktop, notify } = yield* Snapshot
+  if (desktop === undefined || (!notify && desktop.integrations.length === 0)) return Effect.void
+  const ended = yield* Deferred.make<void>()
+  const fiber = yield* Deferred.await(ended).pipe(
+    Effect.raceFirst(Effect.sleep(headStart)),
+    Effect.andThen(Effect.promise(() => import("./desktop/Companion.ts"))),
+    Effect.flatMap(({ join }) => join(desktop, notify)),
+    Effect.forkChild
+  )
+  return Effect.andThen(Deferred.succeed(ended, undefined), Fiber.await(fiber))
+})
+
 /**
  * Runs the program that a request names and gives its exit code. In: the request and where to say how it is told of
  * signals. Fails with the error of the phase that failed.
@@ -59,5 +78,8 @@ export const run = Effect.fn("Boot.run")(function*(request: ProgramRequest, deli
     delivery,
     (signal, fromTerminal) => janitor.signal(signal, fromTerminal).pipe(Effect.orElseSucceed(() => false))
   )
-  return yield* bwrap.run(program)
+  const told = yield* desktop
+  const code = yield* bwrap.run(program)
+  yield* told
+  return code
 })

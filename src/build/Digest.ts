@@ -8,9 +8,6 @@ import { atPath, buildError } from "./BuildError.ts"
 
 const chunkSize = 1 << 20
 
-/** SHA-256 of bytes, in hexadecimal digits. */
-export const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex")
-
 /** SHA-256 of a file, in hexadecimal digits. Fails with `BuildError`. */
 export const sha256OfFile = (fs: FileSystem.FileSystem, path: string) =>
   Effect.suspend(() => {

@@ -41,6 +41,12 @@ export const read = Effect.fn("Cli.read")(function*(words: ReadonlyArray<string>
     yield* layer(rest)
     return true
   }
+  if (name === "fim-desktop") {
+    const { desktop } = yield* Effect.promise(() => import("./desktop/Desktop.ts"))
+    const { directories, image } = yield* Relocate
+    yield* desktop(rest, { path: image, fim: `${directories.bin}/fim` })
+    return true
+  }
   return yield* new CommandError({ text: `Unknown command: ${name}`, context: "Invalid fim command" })
 })
 

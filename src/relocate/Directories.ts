@@ -51,10 +51,20 @@ export const dataCandidates = (host: Host["Service"], image: string): ReadonlyAr
     return [chosen.startsWith("/") ? chosen : `${host.directory ?? ""}/${chosen}`]
   }
   const name = `.${basename(image)}.data`
-  const home = host.environment["HOME"]
-  const dataHome = host.environment["XDG_DATA_HOME"] || (home === undefined ? undefined : `${home}/.local/share`)
+  const home = dataHome(host.environment)
   const beside = `${dirname(image)}/${name}`
-  return dataHome === undefined ? [beside] : [beside, `${dataHome}/flatimage/${name}`]
+  return home === undefined ? [beside] : [beside, `${home}/flatimage/${name}`]
+}
+
+/**
+ * Where the caller's programs keep their data: `XDG_DATA_HOME`, or `.local/share` at home. A path that is not absolute
+ * counts as not set, as the XDG Base Directory Specification says.
+ */
+export const dataHome = (environment: Host["Service"]["environment"]): string | undefined => {
+  const chosen = environment["XDG_DATA_HOME"]
+  if (chosen !== undefined && chosen.startsWith("/")) return chosen
+  const home = environment["HOME"]
+  return home === undefined || home === "" ? undefined : `${home}/.local/share`
 }
 
 /** Of an absolute path: what is behind the last slash. */

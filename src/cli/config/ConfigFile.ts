@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { DesktopImage } from "../../desktop/DesktopImage.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { decodeSettings, encodeSettings } from "../../image/SettingsFile.ts"
 import { BuildInfo, distributionIn } from "./BuildInfo.ts"
@@ -41,15 +42,29 @@ const importSettings = Effect.fnUntraced(function*(source: string) {
   yield* (yield* ReservedSpace).writeAll(values)
 })
 
-const run = Effect.fnUntraced(function*(words: ReadonlyArray<string>, json: boolean) {
+const run = Effect.fnUntraced(function*(
+  words: ReadonlyArray<string>,
+  json: boolean,
+  image: DesktopImage["Service"]
+) {
   const [name, ...rest] = words
   if (name === undefined) return yield* usageError("Missing command for 'config' (<fim-command>, --export, --import)")
   if (yield* showHelp(name, rest)) return
+  // The parser took `--json` out of the words; a command takes it in front of its operation.
+  const args = json ? [...rest.slice(0, 1), "--json", ...rest.slice(1)] : rest
+  if (name === "fim-desktop") {
+    const { desktop } = yield* Effect.promise(() => import("../desktop/Desktop.ts"))
+    return yield* desktop(args, image)
+  }
   if (!isConfigCommand(name)) {
     return yield* new CommandError({ text: `Unknown command: ${name}`, context: "Invalid fim command" })
   }
-  // The parser took `--json` out of the words; a command takes it in front of its operation.
-  yield* runHandler(name, json ? [...rest.slice(0, 1), "--json", ...rest.slice(1)] : rest)
+  yield* runHandler(name, args)
+})
+
+/** An image is known to a desktop by its own path, not by those of links. */
+const realPath = Effect.fnUntraced(function*(path: string) {
+  return yield* (yield* FileSystem.FileSystem).realPath(path)
 })
 
 const flags = {
@@ -89,7 +104,7 @@ export const configCommand = Command.make(
     const work = Effect.gen(function*() {
       if (target !== undefined) yield* exportSettings(target)
       else if (origin !== undefined) yield* importSettings(origin)
-      else yield* run(input.words, input.json)
+      else yield* run(input.words, input.json, { path: yield* realPath(input.file), fim: patcher })
     })
     // The image, and with it what it was made from, is known only now.
     const ImageLayer = Layer.mergeAll(

@@ -141,7 +141,10 @@ const settingTopics: ReadonlyArray<Topic> = [
   {
     name: "notify",
     summary: "whether a start is announced on the desktop",
-    description: ["Takes effect once desktop integration is set up, which this version cannot do yet."],
+    description: [
+      "With notify-send of the host, if it is there, and once 'fim-desktop setup' has given the image a name. The program",
+      "does not wait for it."
+    ],
     operations: [
       { name: "on", words: "", summary: "announce" },
       { name: "off", words: "", summary: "do not" },
@@ -206,6 +209,34 @@ const settingTopics: ReadonlyArray<Topic> = [
 ]
 
 const otherTopics: ReadonlyArray<Topic> = [
+  {
+    name: "desktop",
+    summary: "the image in menus and file managers of the host",
+    description: [
+      "The JSON file has name, icon (a path or an HTTP URL; PNG, JPEG or SVG), categories and, if wanted, integrations:",
+      "{ \"name\": \"App\", \"icon\": \"./app.png\", \"categories\": [\"Utility\"], \"integrations\": [\"ENTRY\", \"ICON\"] }",
+      "What is enabled is made by the next start, in XDG_DATA_HOME, and follows the image when it is moved."
+    ],
+    operations: [
+      { name: "setup", words: "<file.json>", summary: "say what the desktop is to show" },
+      { name: "enable", words: "<entry,mimetype,icon|none>", summary: "these and no others" },
+      { name: "disable", words: "<entry,mimetype,icon>", summary: "these no longer" },
+      list("print what is enabled, one per line"),
+      show("print what was set up, as JSON"),
+      get("the same as show"),
+      {
+        name: "dump",
+        words: "<entry|mimetype|icon> [file]",
+        summary: "print what the desktop gets; an icon goes to a file"
+      },
+      { name: "clean", words: "", summary: "remove all that this image has made on this desktop" }
+    ],
+    examples: [
+      { command: "fim-desktop setup ./app.json", description: "name, icon and categories" },
+      { command: "fim-desktop enable entry,mimetype,icon", description: "show up in menus and file managers" },
+      { command: "fim-desktop enable none", description: "make nothing any more; clean removes what there is" }
+    ]
+  },
   {
     name: "layer",
     summary: "layers of files that the image is made of",

@@ -1,0 +1,68 @@
+/** `fim-desktop setup`: from a JSON file of the user's to what an image stores. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Schema from "effect/Schema"
+import { isCategory, sortedCategories } from "../../desktop/Categories.ts"
+import { DesktopError } from "../../desktop/DesktopError.ts"
+import { IconPress } from "../../desktop/IconPress.ts"
+import { IconSource } from "../../desktop/IconSource.ts"
+import { nameProblem } from "../../desktop/Names.ts"
+import { ReservedSpace } from "../../image/ReservedSpace.ts"
+import { type Desktop, integrationNames, Text } from "../../image/Settings.ts"
+import { CommandError } from "../config/CommandError.ts"
+import { printJson } from "../config/Output.ts"
+
+/** What can be stored is far smaller. */
+const largest = 65_536
+
+const Document = Schema.fromJsonString(Schema.Struct({
+  name: Text,
+  icon: Text.check(Schema.isNonEmpty()),
+  categories: Schema.Array(Text),
+  integrations: Schema.optionalKey(Schema.Array(Schema.Literals(integrationNames)))
+}))
+
+const context = "Could not set up the desktop integration"
+
+const readDocument = Effect.fnUntraced(function*(path: string) {
+  const fs = yield* FileSystem.FileSystem
+  const failed = (detail: string) =>
+    new CommandError({ text: `Failed to open file '${path}' for desktop integration`, hint: detail, context })
+  const info = yield* fs.stat(path).pipe(Effect.mapError((error) => failed(error.message)))
+  if (info.type !== "File" || info.size > largest) {
+    return yield* failed(`It is not a file of at most ${largest} bytes`)
+  }
+  const text = yield* fs.readFileString(path).pipe(Effect.mapError((error) => failed(error.message)))
+  return yield* Schema.decodeUnknownEffect(Document)(text).pipe(
+    Effect.mapError((error) =>
+      new CommandError({
+        text: "Failed to deserialize json",
+        hint: error.message.replace(/\s+/g, " ").slice(0, 300),
+        context
+      })
+    )
+  )
+})
+
+/** Checks everything before anything is stored. In: the path of the JSON file. Prints what is stored, without the icon. */
+export const setup = Effect.fnUntraced(function*(path: string) {
+  const document = yield* readDocument(path)
+  const problem = nameProblem(document.name)
+  if (problem !== undefined) return yield* new DesktopError({ reason: "Name", detail: problem })
+  const unknown = document.categories.find((category) => !isCategory(category))
+  if (unknown !== undefined) {
+    return yield* new DesktopError({
+      reason: "Category",
+      detail: `'${unknown}' is no registered category; categories of your own begin with 'X-'`
+    })
+  }
+  const icon = yield* (yield* IconSource).read(document.icon, path)
+  yield* (yield* IconPress).check(icon)
+  const desktop: Desktop = {
+    name: document.name,
+    categories: sortedCategories(document.categories),
+    integrations: integrationNames.filter((name) => document.integrations?.includes(name))
+  }
+  yield* (yield* ReservedSpace).writeAll({ desktop, icon })
+  yield* printJson(desktop)
+})

@@ -1,0 +1,39 @@
+/** What a start does for the desktop, beside the program. Loaded where an image is set to. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Desktop } from "../image/Settings.ts"
+import { Relocate } from "../relocate/Relocate.ts"
+import { DesktopImage } from "./DesktopImage.ts"
+import { DesktopIntegration } from "./Integration.ts"
+import { announce } from "./Notification.ts"
+
+/** Nobody waits longer for a desktop at the end of a program. */
+const patience = "60 seconds"
+
+/**
+ * Brings the files of the desktop up to date and announces the start. In: what the image is set to. Never fails: the program
+ * runs as well without.
+ */
+export const join = Effect.fn("Companion.join")(
+  function*(desktop: Desktop, notify: boolean) {
+    const { directories, image } = yield* Relocate
+    const integration = DesktopIntegration.layer.pipe(
+      Layer.provide(Layer.succeed(DesktopImage, { path: image, fim: `${directories.bin}/fim` }))
+    )
+    const refresh = Effect.gen(function*() {
+      const context = yield* Layer.build(integration)
+      return yield* Effect.provideContext(DesktopIntegration, context).pipe(
+        Effect.flatMap((service) => service.refresh(desktop))
+      )
+    }).pipe(
+      Effect.catch((error) =>
+        Effect.as(Effect.logWarning(`The desktop does not show this image: ${error.message}`), undefined)
+      )
+    )
+    const identity = desktop.integrations.length === 0 ? undefined : yield* refresh
+    if (notify) yield* announce(desktop.name, identity)
+  },
+  Effect.scoped,
+  Effect.timeout(patience),
+  Effect.ignore({ log: "Warn" })
+)

@@ -1,0 +1,125 @@
+/** Files in the data home, by paths relative to it: written in one step, and only where something changes. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+// Effect's file system removes a directory only together with what is put into it meanwhile.
+// @effect-diagnostics-next-line nodeBuiltinImport:off
+import { rmdir } from "node:fs/promises"
+import { basename, dirname } from "../relocate/Directories.ts"
+import { Host } from "../relocate/Host.ts"
+import { type DesktopError, filesError } from "./DesktopError.ts"
+import { Records } from "./Records.ts"
+
+/** More of a file that is in our way is not read. */
+const largest = 65_536
+
+export class DesktopFiles extends Context.Service<DesktopFiles, {
+  /** A text; nothing where there is no file, or none that could be ours. */
+  readonly read: (path: string) => Effect.Effect<string | undefined, DesktopError>
+  readonly exists: (path: string) => Effect.Effect<boolean, DesktopError>
+  /** Puts this content there. The answer says whether it was not there before. */
+  readonly put: (path: string, content: string | Uint8Array) => Effect.Effect<boolean, DesktopError>
+  /** Removes files; the answer names those that were there. What is no file stays. */
+  readonly remove: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
+  /** Makes the directories of these files; the answer names those that were not there, in the order of making. */
+  readonly makeDirectories: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
+  /** Removes the directories of these that are empty, inner ones first; the answer names those that are left. */
+  readonly removeDirectories: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
+}>()("flatimage/desktop/DesktopFiles") {
+  static readonly layer: Layer.Layer<DesktopFiles, never, FileSystem.FileSystem | Host | Records> = Layer.effect(
+    DesktopFiles,
+    Effect.suspend(() => make())
+  )
+}
+
+/** Removes a directory that is empty; nothing happens to any other. */
+export const removeEmpty = (path: string) => Effect.ignore(Effect.tryPromise(() => rmdir(path)))
+
+const equal = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0
+
+const make = Effect.fnUntraced(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const host = yield* Host
+  const { home } = yield* Records
+
+  const at = (path: string) => Effect.map(home, (directory) => `${directory}/${path}`)
+  const missing = { _tag: "Missing", size: 0 } as const
+  const kindOf = (path: string) =>
+    fs.lstat(path).pipe(
+      Effect.map((info) => ({ _tag: info.type, size: Number(info.size) })),
+      Effect.catchIf(
+        (error) => error.reason._tag === "NotFound",
+        () => Effect.succeed(missing)
+      ),
+      Effect.mapError(filesError(path))
+    )
+
+  const put = Effect.fn("DesktopFiles.put")(function*(path: string, content: string | Uint8Array) {
+    const target = yield* at(path)
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
+    const { _tag, size } = yield* kindOf(target)
+    if (_tag === "File" && size === bytes.length && equal(yield* fs.readFile(target), bytes)) return false
+    const part = `${dirname(target)}/.${basename(target).slice(-100)}.${host.pid}.part`
+    yield* fs.writeFile(part, bytes, { mode: 0o644 }).pipe(
+      Effect.andThen(fs.rename(part, target)),
+      Effect.onError(() => Effect.ignore(fs.remove(part, { force: true })))
+    )
+    return true
+  }, (self, path) => Effect.catchTag(self, "PlatformError", (error) => Effect.fail(filesError(path)(error))))
+
+  return DesktopFiles.of({
+    read: Effect.fn("DesktopFiles.read")(function*(path) {
+      const target = yield* at(path)
+      const { _tag, size } = yield* kindOf(target)
+      if (_tag === "Missing") return undefined
+      if (_tag !== "File" || size > largest) return ""
+      return yield* fs.readFileString(target).pipe(Effect.mapError(filesError(target)))
+    }),
+    exists: (path) => at(path).pipe(Effect.flatMap(kindOf), Effect.map(({ _tag }) => _tag !== "Missing")),
+    put,
+    remove: Effect.fn("DesktopFiles.remove")(function*(paths) {
+      return yield* Effect.filter(paths, (path) =>
+        Effect.gen(function*() {
+          const target = yield* at(path)
+          const { _tag } = yield* kindOf(target)
+          if (_tag !== "File" && _tag !== "SymbolicLink") return false
+          yield* fs.remove(target).pipe(Effect.mapError(filesError(target)))
+          return true
+        }))
+    }),
+    makeDirectories: Effect.fn("DesktopFiles.makeDirectories")(function*(paths) {
+      yield* Effect.flatMap(
+        home,
+        (directory) => fs.makeDirectory(directory, { recursive: true }).pipe(Effect.mapError(filesError(directory)))
+      )
+      const made: Array<string> = []
+      const wanted = new Set(
+        paths.flatMap((path) =>
+          path.split("/").slice(0, -1).map((_, index, names) => names.slice(0, index + 1).join("/"))
+        )
+      )
+      for (const path of wanted) {
+        const target = yield* at(path)
+        const isNew = yield* fs.makeDirectory(target).pipe(
+          Effect.as(true),
+          Effect.catchIf((error) => error.reason._tag === "AlreadyExists", () => Effect.succeed(false)),
+          Effect.mapError(filesError(target))
+        )
+        if (isNew) made.push(path)
+      }
+      return made
+    }),
+    removeDirectories: Effect.fn("DesktopFiles.removeDirectories")(function*(paths) {
+      const left: Array<string> = []
+      for (const path of [...paths].sort((one, other) => other.length - one.length)) {
+        const target = yield* at(path)
+        const names = yield* Effect.orElseSucceed(fs.readDirectory(target), () => undefined)
+        if (names === undefined) continue
+        if (names.length > 0) left.unshift(path)
+        else yield* removeEmpty(target)
+      }
+      return left
+    })
+  })
+})

@@ -1,0 +1,40 @@
+/** The text of a desktop entry, after the Desktop Entry Specification. Pure. */
+import { entryCategories } from "./Categories.ts"
+import type { Identity } from "./Names.ts"
+
+/** A value as it is written: no character ends its line, and no reader takes spaces at its ends away. */
+const escapeValue = (value: string): string =>
+  value
+    .replaceAll("\\", "\\\\")
+    .replaceAll("\n", "\\n")
+    .replaceAll("\r", "\\r")
+    .replaceAll("\t", "\\t")
+    .replace(/^ +| +$/g, (spaces) => "\\s".repeat(spaces.length))
+
+/** One word of a command line: in quotes, with what has a meaning in quotes escaped, and no field codes. */
+const quoteWord = (word: string): string => `"${word.replace(/["`$\\]/g, "\\$&").replaceAll("%", "%%")}"`
+
+/** The entry of an image at an absolute path; without a newline at its end. */
+export const entryText = (options: {
+  readonly identity: Identity
+  readonly image: string
+  readonly categories: ReadonlyArray<string>
+}): string => {
+  const { identity, image } = options
+  const categories = entryCategories(options.categories)
+  return [
+    "[Desktop Entry]",
+    `Name=${escapeValue(identity.name)}`,
+    "Type=Application",
+    `Comment=${escapeValue(`FlatImage distribution of "${identity.name}"`)}`,
+    `Exec=${escapeValue(`${quoteWord(image)} %F`)}`,
+    `TryExec=${escapeValue(image)}`,
+    `Icon=flatimage_${identity.file}`,
+    `MimeType=application/flatimage_${identity.type};`,
+    ...(categories.length === 0 ? [] : [`Categories=${categories.join(";")};`])
+  ].join("\n")
+}
+
+/** Whether a text is the entry of some image for an application of this name. */
+export const isEntryOf = (name: string, text: string): boolean =>
+  text.startsWith(`[Desktop Entry]\nName=${escapeValue(name)}\nType=Application\nComment=FlatImage distribution of `)

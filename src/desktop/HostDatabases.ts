@@ -1,0 +1,80 @@
+/** What a desktop looks up in place of the files: brought up to date by the host's own programs, where it has them. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import { removeEmpty } from "./DesktopFiles.ts"
+
+/** A database of some hundred types takes a second. */
+const patience = "20 seconds"
+
+/** What `update-mime-database` makes beside `packages`. */
+const mimeCaches =
+  "aliases generic-icons globs globs2 icons magic mime.cache subclasses treemagic types version XMLnamespaces"
+const mediaTypes =
+  "application audio chemical font image inode message model multipart text video x-content x-epoc x-scheme-handler"
+
+export class HostDatabases extends Context.Service<HostDatabases, {
+  /** After a change of types. `home` is the data home, here and below. */
+  readonly updateTypes: (home: string) => Effect.Effect<void>
+  /** After a change of entries. */
+  readonly updateEntries: (home: string) => Effect.Effect<void>
+  /** After a change of icons. */
+  readonly updateIcons: (home: string) => Effect.Effect<void>
+  /** Removes what the programs above have made in these directories, if there is nothing else left to look up. */
+  readonly removeCaches: (home: string, directories: ReadonlyArray<string>) => Effect.Effect<void>
+}>()("flatimage/desktop/HostDatabases") {
+  static readonly layer: Layer.Layer<
+    HostDatabases,
+    never,
+    FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner
+  > = Layer.effect(HostDatabases, Effect.suspend(() => make()))
+}
+
+const make = Effect.fnUntraced(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+
+  /** A host without the program has no use for what it would make. */
+  const run = (program: string, directory: string) =>
+    spawner.exitCode(ChildProcess.make(program, [directory], {
+      detached: false,
+      extendEnv: true,
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore"
+    })).pipe(
+      Effect.timeout(patience),
+      Effect.flatMap((code) => Effect.logDebug(`${program} '${directory}' ended with ${code}`)),
+      Effect.catch((error) => Effect.logDebug(`${program} '${directory}': ${error.message}`))
+    )
+
+  const namesIn = (directory: string) => Effect.orElseSucceed(fs.readDirectory(directory), () => [])
+  const removeAll = (paths: ReadonlyArray<string>) =>
+    Effect.forEach(paths, (path) => Effect.ignore(fs.remove(path)), { discard: true })
+
+  return HostDatabases.of({
+    updateTypes: (home) => run("update-mime-database", `${home}/mime`),
+    updateEntries: (home) => run("update-desktop-database", `${home}/applications`),
+    // The time of the directory is what tells caches of icons that they are old.
+    updateIcons: Effect.fn("HostDatabases.updateIcons")(function*(home) {
+      const path = `${home}/icons/hicolor`
+      const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+      yield* Effect.ignore(fs.utimes(path, new Date(now), new Date(now)))
+    }),
+    removeCaches: Effect.fn("HostDatabases.removeCaches")(function*(home, directories) {
+      const mime = `${home}/mime`
+      if (directories.includes("mime") && (yield* namesIn(`${mime}/packages`)).length === 0) {
+        yield* removeAll(mimeCaches.split(" ").map((name) => `${mime}/${name}`))
+        yield* Effect.forEach(mediaTypes.split(" "), (name) => removeEmpty(`${mime}/${name}`), { discard: true })
+      }
+      const cache = "mimeinfo.cache"
+      if (directories.includes("applications")) {
+        const names = yield* namesIn(`${home}/applications`)
+        if (names.every((name) => name === cache)) yield* removeAll([`${home}/applications/${cache}`])
+      }
+    })
+  })
+})

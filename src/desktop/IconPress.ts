@@ -1,0 +1,95 @@
+/** Pictures as icons: decoded, resized and checked by programs that expect the worst of them. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Stream from "effect/Stream"
+import type { Icon } from "../image/Settings.ts"
+import { DesktopError } from "./DesktopError.ts"
+import { DesktopImage } from "./DesktopImage.ts"
+
+/** Longer than the native part allows itself. */
+const patience = "30 seconds"
+
+export class IconPress extends Context.Service<IconPress, {
+  /** Fails unless it is a picture of the kind that its extension says. */
+  readonly check: (icon: Icon) => Effect.Effect<void, DesktopError>
+  /** A PNG or JPEG picture as PNG icons, by pixels a side. */
+  readonly press: (
+    icon: Icon,
+    sizes: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyMap<number, Uint8Array>, DesktopError>
+}>()("flatimage/desktop/IconPress") {
+  static readonly layer: Layer.Layer<IconPress, never, DesktopImage | ChildProcessSpawner.ChildProcessSpawner> = Layer
+    .effect(IconPress, Effect.suspend(() => make()))
+}
+
+const noPicture = (detail: string) => new DesktopError({ reason: "Icon", detail })
+
+/** Of the answers of `fim icon`: `u32 size`, `u32 length`, PNG. */
+const iconsIn = (bytes: Buffer): ReadonlyMap<number, Uint8Array> => {
+  const icons = new Map<number, Uint8Array>()
+  for (let at = 0; at + 8 <= bytes.length;) {
+    const length = bytes.readUInt32LE(at + 4)
+    if (at + 8 + length > bytes.length) break
+    icons.set(bytes.readUInt32LE(at), bytes.subarray(at + 8, at + 8 + length))
+    at += 8 + length
+  }
+  return icons
+}
+
+const collect = <E>(stream: Stream.Stream<Uint8Array, E>) =>
+  Effect.map(Stream.runCollect(stream), (chunks) => Buffer.concat(Array.from(chunks)))
+
+/** What comes first in a document that is one: declarations and comments aside, `svg`. */
+const checkSvg = Effect.fnUntraced(function*(data: Uint8Array) {
+  const Xml = yield* Effect.promise(() => import("effect/encoding/Xml"))
+  const names = yield* Stream.succeed(data).pipe(
+    Stream.pipeThroughChannel(Xml.decode()),
+    Stream.filter((event) => event._tag === "StartElement"),
+    Stream.map((event) => event.name),
+    Stream.runCollect,
+    Effect.mapError((error) => noPicture(`the icon is no SVG: ${error.message}`))
+  )
+  const root = Array.from(names)[0] ?? ""
+  if (root.replace(/^.*:/, "") !== "svg") {
+    return yield* noPicture(`the icon is no SVG: it is a document of '${root.slice(0, 40)}'`)
+  }
+})
+
+const make = Effect.fnUntraced(function*() {
+  const { fim } = yield* DesktopImage
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+
+  const press = Effect.fn("IconPress.press")(
+    function*(icon: Icon, sizes: ReadonlyArray<number>) {
+      const format = icon.extension === "png" ? "png" : "jpeg"
+      const handle = yield* spawner.spawn(ChildProcess.make(fim, ["icon", format, ...sizes.map(String)], {
+        detached: false,
+        env: {},
+        stdin: Stream.succeed(icon.data)
+      }))
+      const [output, words, code] = yield* Effect.all([
+        collect(handle.stdout),
+        collect(handle.stderr),
+        handle.exitCode
+      ], { concurrency: "unbounded" })
+      const icons = iconsIn(output)
+      if (code === 0 && icons.size === sizes.length) return icons
+      const detail = words.toString("utf8").trim().slice(0, 300)
+      return yield* noPicture(`the icon is no ${format.toUpperCase()} picture that can be read: ${detail}`)
+    },
+    Effect.scoped,
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () => Effect.fail(noPicture(`the icon could not be read within ${patience}`))
+    }),
+    Effect.catchTag("PlatformError", (error) => Effect.fail(noPicture(`the icon could not be read: ${error.message}`)))
+  )
+
+  return IconPress.of({
+    check: (icon) => icon.extension === "svg" ? checkSvg(icon.data) : Effect.asVoid(press(icon, [])),
+    press
+  })
+})

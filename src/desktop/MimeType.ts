@@ -1,0 +1,65 @@
+/** The types of files, after the Shared MIME-info Specification: that of one image, and that of all. Pure. */
+import type { Identity } from "./Names.ts"
+
+const escapes: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  "\"": "&quot;",
+  "'": "&apos;"
+}
+
+const escapeAttribute = (text: string): string => text.replace(/[&<>"']/g, (sign) => escapes[sign] ?? sign)
+
+/**
+ * A pattern that this name of a file matches. The database of types is made of lines with colons in them, and XML has no
+ * control characters: for what could break either of them stands a question mark, which any character matches.
+ */
+const patternOf = (fileName: string): string =>
+  fileName
+    .replace(/[[*?]/g, "[$&]")
+    .replace(/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\p{Zl}\p{Zp}:\\]/gu, "?")
+
+const document = (lines: ReadonlyArray<string>): string =>
+  [
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+    "<mime-info xmlns=\"http://www.freedesktop.org/standards/shared-mime-info\">",
+    ...lines.map((line) => `  ${line}`),
+    "</mime-info>"
+  ].join("\n")
+
+const kind = [
+  "  <sub-class-of type=\"application/x-executable\"/>",
+  "  <generic-icon name=\"application-flatimage\"/>",
+  "</mime-type>"
+]
+
+/** The type of one image, known by the name of its file; without a newline at its end. */
+export const imageType = (identity: Identity, fileName: string): string =>
+  document([
+    `<mime-type type="application/flatimage_${escapeAttribute(identity.type)}">`,
+    "  <comment>FlatImage Application</comment>",
+    `  <glob weight="100" pattern="${escapeAttribute(patternOf(fileName))}"/>`,
+    ...kind
+  ])
+
+/** Whether a text is the type of some image for an application of this name. */
+export const isTypeOf = (identity: Identity, text: string): boolean =>
+  text.includes(`<mime-type type="application/flatimage_${escapeAttribute(identity.type)}">`)
+
+/** The type of all images, known by their first bytes. */
+export const genericType: string = document([
+  "<mime-type type=\"application/flatimage\">",
+  "  <comment>FlatImage Application</comment>",
+  "  <magic>",
+  "    <match value=\"ELF\" type=\"string\" offset=\"1\">",
+  "      <match value=\"0x46\" type=\"byte\" offset=\"8\">",
+  "        <match value=\"0x49\" type=\"byte\" offset=\"9\">",
+  "          <match value=\"0x01\" type=\"byte\" offset=\"10\"/>",
+  "        </match>",
+  "      </match>",
+  "    </match>",
+  "  </magic>",
+  "  <glob weight=\"50\" pattern=\"*.flatimage\"/>",
+  ...kind
+])

@@ -1,0 +1,43 @@
+/** Tells the desktop that an image was started. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import { dataHome } from "../relocate/Directories.ts"
+import { Host } from "../relocate/Host.ts"
+import { type Identity, identityOf } from "./Names.ts"
+import { noticeIcons } from "./Plan.ts"
+
+/** Nobody may be there to show it, and the message bus then takes its time to say so. */
+const patience = "5 seconds"
+
+/** The words of `notify-send`. None of them can be taken for an option but the first. */
+export const noticeWords = (name: string, icon: string | undefined): ReadonlyArray<string> => [
+  ...(icon === undefined ? [] : ["-i", icon]),
+  `Started '${name}' FlatImage`
+]
+
+/**
+ * Sends the notification with the host's `notify-send`, if there is one, and waits until it is sent. In: the name of the
+ * application, and the names that its icon was installed under.
+ */
+export const announce = Effect.fn("Notification.announce")(function*(name: string, identity: Identity | undefined) {
+  const fs = yield* FileSystem.FileSystem
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const home = dataHome((yield* Host).environment)
+  const candidates = home === undefined
+    ? []
+    : noticeIcons(identity ?? identityOf(name)).map((path) => `${home}/${path}`)
+  const there = yield* Effect.filter(candidates, (path) => Effect.orElseSucceed(fs.exists(path), () => false))
+  yield* spawner.exitCode(ChildProcess.make("notify-send", noticeWords(name, there[0]), {
+    detached: false,
+    extendEnv: true,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "ignore"
+  })).pipe(
+    Effect.timeout(patience),
+    Effect.flatMap((code) => Effect.logDebug(`notify-send ended with ${code}`)),
+    Effect.catch((error) => Effect.logDebug(`Could not notify: ${error.message}`))
+  )
+})

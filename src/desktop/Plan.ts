@@ -1,0 +1,78 @@
+/** Which files make an image part of a desktop, and what is in them. Pure; paths are relative to the data home. */
+import type { Desktop, Icon } from "../image/Settings.ts"
+import { basename } from "../relocate/Directories.ts"
+import { entryText } from "./Entry.ts"
+import { genericType, imageType } from "./MimeType.ts"
+import type { Identity } from "./Names.ts"
+
+/** Pixels a side. */
+export const iconSizes = [16, 22, 24, 32, 48, 64, 96, 128, 256] as const
+
+export interface PlannedFile {
+  readonly path: string
+  /** A text, the picture as it is, or the picture resized to so many pixels a side. */
+  readonly content: string | { readonly size: number | undefined }
+  /** The same for all images: not replaced, and kept as long as one image has it. */
+  readonly shared: boolean
+}
+
+export const entryPath = (identity: Identity): string => `applications/flatimage-${identity.file}.desktop`
+export const typePath = (identity: Identity): string => `mime/packages/flatimage-${identity.file}.xml`
+
+const hicolor = "icons/hicolor"
+
+/** What stands for any image: a stack of layers. */
+const genericIcon = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 64 64\">" +
+  "<path d=\"M32 34 60 46 32 60 4 46z\" fill=\"#1d4e73\"/><path d=\"M32 20 60 33 32 46 4 33z\" fill=\"#2f7fb8\"/>" +
+  "<path d=\"M32 6 60 19 32 33 4 19z\" fill=\"#7cc0ea\"/></svg>\n"
+
+const scalable = (identity: Identity) => [
+  `${hicolor}/scalable/apps/flatimage_${identity.file}.svg`,
+  `${hicolor}/scalable/mimetypes/application-flatimage_${identity.file}.svg`
+]
+
+const resized = (identity: Identity, size: number) => [
+  `${hicolor}/${size}x${size}/apps/flatimage_${identity.file}.png`,
+  `${hicolor}/${size}x${size}/mimetypes/application-flatimage_${identity.file}.png`
+]
+
+const iconFiles = (identity: Identity, extension: Icon["extension"]): ReadonlyArray<PlannedFile> =>
+  extension === "svg"
+    ? scalable(identity).map((path) => ({ path, content: { size: undefined }, shared: false }))
+    : iconSizes.flatMap((size) => resized(identity, size).map((path) => ({ path, content: { size }, shared: false })))
+
+/** The icon for a notification, if it was installed: large enough, and not larger. */
+export const noticeIcons = (identity: Identity): ReadonlyArray<string> => [
+  ...resized(identity, 64).slice(0, 1),
+  ...scalable(identity).slice(0, 1)
+]
+
+/** All files for what is enabled. `image` is the absolute path of the image; without an icon there are no icons. */
+export const planOf = (options: {
+  readonly desktop: Desktop
+  readonly identity: Identity
+  readonly image: string
+  readonly icon: Icon["extension"] | undefined
+}): ReadonlyArray<PlannedFile> => {
+  const { desktop, icon, identity, image } = options
+  const text = (path: string, content: string, shared = false): PlannedFile => ({ path, content, shared })
+  const enabled = new Set(desktop.integrations)
+  return [
+    ...(enabled.has("ENTRY")
+      ? [text(entryPath(identity), entryText({ identity, image, categories: desktop.categories }))]
+      : []),
+    ...(enabled.has("MIMETYPE")
+      ? [
+        text(typePath(identity), imageType(identity, basename(image))),
+        text("mime/packages/flatimage.xml", `${genericType}\n`, true)
+      ]
+      : []),
+    ...(enabled.has("ICON") && icon !== undefined
+      ? [
+        ...iconFiles(identity, icon),
+        text(`${hicolor}/scalable/mimetypes/application-flatimage.svg`, genericIcon, true),
+        text(`${hicolor}/scalable/apps/flatimage.svg`, genericIcon, true)
+      ]
+      : [])
+  ]
+}

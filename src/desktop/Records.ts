@@ -1,0 +1,131 @@
+/**
+ * What images have made on this desktop, one file for each: `flatimage/desktop/NAME.json` in the data home. So one image
+ * finds again what it has made when it was moved, and takes away that and nothing else.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { Desktop } from "../image/Settings.ts"
+import { toJson } from "../image/SettingsCodec.ts"
+import { dataHome } from "../relocate/Directories.ts"
+import { Host } from "../relocate/Host.ts"
+import { DesktopError, filesError } from "./DesktopError.ts"
+
+/** A record may have been changed by anybody: only what a plan can contain is ever written or removed. */
+const isOurFile = (path: string): boolean =>
+  !path.includes("/../") && [
+    /^applications\/flatimage-[^/]+\.desktop$/,
+    /^mime\/packages\/flatimage(-[^/]+)?\.xml$/,
+    /^icons\/hicolor\/[0-9a-z]+\/(apps\/flatimage|mimetypes\/application-flatimage)(_[^/]+)?\.(png|svg)$/
+  ].some((pattern) => pattern.test(path))
+
+const isOurDirectory = (path: string): boolean =>
+  /^(applications|mime(\/packages)?|icons(\/hicolor(\/[0-9a-z]+(\/(apps|mimetypes))?)?)?|flatimage(\/desktop)?)$/
+    .test(path)
+
+const paths = (isOurs: (path: string) => boolean) =>
+  Schema.Array(Schema.String.check(Schema.makeFilter(isOurs, { expected: "a path of ours" })))
+
+export const Record = Schema.Struct({
+  format: Schema.Literal(1),
+  /** Absolute path of the image that has made this. */
+  image: Schema.String,
+  /** Size and time of the image, and what it was set to, when all this was complete; empty while it is not. */
+  state: Schema.String,
+  desktop: Desktop,
+  /** Digest of the picture that the icons are made of. */
+  icon: Schema.String,
+  /** Whether the plain names were another image's. */
+  apart: Schema.Boolean,
+  files: paths(isOurFile),
+  /** Those that were not there, in the order in which they were made. */
+  directories: paths(isOurDirectory)
+})
+export type Record = typeof Record.Type
+
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Record))
+
+/** A record with the name of its file, without `.json`. */
+export interface Kept {
+  readonly key: string
+  readonly record: Record
+}
+
+const room = "flatimage/desktop"
+const largest = 65_536
+
+export class Records extends Context.Service<Records, {
+  /** The data home; fails where there is none. */
+  readonly home: Effect.Effect<string, DesktopError>
+  /** The record of that name, if there is one that makes sense. */
+  readonly read: (key: string) => Effect.Effect<Record | undefined, DesktopError>
+  readonly all: Effect.Effect<ReadonlyArray<Kept>, DesktopError>
+  /** Takes the place of the record of that name in one step. */
+  readonly write: (key: string, record: Record) => Effect.Effect<void, DesktopError>
+  readonly remove: (key: string) => Effect.Effect<void, DesktopError>
+}>()("flatimage/desktop/Records") {
+  static readonly layer: Layer.Layer<Records, never, FileSystem.FileSystem | Host> = Layer.effect(
+    Records,
+    Effect.suspend(() => make())
+  )
+}
+
+const make = Effect.fnUntraced(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const host = yield* Host
+  const found = dataHome(host.environment)
+  const home = found === undefined
+    ? Effect.fail(new DesktopError({ reason: "Files", detail: "neither XDG_DATA_HOME nor HOME is set" }))
+    : Effect.succeed(found)
+  const pathOf = (key: string) => Effect.map(home, (directory) => `${directory}/${room}/${key}.json`)
+
+  const read = Effect.fn("Records.read")(function*(key: string) {
+    const path = yield* pathOf(key)
+    const size = yield* fs.stat(path).pipe(
+      Effect.map((info) => Number(info.size)),
+      Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed(0)),
+      Effect.mapError(filesError(path))
+    )
+    if (size === 0 || size > largest) return undefined
+    return yield* fs.readFileString(path).pipe(
+      Effect.flatMap(decode),
+      Effect.catch((error) => Effect.as(Effect.logDebug(`'${path}' is no record: ${error.message}`), undefined))
+    )
+  })
+
+  return Records.of({
+    home,
+    read,
+    all: Effect.gen(function*() {
+      const directory = `${yield* home}/${room}`
+      const names = yield* fs.readDirectory(directory).pipe(
+        Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed([])),
+        Effect.mapError(filesError(directory))
+      )
+      const kept: Array<Kept> = []
+      for (const name of names.sort()) {
+        if (!name.endsWith(".json")) continue
+        const key = name.slice(0, -".json".length)
+        const record = yield* read(key)
+        if (record !== undefined) kept.push({ key, record })
+      }
+      return kept
+    }),
+    write: Effect.fn("Records.write")(function*(key, record) {
+      const path = yield* pathOf(key)
+      // Two starts may do this at once; each has a file of its own to prepare.
+      const part = `${path}.${host.pid}.part`
+      yield* fs.writeFileString(part, `${toJson(record, 2)}\n`, { mode: 0o600 }).pipe(
+        Effect.andThen(fs.rename(part, path)),
+        Effect.onError(() => Effect.ignore(fs.remove(part, { force: true }))),
+        Effect.mapError(filesError(path))
+      )
+    }),
+    remove: Effect.fn("Records.remove")(function*(key) {
+      const path = yield* pathOf(key)
+      yield* fs.remove(path, { force: true }).pipe(Effect.mapError(filesError(path)))
+    })
+  })
+})
