@@ -9,7 +9,7 @@ import { type Identity, identityOf } from "./Names.ts"
 import { noticeIcons } from "./Plan.ts"
 
 /** Nobody may be there to show it, and the message bus then takes its time to say so. */
-const patience = "5 seconds"
+const patience = "2 seconds"
 
 /** The words of `notify-send`. None of them can be taken for an option but the first. */
 export const noticeWords = (name: string, icon: string | undefined): ReadonlyArray<string> => [
