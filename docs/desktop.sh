@@ -1,6 +1,6 @@
 #!/bin/sh
 # Shows an image on a real desktop without a screen, and keeps what is to be seen: docs/desktop.sh IMAGE SCREENSHOT.png
-# Of Debian: xvfb openbox pcmanfm lxmenu-data libmenu-cache-bin dunst libnotify-bin dbus-x11 x11-apps x11-utils xdotool
+# Of Debian: xvfb openbox pcmanfm lxmenu-data libmenu-cache-bin libfm-modules dunst libnotify-bin dbus-x11 x11-apps x11-utils xdotool
 # imagemagick adwaita-icon-theme. The image is a copy whose settings are changed; its program is the host's xclock, bound
 # into it, so that any image will do.
 set -eu
@@ -12,10 +12,21 @@ cp "$1" "$place/clock.flatimage"
 cd "$place"
 mkdir home run
 chmod 0700 run
-export HOME="$place/home" XDG_RUNTIME_DIR="$place/run" XAUTHORITY="$place/authority" DISPLAY=:87
+export HOME="$place/home" FIM_DIR_GLOBAL="$place/global" XDG_RUNTIME_DIR="$place/run" XAUTHORITY="$place/authority" DISPLAY=:87
 unset XDG_DATA_HOME WAYLAND_DISPLAY
 children=
-trap 'for child in $children; do kill "$child" 2> /dev/null || :; done; sleep 1; rm -rf "$place"' EXIT
+
+# The clock ends with its display, and with it the instance; what ends last still writes.
+finish() {
+  for child in $children; do kill "$child" 2> /dev/null || :; done
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    sleep 0.5
+    if rm -rf "$place" 2> /dev/null; then return; fi
+  done
+  echo "$0: could not remove $place" >&2
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 
 # At most 20 seconds for something to come true.
 await() {
@@ -38,7 +49,8 @@ DBUS_SESSION_BUS_ADDRESS=$(cat bus)
 export DBUS_SESSION_BUS_ADDRESS
 openbox > openbox.log 2>&1 &
 children="$children $!"
-dunst > dunst.log 2>&1 &
+printf '[global]\norigin = bottom-right\noffset = 8x8\n' > dunstrc
+dunst -conf dunstrc > dunst.log 2>&1 &
 children="$children $!"
 
 cat > clock.svg << 'END'
@@ -51,20 +63,19 @@ app=./clock.flatimage
 "$app" fim-desktop enable entry,mimetype,icon > setup.log
 "$app" fim-notify on
 "$app" fim-perms set xorg
-for directory in /usr /lib /lib64; do "$app" fim-bind add ro "$directory" "$directory" > setup.log; done
+"$app" fim-bind add ro /usr /usr > setup.log
 "$app" fim-boot set /usr/bin/xclock -geometry 150x150+460+120
 # The first start makes the entry, and is announced too.
 "$app" fim-exec true
 
 # From here on the desktop does it: its file manager lists the menu, and a double click starts what it lists.
-pcmanfm --no-desktop menu://applications/Accessories > pcmanfm.log 2>&1 &
+XDG_MENU_PREFIX=lxde- pcmanfm --no-desktop menu://applications/Accessories > pcmanfm.log 2>&1 &
 children="$children $!"
 await xdotool search --onlyvisible --class pcmanfm
 window=$(xdotool search --onlyvisible --class pcmanfm | tail -n 1)
 xdotool windowsize "$window" 430 330
 xdotool windowmove "$window" 10 40
 sleep 2
-"${SHOT_FIRST:-true}" "$window"
 xdotool windowfocus "$window"
 # By its name, as one does in a file manager.
 xdotool type --window "$window" "Clock in"
@@ -74,8 +85,4 @@ xdotool key --window "$window" Return
 await xdotool search --onlyvisible --class xclock
 sleep 1
 import -window root -colors 64 "$screenshot"
-pgrep_of() { for process in /proc/[0-9]*; do tr '\0' ' ' < "$process/cmdline" 2> /dev/null | grep -q "$1" && echo "${process#/proc/}"; done; }
-for process in $(pgrep_of "^/usr/bin/xclock -geometry"); do
-  children="$children $process"
-done
 echo "$screenshot"

@@ -45,6 +45,12 @@ const distinct = (words: ReadonlyArray<string>): ReadonlyArray<string> => [...ne
 
 const filesOf = (kept: Claim["own"]): ReadonlyArray<string> => distinct(kept.flatMap(({ record }) => record.files))
 
+/** Those that only these images have. */
+const unique = (paths: ReadonlyArray<string>, others: Claim["others"]): ReadonlyArray<string> => {
+  const kept = new Set(filesOf(others))
+  return paths.filter((path) => !kept.has(path))
+}
+
 const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
   const { path: image } = yield* DesktopImage
@@ -81,11 +87,6 @@ const make = Effect.fnUntraced(function*() {
       isTaken: yield* isTaken(name)
     })
   })
-
-  const unique = (paths: ReadonlyArray<string>, others: Claim["others"]) => {
-    const kept = new Set(filesOf(others))
-    return paths.filter((path) => !kept.has(path))
-  }
 
   const updateDatabases = Effect.fnUntraced(function*(changed: ReadonlyArray<string>, tell: boolean) {
     const home = yield* records.home

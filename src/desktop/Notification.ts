@@ -12,7 +12,7 @@ import { noticeIcons } from "./Plan.ts"
 const patience = "2 seconds"
 
 /** The words of `notify-send`. None of them can be taken for an option but the first. */
-export const noticeWords = (name: string, icon: string | undefined): ReadonlyArray<string> => [
+const noticeWords = (name: string, icon: string | undefined): ReadonlyArray<string> => [
   ...(icon === undefined ? [] : ["-i", icon]),
   `Started '${name}' FlatImage`
 ]

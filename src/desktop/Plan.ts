@@ -47,6 +47,8 @@ export const noticeIcons = (identity: Identity): ReadonlyArray<string> => [
   ...scalable(identity).slice(0, 1)
 ]
 
+const text = (path: string, content: string, shared = false): PlannedFile => ({ path, content, shared })
+
 /** All files for what is enabled. `image` is the absolute path of the image; without an icon there are no icons. */
 export const planOf = (options: {
   readonly desktop: Desktop
@@ -55,7 +57,6 @@ export const planOf = (options: {
   readonly icon: Icon["extension"] | undefined
 }): ReadonlyArray<PlannedFile> => {
   const { desktop, icon, identity, image } = options
-  const text = (path: string, content: string, shared = false): PlannedFile => ({ path, content, shared })
   const enabled = new Set(desktop.integrations)
   return [
     ...(enabled.has("ENTRY")

@@ -21,31 +21,34 @@ const isName = (text: string): boolean => nameProblem(text) === undefined
 const name = Arbitrary.map(nasty, (text) => `${text.replace(/[\p{Cc}\u2028/]/gu, "").slice(0, 30).toWellFormed()}x`)
 const path = Arbitrary.map(nasty, (text) => text.replaceAll("\u0001", ""))
 
-describe("an entry", () => {
-  const check = (name: string, path: string, categories: ReadonlyArray<string>) => {
-    const identity = identityOf(name, path.length % 2 === 0 ? path : undefined)
-    const text = entryText({ identity, image: `/${path}`, categories })
-    const groups = readEntry(text)
-    assert.deepStrictEqual([...groups.keys()], ["Desktop Entry"])
-    const entry = groups.get("Desktop Entry")!
-    const keys = ["Name", "Type", "Comment", "Exec", "TryExec", "Icon", "MimeType"]
-    const known = categories.filter(isCategory)
-    assert.deepStrictEqual([...entry.keys()], known.length === 0 ? keys : [...keys, "Categories"])
-    assert.strictEqual(entry.get("Name"), name)
-    assert.strictEqual(entry.get("Comment"), `FlatImage distribution of "${name}"`)
-    assert.deepStrictEqual(readExec(entry.get("Exec")!), [`/${path}`, "%F"])
-    assert.strictEqual(entry.get("TryExec"), `/${path}`)
-    const listed = (entry.get("Categories") ?? "").split(";").slice(0, -1)
-    assert.deepStrictEqual(
-      listed.filter((word) => word !== "AudioVideo"),
-      [...new Set(known)].filter((word) => word !== "AudioVideo").sort()
-    )
-    assert.match(entry.get("MimeType")!, /^application\/flatimage_[A-Za-z0-9][A-Za-z0-9._+-]*;$/)
-    assert.match(entry.get("Icon")!, /^flatimage_[^/;]+$/u)
-    assert.isTrue(isEntryOf(name, text))
-    assert.isFalse(isEntryOf(`${name}x`, text))
-  }
+const check = (name: string, path: string, categories: ReadonlyArray<string>) => {
+  const identity = identityOf(name, path.length % 2 === 0 ? path : undefined)
+  const text = entryText({ identity, image: `/${path}`, categories })
+  const groups = readEntry(text)
+  assert.deepStrictEqual([...groups.keys()], ["Desktop Entry"])
+  const entry = groups.get("Desktop Entry")!
+  const keys = ["Name", "Type", "Comment", "Exec", "TryExec", "Icon", "MimeType"]
+  const known = categories.filter(isCategory)
+  assert.deepStrictEqual([...entry.keys()], known.length === 0 ? keys : [...keys, "Categories"])
+  assert.strictEqual(entry.get("Name"), name)
+  assert.strictEqual(entry.get("Comment"), `FlatImage distribution of "${name}"`)
+  assert.deepStrictEqual(readExec(entry.get("Exec")!), [`/${path}`, "%F"])
+  assert.strictEqual(entry.get("TryExec"), `/${path}`)
+  const listed = (entry.get("Categories") ?? "").split(";").slice(0, -1)
+  assert.deepStrictEqual(
+    listed.filter((word) => word !== "AudioVideo"),
+    [...new Set(known)].filter((word) => word !== "AudioVideo").sort()
+  )
+  assert.match(entry.get("MimeType")!, /^application\/flatimage_[A-Za-z0-9][A-Za-z0-9._+-]*;$/)
+  assert.match(entry.get("Icon")!, /^flatimage_[^/;]+$/u)
+  assert.isTrue(isEntryOf(name, text))
+  assert.isFalse(isEntryOf(`${name}x`, text))
+}
 
+const text = (name: string, image: string, categories: ReadonlyArray<string>) =>
+  entryText({ identity: identityOf(name), image, categories })
+
+describe("an entry", () => {
   it.prop(
     "is read back as it was meant, for any name and path",
     { name, path, categories: Arbitrary.array(category, { maxLength: 4 }) },
@@ -64,8 +67,6 @@ describe("an entry", () => {
   )
 
   it("is the text that was promised", async () => {
-    const text = (name: string, image: string, categories: ReadonlyArray<string>) =>
-      entryText({ identity: identityOf(name), image, categories })
     await expect([
       text("App", "/home/u/app.flatimage", ["Network", "WebBrowser"]),
       text(" 100 % \"Café\" & $more; ", "/a b/\"$x\"\\`%\n[x]=1.flatimage", ["Video", "X-Own"]),

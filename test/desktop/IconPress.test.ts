@@ -23,6 +23,8 @@ const at = (file: Uint8Array | undefined, x: number, y: number) => {
   return Array.from(rgba.subarray((y * width + x) * 4, (y * width + x) * 4 + 4))
 }
 
+const rows = (row: ReadonlyArray<number>, count: number) => Uint8Array.from(Array(count).fill(row).flat())
+
 /** Left half red, right half blue, the lowest tenth transparent with a green that must not be seen. */
 const picture = png(
   300,
@@ -67,7 +69,6 @@ describe("icons", () => {
 
   it.effect("of pictures with palettes, greys, and sixteen bits are right", () =>
     Effect.gen(function*() {
-      const rows = (row: ReadonlyArray<number>, count: number) => Uint8Array.from(Array(count).fill(row).flat())
       const palette = pngOf(2, 2, { depth: 8, type: 3 }, rows([0, 1, 1], 2), [
         ["PLTE", Uint8Array.of(0, 0, 0, 250, 120, 5)],
         ["tRNS", Uint8Array.of(0, 255)]

@@ -91,11 +91,12 @@ const files = (app: Place) => Object.keys(treeOf(app)).filter((path) => !path.en
 
 /** Only what images make: what `update-mime-database` and the like make is theirs. */
 const made = (app: Place) =>
-  files(app).filter((path) => path.includes("flatimage") && !/^\/mime\/application/.test(path)).sort()
+  files(app).filter((path) => path.includes("flatimage") && !path.startsWith("/mime/application")).sort()
+
+const run = (words: ReadonlyArray<string>) => Process.run(words, { environment: { PATH: "/usr/bin:/bin" } })
 
 const validate = Effect.fnUntraced(function*(app: Place, name: string) {
   const share = `${app.home}/.local/share`
-  const run = (words: ReadonlyArray<string>) => Process.run(words, { environment: { PATH: "/usr/bin:/bin" } })
   const entry = yield* run(["desktop-file-validate", `${share}/applications/flatimage-${name}.desktop`])
   assert.deepStrictEqual([entry.code, /error|warning/.test(entry.stdout + entry.stderr)], [0, false], entry.stdout)
   for (const file of [`flatimage-${name}.xml`, "flatimage.xml"]) {
@@ -285,17 +286,17 @@ describe("the desktop of a host", () => {
     }))
 })
 
-describe("a notification", () => {
-  /** A `notify-send` that writes its words down, and then does what is said. */
-  const notifier = (app: Place, then: string) => {
-    const tools = `${app.directory}/tools`
-    mkdirSync(tools)
-    write(app, `${tools}/notify-send`, `#!/bin/sh\nprintf '%s\\n' "$@" > '${app.directory}/words'\n${then}\n`, 0o755)
-    return { PATH: `${tools}:${app.environment["PATH"]}` }
-  }
-  const words = (app: Place) =>
-    readdirSync(app.directory).includes("words") ? readFileSync(`${app.directory}/words`, "utf8") : undefined
+/** A `notify-send` that writes its words down, and then does what is said. */
+const notifier = (app: Place, then: string) => {
+  const tools = `${app.directory}/tools`
+  mkdirSync(tools)
+  write(app, `${tools}/notify-send`, `#!/bin/sh\nprintf '%s\\n' "$@" > '${app.directory}/words'\n${then}\n`, 0o755)
+  return { PATH: `${tools}:${app.environment["PATH"]}` }
+}
+const words = (app: Place) =>
+  readdirSync(app.directory).includes("words") ? readFileSync(`${app.directory}/words`, "utf8") : undefined
 
+describe("a notification", () => {
   scenario("announces a start by name and icon, if it is on and set up", images, () =>
     Effect.gen(function*() {
       const app = yield* place_(self)

@@ -17,6 +17,8 @@ import { setup } from "./Setup.ts"
 
 type Integration = (typeof integrationNames)[number]
 
+const isKnown = (item: string): boolean => integrationNames.some((name) => name === item)
+
 /** In the order of their names in the settings. */
 const parseItems = Effect.fnUntraced(function*(operation: "enable" | "disable", words: ReadonlyArray<string>) {
   const [list, ...trailing] = words
@@ -25,7 +27,6 @@ const parseItems = Effect.fnUntraced(function*(operation: "enable" | "disable", 
     return yield* usageError(`Missing arguments for '${operation}' (entry,mimetype,icon${none})`)
   }
   const items = list.split(",").map((item) => item.toUpperCase())
-  const isKnown = (item: string) => integrationNames.some((name) => name === item)
   const unknown = items.find((item) => !isKnown(item) && !(item === "NONE" && operation === "enable"))
   if (unknown !== undefined) {
     return yield* usageError(

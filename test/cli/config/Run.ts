@@ -9,9 +9,11 @@ import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import { BuildInfo } from "../../../src/cli/config/BuildInfo.ts"
 import { type ConfigCommandName, runChanging, runReading } from "../../../src/cli/config/Dispatch.ts"
+import { desktop } from "../../../src/cli/desktop/Desktop.ts"
 import { ReservedSpace } from "../../../src/image/ReservedSpace.ts"
 import { defaults, type Fields } from "../../../src/image/Settings.ts"
 import { Host } from "../../../src/relocate/Host.ts"
+import { patcher } from "../../image/ReservedSpaceFixture.ts"
 
 export const build = {
   version: "0.1.0",
@@ -77,7 +79,10 @@ export const run = (
   })
   const [name = "", ...args] = words
   const command = name as ConfigCommandName
-  return Effect.flatMap(runReading(command, args), (done) => done ? Effect.void : runChanging(command, args)).pipe(
+  const done = name === "fim-desktop"
+    ? desktop(args, { path: "/opt/app.flatimage", fim: patcher() })
+    : Effect.flatMap(runReading(command, args), (done) => done ? Effect.void : runChanging(command, args))
+  return done.pipe(
     Effect.provide(Layer.mergeAll(
       Layer.succeed(ReservedSpace, spaceOf(image)),
       Layer.succeed(BuildInfo, {
