@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { createHash } from "node:crypto"
 import {
   chmodSync,
   chownSync,
@@ -47,7 +48,7 @@ const setUp = Effect.fnUntraced(function*(
   yield* succeeds(app, ["fim-desktop", "enable", options.items ?? "entry,mimetype,icon"])
 })
 
-/** Every file and directory of the data home, with the content of those that are small. */
+/** Every file and directory of the data home, with the digests of the files. */
 const treeOf = (app: Place) => {
   const root = `${app.home}/.local/share`
   const tree: Record<string, string> = {}
@@ -57,7 +58,7 @@ const treeOf = (app: Place) => {
       if (lstatSync(`${root}${inner}`).isDirectory()) {
         tree[`${inner}/`] = ""
         walk(inner)
-      } else tree[inner] = readFileSync(`${root}${inner}`, "latin1")
+      } else tree[inner] = createHash("sha256").update(readFileSync(`${root}${inner}`)).digest("hex")
     }
   }
   walk("")
