@@ -17,7 +17,8 @@ use fuser::{
 };
 
 use crate::layer::Layer;
-use crate::tree::{Attributes, Entry, Kind};
+use crate::tree::{Attributes, Kind};
+use crate::view::{Listed, Node, View};
 
 /// As good as for ever, and far from the limits of the kernel's clock.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -26,11 +27,9 @@ const GENERATION: Generation = Generation(0);
 const BACKGROUND: u16 = 32;
 /// Largest request; the kernel itself stops at 1 MiB.
 const LARGEST: u32 = 1 << 20;
-/// Entries before the first name of a directory: itself and its parent.
-const DOTS: u64 = 2;
 
 pub(crate) struct LayerFilesystem {
-    layer: Layer,
+    view: View,
     opens_are_free: bool,
     listings_are_free: bool,
     is_reported: AtomicBool,
@@ -39,7 +38,7 @@ pub(crate) struct LayerFilesystem {
 impl LayerFilesystem {
     pub(crate) fn new(layer: Layer) -> Self {
         Self {
-            layer,
+            view: View::new(layer),
             opens_are_free: false,
             listings_are_free: false,
             is_reported: AtomicBool::new(false),
@@ -54,36 +53,19 @@ impl LayerFilesystem {
         }
     }
 
-    fn attributes(&self, inode: INodeNo) -> Option<FileAttr> {
-        self.layer
-            .attributes(number(inode)?)
-            .map(|attributes| file_attr(&attributes))
-    }
-
-    /// The entry at a position of a listing, and the inode it stands for.
-    fn listed(&self, directory: u32, position: u64) -> Option<Entry<'_>> {
-        let tree = self.layer.tree();
-        match position {
-            0 => Some(Entry {
-                name: b".",
-                inode: directory,
-            }),
-            1 => Some(Entry {
-                name: b"..",
-                inode: tree.parent(directory)?,
-            }),
-            _ => {
-                let range = tree.entry_range(directory)?;
-                let position = u32::try_from(position - DOTS).ok()?.checked_add(range.start)?;
-                (position < range.end).then(|| tree.entry(position))
-            }
-        }
+    fn attributes(&self, node: Node) -> Option<FileAttr> {
+        self.view
+            .attributes(node)
+            .map(|attributes| file_attr(node, &attributes))
     }
 }
 
-/// The kernel numbers the root 1.
-fn number(inode: INodeNo) -> Option<u32> {
-    u32::try_from(inode.0.checked_sub(1)?).ok()
+/// The inode of the layer that a number of the kernel's stands for, if it does.
+fn inode_of(number: INodeNo) -> Option<u32> {
+    match Node::of(number)? {
+        Node::Inode(inode) => Some(inode),
+        Node::Notes(_) | Node::Note(_) => None,
+    }
 }
 
 fn file_type(kind: Kind) -> FileType {
@@ -104,9 +86,9 @@ fn time(seconds: u64) -> SystemTime {
         .unwrap_or(UNIX_EPOCH)
 }
 
-fn file_attr(attributes: &Attributes) -> FileAttr {
+fn file_attr(node: Node, attributes: &Attributes) -> FileAttr {
     FileAttr {
-        ino: INodeNo(u64::from(attributes.inode) + 1),
+        ino: node.number(),
         size: attributes.size,
         blocks: attributes.size.div_ceil(512),
         atime: time(attributes.accessed),
@@ -172,29 +154,23 @@ impl Filesystem for LayerFilesystem {
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let Some(directory) = number(parent) else {
+        let Some(directory) = Node::of(parent) else {
             return reply.error(Errno::ESTALE);
         };
-        // The kernel asks for these two when it finds a file again by its handle.
-        let found = match name.as_bytes() {
-            b"." => Some(directory),
-            b".." => self.layer.tree().parent(directory),
-            name => self.layer.find(directory, name),
-        };
-        let attributes = found.and_then(|inode| self.layer.attributes(inode));
-        let attributes = attributes.map_or_else(missing, |attributes| file_attr(&attributes));
+        let found = self.view.lookup(directory, name.as_bytes());
+        let attributes = found.and_then(|node| self.attributes(node)).unwrap_or_else(missing);
         reply.entry(&FOREVER, &attributes, GENERATION);
     }
 
     fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        match self.attributes(inode) {
+        match Node::of(inode).and_then(|node| self.attributes(node)) {
             Some(attributes) => reply.attr(&FOREVER, &attributes),
             None => reply.error(Errno::ESTALE),
         }
     }
 
     fn readlink(&self, _: &Request, inode: INodeNo, reply: ReplyData) {
-        match number(inode).and_then(|inode| self.layer.target(inode)) {
+        match inode_of(inode).and_then(|inode| self.view.layer.target(inode)) {
             Some(target) => reply.data(target),
             None => reply.error(Errno::EINVAL),
         }
@@ -219,11 +195,13 @@ impl Filesystem for LayerFilesystem {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let Some(inode) = number(inode) else {
-            return reply.error(Errno::ESTALE);
+        let inode = match Node::of(inode) {
+            Some(Node::Inode(inode)) => inode,
+            Some(Node::Note(_)) => return reply.data(&[]),
+            _ => return reply.error(Errno::ESTALE),
         };
         let mut reply = Some(reply);
-        let result = self.layer.read(inode, offset, size as usize, |bytes| {
+        let result = self.view.layer.read(inode, offset, size as usize, |bytes| {
             if let Some(reply) = reply.take() {
                 reply.data(bytes);
             }
@@ -249,17 +227,18 @@ impl Filesystem for LayerFilesystem {
     }
 
     fn readdir(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        let Some(directory) = number(inode) else {
+        let Some(directory) = Node::of(inode) else {
             return reply.error(Errno::ESTALE);
         };
         let mut position = offset;
-        while let Some(entry) = self.listed(directory, position) {
-            let Some(kind) = self.layer.tree().kind(entry.inode) else {
+        while let Some(listed) = self.view.listed(directory, position) {
+            position += 1;
+            let Listed::Name(node, name) = listed else { continue };
+            let Some(attributes) = self.view.attributes(node) else {
                 return reply.error(Errno::EIO);
             };
-            position += 1;
-            let inode = INodeNo(u64::from(entry.inode) + 1);
-            if reply.add(inode, position, file_type(kind), OsStr::from_bytes(entry.name)) {
+            let kind = file_type(attributes.kind);
+            if reply.add(node.number(), position, kind, OsStr::from_bytes(&name)) {
                 break;
             }
         }
@@ -267,20 +246,20 @@ impl Filesystem for LayerFilesystem {
     }
 
     fn readdirplus(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
-        let Some(directory) = number(inode) else {
+        let Some(directory) = Node::of(inode) else {
             return reply.error(Errno::ESTALE);
         };
         let mut position = offset;
-        while let Some(entry) = self.listed(directory, position) {
-            let Some(attributes) = self.layer.attributes(entry.inode) else {
+        while let Some(listed) = self.view.listed(directory, position) {
+            position += 1;
+            let Listed::Name(node, name) = listed else { continue };
+            let Some(attributes) = self.attributes(node) else {
                 return reply.error(Errno::EIO);
             };
-            position += 1;
-            let attributes = file_attr(&attributes);
             if reply.add(
                 attributes.ino,
                 position,
-                OsStr::from_bytes(entry.name),
+                OsStr::from_bytes(&name),
                 &FOREVER,
                 &attributes,
                 GENERATION,
@@ -292,8 +271,8 @@ impl Filesystem for LayerFilesystem {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let blocks = self.layer.content_bytes().div_ceil(4096);
-        reply.statfs(blocks, 0, 0, self.layer.inode_count().into(), 0, 4096, 255, 4096);
+        let blocks = self.view.layer.content_bytes().div_ceil(4096);
+        reply.statfs(blocks, 0, 0, self.view.layer.inode_count().into(), 0, 4096, 255, 4096);
     }
 
     fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: ReplyXattr) {

@@ -33,6 +33,8 @@ pub struct Options {
     pub read_ahead_bytes: u64,
     /// Threads that answer the kernel for this layer; at least one is used.
     pub workers: usize,
+    /// Whether deletions are shown as the notes of unionfs-fuse and not as the character devices that the layer has.
+    pub deletion_notes: bool,
 }
 
 impl Default for Options {
@@ -44,6 +46,7 @@ impl Default for Options {
             cache_bytes: 256 << 20,
             read_ahead_bytes: 16 << 20,
             workers: cores.clamp(2, 4),
+            deletion_notes: false,
         }
     }
 }
@@ -155,6 +158,15 @@ impl Layer {
     /// The inode of a name in a directory.
     pub fn find(&self, directory: u32, name: &[u8]) -> Option<u32> {
         self.tree.find(directory, name)
+    }
+
+    /// Whether an inode stands for a deletion: it is a character device 0:0.
+    pub fn is_deletion(&self, inode: u32) -> bool {
+        self.tree.is_deletion(inode)
+    }
+
+    pub(crate) fn has_deletions(&self) -> bool {
+        self.tree.has_deletions()
     }
 
     /// The target of a symlink; `None` if the inode is none.

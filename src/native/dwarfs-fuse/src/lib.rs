@@ -16,6 +16,7 @@ mod error;
 mod files;
 mod filesystem;
 mod frozen;
+mod identity;
 mod layer;
 mod mount;
 mod readahead;
@@ -26,6 +27,7 @@ mod source;
 mod strings;
 mod tree;
 mod validate;
+mod view;
 
 pub use allocator::tune_allocator;
 pub use cache::Cache;

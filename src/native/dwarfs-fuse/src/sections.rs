@@ -31,26 +31,11 @@ impl Sections {
     /// Finds all sections and reads those of metadata. Data blocks are looked at only when they are needed.
     pub(crate) fn read(window: &Window) -> Result<Self, Fault> {
         let mut reader = SectionReader::new(window);
-        let size = window.size();
-        if size < HEADER_SIZE {
-            return Err(Fault::damaged("it is too short"));
-        }
-        let index = match reader.read_section_index(size, MAX_INDEX)? {
-            Some((_, index)) => index,
-            None => reader.build_section_index(size, MAX_INDEX)?,
-        };
         let mut blocks = Vec::new();
         let mut metadata = None;
         let mut schema = None;
-        for (number, entry) in index.iter().enumerate() {
-            let offset = entry.offset();
-            let end = index.get(number + 1).map_or(size, |next| next.offset());
-            let length = end.checked_sub(offset).filter(|&length| length >= HEADER_SIZE);
-            let Some(length) = length.filter(|_| number != 0 || offset == 0) else {
-                return Err(Fault::damaged("its sections overlap"));
-            };
-            let section = Section { offset, length };
-            match entry.section_type() {
+        for (section, kind) in Self::places(window)? {
+            match kind {
                 SectionType::BLOCK => blocks.push(section),
                 SectionType::METADATA_V2 if metadata.is_none() => metadata = Some(section),
                 SectionType::METADATA_V2_SCHEMA if schema.is_none() => schema = Some(section),
@@ -69,6 +54,30 @@ impl Sections {
             schema: read_whole(&mut reader, schema, SectionType::METADATA_V2_SCHEMA, MAX_SCHEMA)?,
             metadata: read_whole(&mut reader, metadata, SectionType::METADATA_V2, MAX_METADATA)?,
         })
+    }
+
+    /// Where each section lies and what it is, in their order, as the index says or, without one, the sections themselves.
+    pub(crate) fn places(window: &Window) -> Result<Vec<(Section, SectionType)>, Fault> {
+        let mut reader = SectionReader::new(window);
+        let size = window.size();
+        if size < HEADER_SIZE {
+            return Err(Fault::damaged("it is too short"));
+        }
+        let index = match reader.read_section_index(size, MAX_INDEX)? {
+            Some((_, index)) => index,
+            None => reader.build_section_index(size, MAX_INDEX)?,
+        };
+        let mut places = Vec::with_capacity(index.len());
+        for (number, entry) in index.iter().enumerate() {
+            let offset = entry.offset();
+            let end = index.get(number + 1).map_or(size, |next| next.offset());
+            let length = end.checked_sub(offset).filter(|&length| length >= HEADER_SIZE);
+            let Some(length) = length.filter(|_| number != 0 || offset == 0) else {
+                return Err(Fault::damaged("its sections overlap"));
+            };
+            places.push((Section { offset, length }, entry.section_type()));
+        }
+        Ok(places)
     }
 }
 

@@ -281,18 +281,41 @@ impl Tree {
             .get(&self.packed, self.entry_names.get32(&self.packed, position))
     }
 
-    /// The inode a name stands for in a directory. Names are sorted, which was checked.
+    /// The entry at a position, if there is one.
+    pub(crate) fn entry_at(&self, position: u32) -> Option<Entry<'_>> {
+        (position < self.entry_inodes.len()).then(|| self.entry(position))
+    }
+
+    /// The inode a name stands for in a directory.
     pub(crate) fn find(&self, directory: u32, name: &[u8]) -> Option<u32> {
+        let position = self.find_position(directory, name)?;
+        Some(self.entry_inodes.get32(&self.packed, position))
+    }
+
+    /// The position of a name among all entries. Names are sorted, which was checked.
+    pub(crate) fn find_position(&self, directory: u32, name: &[u8]) -> Option<u32> {
         let mut range = self.entry_range(directory)?;
         while range.start < range.end {
             let middle = range.start + (range.end - range.start) / 2;
             match self.name_at(middle).cmp(name) {
                 std::cmp::Ordering::Less => range.start = middle + 1,
                 std::cmp::Ordering::Greater => range.end = middle,
-                std::cmp::Ordering::Equal => return Some(self.entry_inodes.get32(&self.packed, middle)),
+                std::cmp::Ordering::Equal => return Some(middle),
             }
         }
         None
+    }
+
+    /// Whether an inode is the character device 0:0, with which a layer deletes a name.
+    pub(crate) fn is_deletion(&self, inode: u32) -> bool {
+        (self.ranges.devices..self.ranges.others).contains(&inode)
+            && self.devices.get(&self.packed, inode - self.ranges.devices) == 0
+            && self.kind(inode) == Some(Kind::CharacterDevice)
+    }
+
+    /// Whether any name is deleted.
+    pub(crate) fn has_deletions(&self) -> bool {
+        (self.ranges.devices..self.ranges.others).any(|inode| self.is_deletion(inode))
     }
 
     pub(crate) fn parent(&self, directory: u32) -> Option<u32> {
