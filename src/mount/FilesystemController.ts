@@ -6,10 +6,10 @@ import type { Overlay } from "../image/Settings.ts"
 import { runFilesystem } from "../image/SettingsRun.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { LogFile } from "../Log.ts"
-import { basename } from "../relocate/Directories.ts"
+import { basename, treeCandidates } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import { Janitor, type LayerPlace } from "./Janitor.ts"
+import { Janitor, type LayerPlace, type Unpacked } from "./Janitor.ts"
 import { LayerStack } from "./LayerStack.ts"
 import * as Overlays from "./Overlay.ts"
 
@@ -49,6 +49,17 @@ export class FilesystemController extends Context.Service<FilesystemController, 
 const failing = (reason: MountError["reason"]) => (error: { readonly message: string }) =>
   new MountError({ reason, detail: error.message })
 
+const reportUnpacked = Effect.fnUntraced(function*(unpacked: Unpacked) {
+  yield* Effect.logWarning(
+    `Layers cannot be mounted (${unpacked.reason}), their files in '${unpacked.directory}' take their place`
+  )
+  if (unpacked.missing_devices > 0) {
+    yield* Effect.logWarning(
+      `${unpacked.missing_devices} device files of the layers are missing: only root can make them`
+    )
+  }
+})
+
 const make = Effect.fnUntraced(function*() {
   const host = yield* Host
   const relocate = yield* Relocate
@@ -68,28 +79,38 @@ const make = Effect.fnUntraced(function*() {
       layers: layers.length,
       instance: basename(instance)
     }))
+  const trees = treeCandidates(host, relocate.directories)
+  const mountLayersFor = (type: Overlay) =>
+    janitor.mountLayers(layers, { cacheBytes, deletionNotes: type === "unionfs", trees }).pipe(
+      Effect.mapError(failing("Layers"))
+    )
   // Asked in one breath, and carried out in this order. The janitor's namespace owns the mounts and its end releases them,
   // which is faster than to take them down one by one: the kernel waits for all processors at each.
-  const [opened, , first] = yield* Effect.all([
+  const [opened, { unpacked }, first] = yield* Effect.all([
     janitor.open({ instance, pid: host.pid, data, stack: `${asked} ${identity}` }).pipe(
       Effect.mapError(failing("Namespace"))
     ),
-    janitor.mountLayers(layers, cacheBytes).pipe(Effect.mapError(failing("Layers"))),
+    mountLayersFor(asked),
     Effect.result(mountAs(asked))
   ], { concurrency: "unbounded" })
   const logFile = yield* LogFile
   yield* logFile.open(`${instance}/logs/boot.log`)
   for (const [index] of layers.entries()) yield* Effect.logDebug(`Overlay layer '${instance}/layers/${index}'`)
-  const others = Overlays.candidates(asked).slice(1)
+  if (unpacked !== null) yield* reportUnpacked(unpacked)
+  const others = Overlays.candidates(asked, unpacked === null).slice(1)
   let overlay = asked
   let mounted = first
   while (mounted._tag === "Failure") {
     const next = others.shift()
-    if (next === undefined) return yield* failing("Overlay")(mounted.failure)
+    if (next === undefined) {
+      return yield* failing("Overlay")(Overlays.refusal(mounted.failure.message, unpacked?.reason))
+    }
     yield* Effect.logWarning(
       `Overlay '${overlay}' is not possible, '${next}' takes its place: ${mounted.failure.message}`
     )
     overlay = next
+    // It reads deletions in another form than those before it.
+    if (overlay === "unionfs") yield* mountLayersFor(overlay)
     mounted = yield* Effect.result(mountAs(overlay))
   }
   yield* Effect.logDebug(`Overlay type: ${Overlays.logNames[overlay]}`)

@@ -29,6 +29,8 @@ export interface LayerPlace {
 }
 
 const Opened = Schema.Struct({ holder: Schema.Int, shared: Schema.Boolean, own_users: Schema.Boolean })
+const Unpacked = Schema.Struct({ reason: Schema.String, directory: Schema.String, missing_devices: Schema.Int })
+const Mounted = Schema.Struct({ unpacked: Schema.NullOr(Unpacked) })
 const Ended = Schema.Struct({ code: Schema.Int, started: Schema.Boolean, damage: Schema.NullOr(Schema.String) })
 const Signalled = Schema.Struct({ spared: Schema.Boolean })
 const Content = Schema.Struct({ content: Schema.NullOr(Schema.String) })
@@ -40,6 +42,9 @@ const Reply = Schema.fromJsonString(
     error: Schema.optionalKey(Schema.String)
   })
 )
+
+/** Why layers are plain files, where these are, and how many devices of them could not be made. */
+export type Unpacked = typeof Unpacked.Type
 
 /** Bytes as a string whose characters are the bytes; the form in which the janitor takes words that need not be text. */
 export const toByteString = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1")
@@ -59,12 +64,15 @@ export class Janitor extends Context.Service<Janitor, {
   }) => Effect.Effect<typeof Opened.Type, JanitorError>
   /**
    * Mounts layers on `layers/0`, `layers/1`, …, lowest first. `cacheBytes` bounds the cache that they share. Does nothing
-   * where the overlay of another instance is shared, and neither does `mountOverlay`.
+   * where the overlay of another instance is shared, and neither does `mountOverlay`. Where layers cannot be mounted they
+   * are unpacked to the first of the directories `trees` that can be used; the answer says why. `deletionNotes` shows what
+   * layers delete in the form of unionfs-fuse. Asked once more, they are mounted on top of those before.
    */
-  readonly mountLayers: (
-    layers: ReadonlyArray<LayerPlace>,
-    cacheBytes: number
-  ) => Effect.Effect<void, JanitorError>
+  readonly mountLayers: (layers: ReadonlyArray<LayerPlace>, options: {
+    readonly cacheBytes: number
+    readonly deletionNotes: boolean
+    readonly trees: ReadonlyArray<string>
+  }) => Effect.Effect<typeof Mounted.Type, JanitorError>
   /** Mounts the kernel's overlay of that many layers and the data directory on `mount`. */
   readonly mountOverlay: (layers: number) => Effect.Effect<void, JanitorError>
   /** The same by a program that serves the overlay through FUSE. Other instances cannot share it. */
@@ -152,8 +160,8 @@ const make = Effect.fnUntraced(function*() {
   })
   return Janitor.of({
     open: Effect.fn("Janitor.open")((options) => ask("open", options, Opened)),
-    mountLayers: Effect.fn("Janitor.mountLayers")((layers, cacheBytes) =>
-      ask("mount-layers", { layers, cache_bytes: cacheBytes }, Done)
+    mountLayers: Effect.fn("Janitor.mountLayers")((layers, { cacheBytes, deletionNotes, trees }) =>
+      ask("mount-layers", { layers, cache_bytes: cacheBytes, deletion_notes: deletionNotes, trees }, Mounted)
     ),
     mountOverlay: Effect.fn("Janitor.mountOverlay")((layers) => ask("mount-overlay", { layers }, Done)),
     serveOverlay: Effect.fn("Janitor.serveOverlay")((argv) =>

@@ -7,11 +7,25 @@ export const logNames: Readonly<Record<Overlay, string>> = {
   unionfs: "UNIONFS_FUSE"
 }
 
-/** What to try in turn: the type asked for, and behind it those that need less of the kernel. */
-export const candidates = (asked: Overlay): Array<Overlay> => {
+/**
+ * What to try in turn: the type asked for, and behind it those that need less of the kernel. Without FUSE only the kernel's
+ * own is left.
+ */
+export const candidates = (asked: Overlay, hasFuse = true): Array<Overlay> => {
+  if (!hasFuse) return asked === "bwrap" ? ["bwrap"] : [asked, "bwrap"]
   const all = ["bwrap", "overlayfs", "unionfs"] as const
   return all.slice(all.indexOf(asked))
 }
+
+/**
+ * Why there is no overlay, and what to do. In: what was said of the last type that was tried, and why there is no FUSE, where
+ * that is so.
+ */
+export const refusal = (said: string, withoutFuse: string | undefined): { readonly message: string } => ({
+  message: withoutFuse === undefined ? said : `${said}; the other types of overlay need /dev/fuse (${withoutFuse}): \
+make it available (for a container: --device /dev/fuse), or, if the data directory lies on an overlay itself, \
+set FIM_DIR_DATA to a directory on another file system`
+})
 
 /** Layers as an overlay wants to hear them: the uppermost first, relative to the instance. */
 const lowers = (layers: number): ReadonlyArray<string> =>

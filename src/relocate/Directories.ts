@@ -67,6 +67,17 @@ export const dataHome = (environment: Host["Service"]["environment"]): string | 
   return home === undefined || home === "" ? undefined : `${home}/.local/share`
 }
 
+/**
+ * Where layers may be unpacked that cannot be mounted, best first: in the caller's own cache, where nobody removes single
+ * files by their age, or in the global directory.
+ */
+export const treeCandidates = (host: Host["Service"], directories: Directories): ReadonlyArray<string> => {
+  const home = host.environment["HOME"]
+  const cache = host.environment["XDG_CACHE_HOME"] || (home === undefined ? undefined : `${home}/.cache`)
+  const global = `${directories.global}/layers`
+  return cache?.startsWith("/") === true ? [`${cache}/flatimage/layers`, global] : [global]
+}
+
 /** Of an absolute path: what is behind the last slash. */
 export const basename = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 

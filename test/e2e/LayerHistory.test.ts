@@ -19,7 +19,7 @@ import {
   utimesSync,
   writeFileSync
 } from "node:fs"
-import { elsewhere, guest, said, smallDisk, succeeds } from "../support/Commands.ts"
+import { elsewhere, guest, said, succeeds } from "../support/Commands.ts"
 import { Failure } from "../support/Failure.ts"
 import { appendLayer, makeLayer, makeMark, packLayer } from "../support/Layers.ts"
 import { images, program, root, scenario } from "../support/Needs.ts"

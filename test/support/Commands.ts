@@ -1,9 +1,8 @@
 /** What tests of commands do over and over. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { lstatSync, mkdirSync, readdirSync, readFileSync } from "node:fs"
+import { lstatSync, readdirSync, readFileSync } from "node:fs"
 import type { Place } from "./Place.ts"
 
 /** What was said, in order, without the letters of the log. */
@@ -37,14 +36,3 @@ export const tree = (directory: string): ReadonlyArray<string> =>
       info.isFile() ? createHash("sha256").update(readFileSync(path)).digest("hex") : info.rdev
     }`
   })
-
-/** A small file system for one image, taken down with the scope. Root only. */
-export const smallDisk = (directory: string, bytes: number) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      mkdirSync(directory)
-      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", directory])
-      return directory
-    }),
-    () => Effect.sync(() => void execFileSync("umount", ["-l", directory]))
-  )

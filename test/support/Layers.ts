@@ -5,17 +5,22 @@ import { tmpdir } from "node:os"
 import { dirname } from "node:path"
 import { projectRoot } from "./Project.ts"
 
-/** Packs what `fill` puts into an empty directory into a layer at `path`. Everything in it is root's unless told. */
+/** Packs a directory into a layer at `path`. Everything in it is root's unless told. */
+export const packTree = (path: string, tree: string, owner = 0): string => {
+  mkdirSync(dirname(path), { recursive: true })
+  const id = String(owner)
+  const words = ["-i", tree, "-o", path, "-l", "1", "--threads", "1", "--progress", "never", "--uid", id, "--gid", id]
+  execFileSync(`${projectRoot}/build/native/mkdwarfs`, words, { stdio: ["ignore", "ignore", "pipe"] })
+  return path
+}
+
+/** Packs what `fill` puts into an empty directory, as {@link packTree} does. */
 export const packLayer = (path: string, fill: (tree: string) => void, owner = 0): string => {
   const tree = mkdtempSync(`${tmpdir()}/fim-tree-`)
   try {
     chmodSync(tree, 0o755)
     fill(tree)
-    mkdirSync(dirname(path), { recursive: true })
-    const id = String(owner)
-    const words = ["-i", tree, "-o", path, "-l", "1", "--threads", "1", "--progress", "never", "--uid", id, "--gid", id]
-    execFileSync(`${projectRoot}/build/native/mkdwarfs`, words, { stdio: ["ignore", "ignore", "pipe"] })
-    return path
+    return packTree(path, tree, owner)
   } finally {
     rmSync(tree, { recursive: true, force: true })
   }

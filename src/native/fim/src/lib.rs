@@ -8,5 +8,6 @@ pub mod janitor;
 pub mod launcher;
 pub mod merge;
 pub mod patch;
+mod progress;
 mod rewrite;
 mod sys;

@@ -17,7 +17,7 @@ use crate::janitor::{ALIVE, open_lock, remove};
 use crate::sys::{self, Lock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-pub use stack::{Place, is_whiteout, open};
+pub use stack::{Place, open};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, Write};

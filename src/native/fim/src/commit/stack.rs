@@ -62,7 +62,7 @@ impl<'a> Stack<'a> {
                 continue;
             };
             for entry in layer.entries(inode).into_iter().flatten() {
-                if !is_whiteout(layer, entry.inode) {
+                if !layer.is_deletion(entry.inode) {
                     names.insert(OsString::from_vec(entry.name.to_vec()));
                 }
             }
@@ -96,13 +96,6 @@ enum Found {
 
 fn kind(layer: &Layer, inode: u32) -> Option<Kind> {
     layer.attributes(inode).map(|attributes| attributes.kind)
-}
-
-/// Whether an inode stands for a deletion.
-pub fn is_whiteout(layer: &Layer, inode: u32) -> bool {
-    layer
-        .attributes(inode)
-        .is_some_and(|attributes| attributes.kind == Kind::CharacterDevice && attributes.device == 0)
 }
 
 fn find(layer: &Layer, path: &Path) -> Found {

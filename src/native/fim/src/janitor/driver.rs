@@ -27,6 +27,7 @@ enum Message {
         uid: Option<u32>,
         gid: Option<u32>,
         cache_bytes: u64,
+        deletion_notes: bool,
     },
     Open {
         path: std::path::PathBuf,
@@ -39,10 +40,10 @@ enum Message {
 
 /// The layers of an instance, as the holder knows them: the process that serves them, and the way to tell it.
 pub struct Layers {
-    /// As processes outside see it.
-    pub driver: i32,
+    /// As processes outside see it. Absent where the layers are plain files, which nobody has to serve.
+    pub driver: Option<i32>,
     /// Readable when the driver has ended.
-    end: OwnedFd,
+    end: Option<OwnedFd>,
     /// Absent when the driver is another instance's, which has mounted everything already.
     socket: Option<OwnedFd>,
 }
@@ -52,10 +53,19 @@ impl Layers {
     pub fn shared(driver: i32) -> Result<Layers> {
         let end = sys::process_descriptor(driver).context(|| "the DwarFS driver has ended".to_string())?;
         Ok(Layers {
-            driver,
-            end,
+            driver: Some(driver),
+            end: Some(end),
             socket: None,
         })
+    }
+
+    /// Layers that are plain files.
+    pub fn unserved() -> Layers {
+        Layers {
+            driver: None,
+            end: None,
+            socket: None,
+        }
     }
 
     /// Forks a driver. Only for a process with a single thread.
@@ -82,13 +92,14 @@ impl Layers {
 
     /// Opens and checks layers, lowest first. `root` shows every file as owned by the root of the mounting namespace, which
     /// is the only user it has.
-    pub fn open(&self, layers: &[Place], cache_bytes: u64, root: bool) -> Result<()> {
+    pub fn open(&self, layers: &[Place], cache_bytes: u64, deletion_notes: bool, root: bool) -> Result<()> {
         let owner = root.then_some(0);
         self.tell(
             &Message::Configure {
                 uid: owner,
                 gid: owner,
                 cache_bytes,
+                deletion_notes,
             },
             None,
         )?;
@@ -112,14 +123,9 @@ impl Layers {
         self.hear()
     }
 
-    /// Whether another instance has mounted everything.
-    pub fn is_shared(&self) -> bool {
-        self.socket.is_none()
-    }
-
-    /// For `poll`.
+    /// For `poll`. Negative where there is no driver.
     pub fn end_descriptor(&self) -> i32 {
-        self.end.as_raw_fd()
+        self.end.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
     fn socket(&self) -> Result<BorrowedFd<'_>> {
@@ -173,14 +179,25 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
         }
         let message: Message = serde_json::from_slice(&text).context(|| "cannot understand the holder".to_string())?;
         let result = match (message, descriptor) {
-            (Message::Configure { uid, gid, cache_bytes }, _) => {
+            (
+                Message::Configure {
+                    uid,
+                    gid,
+                    cache_bytes,
+                    deletion_notes,
+                },
+                _,
+            ) => {
                 options = Options {
                     uid,
                     gid,
                     cache_bytes,
+                    deletion_notes,
                     ..options
                 };
                 cache = Some(Cache::new(cache_bytes));
+                // Those that are mounted already go on by themselves.
+                layers.clear();
                 Ok(())
             }
             (Message::Open { path, offset, size }, _) => {

@@ -1,9 +1,12 @@
 //! The first process of an instance's namespaces. It mounts, starts the sandbox and reaps. When it ends, the kernel takes
 //! down every mount and every process inside, whatever state they are in.
 
+use super::cache::{self, TreeCache};
 use super::driver::{DRIVER_LOG, Layers};
 use super::overlay;
-use super::protocol::{self, Content, Done, Ended, Layer, Open, Opened, Operation, Request, Signalled, answer};
+use super::protocol::{
+    self, Content, Done, Ended, Layer, Mounted, Open, Opened, Operation, Request, Signalled, Unpacked, answer,
+};
 use super::requests::Requests;
 use super::run::Program;
 use super::session::{Overlay, Role, Session};
@@ -15,7 +18,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A signal of the terminal reaches this process and the boot program at the same time; the boot program's question about
@@ -35,6 +38,9 @@ pub struct Holder<'a> {
     pub outside_pid: i32,
     /// The process that serves the overlay, where it is not the kernel.
     pub overlay_server: Option<i32>,
+    /// The trees of layers that are unpacked, and what keeps others from removing them.
+    pub trees: Vec<PathBuf>,
+    pub tree_locks: Vec<File>,
     pub replies: File,
 }
 
@@ -48,7 +54,7 @@ impl Holder<'_> {
     pub fn prepare(&mut self, id: u64) -> Result<()> {
         let opened = Opened {
             holder: self.outside_pid,
-            shared: self.layers.is_shared(),
+            shared: self.is_joined(),
             own_users: self.own_users,
         };
         let result = self.isolate().map(|()| opened);
@@ -60,8 +66,13 @@ impl Holder<'_> {
         Ok(())
     }
 
+    /// Whether another instance has mounted everything.
+    fn is_joined(&self) -> bool {
+        matches!(self.session.role, Role::Joined { .. })
+    }
+
     /// Mounts of the host still come in, ours do not go out, and `/proc` shows our processes.
-    fn isolate(&self) -> Result<()> {
+    fn isolate(&mut self) -> Result<()> {
         let none = OsStr::new("");
         sys::mount(none, Path::new("/"), "", libc::MS_SLAVE | libc::MS_REC, none)
             .context(|| "cannot make the mount namespace private ('/' has to be a mount point)".to_string())?;
@@ -69,7 +80,9 @@ impl Holder<'_> {
         sys::mount(OsStr::new("proc"), Path::new("/proc"), "proc", proc_flags, none).context(|| {
             "cannot mount /proc for the new process namespace; the host may hide parts of /proc".to_string()
         })?;
-        if let Role::Joined { merged, .. } = &self.session.role {
+        if let Role::Joined { merged, trees, .. } = &self.session.role {
+            self.tree_locks = cache::share(trees)?;
+            self.trees.clone_from(trees);
             let target = self.open.instance.join("mount");
             sys::mount(merged.as_os_str(), &target, "", libc::MS_BIND, none)
                 .context(|| format!("cannot bind the running overlay '{}'", merged.display()))?;
@@ -169,9 +182,14 @@ impl Holder<'_> {
     fn perform(&mut self, id: u64, operation: Operation) -> Result<()> {
         let done = |result: Result<()>| result.map(|()| Done {});
         match operation {
-            Operation::MountLayers { layers, cache_bytes } => {
-                let result = self.mount_layers(&layers, cache_bytes);
-                answer(&mut self.replies, id, done(result))
+            Operation::MountLayers {
+                layers,
+                cache_bytes,
+                deletion_notes,
+                trees,
+            } => {
+                let result = self.mount_layers(&layers, cache_bytes, deletion_notes, &trees);
+                answer(&mut self.replies, id, result.map(|unpacked| Mounted { unpacked }))
             }
             Operation::MountOverlay { layers } => {
                 let result = self.mount_overlay(layers);
@@ -200,26 +218,64 @@ impl Holder<'_> {
         }
     }
 
-    fn mount_layers(&mut self, layers: &[Layer], cache_bytes: u64) -> Result<()> {
+    /// The answer says why the layers are unpacked, if they are.
+    fn mount_layers(
+        &mut self,
+        layers: &[Layer],
+        cache_bytes: u64,
+        deletion_notes: bool,
+        trees: &[PathBuf],
+    ) -> Result<Option<Unpacked>> {
         // Those of a shared overlay are mounted already.
-        if self.layers.is_shared() {
-            return Ok(());
+        if self.is_joined() {
+            return Ok(None);
         }
-        self.layers.open(layers, cache_bytes, self.own_users)?;
+        self.layers.open(layers, cache_bytes, deletion_notes, self.own_users)?;
         for index in 0..layers.len() {
-            let target = self.open.instance.join("layers").join(index.to_string());
-            std::fs::create_dir_all(&target).context(|| format!("cannot make '{}'", target.display()))?;
-            let fuse: OwnedFd = dwarfs_fuse::mount(&target, &MountOptions::default())
-                .context(|| format!("cannot mount layer {index}"))?;
+            let target = self.layer_target(index)?;
+            let fuse: OwnedFd = match dwarfs_fuse::mount(&target, &MountOptions::default()) {
+                Ok(fuse) => fuse,
+                Err(error) if index == 0 => return self.bind_trees(layers, trees, refusal(&error)).map(Some),
+                Err(error) => fail!("cannot mount layer {index}: {error}"),
+            };
             self.layers.attach(index, fuse.as_fd())?;
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// For a host that does not let us mount layers, which is why the driver goes.
+    fn bind_trees(&mut self, layers: &[Layer], candidates: &[PathBuf], reason: String) -> Result<Unpacked> {
+        self.layers = Layers::unserved();
+        let cache = TreeCache::open(candidates, !self.own_users)
+            .and_then(|cache| Ok((cache.trees(layers)?, cache)))
+            .context(|| format!("layers can neither be mounted ({reason}) nor unpacked"));
+        let (unpacked, cache) = cache?;
+        let mut missing_devices = 0;
+        for (index, tree) in unpacked.into_iter().enumerate() {
+            let target = self.layer_target(index)?;
+            let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_RDONLY;
+            sys::bind(&tree.tree, &target, flags).context(|| format!("cannot bind '{}'", tree.tree.display()))?;
+            missing_devices += tree.missing_devices;
+            self.trees.push(tree.tree);
+            self.tree_locks.push(tree.lock);
+        }
+        Ok(Unpacked {
+            reason,
+            directory: cache.path().to_path_buf(),
+            missing_devices,
+        })
+    }
+
+    fn layer_target(&self, index: usize) -> Result<PathBuf> {
+        let target = self.open.instance.join("layers").join(index.to_string());
+        std::fs::create_dir_all(&target).context(|| format!("cannot make '{}'", target.display()))?;
+        Ok(target)
     }
 
     /// The kernel takes all paths of an overlay in one page, so they are said relative to the instance, where the data
     /// directory is bound to a short name; this also spares escaping whatever the path of an image may hold.
     fn mount_overlay(&mut self, layers: usize) -> Result<()> {
-        if self.layers.is_shared() {
+        if self.is_joined() {
             return Ok(());
         }
         self.prepare_overlay()?;
@@ -266,9 +322,13 @@ impl Holder<'_> {
 
     fn settle(&self, lasts: bool) -> Result<()> {
         let merged = self.open.instance.join(MERGED);
-        let overlay = Overlay { merged: &merged, lasts };
-        self.session
-            .settle(self.outside_pid, self.layers.driver, &self.open.stack, &overlay)
+        let overlay = Overlay {
+            merged: &merged,
+            lasts,
+            driver: self.layers.driver,
+            trees: &self.trees,
+        };
+        self.session.settle(self.outside_pid, &self.open.stack, &overlay)
     }
 
     fn read_root(&self, path: &Path, limit: u64) -> Result<Option<String>> {
@@ -286,5 +346,15 @@ impl Holder<'_> {
         let mut bytes = Vec::new();
         file.take(limit).read_to_end(&mut bytes).context(failed)?;
         Ok(Some(protocol::from_bytes(&bytes)))
+    }
+}
+
+/// Why a FUSE file system could not be mounted.
+fn refusal(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => "there is no /dev/fuse".to_string(),
+        Some(libc::ENODEV | libc::ENXIO) => "the kernel has no FUSE".to_string(),
+        Some(libc::EINVAL) => "/dev/fuse is not the device of FUSE".to_string(),
+        _ => format!("/dev/fuse cannot be used: {error}"),
     }
 }

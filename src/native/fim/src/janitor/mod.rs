@@ -4,7 +4,9 @@
 //! holder, first process of the instance's namespaces, which mounts and runs; and the driver, outside, which serves the
 //! layers. Each end is noticed by the closing of a descriptor, never by looking again and again.
 
+mod cache;
 mod driver;
+mod extract;
 mod holder;
 mod instance;
 mod overlay;
@@ -110,7 +112,10 @@ fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<(
 fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, replies: File) -> Result<i32> {
     let layers = match session.role {
         Role::First => Layers::serve(&open.instance.join(DRIVER_LOG))?,
-        Role::Joined { driver, .. } => Layers::shared(driver)?,
+        Role::Joined {
+            driver: Some(driver), ..
+        } => Layers::shared(driver)?,
+        Role::Joined { driver: None, .. } => Layers::unserved(),
     };
     let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let (forked, own_users) = enter(&session.role)?;
@@ -126,6 +131,8 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
                     own_users,
                     outside_pid,
                     overlay_server: None,
+                    trees: Vec::new(),
+                    tree_locks: Vec::new(),
                     replies,
                 };
                 holder.prepare(id)?;

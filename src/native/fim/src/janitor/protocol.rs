@@ -22,8 +22,15 @@ pub struct Request {
 pub enum Operation {
     /// Makes the instance directory and the namespaces. The first request, and only that.
     Open(Open),
-    /// Mounts layers on `layers/0`, `layers/1`, … of the instance, lowest first.
-    MountLayers { layers: Vec<Layer>, cache_bytes: u64 },
+    /// Mounts layers on `layers/0`, `layers/1`, … of the instance, lowest first. Where they cannot be mounted they are
+    /// unpacked to the first of `trees` that can be used, and their trees are bound there. With `deletion_notes` what they
+    /// delete is shown in the form of unionfs-fuse. Asked once more, they are mounted on top of those before.
+    MountLayers {
+        layers: Vec<Layer>,
+        cache_bytes: u64,
+        deletion_notes: bool,
+        trees: Vec<PathBuf>,
+    },
     /// Mounts the kernel's overlay of the first `layers` layers and the data directory on `mount` of the instance.
     MountOverlay { layers: usize },
     /// The same by a program that serves it through FUSE in the foreground. It is started in the directory of the instance,
@@ -97,6 +104,21 @@ pub struct Opened {
     pub shared: bool,
     /// Whether the namespaces have users of their own, with the caller as the only one.
     pub own_users: bool,
+}
+
+/// How layers were mounted.
+#[derive(Serialize)]
+pub struct Mounted {
+    /// Why they are unpacked, if they are.
+    pub unpacked: Option<Unpacked>,
+}
+
+#[derive(Serialize)]
+pub struct Unpacked {
+    pub reason: String,
+    pub directory: PathBuf,
+    /// Devices of the layers that could not be made.
+    pub missing_devices: u64,
 }
 
 #[derive(Serialize)]

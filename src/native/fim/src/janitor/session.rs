@@ -28,8 +28,11 @@ const STEP: Duration = Duration::from_millis(2);
 struct Record {
     holder: i32,
     start: u64,
-    /// The process that serves the layers, as the janitors see it.
-    driver: i32,
+    /// The process that serves the layers, as the janitors see it, if they have to be served.
+    driver: Option<i32>,
+    /// The trees of unpacked layers.
+    #[serde(default)]
+    trees: Vec<PathBuf>,
     stack: String,
     /// Where the merged root is mounted, in the holder's mount namespace.
     merged: PathBuf,
@@ -41,6 +44,10 @@ struct Record {
 pub struct Overlay<'a> {
     pub merged: &'a Path,
     pub lasts: bool,
+    /// The process that serves the layers, as the janitors see it, if there is one.
+    pub driver: Option<i32>,
+    /// The trees of unpacked layers.
+    pub trees: &'a [PathBuf],
 }
 
 pub struct Session {
@@ -58,7 +65,8 @@ pub enum Role {
         user: Option<OwnedFd>,
         mount: OwnedFd,
         merged: PathBuf,
-        driver: i32,
+        driver: Option<i32>,
+        trees: Vec<PathBuf>,
     },
 }
 
@@ -114,14 +122,15 @@ impl Session {
 
     /// Says that the overlay is in place and can be joined. Called by the holder: its own `/proc` does not know the pid that
     /// others see, `holder`, but when it was started is the same everywhere.
-    pub fn settle(&self, holder: i32, driver: i32, stack: &str, overlay: &Overlay<'_>) -> Result<()> {
+    pub fn settle(&self, holder: i32, stack: &str, overlay: &Overlay<'_>) -> Result<()> {
         let Some(start) = start_time_of("self") else {
             fail!("cannot read when the holder was started")
         };
         let record = Record {
             holder,
             start,
-            driver,
+            driver: overlay.driver,
+            trees: overlay.trees.to_vec(),
             stack: stack.to_string(),
             merged: overlay.merged.to_path_buf(),
             lasts: overlay.lasts,
@@ -212,6 +221,7 @@ fn join(work: &Path, stack: &str, data: &Path) -> Result<Option<Role>> {
                 mount,
                 merged: record.merged,
                 driver: record.driver,
+                trees: record.trees,
             }));
         }
     }

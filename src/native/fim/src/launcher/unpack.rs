@@ -9,13 +9,13 @@ use super::place::MARK;
 use super::read_exactly;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
+use crate::progress::Progress;
 use crate::sys;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// Largest window a zstd frame may ask for, as a power of two: bounds the memory that unpacking takes.
 const WINDOW_LOG_LIMIT: u32 = 27;
@@ -38,7 +38,8 @@ pub fn ensure(image: &Image, application: &Path) -> Result<()> {
     let _ = lock.lock();
     let missing = missing(image, application);
     let places = image.stored()?;
-    let mut progress = Progress::new(missing.iter().map(|index| image.table.tools[*index].size).sum());
+    let total = missing.iter().map(|index| image.table.tools[*index].size).sum();
+    let mut progress = Progress::new("Unpacking the runtime, once", total);
     for index in missing {
         unpack(
             image,
@@ -210,48 +211,5 @@ impl Read for Stored<'_> {
         self.offset += length as u64;
         self.left -= length as u64;
         Ok(length)
-    }
-}
-
-/// Says on a terminal how far a slow first start is.
-struct Progress {
-    total: u64,
-    done: u64,
-    start: Instant,
-    shown: Option<Instant>,
-}
-
-impl Progress {
-    fn new(total: u64) -> Progress {
-        Progress {
-            total,
-            done: 0,
-            start: Instant::now(),
-            shown: None,
-        }
-    }
-
-    fn add(&mut self, bytes: u64) {
-        self.done += bytes;
-        let now = Instant::now();
-        let due = match self.shown {
-            None => now.duration_since(self.start) > Duration::from_secs(1) && std::io::stderr().is_terminal(),
-            Some(last) => now.duration_since(last) > Duration::from_millis(200),
-        };
-        if due {
-            eprint!(
-                "\rUnpacking the runtime, once: {} %",
-                self.done * 100 / self.total.max(1)
-            );
-            self.shown = Some(now);
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.shown.is_some() {
-            eprint!("\r\x1b[K");
-        }
     }
 }

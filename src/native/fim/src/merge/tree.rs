@@ -4,7 +4,6 @@
 //! merged goes on other layers that stay: a deletion of what they have is kept, and where a directory took the place of
 //! something that hid one of theirs, each name that would appear again is deleted: no layer can say that it is opaque.
 
-use crate::commit::is_whiteout;
 use dwarfs_fuse::{Attributes, Kind, Layer};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -170,7 +169,7 @@ impl<'a> Stack<'a> {
             let seen = seen.get_or_insert_with(|| Seen {
                 layer: number,
                 inode,
-                is_whiteout: is_whiteout(layer, inode),
+                is_whiteout: layer.is_deletion(inode),
                 directories: Vec::new(),
                 is_cut_off: false,
             });

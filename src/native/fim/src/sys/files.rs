@@ -9,16 +9,7 @@ use std::path::Path;
 
 /// Whether programs on the file system of `path` may not be executed.
 pub fn is_mounted_noexec(path: &Path) -> bool {
-    let Ok(path) = c_string(path) else { return false };
-    let mut result = MaybeUninit::<libc::statvfs>::zeroed();
-    // SAFETY: the path is terminated, and the kernel fills the structure, which is valid when all zero.
-    let flags = unsafe {
-        if libc::statvfs(path.as_ptr(), result.as_mut_ptr()) != 0 {
-            return false;
-        }
-        result.assume_init().f_flag
-    };
-    flags & libc::ST_NOEXEC != 0
+    mount_flags(path).is_ok_and(|flags| flags & libc::MS_NOEXEC != 0)
 }
 
 /// mount(2). `source`, `kind` and `data` may be empty.
@@ -37,6 +28,40 @@ pub fn mount(source: &OsStr, target: &Path, kind: &str, flags: u64, data: &OsStr
     check(result.into()).map(drop)
 }
 
+/// Binds a directory, with these flags for this very mount.
+pub fn bind(source: &Path, target: &Path, flags: u64) -> Result<()> {
+    let none = OsStr::new("");
+    mount(source.as_os_str(), target, "", libc::MS_BIND, none)?;
+    // What the mount below it is locked to has to stay: in a user namespace the kernel refuses to take it away.
+    let kept = mount_flags(target)?;
+    mount(none, target, "", libc::MS_BIND | libc::MS_REMOUNT | flags | kept, none)
+}
+
+/// Flags of the mount at `path`, as `mount` takes them.
+fn mount_flags(path: &Path) -> Result<u64> {
+    let path = c_string(path)?;
+    let mut result = MaybeUninit::<libc::statvfs>::zeroed();
+    // SAFETY: the path is terminated, and the kernel fills the structure, which is valid when all zero.
+    let said = unsafe {
+        check(libc::statvfs(path.as_ptr(), result.as_mut_ptr()).into())?;
+        result.assume_init().f_flag
+    };
+    let flags = [
+        (libc::ST_RDONLY, libc::MS_RDONLY),
+        (libc::ST_NOSUID, libc::MS_NOSUID),
+        (libc::ST_NODEV, libc::MS_NODEV),
+        (libc::ST_NOEXEC, libc::MS_NOEXEC),
+        (libc::ST_NOATIME, libc::MS_NOATIME),
+        (libc::ST_NODIRATIME, libc::MS_NODIRATIME),
+        (libc::ST_RELATIME, libc::MS_RELATIME),
+    ];
+    Ok(flags
+        .iter()
+        .filter(|(flag, _)| said & flag != 0)
+        .map(|(_, flag)| flag)
+        .sum())
+}
+
 /// Makes a FIFO with exactly these permission bits.
 pub fn make_fifo(path: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -48,9 +73,20 @@ pub fn make_fifo(path: &Path, mode: u32) -> Result<()> {
 
 /// Makes what stands for a deletion in an overlay: the character device 0:0, which needs no privilege.
 pub fn make_whiteout(path: &Path) -> Result<()> {
+    make_node(path, libc::S_IFCHR, 0)
+}
+
+/// Makes a device, a FIFO or a socket: `kind` is its `S_IF…`, `device` its number. Nobody may use it until it has a mode.
+pub fn make_node(path: &Path, kind: u32, device: u64) -> Result<()> {
     let name = c_string(path)?;
     // SAFETY: the path is a terminated string that outlives the call.
-    check(unsafe { libc::mknod(name.as_ptr(), libc::S_IFCHR, 0) }.into()).map(drop)
+    check(unsafe { libc::mknod(name.as_ptr(), kind, device) }.into()).map(drop)
+}
+
+/// Waits until all of the file system on which `file` lies is on its disk.
+pub fn sync_file_system(file: &std::fs::File) -> Result<()> {
+    // SAFETY: takes a descriptor.
+    check(unsafe { libc::syncfs(file.as_raw_fd()) }.into()).map(drop)
 }
 
 /// Swaps two paths of one file system in one step.
@@ -73,12 +109,19 @@ pub fn exchange(left: &Path, right: &Path) -> Result<()> {
 /// Gives a path the times that `metadata` says.
 pub fn set_times(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
+    set_times_to(
+        path,
+        [
+            (metadata.atime(), metadata.atime_nsec()),
+            (metadata.mtime(), metadata.mtime_nsec()),
+        ],
+    )
+}
+
+/// Gives a path times of last access and last change, each as seconds since 1970 and nanoseconds.
+pub fn set_times_to(path: &Path, times: [(i64, i64); 2]) -> Result<()> {
     let path = c_string(path)?;
-    let time = |tv_sec, tv_nsec| libc::timespec { tv_sec, tv_nsec };
-    let times = [
-        time(metadata.atime(), metadata.atime_nsec()),
-        time(metadata.mtime(), metadata.mtime_nsec()),
-    ];
+    let times = times.map(|(tv_sec, tv_nsec)| libc::timespec { tv_sec, tv_nsec });
     // SAFETY: the kernel reads a terminated string and two times.
     let result = unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), libc::AT_SYMLINK_NOFOLLOW) };
     check(result.into()).map(drop)

@@ -65,3 +65,15 @@ pub fn next_signal(descriptor: BorrowedFd<'_>) -> Option<libc::signalfd_siginfo>
         (count == size as isize).then(|| info.assume_init())
     }
 }
+
+/// Whether one of these signals, which are blocked, waits to be read.
+pub fn is_pending(signals: &[i32]) -> bool {
+    let mut set = signal_set(&[]);
+    // SAFETY: the kernel writes a set into one of ours, which is then only read.
+    unsafe {
+        libc::sigpending(&raw mut set);
+        signals
+            .iter()
+            .any(|signal| libc::sigismember(&raw const set, *signal) == 1)
+    }
+}
