@@ -1,7 +1,7 @@
 //! The layers that a commit goes on, or under: which names they have.
 
 use crate::failure::{Context, Result};
-use dwarfs_fuse::{Cache, Kind, Layer, Options, Source};
+use dwarfs_fuse::{Attributes, Cache, Kind, Layer, Options, Source};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -68,6 +68,21 @@ impl<'a> Stack<'a> {
             }
         }
         Ok(names)
+    }
+
+    /// What the layers show at a path, if it is a directory.
+    pub fn directory(&mut self, path: &Path) -> Result<Option<Attributes>> {
+        for layer in self.layers()?.iter().rev() {
+            match find(layer, path) {
+                Found::Nothing => {}
+                Found::Blocked => return Ok(None),
+                Found::Inode(inode) => {
+                    let found = layer.attributes(inode);
+                    return Ok(found.filter(|found| found.kind == Kind::Directory));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Whether any of the layers decides what is seen at a path: has or deletes it, or has no directory where it leads.

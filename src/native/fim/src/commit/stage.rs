@@ -9,6 +9,7 @@ use super::stack::{Place, Stack};
 use crate::fail;
 use crate::failure::{Context, Result};
 use crate::sys;
+use dwarfs_fuse::Attributes;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
@@ -80,6 +81,8 @@ impl Staging<'_> {
         }
         if opaque {
             hidden.extend(self.below.names(path)?);
+        } else {
+            self.notes(path, &names.union(&hidden).cloned().collect())?;
         }
         for name in hidden.difference(&names) {
             self.whiteout(&path.join(name))?;
@@ -117,19 +120,51 @@ impl Staging<'_> {
         sys::make_whiteout(&target).context(|| format!("cannot note the deletion '{}'", target.display()))
     }
 
+    /// What unionfs-fuse has deleted below `path` in directories that are not among the `known` ones: it notes a deletion
+    /// without making the directory.
+    fn notes(&mut self, path: &Path, known: &BTreeSet<OsString>) -> Result<()> {
+        for name in self.unionfs_notes(path)? {
+            let path = path.join(&name);
+            if name.as_bytes().ends_with(UNIONFS_HIDDEN) || known.contains(&name) {
+                continue;
+            }
+            let hidden = self.unionfs_hidden(&path)?;
+            let Some(like) = self.below.directory(&path)? else {
+                // Nothing is there to be deleted, or a layer has it that this one would lie below.
+                if !hidden.is_empty() && self.above.covers(&path)? {
+                    return hides(&path);
+                }
+                continue;
+            };
+            let target = self.tree.join(&path);
+            fs::create_dir(&target).context(|| format!("cannot make '{}'", target.display()))?;
+            for name in &hidden {
+                self.whiteout(&path.join(name))?;
+            }
+            self.notes(&path, &hidden)?;
+            // Where all came back there is nothing to say.
+            if fs::remove_dir(&target).is_err() {
+                imitate(&target, &like).context(|| format!("cannot set the attributes of '{}'", target.display()))?;
+                self.entries += 1;
+            }
+        }
+        Ok(())
+    }
+
     /// Names in a directory that unionfs-fuse has deleted.
     fn unionfs_hidden(&self, path: &Path) -> Result<BTreeSet<OsString>> {
-        let notes: PathBuf = self.upper.join(UNIONFS).join(path);
-        if !notes.is_dir() {
-            return Ok(BTreeSet::new());
-        }
-        let names = list(&notes)?.into_iter();
         let hidden = |name: OsString| {
             name.as_bytes()
                 .strip_suffix(UNIONFS_HIDDEN)
                 .map(|name| OsStr::from_bytes(name).to_os_string())
         };
-        Ok(names.filter_map(hidden).collect())
+        Ok(self.unionfs_notes(path)?.into_iter().filter_map(hidden).collect())
+    }
+
+    /// What unionfs-fuse has noted about a directory: names that are deleted, and directories with such names.
+    fn unionfs_notes(&self, path: &Path) -> Result<Vec<OsString>> {
+        let notes: PathBuf = self.upper.join(UNIONFS).join(path);
+        if notes.is_dir() { list(&notes) } else { Ok(Vec::new()) }
     }
 }
 
@@ -155,6 +190,16 @@ fn dress(target: &Path, metadata: &Metadata) -> std::io::Result<()> {
     fs::set_permissions(target, fs::Permissions::from_mode(metadata.mode() & 0o7777))?;
     // A directory that only its owner may not open is opened by nobody here: by its path, which needs no permission on it.
     sys::set_times(target, metadata)
+}
+
+/// Gives a directory what a layer says of one. Only root can give it an owner, and what others pack is all root's.
+fn imitate(target: &Path, like: &Attributes) -> std::io::Result<()> {
+    if sys::effective_uid() == 0 {
+        std::os::unix::fs::lchown(target, Some(like.uid), Some(like.gid))?;
+    }
+    fs::set_permissions(target, fs::Permissions::from_mode(like.mode))?;
+    let time = |seconds| (i64::try_from(seconds).unwrap_or(i64::MAX), 0);
+    sys::set_times_to(target, [time(like.accessed), time(like.modified)])
 }
 
 fn is_opaque(directory: &Path) -> Result<bool> {
