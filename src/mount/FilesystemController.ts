@@ -38,6 +38,8 @@ export class FilesystemController extends Context.Service<FilesystemController, 
   readonly shared: boolean
   /** Whether the caller is the only user in the janitor's namespace. */
   readonly ownUsers: boolean
+  /** The host's own bubblewrap, where there are no namespaces and it has to make the sandbox. */
+  readonly hostBwrap: string | undefined
 }>()("flatimage/mount/FilesystemController") {
   static readonly layer: Layer.Layer<
     FilesystemController,
@@ -70,14 +72,15 @@ const make = Effect.fnUntraced(function*() {
   if (warning !== undefined) yield* Effect.logWarning(warning)
   if (casefold) yield* Effect.logWarning("names of files do not ignore case in this version: casefold has no effect")
   yield* Effect.logDebug("Phase: mount")
-  const mountAs = (type: Overlay) =>
+  const mountAs = (type: Overlay, others = true) =>
     type === "bwrap" ? janitor.mountOverlay(layers.length) : janitor.serveOverlay(Overlays.serverArguments({
       type,
       loader: relocate.loader,
       lib: relocate.directories.lib,
       bin: relocate.directories.bin,
       layers: layers.length,
-      instance: basename(instance)
+      instance: basename(instance),
+      others
     }))
   const trees = treeCandidates(host, relocate.directories)
   const mountLayersFor = (type: Overlay) =>
@@ -97,7 +100,12 @@ const make = Effect.fnUntraced(function*() {
   yield* logFile.open(`${instance}/logs/boot.log`)
   for (const [index] of layers.entries()) yield* Effect.logDebug(`Overlay layer '${instance}/layers/${index}'`)
   if (unpacked !== null) yield* reportUnpacked(unpacked)
-  const others = Overlays.candidates(asked, unpacked === null).slice(1)
+  const { outside } = opened
+  if (outside !== null) {
+    yield* Effect.logWarning(`The host's fusermount3 and ${outside.bwrap} are used: ${outside.reason}`)
+  }
+  const lacking = outside !== null ? "namespaces" : unpacked !== null ? "fuse" : undefined
+  const others = Overlays.candidates(asked, lacking).slice(1)
   let overlay = asked
   let mounted = first
   while (mounted._tag === "Failure") {
@@ -111,7 +119,7 @@ const make = Effect.fnUntraced(function*() {
     overlay = next
     // It reads deletions in another form than those before it.
     if (overlay === "unionfs") yield* mountLayersFor(overlay)
-    mounted = yield* Effect.result(mountAs(overlay))
+    mounted = yield* Effect.result(mountAs(overlay, outside === null))
   }
   yield* Effect.logDebug(`Overlay type: ${Overlays.logNames[overlay]}`)
   return FilesystemController.of({
@@ -119,6 +127,7 @@ const make = Effect.fnUntraced(function*() {
     data,
     layers,
     shared: opened.shared,
-    ownUsers: opened.own_users
+    ownUsers: opened.own_users,
+    hostBwrap: outside?.bwrap
   })
 })

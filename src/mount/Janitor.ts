@@ -28,7 +28,12 @@ export interface LayerPlace {
   readonly size: number
 }
 
-const Opened = Schema.Struct({ holder: Schema.Int, shared: Schema.Boolean, own_users: Schema.Boolean })
+const Opened = Schema.Struct({
+  holder: Schema.Int,
+  shared: Schema.Boolean,
+  own_users: Schema.Boolean,
+  outside: Schema.NullOr(Schema.Struct({ bwrap: Schema.String, reason: Schema.String }))
+})
 const Unpacked = Schema.Struct({ reason: Schema.String, directory: Schema.String, missing_devices: Schema.Int })
 const Mounted = Schema.Struct({ unpacked: Schema.NullOr(Unpacked) })
 const Ended = Schema.Struct({ code: Schema.Int, started: Schema.Boolean, damage: Schema.NullOr(Schema.String) })

@@ -8,11 +8,13 @@ export const logNames: Readonly<Record<Overlay, string>> = {
 }
 
 /**
- * What to try in turn: the type asked for, and behind it those that need less of the kernel. Without FUSE only the kernel's
- * own is left.
+ * What to try in turn: the type asked for, and behind it those that need less of the kernel. `lacking` names what the host
+ * lacks: without FUSE only the kernel's own is left, and without namespaces that one is not possible, and the others only
+ * for the caller himself, which is tried once more.
  */
-export const candidates = (asked: Overlay, hasFuse = true): Array<Overlay> => {
-  if (!hasFuse) return asked === "bwrap" ? ["bwrap"] : [asked, "bwrap"]
+export const candidates = (asked: Overlay, lacking?: "fuse" | "namespaces"): Array<Overlay> => {
+  if (lacking === "fuse") return asked === "bwrap" ? ["bwrap"] : [asked, "bwrap"]
+  if (lacking === "namespaces" && asked !== "bwrap") return [asked, ...candidates(asked)]
   const all = ["bwrap", "overlayfs", "unionfs"] as const
   return all.slice(all.indexOf(asked))
 }
@@ -43,14 +45,18 @@ export const serverArguments = (options: {
   readonly bin: string
   readonly layers: number
   readonly instance: string
+  /** Whether processes of other users may use it. The host's fusermount3 does not allow that to everybody. */
+  readonly others: boolean
 }): ReadonlyArray<string> => {
+  const others = options.others ? ["allow_other"] : []
   const start = [options.loader, "--library-path", options.lib]
   if (options.type === "overlayfs") {
     const lower = `lowerdir=${lowers(options.layers).join(":")}`
-    const mount = `${lower},upperdir=data/data,workdir=data/work/${options.instance},allow_other,noacl`
+    const upper = [`upperdir=data/data`, `workdir=data/work/${options.instance}`]
+    const mount = [lower, ...upper, ...others, "noacl"].join(",")
     return [...start, `${options.bin}/fuse-overlayfs`, "-f", "-o", mount, "mount"]
   }
   const branches = ["data/data=RW", ...lowers(options.layers).map((layer) => `${layer}=RO`)].join(":")
-  const mount = "cow,hide_meta_files,allow_other,use_ino,default_permissions"
+  const mount = ["cow", "hide_meta_files", ...others, "use_ino", "default_permissions"].join(",")
   return [...start, `${options.bin}/unionfs`, "-f", "-o", mount, branches, "mount"]
 }

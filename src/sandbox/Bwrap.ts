@@ -91,6 +91,13 @@ const make = Effect.fnUntraced(function*() {
       image,
       bash: `${guest.bin}/bash`
     })
+    const { hostBwrap } = filesystem
+    if (hostBwrap !== undefined && (identity.uid !== host.uid || identity.gid !== host.gid)) {
+      return yield* new BwrapError({
+        reason: "Sandbox",
+        detail: "without user namespaces, which this host does not allow, the guest can be nobody but the caller"
+      })
+    }
     const permissions = permissionsOf(settings.permissions, identity, host.environment)
     const own = yield* writeFiles(identity)
     const bindings = settings.bindings.map((binding): Bind => ({
@@ -121,7 +128,7 @@ const make = Effect.fnUntraced(function*() {
       host: directories,
       guest,
       identity,
-      ownUsers: host.uid !== 0 || filesystem.ownUsers || identity.uid !== 0,
+      ownUsers: hostBwrap === undefined && (host.uid !== 0 || filesystem.ownUsers || identity.uid !== 0),
       network: permissions.network,
       namespaces: new Set(settings.unshare.length === 0 ? ["ipc", "uts", "cgroup"] : settings.unshare),
       binds: [...own, ...permissions.binds, ...bindings],
@@ -131,10 +138,9 @@ const make = Effect.fnUntraced(function*() {
     yield* Effect.logDebug(`bwrap ${options.join(" ")}`)
     const ended = yield* janitor.run([
       ...[
-        relocate.loader,
-        "--library-path",
-        directories.lib,
-        `${directories.bin}/bwrap`,
+        ...(hostBwrap === undefined
+          ? [relocate.loader, "--library-path", directories.lib, `${directories.bin}/bwrap`]
+          : [hostBwrap]),
         "--json-status-fd",
         "3",
         ...options

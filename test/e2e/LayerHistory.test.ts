@@ -24,6 +24,7 @@ import { Failure } from "../support/Failure.ts"
 import { appendLayer, makeLayer, makeMark, packLayer } from "../support/Layers.ts"
 import { images, program, root, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
+import { smallDisk } from "../support/Rungs.ts"
 import { ordinary, self, users } from "../support/Users.ts"
 
 /**

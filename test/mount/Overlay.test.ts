@@ -1,13 +1,27 @@
 import { assert, describe, it } from "@effect/vitest"
 import { candidates, serverArguments } from "../../src/mount/Overlay.ts"
 
-const options = { loader: "/l/ld.so", lib: "/l", bin: "/b", layers: 3, instance: "42" }
+const options = { loader: "/l/ld.so", lib: "/l", bin: "/b", layers: 3, instance: "42", others: true }
 
 describe("an overlay", () => {
   it("falls back on what needs less of the kernel", () => {
     assert.deepStrictEqual(candidates("bwrap"), ["bwrap", "overlayfs", "unionfs"])
     assert.deepStrictEqual(candidates("overlayfs"), ["overlayfs", "unionfs"])
     assert.deepStrictEqual(candidates("unionfs"), ["unionfs"])
+  })
+
+  it("falls back on the kernel's own where there is no FUSE", () => {
+    assert.deepStrictEqual(candidates("bwrap", "fuse"), ["bwrap"])
+    assert.deepStrictEqual(candidates("unionfs", "fuse"), ["unionfs", "bwrap"])
+  })
+
+  it("is tried once more for the caller alone where there are no namespaces", () => {
+    assert.deepStrictEqual(candidates("bwrap", "namespaces"), ["bwrap", "overlayfs", "unionfs"])
+    assert.deepStrictEqual(candidates("overlayfs", "namespaces"), ["overlayfs", "overlayfs", "unionfs"])
+    for (const type of ["overlayfs", "unionfs"] as const) {
+      assert.include(serverArguments({ ...options, type }).join(" "), "allow_other")
+      assert.notInclude(serverArguments({ ...options, type, others: false }).join(" "), "allow_other")
+    }
   })
 
   it("served by fuse-overlayfs has the uppermost layer first", () => {

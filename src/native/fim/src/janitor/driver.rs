@@ -90,14 +90,28 @@ impl Layers {
         }
     }
 
-    /// Opens and checks layers, lowest first. `root` shows every file as owned by the root of the mounting namespace, which
-    /// is the only user it has.
-    pub fn open(&self, layers: &[Place], cache_bytes: u64, deletion_notes: bool, root: bool) -> Result<()> {
-        let owner = root.then_some(0);
+    /// Waits for the end of a driver that is not needed, so that what it writes to may be removed.
+    pub fn dismiss(self) {
+        let ours = self.socket.is_some();
+        drop(self.socket);
+        if let Some(driver) = self.driver.filter(|_| ours) {
+            sys::wait(driver, 0);
+        }
+    }
+
+    /// Opens and checks layers, lowest first. `owner` is the user and group that every file is shown as owned by, where it is
+    /// not the layer that says so: the only one there is, as whoever mounts knows it.
+    pub fn open(
+        &self,
+        layers: &[Place],
+        cache_bytes: u64,
+        deletion_notes: bool,
+        owner: Option<(u32, u32)>,
+    ) -> Result<()> {
         self.tell(
             &Message::Configure {
-                uid: owner,
-                gid: owner,
+                uid: owner.map(|(uid, _)| uid),
+                gid: owner.map(|(_, gid)| gid),
                 cache_bytes,
                 deletion_notes,
             },

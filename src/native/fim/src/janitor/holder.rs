@@ -3,6 +3,7 @@
 
 use super::cache::{self, TreeCache};
 use super::driver::{DRIVER_LOG, Layers};
+use super::outside::{self, Outside};
 use super::overlay;
 use super::protocol::{
     self, Content, Done, Ended, Layer, Mounted, Open, Opened, Operation, Request, Signalled, Unpacked, answer,
@@ -34,6 +35,8 @@ pub struct Holder<'a> {
     pub layers: Layers,
     /// Whether this is a user namespace of our own, with the caller as its only user.
     pub own_users: bool,
+    /// Where there are no namespaces, what takes their place.
+    pub outside: Option<Outside>,
     /// Our pid as processes outside see it; our own `/proc` shows only the inside.
     pub outside_pid: i32,
     /// The process that serves the overlay, where it is not the kernel.
@@ -56,6 +59,10 @@ impl Holder<'_> {
             holder: self.outside_pid,
             shared: self.is_joined(),
             own_users: self.own_users,
+            outside: self.outside.as_ref().map(|outside| protocol::Outside {
+                bwrap: outside.bwrap.clone(),
+                reason: outside.reason.clone(),
+            }),
         };
         let result = self.isolate().map(|()| opened);
         let failed = result.is_err();
@@ -73,6 +80,9 @@ impl Holder<'_> {
 
     /// Mounts of the host still come in, ours do not go out, and `/proc` shows our processes.
     fn isolate(&mut self) -> Result<()> {
+        if self.outside.is_some() {
+            return Ok(());
+        }
         let none = OsStr::new("");
         sys::mount(none, Path::new("/"), "", libc::MS_SLAVE | libc::MS_REC, none)
             .context(|| "cannot make the mount namespace private ('/' has to be a mount point)".to_string())?;
@@ -230,9 +240,22 @@ impl Holder<'_> {
         if self.is_joined() {
             return Ok(None);
         }
-        self.layers.open(layers, cache_bytes, deletion_notes, self.own_users)?;
+        let owner = match (&self.outside, self.own_users) {
+            (Some(_), _) => Some((sys::effective_uid(), sys::effective_gid())),
+            (None, true) => Some((0, 0)),
+            (None, false) => None,
+        };
+        self.layers.open(layers, cache_bytes, deletion_notes, owner)?;
+        // fusermount3 cannot mount on top of them.
+        if self.outside.is_some() {
+            outside::unmount_below(&self.open.instance.join("layers"));
+        }
         for index in 0..layers.len() {
             let target = self.layer_target(index)?;
+            if let Some(outside) = &self.outside {
+                self.layers.attach(index, outside.mount(&target)?.as_fd())?;
+                continue;
+            }
             let fuse: OwnedFd = match dwarfs_fuse::mount(&target, &MountOptions::default()) {
                 Ok(fuse) => fuse,
                 Err(error) if index == 0 => return self.bind_trees(layers, trees, refusal(&error)).map(Some),
@@ -278,6 +301,9 @@ impl Holder<'_> {
         if self.is_joined() {
             return Ok(());
         }
+        if self.outside.is_some() {
+            fail!("the kernel's overlay needs a user namespace")
+        }
         self.prepare_overlay()?;
         let lower: Vec<String> = (0..layers).rev().map(|index| format!("layers/{index}")).collect();
         let own = if self.own_users { ",userxattr" } else { "" };
@@ -313,6 +339,9 @@ impl Holder<'_> {
         std::fs::create_dir_all(&work).context(|| format!("cannot make the work directory '{}'", work.display()))?;
         // Bound already where another type of overlay was tried before.
         if !Path::new("data/data").exists() {
+            if self.outside.is_some() {
+                return std::os::unix::fs::symlink(&self.open.data, "data").context(failed);
+            }
             std::fs::create_dir_all("data").context(failed)?;
             let none = OsStr::new("");
             sys::mount(self.open.data.as_os_str(), Path::new("data"), "", libc::MS_BIND, none).context(failed)?;

@@ -1,7 +1,8 @@
 //! The directory of an instance: made before anything is put there, removed when everything is gone.
 
+use super::outside;
+use super::session::start_time;
 use crate::failure::{Context, Result};
-use crate::janitor::session::start_time;
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -67,22 +68,29 @@ impl Instance {
         }
     }
 
-    /// Removes directories of instances whose process is gone.
+    /// Removes directories beside this one, of instances whose process is gone.
     pub fn sweep(&self) {
-        let Some(parent) = self.directory.parent() else { return };
-        for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let number = name.trim_start_matches('.').split('-').next().unwrap_or_default();
-            let Ok(pid) = number.parse::<u32>() else {
-                continue;
-            };
-            let said = std::fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
-            let same_namespace = said.is_empty() || said.ends_with(&pid_namespace());
-            let lives = start_time(pid as i32).is_some() && (said.is_empty() || said == owner(pid));
-            if same_namespace && !lives {
-                remove(&entry.path());
-            }
+        if let Some(parent) = self.directory.parent() {
+            sweep_instances(parent);
+        }
+    }
+}
+
+/// Removes those directories in `parent` that are of instances whose process is gone.
+pub fn sweep_instances(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let number = name.trim_start_matches('.').split('-').next().unwrap_or_default();
+        let Ok(pid) = number.parse::<u32>() else {
+            continue;
+        };
+        let said = std::fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
+        let same_namespace = said.is_empty() || said.ends_with(&pid_namespace());
+        let lives = start_time(pid as i32).is_some() && (said.is_empty() || said == owner(pid));
+        if same_namespace && !lives {
+            outside::unmount_below(&entry.path());
+            remove(&entry.path());
         }
     }
 }

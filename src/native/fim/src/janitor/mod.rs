@@ -9,6 +9,7 @@ mod driver;
 mod extract;
 mod holder;
 mod instance;
+mod outside;
 mod overlay;
 mod protocol;
 mod requests;
@@ -21,7 +22,8 @@ use crate::sys::{self, Forked};
 use driver::{DRIVER_LOG, Layers};
 use holder::Holder;
 use instance::Instance;
-pub use instance::remove;
+pub use instance::{remove, sweep_instances};
+use outside::Outside;
 use protocol::{Done, Open, Operation, answer};
 use requests::Requests;
 pub use session::{ALIVE, open_lock};
@@ -81,8 +83,8 @@ fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<(
         }
     };
     let mut answers = replies.try_clone().context(|| "cannot copy a descriptor".to_string())?;
-    let holder = match start_holder(id, open, &session, requests, replies) {
-        Ok(holder) => holder,
+    let (holder, is_outside) = match start_holder(id, open, &session, requests, replies) {
+        Ok(started) => started,
         Err(failure) => {
             session.leave();
             instance.remove();
@@ -95,6 +97,11 @@ fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<(
     let _ = sys::poll([(boot.as_raw_fd(), 0), (ended, libc::POLLIN)], -1);
     let _ = sys::kill(holder, libc::SIGKILL);
     session.retire();
+    if is_outside {
+        // The programs that served these mounts go with the holder.
+        sys::wait(holder, 0);
+        outside::unmount_below(&instance.directory);
+    }
     instance.remove();
     session.allow_others();
     // Both holders of the replies have now let go, which tells the boot program that the instance is gone. What follows
@@ -108,8 +115,8 @@ fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<(
     Ok(())
 }
 
-/// Forks the holder and gives its pid. The holder itself never returns.
-fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, replies: File) -> Result<i32> {
+/// Forks the holder and gives its pid, and whether it has no namespaces. The holder itself never returns.
+fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, replies: File) -> Result<(i32, bool)> {
     let layers = match session.role {
         Role::First => Layers::serve(&open.instance.join(DRIVER_LOG))?,
         Role::Joined {
@@ -118,7 +125,18 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
         Role::Joined { driver: None, .. } => Layers::unserved(),
     };
     let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
-    let (forked, own_users) = enter(&session.role)?;
+    let Entered {
+        forked,
+        own_users,
+        outside,
+    } = match enter(&session.role) {
+        Ok(entered) => entered,
+        Err(failure) => {
+            layers.dismiss();
+            return Err(failure);
+        }
+    };
+    let is_outside = outside.is_some();
     let holder = match forked {
         Forked::Parent(holder) => holder,
         Forked::Child => {
@@ -129,6 +147,7 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
                     session,
                     layers,
                     own_users,
+                    outside,
                     outside_pid,
                     overlay_server: None,
                     trees: Vec::new(),
@@ -160,7 +179,7 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
         let _ = sys::kill(holder, libc::SIGKILL);
         sys::wait(holder, 0);
     }
-    begun.map(|()| holder)
+    begun.map(|()| (holder, is_outside))
 }
 
 /// The holder's first steps: waits until its users are there, and learns its pid as others see it.
@@ -175,22 +194,50 @@ fn begin(start: OwnedFd) -> Result<i32> {
     Ok(i32::from_le_bytes(number))
 }
 
-/// Forks into namespaces: new ones, or for a shared overlay a copy of those of the instance that mounted it. The answer
-/// says whether the users are its own.
-fn enter(role: &Role) -> Result<(Forked, bool)> {
+/// Where the holder is.
+struct Entered {
+    forked: Forked,
+    /// Whether the users are its own.
+    own_users: bool,
+    /// What takes the place of namespaces.
+    outside: Option<Outside>,
+}
+
+impl Entered {
+    fn namespaces((forked, own_users): (Forked, bool)) -> Entered {
+        Entered {
+            forked,
+            own_users,
+            outside: None,
+        }
+    }
+}
+
+/// Forks into namespaces: new ones, or for a shared overlay a copy of those of the instance that mounted it; or into none,
+/// where the host refuses them and has something else.
+fn enter(role: &Role) -> Result<Entered> {
     const NEW: i32 = libc::CLONE_NEWNS | libc::CLONE_NEWPID;
     match role {
         Role::First => {
             if sys::effective_uid() == 0
                 && let Ok(forked) = sys::clone(NEW)
             {
-                return Ok((forked, false));
+                return Ok(Entered::namespaces((forked, false)));
             }
-            let forked = sys::clone(NEW | libc::CLONE_NEWUSER)
-                .context(|| "this host does not allow user namespaces, which the sandbox is made of".to_string())?;
-            Ok((forked, true))
+            match sys::clone(NEW | libc::CLONE_NEWUSER) {
+                Ok(forked) => Ok(Entered::namespaces((forked, true))),
+                Err(error) => {
+                    let outside = Outside::find(&error)?;
+                    let forked = sys::clone(0).context(|| "cannot start the holder".to_string())?;
+                    Ok(Entered {
+                        forked,
+                        own_users: false,
+                        outside: Some(outside),
+                    })
+                }
+            }
         }
-        Role::Joined { user, mount, .. } => join(user.as_ref(), mount, NEW),
+        Role::Joined { user, mount, .. } => join(user.as_ref(), mount, NEW).map(Entered::namespaces),
     }
 }
 

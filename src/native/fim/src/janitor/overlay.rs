@@ -29,13 +29,20 @@ pub fn serve(argv: &[String], target: &Path, log: &Path) -> Result<i32> {
     let mounts = File::open("/proc/self/mountinfo").context(failed)?;
     let before = device_of(target)?;
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().stdin(Stdio::null());
+    // Without namespaces it looks for the host's fusermount3.
+    let path = super::outside::PLACES.join(":");
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", path)
+        .stdin(Stdio::null());
     command.stdout(log_file.try_clone().context(failed)?).stderr(log_file);
     // SAFETY: between fork and exec only system calls are made, on plain numbers.
     unsafe {
         command.pre_exec(|| {
             sys::mask_signals(libc::SIG_SETMASK, &[]);
-            Ok(())
+            // Without namespaces nothing else ends it with us.
+            sys::die_with_parent()
         });
     }
     let child = command.spawn().context(failed)?.id() as i32;

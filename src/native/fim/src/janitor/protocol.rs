@@ -104,6 +104,15 @@ pub struct Opened {
     pub shared: bool,
     /// Whether the namespaces have users of their own, with the caller as the only one.
     pub own_users: bool,
+    /// Set where there are no namespaces.
+    pub outside: Option<Outside>,
+}
+
+#[derive(Serialize)]
+pub struct Outside {
+    /// The host's own bubblewrap, which has to make the sandbox.
+    pub bwrap: PathBuf,
+    pub reason: String,
 }
 
 /// How layers were mounted.
