@@ -1,14 +1,17 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs"
-import { truncateSync, writeFileSync } from "node:fs"
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs"
+import { readlinkSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs"
 import { inMounts } from "../support/Mounts.ts"
 import { images, isRoot, root, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
 import * as Process from "../support/Process.ts"
 import { ordinary, users } from "../support/Users.ts"
 
-const applicationOf = (app: Place): string => `${app.global}/app/${readdirSync(`${app.global}/app`)[0]}`
+const applicationOf = (app: Place): string => {
+  const isBuild = (name: string) => existsSync(`${app.global}/app/${name}/tools.json`)
+  return `${app.global}/app/${readdirSync(`${app.global}/app`).find(isBuild)}`
+}
 
 /** Names of files that an unpacker has not finished. */
 const unfinished = (app: Place): ReadonlyArray<string> => {
@@ -51,6 +54,56 @@ describe.each(users)("as $name, at the first start", (user) => {
           const { mode, uid } = statSync(path)
           assert.deepStrictEqual([path, uid, mode & 0o7777], [path, user.uid, 0o755])
         }
+      })
+  )
+
+  scenario(
+    "directories of builds in which nothing has run for a week go, those in use stay",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { fresh: true })
+        const plant = (name: string, days: number) => {
+          const path = `${app.global}/app/${name}`
+          for (const room of ["bin", "instance"]) mkdirSync(`${path}/${room}`, { recursive: true })
+          copyFileSync("/bin/sleep", `${path}/bin/sleep`)
+          for (
+            const made of [
+              app.global,
+              `${app.global}/app`,
+              path,
+              ...["bin", "instance"].map((room) => `${path}/${room}`)
+            ]
+          ) {
+            if (isRoot) chownSync(made, user.uid, user.gid)
+          }
+          const then = Date.now() / 1000 - days * 24 * 60 * 60
+          utimesSync(`${path}/instance`, then, then)
+          return path
+        }
+        const [old, recent, running, strange] = [
+          plant("old_1", 8),
+          plant("recent_1", 6),
+          plant("running_1", 8),
+          plant("strange_1", 8)
+        ]
+        // Of another user, where there is one to give it to.
+        if (isRoot) chownSync(strange, user.uid + 1, user.gid)
+        const program = `${running}/bin/sleep`
+        const sleeper = yield* app.start(["60"], { program })
+        while (readlinkSync(`/proc/${sleeper.pid}/exe`) !== program) yield* Effect.sleep(5)
+        assert.deepStrictEqual(said(yield* app.run(hello)), [0, "hello\n", ""])
+        const left = [old, recent, running].filter((path) => existsSync(path))
+        assert.deepStrictEqual(left, [recent, running])
+        assert.strictEqual(existsSync(strange), isRoot)
+        yield* sleeper.signal("SIGKILL")
+        yield* sleeper.exited
+        // A warm start looks at nothing but its own.
+        assert.deepStrictEqual(said(yield* app.run(hello)), [0, "hello\n", ""])
+        assert.isTrue(existsSync(running))
+        rmSync(`${applicationOf(app)}/bin/bash`)
+        assert.deepStrictEqual(said(yield* app.run(hello)), [0, "hello\n", ""])
+        assert.isFalse(existsSync(running))
       })
   )
 

@@ -6,6 +6,7 @@
 mod companion;
 mod image;
 mod place;
+mod sweep;
 mod unpack;
 
 use crate::fail;

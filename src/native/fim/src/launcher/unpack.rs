@@ -55,6 +55,7 @@ pub fn ensure(image: &Image, application: &Path) -> Result<()> {
             .map_err(|error| full(application, 0, &error))
     })?;
     remove_leftovers(application);
+    super::sweep::sweep(application);
     Ok(())
 }
 
