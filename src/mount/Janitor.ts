@@ -28,6 +28,9 @@ export interface LayerPlace {
   readonly size: number
 }
 
+/** Instructions of a seccomp filter, each with its operation, two jumps and operand as in `struct sock_filter`. */
+export type Filter = ReadonlyArray<readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number]>
+
 const Opened = Schema.Struct({
   holder: Schema.Int,
   shared: Schema.Boolean,
@@ -86,8 +89,11 @@ export class Janitor extends Context.Service<Janitor, {
   readonly makeFifos: (paths: ReadonlyArray<string>) => Effect.Effect<void, JanitorError>
   /** At most `limit` bytes of a regular file of the merged root; links in it cannot lead out of it. */
   readonly readRoot: (path: string, limit: number) => Effect.Effect<Uint8Array | undefined, JanitorError>
-  /** Runs a program on our standard input, output and error, and waits for its end. */
-  readonly run: (argv: ReadonlyArray<string>) => Effect.Effect<typeof Ended.Type, JanitorError>
+  /**
+   * Runs a program on our standard input, output and error, and waits for its end. It reads the seccomp filter from its
+   * descriptor 5, and says on 3 and 4 what `janitor/run.rs` describes.
+   */
+  readonly run: (argv: ReadonlyArray<string>, filter: Filter) => Effect.Effect<typeof Ended.Type, JanitorError>
   /**
    * Sends a signal to the program that runs. With `spareTerminal` only if the terminal has not just sent it to all of its
    * foreground group, the program among them; the answer says whether it had.
@@ -177,7 +183,7 @@ const make = Effect.fnUntraced(function*() {
       const { content } = yield* ask("read-root", { path, limit }, Content)
       return content === null ? undefined : fromByteString(content)
     }),
-    run: Effect.fn("Janitor.run")((argv) => ask("run", { argv }, Ended)),
+    run: Effect.fn("Janitor.run")((argv, filter) => ask("run", { argv, filter }, Ended)),
     signal: Effect.fn("Janitor.signal")(function*(signal, spareTerminal) {
       const { spared } = yield* ask("signal", { signal, spare_terminal: spareTerminal }, Signalled)
       return spared

@@ -45,6 +45,9 @@ const rootCapabilities = [
   "CAP_SYS_CHROOT"
 ]
 
+/** What the first process of the guest needs to give up all, so that its programs cannot get any back; it keeps none. */
+const toDropCapabilities = "CAP_SETPCAP"
+
 /**
  * Without users of its own the guest's root is the host's, and files of `/proc` that only ask for that user would let it
  * change the host's kernel; the others ask for capabilities that it does not have. bubblewrap protects `/proc/sys` only
@@ -75,7 +78,7 @@ export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string>
     "--as-pid-1",
     "--cap-drop",
     "ALL",
-    ...(identity.uid === 0 ? rootCapabilities.flatMap((capability) => ["--cap-add", capability]) : []),
+    ...(identity.uid === 0 ? rootCapabilities : [toDropCapabilities]).flatMap((name) => ["--cap-add", name]),
     "--bind",
     request.root,
     "/",
@@ -115,6 +118,7 @@ export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string>
     "--",
     `${guest.bin}/fim`,
     "guest",
+    ...(identity.uid === 0 ? [] : ["--no-capabilities"]),
     ...request.directories.flatMap((directory) => ["--directory", directory]),
     "--"
   ]

@@ -12,13 +12,14 @@ import { inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import { type Bind, sandboxArguments } from "./Arguments.ts"
+import { CallFilter } from "./CallFilter.ts"
 import { environmentOf } from "./Environment.ts"
 import { bashrcOf, identityOf, passwdOf } from "./Identity.ts"
 import { permissionsOf } from "./Permissions.ts"
 
 export class BwrapError extends Schema.TaggedError<BwrapError>()("BwrapError", {
-  /** `Files`: what the sandbox needs could not be written. `Sandbox`: bubblewrap could not make it. */
-  reason: Schema.Literals(["Files", "Sandbox"]),
+  /** `Allow`: `FIM_ALLOW` makes no sense. `Files`: what the sandbox needs could not be written. `Sandbox`: no sandbox. */
+  reason: Schema.Literals(["Allow", "Files", "Sandbox"]),
   detail: Schema.String
 }) {
   override get message(): string {
@@ -46,7 +47,7 @@ export class Bwrap extends Context.Service<Bwrap, {
   static readonly layer: Layer.Layer<
     Bwrap,
     never,
-    FileSystem.FileSystem | Host | Relocate | Snapshot | Janitor | FilesystemController | Portal
+    FileSystem.FileSystem | Host | Relocate | Snapshot | Janitor | FilesystemController | Portal | CallFilter
   > = Layer.effect(Bwrap, Effect.suspend(() => make()))
 }
 
@@ -61,6 +62,7 @@ const make = Effect.fnUntraced(function*() {
   const janitor = yield* Janitor
   const filesystem = yield* FilesystemController
   yield* Portal
+  const filter = yield* CallFilter
   const { directories } = relocate
   const guest = inGuest(directories)
 
@@ -80,6 +82,9 @@ const make = Effect.fnUntraced(function*() {
 
   const run = Effect.fn("Bwrap.run")(function*(program: Program) {
     yield* Effect.logDebug("Phase: sandbox")
+    const calls = yield* Effect.fromResult(filter).pipe(
+      Effect.mapError((detail) => new BwrapError({ reason: "Allow", detail }))
+    )
     const image = Object.fromEntries(
       Object.entries(settings.environment).map(([name, value]) => [name, expand(value, host.environment)])
     )
@@ -143,10 +148,12 @@ const make = Effect.fnUntraced(function*() {
           : [hostBwrap]),
         "--json-status-fd",
         "3",
+        "--seccomp",
+        "5",
         ...options
       ].map((word) => toByteString(Buffer.from(word))),
       ...program.words.map(toByteString)
-    ]).pipe(Effect.mapError(failing("Sandbox")))
+    ], calls).pipe(Effect.mapError(failing("Sandbox")))
     yield* Effect.logDebug("Phase: end")
     if (ended.damage !== null) yield* Effect.logFatal(ended.damage)
     if (ended.started) return ended.code

@@ -1,6 +1,8 @@
 //! The first process of a guest: starts the program, passes signals on to it, reaps, and ends when all have ended.
 //!
-//! `fim guest [--directory DIR]… -- PROGRAM [ARGUMENT]…`
+//! `fim guest [--no-capabilities] [--directory DIR]… -- PROGRAM [ARGUMENT]…`
+//!
+//! It starts with CAP_SETPCAP, to limit what its programs can ever get to what it holds, or with the option to nothing.
 //!
 //! It is process 1 of the sandbox. The kernel shields such a process from signals it has no handler for, so it reads them
 //! and sends them on. What a terminal sends reaches the program by itself.
@@ -37,7 +39,10 @@ const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTE
 const SHIELDED: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 pub fn command(arguments: &[OsString]) -> i32 {
-    let mut rest = arguments;
+    let (powerless, mut rest) = match arguments {
+        [option, rest @ ..] if option == "--no-capabilities" => (true, rest),
+        _ => (false, arguments),
+    };
     while let [option, directory, after @ ..] = rest {
         if option != "--directory" {
             break;
@@ -52,11 +57,15 @@ pub fn command(arguments: &[OsString]) -> i32 {
         }
     }
     let [separator, program, words @ ..] = rest else {
-        eprintln!("usage: fim guest [--directory DIR]... -- PROGRAM [ARGUMENT]...");
+        eprintln!("usage: fim guest [--no-capabilities] [--directory DIR]... -- PROGRAM [ARGUMENT]...");
         return EXIT_CODE;
     };
     if separator != "--" {
         eprintln!("fim guest: unknown option '{}'", separator.to_string_lossy());
+        return EXIT_CODE;
+    }
+    if let Err(error) = limit(powerless) {
+        eprintln!("E::cannot limit the capabilities of the guest: {error}");
         return EXIT_CODE;
     }
     sys::close_all_on_exec(3);
@@ -81,6 +90,12 @@ pub fn command(arguments: &[OsString]) -> i32 {
         Ok(child) => attend(child, &signals),
         Err(code) => code,
     }
+}
+
+/// Whatever the guest starts gets nothing that this process does not hold, and nothing at all if it is to be powerless.
+fn limit(powerless: bool) -> std::io::Result<()> {
+    sys::bound_capabilities(!powerless)?;
+    if powerless { sys::drop_capabilities() } else { Ok(()) }
 }
 
 fn start(program: &OsStr, words: &[OsString]) -> Result<i32, i32> {

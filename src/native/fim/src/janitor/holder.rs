@@ -135,7 +135,7 @@ impl Holder<'_> {
                 terminal_signal = Some(Instant::now());
                 // What the program is not there to get from the terminal itself, it gets from us.
                 match running.as_mut() {
-                    Some(running) if !running.program.is_ready() => running.program.signal(number),
+                    Some(running) if !running.program.hears_terminal() => running.program.signal(number),
                     Some(_) => {}
                     None => early.push(number),
                 }

@@ -80,7 +80,15 @@ pub struct Layer {
 pub struct Run {
     /// Program and arguments; each character is one byte (U+0000 to U+00FF), so any byte string can be said.
     pub argv: Vec<String>,
+    /// The seccomp filter that the program reads from `FILTER_DESCRIPTOR`.
+    pub filter: Vec<Instruction>,
 }
+
+/// `struct sock_filter`: operation, jump if true, jump if false, operand.
+pub type Instruction = (u16, u8, u8, u32);
+
+/// Instructions that the kernel takes in one filter.
+pub const FILTER_LIMIT: usize = 4096;
 
 #[derive(Serialize)]
 pub struct Reply<T: Serialize> {

@@ -1,6 +1,6 @@
 //! The sandbox as a child process.
 
-use super::protocol::{Run, to_bytes};
+use super::protocol::{FILTER_LIMIT, Instruction, Run, to_bytes};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::guest::READY_DESCRIPTOR;
@@ -8,7 +8,7 @@ use crate::sys;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
@@ -16,6 +16,8 @@ use std::process::{Command, Stdio};
 
 /// Where the sandbox reports, in the child.
 const STATUS_DESCRIPTOR: i32 = 3;
+/// Where it reads the filter of the guest's system calls, in the child; closed before the guest begins.
+const FILTER_DESCRIPTOR: i32 = 5;
 
 /// Signals that bubblewrap's own processes must survive: those of a terminal are for the program, and those of a caller
 /// are sent on to it by us. The guest's first process gives the program the default effect again.
@@ -31,6 +33,7 @@ pub struct Program {
     /// Signals that came before.
     waiting: Vec<i32>,
     is_killed: bool,
+    has_own_session: bool,
 }
 
 /// A line of bubblewrap's report.
@@ -63,16 +66,23 @@ impl Program {
             .stdout(Stdio::inherit())
             .stderr(Stdio::inherit());
         let (ready, announce) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+        let filter = filter_file(&run.filter)?;
         let places = [
             (report.as_raw_fd(), STATUS_DESCRIPTOR),
             (announce.as_raw_fd(), READY_DESCRIPTOR),
+            (filter.as_raw_fd(), FILTER_DESCRIPTOR),
         ];
+        // Nothing of a terminal that the program does not use is left to it: not even `/dev/tty` opens.
+        let has_own_session = !(0..3).any(sys::is_terminal);
         // SAFETY: between fork and exec only system calls are made, on plain numbers.
         unsafe {
             command.pre_exec(move || {
                 sys::dispose_signals(&SHIELDED, libc::SIG_IGN);
                 sys::dispose_signals(&DEFAULT, libc::SIG_DFL);
                 sys::mask_signals(libc::SIG_SETMASK, &[]);
+                if has_own_session {
+                    sys::start_session()?;
+                }
                 sys::place_descriptors(places)
             });
         }
@@ -89,6 +99,7 @@ impl Program {
             ready,
             waiting: Vec::new(),
             is_killed: false,
+            has_own_session,
         })
     }
 
@@ -105,9 +116,14 @@ impl Program {
         }
     }
 
-    /// Whether the program has been started, so that a terminal's signals reach it.
-    pub fn is_ready(&self) -> bool {
+    /// Whether the program has been started.
+    fn is_ready(&self) -> bool {
         self.ready.is_none()
+    }
+
+    /// Whether a terminal's signals reach the program by themselves.
+    pub fn hears_terminal(&self) -> bool {
+        self.is_ready() && !self.has_own_session
     }
 
     /// Tells the guest's first process, which passes it on to the program, once that runs. SIGKILL ends the sandbox.
@@ -138,4 +154,22 @@ impl Program {
         self.said.push_str(&String::from_utf8_lossy(&bytes));
         self.said.lines().filter_map(|line| serde_json::from_str(line).ok())
     }
+}
+
+/// A file without a name that holds the filter as the kernel takes it, to be read from its start.
+fn filter_file(filter: &[Instruction]) -> Result<File> {
+    if filter.is_empty() || filter.len() > FILTER_LIMIT {
+        fail!("a filter of {} instructions is none", filter.len())
+    }
+    let failed = || "cannot pass on the filter of system calls".to_string();
+    let mut bytes = Vec::with_capacity(filter.len() * 8);
+    for (code, jump_true, jump_false, operand) in filter {
+        bytes.extend_from_slice(&code.to_ne_bytes());
+        bytes.extend_from_slice(&[*jump_true, *jump_false]);
+        bytes.extend_from_slice(&operand.to_ne_bytes());
+    }
+    let mut file = File::from(sys::memory_file(c"filter").context(failed)?);
+    file.write_all(&bytes).context(failed)?;
+    file.rewind().context(failed)?;
+    Ok(file)
 }

@@ -47,9 +47,9 @@ pub fn place_descriptor(descriptor: RawFd, number: RawFd) -> Result<()> {
     }
 }
 
-/// Puts two descriptors at their numbers, open across exec, even where one stands at the other's number. For the time
-/// between fork and exec.
-pub fn place_descriptors(places: [(RawFd, RawFd); 2]) -> Result<()> {
+/// Puts descriptors at their numbers, open across exec, even where one stands at another's number. For the time between
+/// fork and exec.
+pub fn place_descriptors<const N: usize>(places: [(RawFd, RawFd); N]) -> Result<()> {
     const ABOVE: RawFd = 10;
     let mut copies = places;
     for (descriptor, _) in &mut copies {
@@ -59,6 +59,20 @@ pub fn place_descriptors(places: [(RawFd, RawFd); 2]) -> Result<()> {
     copies
         .into_iter()
         .try_for_each(|(descriptor, number)| place_descriptor(descriptor, number))
+}
+
+/// An empty file in memory, closed on exec.
+pub fn memory_file(name: &std::ffi::CStr) -> Result<OwnedFd> {
+    // SAFETY: the name is a terminated string that outlives the call.
+    let descriptor = check(unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) }.into())? as RawFd;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Whether a descriptor is open and a terminal.
+pub fn is_terminal(descriptor: RawFd) -> bool {
+    // SAFETY: takes a plain number.
+    unsafe { libc::isatty(descriptor) == 1 }
 }
 
 /// Clears the close-on-exec flag.

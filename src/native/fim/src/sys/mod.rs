@@ -1,6 +1,7 @@
 //! System calls that the standard library does not have, each with the errors it gives.
 
 mod attributes;
+mod capabilities;
 mod descriptors;
 mod files;
 mod locks;
@@ -9,6 +10,7 @@ mod signals;
 mod sockets;
 
 pub use attributes::*;
+pub use capabilities::*;
 pub use descriptors::*;
 pub use files::*;
 pub use locks::*;

@@ -37,6 +37,12 @@ pub fn enter_namespace(namespace: BorrowedFd<'_>, kind: i32) -> Result<()> {
     check(unsafe { libc::c_long::from(libc::setns(namespace.as_raw_fd(), kind)) }).map(drop)
 }
 
+/// Starts a session of its own, without a terminal. For a process that leads no group, such as a new child.
+pub fn start_session() -> Result<()> {
+    // SAFETY: takes nothing.
+    check(unsafe { libc::setsid() }.into()).map(drop)
+}
+
 /// Dies by SIGKILL when the parent does.
 pub fn die_with_parent() -> Result<()> {
     // SAFETY: takes plain numbers.
