@@ -178,6 +178,14 @@ static int keyring(const char *name) {
   return 0;
 }
 
+/* Makes a keyring for itself with a key in it, and goes on as another program. */
+static int with_key(char **words) {
+  if (syscall(SYS_keyctl, 1, NULL) < 0) return 5;
+  if (syscall(SYS_add_key, "user", words[0], words[1], strlen(words[1]), -3) < 0) return 6;
+  execvp(words[2], words + 2);
+  return 127;
+}
+
 static int sockets(void) {
   say("vsock", socket(40, SOCK_STREAM, 0));
   say("alg", socket(38, SOCK_SEQPACKET, 0));
@@ -216,6 +224,7 @@ int main(int count, char **words) {
   if (strcmp(attack, "namespaces") == 0) return namespaces(words[2]);
   if (strcmp(attack, "overwrite") == 0) return overwrite(words + 2);
   if (strcmp(attack, "keyring") == 0) return keyring(words[2]);
+  if (strcmp(attack, "with-key") == 0) return with_key(words + 2);
   if (strcmp(attack, "sockets") == 0) return sockets();
   if (strcmp(attack, "flood") == 0) return flood(atoi(words[2]), words + 3);
   if (strcmp(attack, "user") == 0) return printf("%d %d\n", (int) getuid(), (int) geteuid()) < 0;
