@@ -45,8 +45,8 @@ const rootCapabilities = [
   "CAP_SYS_CHROOT"
 ]
 
-/** What the first process of the guest needs to give up all, so that its programs cannot get any back; it keeps none. */
-const toDropCapabilities = "CAP_SETPCAP"
+/** What the first process needs to empty the bounding set, so that nothing in the guest can ever get any; it drops this too. */
+const toBoundCapabilities = ["CAP_SETPCAP"]
 
 /**
  * Without users of its own the guest's root is the host's, and files of `/proc` that only ask for that user would let it
@@ -66,6 +66,7 @@ const bindOption = (bind: Bind): ReadonlyArray<string> => {
  */
 export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string> => {
   const { guest, host, identity } = request
+  const capabilities = identity.uid === 0 ? rootCapabilities : request.ownUsers ? toBoundCapabilities : []
   const runtimeDirectory = `/run/user/${identity.uid}`
   return [
     ...(request.ownUsers ? ["--unshare-user", "--uid", `${identity.uid}`, "--gid", `${identity.gid}`] : []),
@@ -78,7 +79,7 @@ export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string>
     "--as-pid-1",
     "--cap-drop",
     "ALL",
-    ...(identity.uid === 0 ? rootCapabilities : [toDropCapabilities]).flatMap((name) => ["--cap-add", name]),
+    ...capabilities.flatMap((name) => ["--cap-add", name]),
     "--bind",
     request.root,
     "/",
@@ -118,7 +119,7 @@ export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string>
     "--",
     `${guest.bin}/fim`,
     "guest",
-    ...(identity.uid === 0 ? [] : ["--no-capabilities"]),
+    ...(capabilities.length === 0 ? [] : ["--capabilities", identity.uid === 0 ? "held" : "none"]),
     ...request.directories.flatMap((directory) => ["--directory", directory]),
     "--"
   ]

@@ -3,7 +3,6 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { spawnSync } from "node:child_process"
-import { writeFileSync } from "node:fs"
 import { allowancesOf } from "../../src/sandbox/CallFilter.ts"
 import type { Program } from "../../src/sandbox/FilterProgram.ts"
 import {
@@ -22,7 +21,7 @@ import {
   type SystemCall,
   systemCalls
 } from "../../src/sandbox/SystemCalls.ts"
-import { compileAttacker, compiler, headerNumbers, takes32BitCalls } from "../support/Attacker.ts"
+import { compileAttacker, compiler, headerNumbers, takes32BitCalls, writeFilter } from "../support/Attacker.ts"
 import { answerOf, type Call, disassembly } from "./FilterInterpreter.ts"
 
 const machines = ["x64", "arm64"] as const
@@ -210,13 +209,7 @@ describe.skipIf(compiler.missing !== undefined)("the kernel, asked by a program,
 
   const ask = (program: Program): ReadonlyArray<number> => {
     const path = `${attacker.path}.filter`
-    const bytes = Buffer.alloc(program.length * 8)
-    for (const [index, [code, jumpTrue, jumpFalse, operand]] of program.entries()) {
-      bytes.writeUInt16LE(code, index * 8)
-      bytes.set([jumpTrue, jumpFalse], index * 8 + 2)
-      bytes.writeUInt32LE(operand, index * 8 + 4)
-    }
-    writeFileSync(path, bytes)
+    writeFilter(path, program)
     const input = refusals.map(({ abi, number, rule }) =>
       [abi, number, ...refusedArguments(rule).map((value) => value.toString(16))].join(" ")
     )

@@ -1,7 +1,8 @@
 /** The program that plays the attacker, compiled once for a run of the tests. */
 import { execFileSync, spawnSync } from "node:child_process"
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
+import type { Program } from "../../src/sandbox/FilterProgram.ts"
 import { type Need, program } from "./Needs.ts"
 import { projectRoot } from "./Project.ts"
 
@@ -36,3 +37,14 @@ export const headerNumbers = (header: string, definitions = ""): ReadonlyMap<str
 
 /** Whether this kernel takes calls of 32-bit x86 programs. */
 export const takes32BitCalls = (): boolean => process.arch === "x64" && existsSync("/proc/sys/abi/vsyscall32")
+
+/** Writes a filter as the kernel takes it. */
+export const writeFilter = (path: string, filter: Program): void => {
+  const bytes = Buffer.alloc(filter.length * 8)
+  for (const [index, [code, jumpTrue, jumpFalse, operand]] of filter.entries()) {
+    bytes.writeUInt16LE(code, index * 8)
+    bytes.set([jumpTrue, jumpFalse], index * 8 + 2)
+    bytes.writeUInt32LE(operand, index * 8 + 4)
+  }
+  writeFileSync(path, bytes)
+}

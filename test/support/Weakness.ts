@@ -47,7 +47,7 @@ export const apply = (
   const kept = options
     .filter(([option = ""]) => weakness.without?.includes(option) !== true)
     .map(([option = "", ...words]) => [weakness.writable === true ? option.replace("--ro-", "--") : option, ...words])
-  const words = weakness.powerful === true ? guest.filter((word) => word !== "--no-capabilities") : guest
+  const words = weakness.powerful === true ? guest.map((word) => (word === "none" ? "held" : word)) : guest
   const sandbox = [...program, ...kept.flat(), ...weakness.with ?? [], ...words]
   const started = "echo '{\"exit-code\": 0}' >&3; exec 3>&- 4>&-; "
   const weakened = weakness.instead !== undefined

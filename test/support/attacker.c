@@ -40,15 +40,28 @@ static long call32(long number, long a, long b, long c, long d) {
 #endif
 }
 
-/* Loads the filter from a file, then makes the calls of its input: "ABI NUMBER A B C D"; prints the errno of each. */
-static int calls(const char *path) {
+static int load(const char *path) {
   static struct sock_filter program[4096];
-  int file = open(path, O_RDONLY);
+  int file = open(path, O_RDONLY | O_CLOEXEC);
   ssize_t size = read(file, program, sizeof program);
   if (size <= 0) return 2;
   struct sock_fprog filter = { (unsigned short) (size / 8), program };
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 3;
-  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) return 4;
+  return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0 ? 0 : 4;
+}
+
+/* Goes on as another program behind the filter of a file. */
+static int filtered(const char *path, char **words) {
+  int failed = load(path);
+  if (failed) return failed;
+  execvp(words[0], words);
+  return 127;
+}
+
+/* Loads the filter from a file, then makes the calls of its input: "ABI NUMBER A B C D"; prints the errno of each. */
+static int calls(const char *path) {
+  int failed = load(path);
+  if (failed) return failed;
   char abi[16];
   unsigned long number, a, b, c, d;
   while (scanf("%15s %lu %lx %lx %lx %lx", abi, &number, &a, &b, &c, &d) == 6) {
@@ -219,6 +232,7 @@ static int flood(int count, char **pipes) {
 int main(int count, char **words) {
   const char *attack = count > 1 ? words[1] : "";
   if (strcmp(attack, "calls") == 0) return calls(words[2]);
+  if (strcmp(attack, "filtered") == 0) return filtered(words[2], words + 3);
   if (strcmp(attack, "type") == 0) return type(words[2]);
   if (strcmp(attack, "abstract") == 0) return abstract(words[2]);
   if (strcmp(attack, "namespaces") == 0) return namespaces(words[2]);

@@ -1,6 +1,7 @@
 /** fim-help: texts about every command, and completion for shells. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import { Host } from "../../relocate/Host.ts"
 import { trailingError, usageError } from "./CommandError.ts"
 import { findTopic, type Topic, topics } from "./HelpTopics.ts"
 
@@ -68,10 +69,24 @@ const completion = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
   yield* Console.log(completionScript(shell, program))
 })
 
+const appArmor = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
+  if (words.length > 0) return yield* trailingError("fim-help", words)
+  const { environment } = yield* Host
+  const { appArmorProfile, isPlainPath } = yield* Effect.promise(() => import("./AppArmor.ts"))
+  const directory = environment["FIM_DIR_GLOBAL"]
+  if (directory !== undefined && directory !== "" && !isPlainPath(directory)) {
+    return yield* usageError(`FIM_DIR_GLOBAL is '${directory}', which a profile of AppArmor cannot name`)
+  }
+  yield* Console.log(
+    appArmorProfile(directory === "" || directory?.startsWith("/tmp/fim") === true ? undefined : directory)
+  )
+})
+
 export const help = Effect.fn("fim-help")(function*(args: ReadonlyArray<string>) {
   const [word, ...rest] = args[0] === "--" ? args.slice(1) : args
   if (word === undefined) return yield* Console.error(usageText)
   if (word.toLowerCase() === "completion") return yield* completion(rest)
+  if (word.toLowerCase() === "apparmor") return yield* appArmor(rest)
   const topic = findTopic(word)
   if (topic === undefined) return yield* usageError(`Invalid argument for help command: ${word}`)
   if (rest.length > 0) return yield* trailingError("fim-help", rest)

@@ -59,7 +59,8 @@ const settingTopics: ReadonlyArray<Topic> = [
     summary: "variables of the guest",
     description: [
       "Values are stored as they are written; $NAME, ${NAME} and a leading ~ are replaced with the variables of the host at",
-      "each start. UID, GID, USER, HOME, SHELL and PS1 set the identity in the guest."
+      "each start. UID, GID, USER, HOME, SHELL and PS1 set the identity in the guest. FIM_ALLOW=userns lets programs in it",
+      "make sandboxes themselves, as browsers do, FIM_ALLOW=ptrace lets them look into each other, as debuggers do."
     ],
     operations: [
       { name: "add", words: "<name=value>...", summary: "set these too" },
@@ -191,8 +192,15 @@ const settingTopics: ReadonlyArray<Topic> = [
   {
     name: "help",
     summary: "this help",
-    description: ["Every command also takes --help. completion prints a script for a shell."],
+    description: [
+      "Every command also takes --help. completion prints a script for a shell. apparmor prints a profile for hosts whose",
+      "AppArmor keeps user namespaces to programs that have one; it says itself how to install it."
+    ],
     operations: [{
+      name: "apparmor",
+      words: "",
+      summary: "print a profile for AppArmor"
+    }, {
       name: "completion",
       words: "<bash|zsh|fish> [program]",
       summary: "print a completion script; `program` is the name of the image"
@@ -200,6 +208,7 @@ const settingTopics: ReadonlyArray<Topic> = [
     words: "[topic]",
     examples: [
       { command: "fim-help perms", description: "one command in detail" },
+      { command: "fim-help apparmor", description: "what Ubuntu needs, and the command that installs it" },
       {
         command: "fim-help completion bash app.flatimage > ~/.local/share/bash-completion/completions/app.flatimage",
         description: "complete with the tabulator key"

@@ -1,8 +1,9 @@
 //! The first process of a guest: starts the program, passes signals on to it, reaps, and ends when all have ended.
 //!
-//! `fim guest [--no-capabilities] [--directory DIR]… -- PROGRAM [ARGUMENT]…`
+//! `fim guest [--capabilities held|none] [--directory DIR]… -- PROGRAM [ARGUMENT]…`
 //!
-//! It starts with CAP_SETPCAP, to limit what its programs can ever get to what it holds, or with the option to nothing.
+//! Where it is told of capabilities it starts with CAP_SETPCAP, and limits what its programs can ever get to what it holds,
+//! or to nothing.
 //!
 //! It is process 1 of the sandbox. The kernel shields such a process from signals it has no handler for, so it reads them
 //! and sends them on. What a terminal sends reaches the program by itself.
@@ -39,10 +40,14 @@ const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTE
 const SHIELDED: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 pub fn command(arguments: &[OsString]) -> i32 {
-    let (powerless, mut rest) = match arguments {
-        [option, rest @ ..] if option == "--no-capabilities" => (true, rest),
-        _ => (false, arguments),
+    let (limited, mut rest) = match arguments {
+        [option, kept, rest @ ..] if option == "--capabilities" => (limit(kept == "held"), rest),
+        _ => (Ok(()), arguments),
     };
+    if let Err(error) = limited {
+        eprintln!("E::cannot limit the capabilities of the guest: {error}");
+        return EXIT_CODE;
+    }
     while let [option, directory, after @ ..] = rest {
         if option != "--directory" {
             break;
@@ -57,15 +62,11 @@ pub fn command(arguments: &[OsString]) -> i32 {
         }
     }
     let [separator, program, words @ ..] = rest else {
-        eprintln!("usage: fim guest [--no-capabilities] [--directory DIR]... -- PROGRAM [ARGUMENT]...");
+        eprintln!("usage: fim guest [--capabilities held|none] [--directory DIR]... -- PROGRAM [ARGUMENT]...");
         return EXIT_CODE;
     };
     if separator != "--" {
         eprintln!("fim guest: unknown option '{}'", separator.to_string_lossy());
-        return EXIT_CODE;
-    }
-    if let Err(error) = limit(powerless) {
-        eprintln!("E::cannot limit the capabilities of the guest: {error}");
         return EXIT_CODE;
     }
     sys::close_all_on_exec(3);
@@ -92,10 +93,11 @@ pub fn command(arguments: &[OsString]) -> i32 {
     }
 }
 
-/// Whatever the guest starts gets nothing that this process does not hold, and nothing at all if it is to be powerless.
-fn limit(powerless: bool) -> std::io::Result<()> {
-    sys::bound_capabilities(!powerless)?;
-    if powerless { sys::drop_capabilities() } else { Ok(()) }
+/// Whatever the guest starts gets nothing that this process does not hold, and this process holds nothing any more unless
+/// it keeps what it has.
+fn limit(keeps_held: bool) -> std::io::Result<()> {
+    sys::bound_capabilities(keeps_held)?;
+    if keeps_held { Ok(()) } else { sys::drop_capabilities() }
 }
 
 fn start(program: &OsStr, words: &[OsString]) -> Result<i32, i32> {

@@ -1,0 +1,52 @@
+/** Why a host does not let an ordinary user make namespaces, and what can be done about it. Loaded only when that happened. */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+
+/** What a host says of itself; `undefined` where it has no such file. */
+export interface NamespaceFacts {
+  /** `kernel.apparmor_restrict_unprivileged_userns`, on Ubuntu since 23.10. */
+  readonly restrictedByAppArmor: string | undefined
+  /** `kernel.unprivileged_userns_clone`, on Debian and its descendants. */
+  readonly clone: string | undefined
+  /** `user.max_user_namespaces`. */
+  readonly most: string | undefined
+  /** `/proc/self/status`. */
+  readonly status: string | undefined
+}
+
+/** Sentences for a refusal, without a full stop. In: the facts, and what the kernel said. */
+export const refusalOf = (facts: NamespaceFacts, said: string): string => {
+  const [restricted, clone, most] = [facts.restrictedByAppArmor, facts.clone, facts.most].map((text) => text?.trim())
+  if (most === "0") {
+    return "this host allows no user namespaces, which the sandbox is made of: 'user.max_user_namespaces' is 0;"
+      + " root can set it to more, or start the image"
+  }
+  if (clone === "0") {
+    return "this host keeps user namespaces, which the sandbox is made of, to root: 'kernel.unprivileged_userns_clone' is 0;"
+      + " root can allow them with 'sysctl -w kernel.unprivileged_userns_clone=1', or start the image"
+  }
+  if (restricted === "1") {
+    return "this host's AppArmor keeps user namespaces, which the sandbox is made of, to programs that have a profile;"
+      + " 'fim-help apparmor' says how to give it one"
+  }
+  if (/^Seccomp:\s*2$/m.test(facts.status ?? "")) {
+    return "a filter of system calls around us forbids user namespaces, which the sandbox is made of:"
+      + " start the image outside of this container, or allow it to make them"
+  }
+  return said
+}
+
+/** Looks at the host, and gives what is to be said in place of `said`, the janitor's words, if they are about namespaces. */
+export const explain = (fs: FileSystem.FileSystem, said: string): Effect.Effect<string> => {
+  if (!said.includes("namespace")) return Effect.succeed(said)
+  const read = (path: string) => Effect.orElseSucceed(fs.readFileString(path), () => undefined)
+  return Effect.map(
+    Effect.all({
+      restrictedByAppArmor: read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+      clone: read("/proc/sys/kernel/unprivileged_userns_clone"),
+      most: read("/proc/sys/user/max_user_namespaces"),
+      status: read("/proc/self/status")
+    }),
+    (facts) => refusalOf(facts, said)
+  )
+}
