@@ -1,6 +1,5 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { Overlay } from "../image/Settings.ts"
@@ -45,7 +44,7 @@ export class FilesystemController extends Context.Service<FilesystemController, 
   static readonly layer: Layer.Layer<
     FilesystemController,
     MountError,
-    FileSystem.FileSystem | Host | Relocate | Snapshot | LayerStack | Janitor
+    Host | Relocate | Snapshot | LayerStack | Janitor
   > = Layer.effect(FilesystemController, Effect.suspend(() => make()))
 }
 
@@ -64,7 +63,6 @@ const reportUnpacked = Effect.fnUntraced(function*(unpacked: Unpacked) {
 })
 
 const make = Effect.fnUntraced(function*() {
-  const fs = yield* FileSystem.FileSystem
   const host = yield* Host
   const relocate = yield* Relocate
   const janitor = yield* Janitor
@@ -93,12 +91,7 @@ const make = Effect.fnUntraced(function*() {
   // which is faster than to take them down one by one: the kernel waits for all processors at each.
   const [opened, { unpacked }, first] = yield* Effect.all([
     janitor.open({ instance, pid: host.pid, data, stack: `${asked} ${identity}` }).pipe(
-      Effect.catch(({ message }) =>
-        Effect.promise(() => import("./NamespaceRefusal.ts")).pipe(
-          Effect.flatMap(({ explain }) => explain(fs, message)),
-          Effect.flatMap((detail) => new MountError({ reason: "Namespace", detail }))
-        )
-      )
+      Effect.mapError(failing("Namespace"))
     ),
     mountLayersFor(asked),
     Effect.result(mountAs(asked))

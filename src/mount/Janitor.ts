@@ -169,16 +169,36 @@ const make = Effect.fnUntraced(function*() {
       Effect.mapError(() => gone(operation, `the janitor gave an answer to '${operation}' that makes no sense`))
     )
   })
+  const opened = yield* Deferred.make<typeof Opened.Type, JanitorError>()
+  const open = Effect.fnUntraced(function*(options: object) {
+    const answer = ask("open", options, Opened).pipe(
+      Effect.catch((error) =>
+        Effect.promise(() => import("./NamespaceRefusal.ts")).pipe(
+          Effect.flatMap(({ explain }) => explain(fs, error.detail)),
+          Effect.flatMap((detail) => new JanitorError({ reason: error.reason, operation: error.operation, detail }))
+        )
+      )
+    )
+    yield* Deferred.complete(opened, answer)
+    return yield* Deferred.await(opened)
+  })
+  // A janitor that cannot open ends. What was asked in the same breath then fails for the same reason, whichever is first.
+  const prepare = <A>(operation: string, body: object, answer: Schema.Codec<A, unknown>) =>
+    Effect.catch(
+      ask(operation, body, answer),
+      (error) =>
+        error.reason === "Gone" ? Effect.andThen(Deferred.await(opened), Effect.fail(error)) : Effect.fail(error)
+    )
   return Janitor.of({
-    open: Effect.fn("Janitor.open")((options) => ask("open", options, Opened)),
+    open: Effect.fn("Janitor.open")(open),
     mountLayers: Effect.fn("Janitor.mountLayers")((layers, { cacheBytes, deletionNotes, trees }) =>
-      ask("mount-layers", { layers, cache_bytes: cacheBytes, deletion_notes: deletionNotes, trees }, Mounted)
+      prepare("mount-layers", { layers, cache_bytes: cacheBytes, deletion_notes: deletionNotes, trees }, Mounted)
     ),
-    mountOverlay: Effect.fn("Janitor.mountOverlay")((layers) => ask("mount-overlay", { layers }, Done)),
+    mountOverlay: Effect.fn("Janitor.mountOverlay")((layers) => prepare("mount-overlay", { layers }, Done)),
     serveOverlay: Effect.fn("Janitor.serveOverlay")((argv) =>
-      ask("serve-overlay", { argv: argv.map((word) => toByteString(Buffer.from(word))) }, Done)
+      prepare("serve-overlay", { argv: argv.map((word) => toByteString(Buffer.from(word))) }, Done)
     ),
-    makeFifos: Effect.fn("Janitor.makeFifos")((paths) => ask("make-fifos", { paths }, Done)),
+    makeFifos: Effect.fn("Janitor.makeFifos")((paths) => prepare("make-fifos", { paths }, Done)),
     readRoot: Effect.fn("Janitor.readRoot")(function*(path, limit) {
       const { content } = yield* ask("read-root", { path, limit }, Content)
       return content === null ? undefined : fromByteString(content)

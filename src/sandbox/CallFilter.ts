@@ -16,7 +16,14 @@ const allowable = ["ptrace", "userns"] as const satisfies ReadonlyArray<Allowanc
  * Permissions that are about a socket of the host. Families of sockets cannot be told apart in calls of 32-bit x86
  * programs, so without one of these such programs get no socket at all.
  */
-const aboutSockets: ReadonlyArray<Permission> = ["audio", "dbus_system", "dbus_user", "network", "wayland", "xorg"]
+const aboutSockets: ReadonlySet<Permission> = new Set([
+  "audio",
+  "dbus_system",
+  "dbus_user",
+  "network",
+  "wayland",
+  "xorg"
+])
 
 /**
  * What is allowed beyond what every guest may do. In: the value of `FIM_ALLOW`, names with commas between them, and the
@@ -26,7 +33,7 @@ export const allowancesOf = (
   words: string,
   permissions: ReadonlyArray<Permission>
 ): Result.Result<ReadonlySet<Allowance>, string> => {
-  const allowed = new Set<Allowance>(permissions.some((name) => aboutSockets.includes(name)) ? ["sockets"] : [])
+  const allowed = new Set<Allowance>(permissions.some((name) => aboutSockets.has(name)) ? ["sockets"] : [])
   for (const word of words.split(",")) {
     if (word === "") continue
     const known = allowable.find((name) => name === word)

@@ -9,7 +9,7 @@ export type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: n
 export type Program = ReadonlyArray<Instruction>
 
 /** Operations, from the kernel's `<linux/bpf_common.h>`. */
-export const operations = {
+const operations = {
   load: 0x20,
   jump: 0x05,
   jumpEqual: 0x15,

@@ -126,11 +126,10 @@ export const prepared = (user: User): Effect.Effect<Attack> => {
   const scope = Effect.runSync(Scope.make())
   let made: Attack | undefined
   if (attacks(user).some(({ missing }) => missing !== undefined)) return Effect.die("nothing was prepared")
-  beforeAll(() =>
-    Effect.runPromise(attack(user).pipe(Scope.provide(scope))).then((value) => {
-      made = value
-    })
-  )
+  const make = Effect.map(attack(user), (value) => {
+    made = value
+  })
+  beforeAll(() => Effect.runPromise(Scope.provide(make, scope)))
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
   return Effect.suspend(() => (made === undefined ? Effect.die("nothing was prepared") : Effect.succeed(made)))
 }

@@ -46,9 +46,10 @@ export const apply = (
   const { guest, options, program } = parse(argv)
   const kept = options
     .filter(([option = ""]) => weakness.without?.includes(option) !== true)
-    .map(([option = "", ...words]) => [weakness.writable === true ? option.replace("--ro-", "--") : option, ...words])
+    .flat()
+    .map((word) => (weakness.writable === true && word.startsWith("--ro-bind") ? word.replace("--ro-", "--") : word))
   const words = weakness.powerful === true ? guest.map((word) => (word === "none" ? "held" : word)) : guest
-  const sandbox = [...program, ...kept.flat(), ...weakness.with ?? [], ...words]
+  const sandbox = [...program, ...kept, ...weakness.with ?? [], ...words]
   const started = "echo '{\"exit-code\": 0}' >&3; exec 3>&- 4>&-; "
   const weakened = weakness.instead !== undefined
     ? [

@@ -4,11 +4,14 @@
  */
 
 /** Where the launcher puts the programs of images, for all users; see `docs/directories.md`. */
-const applications = "/tmp/{fim,fim-[0-9]*}/app/*"
+const applications = "/tmp/{fim,fim-[0-9]*}"
+const isUsual = (directory: string): boolean => /^\/tmp\/fim(?:-\d+)?$/.test(directory)
 
 /** The profile, and how to install it. In: the caller's global directory if it is another. */
 export const appArmorProfile = (globalDirectory: string | undefined): string => {
-  const roots = globalDirectory === undefined ? applications : `{${applications},${globalDirectory}/app/*}`
+  const other = globalDirectory === undefined || isUsual(globalDirectory) ? undefined : globalDirectory
+  // A path in a profile has to begin with a slash.
+  const roots = other === undefined ? applications : `/{${applications.slice(1)},${other.replace(/^\/+/, "")}}`
   const install = "sh -c 'cat > /etc/apparmor.d/flatimage && apparmor_parser -r /etc/apparmor.d/flatimage'"
   return [
     "# Lets flatimage make user namespaces, which its sandbox is made of. To install it, one of:",
@@ -17,7 +20,7 @@ export const appArmorProfile = (globalDirectory: string | undefined): string => 
     "abi <abi/4.0>,",
     "include <tunables/global>",
     "",
-    `profile flatimage ${roots}/{bin/fim,lib/ld-linux-*.so.*} flags=(unconfined) {`,
+    `profile flatimage ${roots}/app/*/{bin/fim,lib/ld-linux-*.so.*} flags=(unconfined) {`,
     "  userns,",
     "",
     "  include if exists <local/flatimage>",

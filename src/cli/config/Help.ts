@@ -77,9 +77,7 @@ const appArmor = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
   if (directory !== undefined && directory !== "" && !isPlainPath(directory)) {
     return yield* usageError(`FIM_DIR_GLOBAL is '${directory}', which a profile of AppArmor cannot name`)
   }
-  yield* Console.log(
-    appArmorProfile(directory === "" || directory?.startsWith("/tmp/fim") === true ? undefined : directory)
-  )
+  yield* Console.log(appArmorProfile(directory === "" ? undefined : directory))
 })
 
 export const help = Effect.fn("fim-help")(function*(args: ReadonlyArray<string>) {

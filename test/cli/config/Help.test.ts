@@ -46,6 +46,36 @@ describe("fim-help", () => {
   })
 })
 
+const profileOf = (directory?: string) =>
+  run(newImage(), ["fim-help", "AppArmor"], directory === undefined ? {} : { FIM_DIR_GLOBAL: directory })
+
+describe("fim-help apparmor", () => {
+  it.effect("prints a profile for where programs of images lie, and the command that installs it", () =>
+    Effect.gen(function*() {
+      const { code, stderr, stdout } = yield* profileOf()
+      assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: [] })
+      assert.include(
+        stdout,
+        "\nprofile flatimage /tmp/{fim,fim-[0-9]*}/app/*/{bin/fim,lib/ld-linux-*.so.*} flags=(unconfined) {\n"
+      )
+      assert.match(stdout, /^ {2}userns,$/m)
+      assert.match(stdout, /^# .*app fim-help apparmor \| sudo sh -c '.*apparmor_parser -r/m)
+      for (const usual of ["/tmp/fim", "/tmp/fim-1000", ""]) {
+        assert.strictEqual((yield* profileOf(usual)).stdout, stdout)
+      }
+      assert.include((yield* profileOf("/opt/images")).stdout, " /{tmp/{fim,fim-[0-9]*},opt/images}/app/*/{bin")
+    }))
+
+  it.effect.each(["/a b", "/x\n}", "/{a,b}", "/a*", "relative", "/\"x"])(
+    "refuses the directory %j",
+    (directory) =>
+      Effect.gen(function*() {
+        const { code, stdout } = yield* profileOf(directory)
+        assert.deepStrictEqual({ code, stdout }, { code: 125, stdout: "" })
+      })
+  )
+})
+
 describe("completion", () => {
   it.effect.each(["bash", "zsh", "fish"])(
     "for %s names every command and operation",

@@ -26,6 +26,9 @@ const openProcesses = {
   unfiltered: true
 } as const
 
+/** Capabilities of the guest: the twelve of its root, and none of anybody else. */
+const held = (uid: number): string => (uid === 0 ? "00000000a00405fb" : "0000000000000000")
+
 describe.each(users)("as $name, the guest cannot", (user) => {
   const needs = attacks(user)
   const attack = prepared(user)
@@ -118,7 +121,6 @@ describe.each(users)("as $name, the guest cannot", (user) => {
         assert.match(yield* weak({ instead: kept }, [setuidAttacker, "user"]), /^61234 61234$/m)
       }
       assert.match(yield* sound([setuidAttacker, "user"]), new RegExp(`^${user.uid} ${user.uid}$`, "m"))
-      const held = (uid: number) => (uid === 0 ? "00000000a00405fb" : "0000000000000000")
       for (const root of [false, true]) {
         const status = yield* sound(["grep", "-E", "^(NoNewPrivs|Cap(Prm|Eff|Bnd)):", "/proc/self/status"], { root })
         const capabilities = held(root ? 0 : user.uid)

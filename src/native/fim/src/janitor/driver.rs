@@ -81,7 +81,11 @@ impl Layers {
                 let code = match detach(log, &theirs).and_then(|socket| answer_requests(socket.as_fd())) {
                     Ok(()) => 0,
                     Err(failure) => {
-                        eprintln!("E::{failure}");
+                        // There may be nobody to serve any more, and then no directory for the log either.
+                        let is_abandoned = sys::poll([(theirs.as_raw_fd(), 0)], 0).is_ok_and(|[closed]| closed);
+                        if !is_abandoned {
+                            eprintln!("E::{failure}");
+                        }
                         crate::failure::EXIT_CODE
                     }
                 };
