@@ -65,6 +65,20 @@ describe.each(users)("as $name, in a terminal", (user) => {
       yield* app.isClean
     }))
 
+  scenario("^C reaches a program that has none of the terminal", needs, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      const script = "trap 'echo caught; exit 33' INT; echo ready; while :; do sleep 0.05; done"
+      // What passes on its output stays in the background, where ^C does not go.
+      const command = `mkfifo out; cat out & "$app" fim-exec sh -c ${quoted([script])} < /dev/null > out 2>&1`
+      const terminal = yield* openTerminal(app, `trap : INT; ${command}; code=$?; wait; exit $code`)
+      yield* terminal.shows(/ready/)
+      yield* terminal.write(keys.interrupt)
+      yield* terminal.shows(/caught/)
+      assert.strictEqual((yield* terminal.outcome).code, 33)
+      yield* app.isClean
+    }))
+
   scenario("^\\ ends the program with 131", needs, () =>
     Effect.gen(function*() {
       const app = yield* place(user)
