@@ -26,8 +26,8 @@ export class MountError extends Schema.TaggedError<MountError>()("MountError", {
 const cacheBytes = 64 * 1024 * 1024
 
 /**
- * The merged root: layers below, the data directory's `data` on top, mounted one after the other in the janitor's
- * namespace and taken down in reverse.
+ * The merged root: layers below, the data directory's `data` on top, and above both, if it is asked for, a file system in
+ * which names ignore case; mounted one after the other in the janitor's namespace and taken down in reverse.
  */
 export class FilesystemController extends Context.Service<FilesystemController, {
   /** Where the merged root is, in the janitor's namespace. */
@@ -70,29 +70,31 @@ const make = Effect.fnUntraced(function*() {
   const { data, identity, layers } = yield* LayerStack
   const { casefold, overlay: asked, warning } = runFilesystem(yield* Snapshot, host.environment)
   if (warning !== undefined) yield* Effect.logWarning(warning)
-  if (casefold) yield* Effect.logWarning("names of files do not ignore case in this version: casefold has no effect")
   yield* Effect.logDebug("Phase: mount")
   const mountAs = (type: Overlay, others = true) =>
-    type === "bwrap" ? janitor.mountOverlay(layers.length) : janitor.serveOverlay(Overlays.serverArguments({
-      type,
-      loader: relocate.loader,
-      lib: relocate.directories.lib,
-      bin: relocate.directories.bin,
-      layers: layers.length,
-      instance: basename(instance),
-      others
-    }))
+    type === "bwrap" ? janitor.mountOverlay(layers.length) : janitor.serveOverlay(
+      Overlays.serverArguments({
+        type,
+        loader: relocate.loader,
+        lib: relocate.directories.lib,
+        bin: relocate.directories.bin,
+        layers: layers.length,
+        instance: basename(instance),
+        others
+      }),
+      casefold
+    )
   const trees = treeCandidates(host, relocate.directories)
   const mountLayersFor = (type: Overlay) =>
     janitor.mountLayers(layers, { cacheBytes, deletionNotes: type === "unionfs", trees }).pipe(
       Effect.mapError(failing("Layers"))
     )
+  // Instances that see names differently cannot share an overlay.
+  const stack = [asked, ...(casefold ? ["casefold"] : []), identity].join(" ")
   // Asked in one breath, and carried out in this order. The janitor's namespace owns the mounts and its end releases them,
   // which is faster than to take them down one by one: the kernel waits for all processors at each.
   const [opened, { unpacked }, first] = yield* Effect.all([
-    janitor.open({ instance, pid: host.pid, data, stack: `${asked} ${identity}` }).pipe(
-      Effect.mapError(failing("Namespace"))
-    ),
+    janitor.open({ instance, pid: host.pid, data, stack }).pipe(Effect.mapError(failing("Namespace"))),
     mountLayersFor(asked),
     Effect.result(mountAs(asked))
   ], { concurrency: "unbounded" })
@@ -122,6 +124,7 @@ const make = Effect.fnUntraced(function*() {
     mounted = yield* Effect.result(mountAs(overlay, outside === null))
   }
   yield* Effect.logDebug(`Overlay type: ${Overlays.logNames[overlay]}`)
+  if (casefold) yield* Effect.logDebug("Names of files ignore case")
   return FilesystemController.of({
     root: `${instance}/mount`,
     data,

@@ -83,8 +83,11 @@ export class Janitor extends Context.Service<Janitor, {
   }) => Effect.Effect<typeof Mounted.Type, JanitorError>
   /** Mounts the kernel's overlay of that many layers and the data directory on `mount`. */
   readonly mountOverlay: (layers: number) => Effect.Effect<void, JanitorError>
-  /** The same by a program that serves the overlay through FUSE. Other instances cannot share it. */
-  readonly serveOverlay: (argv: ReadonlyArray<string>) => Effect.Effect<void, JanitorError>
+  /**
+   * The same by a program that serves the overlay through FUSE. Other instances cannot share it. With `casefold`, names in it
+   * ignore case.
+   */
+  readonly serveOverlay: (argv: ReadonlyArray<string>, casefold: boolean) => Effect.Effect<void, JanitorError>
   /** Makes FIFOs with mode 0600. */
   readonly makeFifos: (paths: ReadonlyArray<string>) => Effect.Effect<void, JanitorError>
   /** At most `limit` bytes of a regular file of the merged root; links in it cannot lead out of it. */
@@ -195,8 +198,8 @@ const make = Effect.fnUntraced(function*() {
       prepare("mount-layers", { layers, cache_bytes: cacheBytes, deletion_notes: deletionNotes, trees }, Mounted)
     ),
     mountOverlay: Effect.fn("Janitor.mountOverlay")((layers) => prepare("mount-overlay", { layers }, Done)),
-    serveOverlay: Effect.fn("Janitor.serveOverlay")((argv) =>
-      prepare("serve-overlay", { argv: argv.map((word) => toByteString(Buffer.from(word))) }, Done)
+    serveOverlay: Effect.fn("Janitor.serveOverlay")((argv, casefold) =>
+      prepare("serve-overlay", { argv: argv.map((word) => toByteString(Buffer.from(word))), casefold }, Done)
     ),
     makeFifos: Effect.fn("Janitor.makeFifos")((paths) => prepare("make-fifos", { paths }, Done)),
     readRoot: Effect.fn("Janitor.readRoot")(function*(path, limit) {

@@ -130,7 +130,7 @@ const settingTopics: ReadonlyArray<Topic> = [
     summary: "whether names of files ignore case",
     description: [
       "For programs that come from Windows. FIM_CASEFOLD=1 switches it on for one run.",
-      "This version stores it and uses the overlay unionfs, but does not ignore case yet."
+      "Names keep the case they were made with. Not with the overlay bwrap: unionfs takes its place."
     ],
     operations: [
       { name: "on", words: "", summary: "ignore case" },

@@ -7,11 +7,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// How a layer is mounted. It is always read-only, and the kernel always checks permissions by mode and owner.
+/// How a file system is mounted; unless said otherwise as a layer. The kernel always checks permissions by mode and owner.
 #[derive(Clone, Debug)]
 pub struct MountOptions {
-    /// What `/proc/mounts` shows as the source.
+    /// What `/proc/mounts` shows as the source, and behind `fuse.` as the type.
     pub source: String,
+    /// Whether it cannot be written to. A layer never can.
+    pub read_only: bool,
     /// Whether users other than the one who mounts may look at it. An overlay needs that if others use the overlay.
     pub allow_other: bool,
     /// Whether set-user-id bits and file capabilities count when a program is started from this very mount.
@@ -24,6 +26,7 @@ impl Default for MountOptions {
     fn default() -> Self {
         Self {
             source: "dwarfs".into(),
+            read_only: true,
             allow_other: true,
             setuid: false,
             devices: false,
@@ -47,13 +50,17 @@ pub fn mount(target: &Path, options: &MountOptions) -> io::Result<OwnedFd> {
     if options.allow_other {
         data.push_str(",allow_other");
     }
-    let mut flags = libc::MS_RDONLY | libc::MS_NOATIME;
+    let mut flags = libc::MS_NOATIME;
+    if options.read_only {
+        flags |= libc::MS_RDONLY;
+    }
     if !options.setuid {
         flags |= libc::MS_NOSUID;
     }
     if !options.devices {
         flags |= libc::MS_NODEV;
     }
+    let kind = CString::new(format!("fuse.{}", options.source))?;
     let source = CString::new(options.source.as_str())?;
     let target = CString::new(target.as_os_str().as_bytes())?;
     let data = CString::new(data)?;
@@ -62,7 +69,7 @@ pub fn mount(target: &Path, options: &MountOptions) -> io::Result<OwnedFd> {
         libc::mount(
             source.as_ptr(),
             target.as_ptr(),
-            c"fuse.dwarfs".as_ptr(),
+            kind.as_ptr(),
             flags,
             data.as_ptr().cast(),
         )

@@ -181,7 +181,8 @@ fn detach(log: &Path, socket: &OwnedFd) -> Result<OwnedFd> {
         .open("/dev/null")
         .context(failed)?;
     let log = OpenOptions::new().append(true).create(true).open(log).context(failed)?;
-    sys::become_session([null.as_fd(), null.as_fd(), log.as_fd()], socket.as_fd()).context(failed)
+    let [socket] = sys::become_session([null.as_fd(), null.as_fd(), log.as_fd()], [socket.as_fd()]).context(failed)?;
+    Ok(socket)
 }
 
 fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {

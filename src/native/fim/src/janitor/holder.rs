@@ -2,6 +2,7 @@
 //! down every mount and every process inside, whatever state they are in.
 
 use super::cache::{self, TreeCache};
+use super::casefold;
 use super::driver::{DRIVER_LOG, Layers};
 use super::outside::{self, Outside};
 use super::overlay;
@@ -39,8 +40,8 @@ pub struct Holder<'a> {
     pub outside: Option<Outside>,
     /// Our pid as processes outside see it; our own `/proc` shows only the inside.
     pub outside_pid: i32,
-    /// The process that serves the overlay, where it is not the kernel.
-    pub overlay_server: Option<i32>,
+    /// The processes that serve the overlay and what is above it, where it is not the kernel.
+    pub servers: Vec<i32>,
     /// The trees of layers that are unpacked, and what keeps others from removing them.
     pub trees: Vec<PathBuf>,
     pub tree_locks: Vec<File>,
@@ -144,7 +145,7 @@ impl Holder<'_> {
                 running.program.announced();
             }
             while let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) {
-                if self.overlay_server == Some(pid) {
+                if self.servers.contains(&pid) {
                     fail!("the overlay's file system has ended")
                 }
                 if let Some(ended) = running.take_if(|running| running.program.child == pid) {
@@ -205,8 +206,8 @@ impl Holder<'_> {
                 let result = self.mount_overlay(layers);
                 answer(&mut self.replies, id, done(result))
             }
-            Operation::ServeOverlay { argv } => {
-                let result = self.serve_overlay(&argv);
+            Operation::ServeOverlay { argv, casefold } => {
+                let result = self.serve_overlay(&argv, casefold);
                 answer(&mut self.replies, id, done(result))
             }
             Operation::MakeFifos { paths } => {
@@ -324,10 +325,15 @@ impl Holder<'_> {
         self.settle(true)
     }
 
-    fn serve_overlay(&mut self, argv: &[String]) -> Result<()> {
+    fn serve_overlay(&mut self, argv: &[String], ignore_case: bool) -> Result<()> {
         self.prepare_overlay()?;
         let log = self.open.instance.join("logs/fuse/overlay.log");
-        self.overlay_server = Some(overlay::serve(argv, Path::new(MERGED), &log)?);
+        self.servers.push(overlay::serve(argv, Path::new(MERGED), &log)?);
+        if ignore_case {
+            let log = self.open.instance.join("logs/fuse/casefold.log");
+            let server = casefold::serve(Path::new(MERGED), Path::new("data/data"), &log)?;
+            self.servers.push(server);
+        }
         self.settle(false)
     }
 

@@ -5,6 +5,7 @@
 //! layers. Each end is noticed by the closing of a descriptor, never by looking again and again.
 
 mod cache;
+mod casefold;
 mod driver;
 mod extract;
 mod holder;
@@ -149,7 +150,7 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
                     own_users,
                     outside,
                     outside_pid,
-                    overlay_server: None,
+                    servers: Vec::new(),
                     trees: Vec::new(),
                     tree_locks: Vec::new(),
                     replies,

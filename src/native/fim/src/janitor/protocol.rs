@@ -34,8 +34,9 @@ pub enum Operation {
     /// Mounts the kernel's overlay of the first `layers` layers and the data directory on `mount` of the instance.
     MountOverlay { layers: usize },
     /// The same by a program that serves it through FUSE in the foreground. It is started in the directory of the instance,
-    /// where the data directory is bound to `data`, and ends with the instance; so its overlay cannot be shared.
-    ServeOverlay { argv: Vec<String> },
+    /// where the data directory is bound to `data`, and ends with the instance; so its overlay cannot be shared. With
+    /// `casefold`, names in it ignore case.
+    ServeOverlay { argv: Vec<String>, casefold: bool },
     /// Makes FIFOs, relative to the instance, with mode 0600.
     MakeFifos { paths: Vec<PathBuf> },
     /// Reads a regular file of the merged root, at most `limit` bytes.

@@ -93,20 +93,29 @@ pub fn do_not_block(descriptor: &OwnedFd) -> Result<()> {
     check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) }.into()).map(drop)
 }
 
-/// Starts a session of its own and leaves no descriptor open but 0, 1, 2, set to the three given, and `kept`, which is
-/// returned under its new number, 3.
-pub fn become_session(standard: [BorrowedFd<'_>; 3], kept: BorrowedFd<'_>) -> Result<OwnedFd> {
-    // SAFETY: setsid takes nothing. Every descriptor that is closed belongs to a copy of the parent's state that this
-    // process does not use again: it is called right after `clone`.
+/// Starts a session of its own and leaves no descriptor open but 0, 1, 2, set to the three given, and those of `kept`, which
+/// are returned under their new numbers, from 3 on.
+pub fn become_session<const N: usize>(
+    standard: [BorrowedFd<'_>; 3],
+    kept: [BorrowedFd<'_>; N],
+) -> Result<[OwnedFd; N]> {
+    // Above all places that are taken here, so that none is overwritten before it is placed itself.
+    let above = 3 + N as RawFd;
+    // SAFETY: setsid takes nothing. Every descriptor that is closed or replaced belongs to a copy of the parent's state that
+    // this process does not use again: it is called right after `clone`. Each number is given out once.
     unsafe {
         check(libc::setsid().into())?;
+        let mut copies = [0; N];
+        for (copy, descriptor) in copies.iter_mut().zip(kept) {
+            *copy = check(libc::fcntl(descriptor.as_raw_fd(), libc::F_DUPFD_CLOEXEC, above).into())? as RawFd;
+        }
         for (number, descriptor) in standard.into_iter().enumerate() {
             check(libc::dup2(descriptor.as_raw_fd(), number as RawFd).into())?;
         }
-        if kept.as_raw_fd() != 3 {
-            check(libc::dup2(kept.as_raw_fd(), 3).into())?;
+        for (number, copy) in (3..).zip(copies) {
+            check(libc::dup2(copy, number).into())?;
         }
-        libc::syscall(libc::SYS_close_range, 4, u32::MAX, 0);
-        Ok(OwnedFd::from_raw_fd(3))
+        libc::syscall(libc::SYS_close_range, above, u32::MAX, 0);
+        Ok(std::array::from_fn(|index| OwnedFd::from_raw_fd(3 + index as RawFd)))
     }
 }
