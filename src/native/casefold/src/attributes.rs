@@ -16,6 +16,9 @@ use crate::entries::Casefold;
 use crate::inodes::kind_of;
 use crate::node::Node;
 
+/// The kernel allows no larger extended attribute, and no longer list of them.
+const LARGEST_ATTRIBUTE: u32 = 1 << 16;
+
 /// What to change; all that is absent stays.
 pub(crate) struct Changes {
     pub mode: Option<u32>,
@@ -134,13 +137,27 @@ impl Casefold {
     /// An extended attribute of at most `size` bytes, or its size alone if that is 0.
     pub(crate) fn attribute(&self, node: &Arc<Node>, name: &OsStr, size: u32) -> io::Result<(usize, Vec<u8>)> {
         let pinned = self.lower.pin(node)?;
-        sized(size, |buffer| Ok(rustix::fs::getxattr(path_of(&pinned), name, buffer)?))
+        let path = path_of(&pinned);
+        if size == 0 {
+            return Ok((rustix::fs::getxattr_query(path, name)?, Vec::new()));
+        }
+        let mut value = vec![0; size.min(LARGEST_ATTRIBUTE) as usize];
+        let count = rustix::fs::getxattr(path, name, &mut *value)?;
+        value.truncate(count);
+        Ok((count, value))
     }
 
     /// The names of all extended attributes, each ended by a zero byte, likewise.
     pub(crate) fn attribute_names(&self, node: &Arc<Node>, size: u32) -> io::Result<(usize, Vec<u8>)> {
         let pinned = self.lower.pin(node)?;
-        sized(size, |buffer| Ok(rustix::fs::listxattr(path_of(&pinned), buffer)?))
+        let path = path_of(&pinned);
+        if size == 0 {
+            return Ok((rustix::fs::listxattr_query(path)?, Vec::new()));
+        }
+        let mut names = vec![0; size.min(LARGEST_ATTRIBUTE) as usize];
+        let count = rustix::fs::listxattr(path, &mut *names)?;
+        names.truncate(count);
+        Ok((count, names))
     }
 
     pub(crate) fn set_attribute(&self, node: &Arc<Node>, name: &OsStr, value: &[u8], flags: i32) -> io::Result<()> {
@@ -153,12 +170,4 @@ impl Casefold {
         let pinned = self.lower.pin(node)?;
         Ok(rustix::fs::removexattr(path_of(&pinned), name)?)
     }
-}
-
-fn sized(size: u32, read: impl Fn(&mut [u8]) -> io::Result<usize>) -> io::Result<(usize, Vec<u8>)> {
-    // The kernel allows 64 KiB.
-    let mut buffer = vec![0; (size as usize).min(1 << 16)];
-    let count = read(&mut buffer)?;
-    buffer.truncate(count);
-    Ok((count, buffer))
 }
