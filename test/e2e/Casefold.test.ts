@@ -15,75 +15,88 @@ mkdir -p "/opt/C/Program Files/App"
 echo one > "/opt/c/PROGRAM FILES/app/Data.txt"
 cat "/OPT/C/program files/APP/dATA.TXT"
 mkdir "/opt/C/PROGRAM files" 2> /dev/null || echo refused
-mv "/opt/C/Program Files" "/opt/C/program files"
+mv -T "/opt/C/Program Files" "/opt/C/program files"
 mv "/opt/C/program files/App/Data.txt" "/opt/C/program files/App/DATA.txt"
 ls /opt/C "/opt/C/PROGRAM FILES/APP"`
 
 const changed = "one\nrefused\n/opt/C:\nprogram files\n\n/opt/C/PROGRAM FILES/APP:\nDATA.txt\n"
 
 describe.each(users)("as $name, with casefold", (user) => {
-  scenario("names ignore case and are kept as they were made, over a restart too", images, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user, { copy: true })
-      yield* app.run(["fim-casefold", "on"])
-      const first = yield* app.run(["fim-root", "sh", "-c", change])
-      const fallback = "W::casefold cannot be used with bwrap overlayfs, falling back to unionfs\n"
-      assert.deepStrictEqual([first.code, first.stdout, first.stderr], [0, changed, fallback])
-      yield* app.isClean
-      assert.strictEqual(readFileSync(`${app.data}/data/opt/C/program files/App/DATA.txt`, "utf8"), "one\n")
-      const second = yield* app.run([
-        "fim-root",
-        "sh",
-        "-c",
-        "cat \"/opt/c/Program Files/APP/data.TXT\"; rm \"/OPT/c/PROGRAM FILES/app/data.txt\"; ls /opt/C/*/App"
-      ], { environment: { FIM_OVERLAY: "unionfs" } })
-      assert.deepStrictEqual([second.code, second.stdout, second.stderr], [0, "one\n", ""])
-      assert.deepStrictEqual(readdirSync(`${app.data}/data/opt/C/program files/App`), [])
-      yield* app.isClean
-    }))
+  scenario(
+    "names ignore case and are kept as they were made, over a restart too",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        yield* app.run(["fim-casefold", "on"])
+        const first = yield* app.run(["fim-root", "sh", "-c", change])
+        const fallback = "W::casefold cannot be used with bwrap overlayfs, falling back to unionfs\n"
+        assert.deepStrictEqual([first.code, first.stdout, first.stderr], [0, changed, fallback])
+        yield* app.isClean
+        assert.strictEqual(readFileSync(`${app.data}/data/opt/C/program files/App/DATA.txt`, "utf8"), "one\n")
+        const second = yield* app.run([
+          "fim-root",
+          "sh",
+          "-c",
+          "cat \"/opt/c/Program Files/APP/data.TXT\"; rm \"/OPT/c/PROGRAM FILES/app/data.txt\"; ls /opt/C/*/App"
+        ], { environment: { FIM_OVERLAY: "unionfs" } })
+        assert.deepStrictEqual([second.code, second.stdout, second.stderr], [0, "one\n", ""])
+        assert.deepStrictEqual(readdirSync(`${app.data}/data/opt/C/program files/App`), [])
+        yield* app.isClean
+      })
+  )
 
   for (const overlay of ["unionfs", "overlayfs"]) {
-    scenario(`and '${overlay}', files of the layers are found in any case and changed in their place`, images, () =>
-      Effect.gen(function*() {
-        const app = yield* place(user)
-        const script = `${inGuestOnly}
+    scenario(
+      `and '${overlay}', files of the layers are found in any case and changed in their place`,
+      images,
+      () =>
+        Effect.gen(function*() {
+          const app = yield* place(user)
+          const script = `${inGuestOnly}
 set -e
 cmp /USR/BIN/Bash /usr/bin/bash
 /Usr/Bin/BUSYBOX echo runs
 echo more >> /ETC/Casefold.conf; echo again >> /etc/casefold.CONF; cat /etc/CASEFOLD.conf
 rm /USR/bin/YES; ls /usr/bin/yes 2> /dev/null || echo removed
 ls / | sort -f | uniq -di`
-        const environment = { ...once, FIM_OVERLAY: overlay }
-        const seen = yield* app.run(["fim-root", "sh", "-c", script], { environment })
-        assert.deepStrictEqual([seen.code, seen.stdout, seen.stderr], [0, "runs\nmore\nagain\nremoved\n", ""])
-        yield* app.isClean
-        // For that one run only.
-        const look = "cat /etc/Casefold.conf; test -e /etc/casefold.conf || echo apart; test -e /usr/bin/yes || echo gone"
-        const after = yield* app.run(["fim-root", "sh", "-c", look], { environment: { FIM_OVERLAY: overlay } })
-        assert.deepStrictEqual([after.code, after.stdout, after.stderr], [0, "more\nagain\napart\ngone\n", ""])
-        assert.isTrue(existsSync(`${app.data}/data/etc/Casefold.conf`))
-        yield* app.isClean
-      }))
+          const environment = { ...once, FIM_OVERLAY: overlay }
+          const seen = yield* app.run(["fim-root", "sh", "-c", script], { environment })
+          assert.deepStrictEqual([seen.code, seen.stdout, seen.stderr], [0, "runs\nmore\nagain\nremoved\n", ""])
+          yield* app.isClean
+          // For that one run only.
+          const look =
+            "cat /etc/Casefold.conf; test -e /etc/casefold.conf || echo apart; test -e /usr/bin/yes || echo gone"
+          const after = yield* app.run(["fim-root", "sh", "-c", look], { environment: { FIM_OVERLAY: overlay } })
+          assert.deepStrictEqual([after.code, after.stdout, after.stderr], [0, "more\nagain\napart\ngone\n", ""])
+          assert.isTrue(existsSync(`${app.data}/data/etc/Casefold.conf`))
+          yield* app.isClean
+        })
+    )
   }
 
-  scenario("a second instance on the data directory is told so, and a kill leaves nothing behind", images, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user)
-      const work = "echo ready; while :; do echo x > /File; mv /fILE /FILE; done"
-      for (let round = 0; round < 3; round++) {
-        const running = yield* app.start(["fim-exec", "sh", "-c", work], { environment: once })
-        yield* running.says(/ready/)
-        if (round === 0) {
-          const second = yield* app.run(["fim-exec", "true"], { environment: once })
-          assert.deepStrictEqual([second.code, second.stdout], [125, ""])
-          assert.match(second.stderr, /in use by an instance with an overlay that cannot be shared.*FIM_DIR_DATA/)
+  scenario(
+    "a second instance on the data directory is told so, and a kill leaves nothing behind",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const work = "echo ready; while :; do echo x > /File; mv /fILE /FILE; done"
+        for (let round = 0; round < 3; round++) {
+          const running = yield* app.start(["fim-exec", "sh", "-c", work], { environment: once })
+          yield* running.says(/ready/)
+          if (round === 0) {
+            const second = yield* app.run(["fim-exec", "true"], { environment: once })
+            assert.deepStrictEqual([second.code, second.stdout], [125, ""])
+            assert.match(second.stderr, /in use by an instance with an overlay that cannot be shared.*FIM_DIR_DATA/)
+          }
+          yield* running.signal("SIGKILL")
+          yield* running.exited
+          yield* app.isClean
         }
-        yield* running.signal("SIGKILL")
-        yield* running.exited
+        const seen = yield* app.run(["fim-exec", "sh", "-c", "cat /file"], { environment: once })
+        assert.deepStrictEqual([seen.code, seen.stderr], [0, ""])
         yield* app.isClean
-      }
-      const seen = yield* app.run(["fim-exec", "sh", "-c", "cat /file"], { environment: once })
-      assert.deepStrictEqual([seen.code, seen.stderr], [0, ""])
-      yield* app.isClean
-    }))
+      })
+  )
 })

@@ -43,6 +43,11 @@ fn inside_any_case() {
     assert!(mounted.at("A").exists() && mounted.at("a").exists() && !mounted.at("b").exists());
     fs::remove_file(mounted.at("a")).unwrap();
     assert!(!mounted.at("A").exists() && !mounted.at("a").exists());
+    for _ in 0..3 {
+        File::create_new(mounted.at("A")).unwrap();
+        assert!(mounted.at("A").exists() && mounted.at("a").exists());
+        fs::remove_file(mounted.at("a")).unwrap();
+    }
     File::create(mounted.at("B")).unwrap();
     assert!(mounted.at("b").exists());
     fs::rename(mounted.at("b"), mounted.at("D")).unwrap();
@@ -104,7 +109,8 @@ fn inside_case_only_renames() {
         only("Foo");
         let mut programs = vec![vec!["mv", "Foo", "fOo"]];
         if Command::new("busybox").arg("true").output().is_ok() {
-            programs.push(vec!["busybox", "mv", "fOo", "foO"]);
+            // Without `-T` it looks first, and would move a directory into what it takes for another one.
+            programs.push(vec!["busybox", "mv", "-T", "fOo", "foO"]);
         }
         for words in programs {
             let output = Command::new(words[0])
