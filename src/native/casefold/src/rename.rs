@@ -75,19 +75,23 @@ impl Casefold {
         let step = |from: &Side, name: &[u8], to: &Side, new: &[u8]| {
             renameat_with(&*from.directory, name, &*to.directory, new, Below::empty())
         };
-        // Over what is there under another spelling in one step, and only then to the spelling that is wanted: whoever is
-        // killed in between leaves one file, under one name.
         let mut written: Box<[u8]> = new_name.into();
         match replaced.filter(|_| !is_itself) {
-            Some(replaced) if *replaced != *new_name => {
+            Some(replaced) => {
                 step(&from, &old, &to, &replaced)?;
-                if step(&to, &replaced, &to, new_name).is_err() {
+                // Of two names of one file the rename leaves both, as it has to.
+                if self.lower.look(&from.directory, &old).is_ok() {
+                    return Ok(());
+                }
+                // Over what is there under another spelling in one step, and only then to the spelling that is wanted:
+                // whoever is killed in between leaves one file, under one name.
+                if *replaced != *new_name && step(&to, &replaced, &to, new_name).is_err() {
                     written = replaced.clone();
                 }
                 self.inodes.removed(&to.node, &replaced);
                 changed(sides.to(), &to.directory, |names| names.remove(&replaced));
             }
-            _ => step(&from, &old, &to, new_name)?,
+            None => step(&from, &old, &to, new_name)?,
         }
         changed(sides.from(), &from.directory, |names| names.remove(&old));
         changed(sides.to(), &to.directory, |names| names.insert(&written));

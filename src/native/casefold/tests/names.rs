@@ -49,7 +49,7 @@ fn inside_any_case() {
         fs::remove_file(mounted.at("a")).unwrap();
     }
     File::create(mounted.at("B")).unwrap();
-    assert!(mounted.at("b").exists());
+    assert!(mounted.at("B").exists() && mounted.at("b").exists());
     fs::rename(mounted.at("b"), mounted.at("D")).unwrap();
     assert!(!mounted.at("B").exists() && mounted.at("d").exists());
     fs::create_dir(mounted.at("Dir")).unwrap();
@@ -204,32 +204,15 @@ fn inside_eight_threads() {
     for directory in ["one", "Two"] {
         fs::create_dir(mounted.at(directory)).unwrap();
     }
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let mounted = &mounted;
-            scope.spawn(move || {
-                let mut random = Random(thread + 1);
-                for _ in 0..1500 {
-                    let mut name = || {
-                        let directory = ["one", "ONE", "two", "Two"][random.below(4) as usize];
-                        let letters: String = (0..2).map(|_| ['a', 'A', 'b', 'B'][random.below(4) as usize]).collect();
-                        mounted.at(directory).join(letters)
-                    };
-                    let (one, other) = (name(), name());
-                    // Most of them fail, since others have been there before; that is what they are for.
-                    match random.below(6) {
-                        0 => drop(File::create_new(&one)),
-                        1 => drop(fs::create_dir(&one)),
-                        2 => drop(fs::remove_file(&one)),
-                        3 => drop(fs::remove_dir(&one)),
-                        4 => drop(fs::hard_link(&one, &other)),
-                        _ => drop(fs::rename(&one, &other)),
-                    }
-                }
-            });
-        }
-    });
-    assert_no_pairs(&mounted.below);
+    for round in 0..30 {
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let mounted = &mounted;
+                scope.spawn(move || make_and_remove(mounted, Random(round * 8 + thread + 1)));
+            }
+        });
+        assert_no_pairs(&mounted.below);
+    }
     for directory in ["one", "two"] {
         let listed = names(&mounted.at(directory));
         let stored = if directory == "two" { "Two" } else { directory };
@@ -239,6 +222,26 @@ fn inside_eight_threads() {
                 fs::symlink_metadata(mounted.at(directory).join(name.to_uppercase())).is_ok(),
                 "{name}"
             );
+        }
+    }
+}
+
+fn make_and_remove(mounted: &Mounted, mut random: Random) {
+    for _ in 0..50 {
+        let mut name = || {
+            let directory = ["one", "ONE", "two", "Two"][random.below(4) as usize];
+            let letters: String = (0..2).map(|_| ['a', 'A', 'b', 'B'][random.below(4) as usize]).collect();
+            mounted.at(directory).join(letters)
+        };
+        let (one, other) = (name(), name());
+        // Many fail, since others have been there before; that is what they are for.
+        match random.below(7) {
+            0 => drop(File::create_new(&one)),
+            1 => drop(fs::create_dir(&one)),
+            2 => drop(fs::remove_file(&one)),
+            3 => drop(fs::remove_dir(&one)),
+            4 => drop(fs::hard_link(&one, &other)),
+            _ => drop(fs::rename(&one, &other)),
         }
     }
 }
