@@ -124,7 +124,11 @@ const make = Effect.fnUntraced(function*() {
     mounted = yield* Effect.result(mountAs(overlay, outside === null))
   }
   yield* Effect.logDebug(`Overlay type: ${Overlays.logNames[overlay]}`)
-  if (casefold) yield* Effect.logDebug("Names of files ignore case")
+  if (casefold) {
+    yield* overlay === "bwrap"
+      ? Effect.logWarning("Names of files do not ignore case: that needs FUSE")
+      : Effect.logDebug("Names of files ignore case")
+  }
   return FilesystemController.of({
     root: `${instance}/mount`,
     data,

@@ -326,6 +326,9 @@ impl Holder<'_> {
     }
 
     fn serve_overlay(&mut self, argv: &[String], ignore_case: bool) -> Result<()> {
+        if ignore_case && self.outside.is_some() {
+            fail!("names that ignore case need a user namespace")
+        }
         self.prepare_overlay()?;
         let log = self.open.instance.join("logs/fuse/overlay.log");
         self.servers.push(overlay::serve(argv, Path::new(MERGED), &log)?);
