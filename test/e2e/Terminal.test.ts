@@ -101,6 +101,10 @@ describe.each(users)("as $name, in a terminal", (user) => {
       yield* terminal.shows(/first\r\nfirst/)
       yield* terminal.write(keys.suspend)
       yield* terminal.shows(/Stopped[^]*prompt> /)
+      // The shell waits for the boot program alone to stop. A guest that waits for input may wake up late, and then takes
+      // one line more: see "What is known to be wrong" in docs/boot.md.
+      yield* terminal.write("\n")
+      yield* Effect.sleep("200 millis")
       yield* terminal.write("echo the shell answers\n")
       yield* terminal.shows(/\nthe shell answers\r\n[^]*prompt> /)
       yield* terminal.write("fg\n")
