@@ -19,6 +19,7 @@ import { type Filter, Janitor } from "../../src/mount/Janitor.ts"
 import { StandardStreams } from "../../src/mount/JanitorLink.ts"
 import { Host } from "../../src/relocate/Host.ts"
 import { unpack } from "../../src/relocate/Unpack.ts"
+import { Failure } from "./Failure.ts"
 import { apply, type Weakness } from "./Weakness.ts"
 
 /** A line of standard input. */
@@ -87,7 +88,10 @@ const program = Effect.gen(function*() {
     process.exitCode = yield* run(environment, request, inherited)
     return
   }
-  const lines = Stream.fromAsyncIterable(createInterface(process.stdin), (cause) => new Error(String(cause)))
+  const lines = Stream.fromAsyncIterable(
+    createInterface(process.stdin),
+    (cause) => new Failure({ detail: String(cause) })
+  )
   yield* Stream.runForEach(lines, (line) => answer(environment, JSON.parse(line) as WeakRequest))
 })
 
