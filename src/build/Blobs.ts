@@ -26,6 +26,9 @@ export interface Blob {
   readonly packedSize: number
 }
 
+/** A frame is its own window: what is repeated anywhere in it is stored once. Unpacking takes as much memory. */
+const windowLog = Math.log2(frameSize)
+
 const compress = promisify(zstdCompress)
 
 /** Compresses files, and never the same bytes twice. */
@@ -40,7 +43,7 @@ export class Blobs extends Context.Service<Blobs, {
       const workspace = yield* Workspace
 
       const packFrame = Effect.fnUntraced(function*(directory: string, frame: Uint8Array, level: number) {
-        const path = `${directory}/${sha256(frame)}.${level}.zst`
+        const path = `${directory}/${sha256(frame)}.${level}-${windowLog}.zst`
         const cached = yield* fs.stat(path).pipe(
           Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(undefined)),
           atPath(path)
@@ -52,7 +55,7 @@ export class Blobs extends Context.Service<Blobs, {
         const packed = yield* Effect.tryPromise({
           try: () =>
             compress(frame, {
-              params: { [constants.ZSTD_c_compressionLevel]: level },
+              params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_windowLog]: windowLog },
               pledgedSrcSize: frame.length
             }),
           catch: (cause) => buildError("Refused", { detail: `zstd failed: ${String(cause)}` })

@@ -47,6 +47,11 @@ export const read = Effect.fn("Cli.read")(function*(words: ReadonlyArray<string>
     yield* desktop(rest, { path: image, fim: `${directories.bin}/fim` })
     return true
   }
+  if (name === "fim-instance") {
+    const { instance } = yield* Effect.promise(() => import("./instance/Instance.ts"))
+    yield* instance(rest)
+    return true
+  }
   return yield* new CommandError({ text: `Unknown command: ${name}`, context: "Invalid fim command" })
 })
 

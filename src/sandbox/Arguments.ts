@@ -120,6 +120,8 @@ export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string>
     `${guest.bin}/fim`,
     "guest",
     ...(capabilities.length === 0 ? [] : ["--capabilities", identity.uid === 0 ? "held" : "none"]),
+    "--portal",
+    `${guest.instance}/portal`,
     ...request.directories.flatMap((directory) => ["--directory", directory]),
     "--"
   ]

@@ -2,6 +2,8 @@ import type { Reading } from "./Layers.ts"
 import type { Facts } from "./Machine.ts"
 import type { Held } from "./Memory.ts"
 import type { Phase } from "./Phases.ts"
+import type { Calls } from "./Portal.ts"
+import { callGoals, callTable } from "./ReportCalls.ts"
 import type { Start } from "./Starts.ts"
 import { ratio, type Summary } from "./Statistics.ts"
 import type { Subject } from "./Subject.ts"
@@ -19,15 +21,16 @@ export interface Results {
   readonly measured: ReadonlyArray<Measured>
   /** The image's own driver first, then what it is compared with; empty when there was nothing to compare with. */
   readonly layers: ReadonlyArray<Reading>
+  readonly portal: ReadonlyArray<Calls & { readonly caller: string }>
   readonly notes: ReadonlyArray<string>
   readonly facts: Facts
 }
 
-const fixed = (value: number, digits = 1): string => value.toFixed(digits)
+export const fixed = (value: number, digits = 1): string => value.toFixed(digits)
 const megabytes = (bytes: number): string => fixed(bytes / 1e6)
 
 /** A table of Markdown; all columns but the first `left` are numbers. */
-const table = (head: ReadonlyArray<string>, left: number, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
+export const table = (head: ReadonlyArray<string>, left: number, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
   [head, head.map((_, index) => (index < left ? "---" : "---:")), ...rows]
     .map((cells) => `| ${cells.join(" | ")} |`)
     .join("\n")
@@ -35,7 +38,7 @@ const table = (head: ReadonlyArray<string>, left: number, rows: ReadonlyArray<Re
 const startOf = (measured: Measured, key: string): Start | undefined =>
   measured.starts.find((start) => start.key === key)
 
-interface Goal {
+export interface Goal {
   readonly what: string
   readonly figure: string
   readonly goal: string
@@ -84,6 +87,7 @@ const goals = (results: Results): ReadonlyArray<Goal> => [
     goal: "at most 55 MB",
     met: results.subject.overhead <= 55e6
   },
+  ...results.portal.flatMap(callGoals),
   ...layerGoals(results.layers)
 ]
 
@@ -207,6 +211,14 @@ ${results.measured.map((measured) => `As ${measured.caller}:\n\n${memoryTable(me
 An image without layers has ${megabytes(results.subject.overhead)} MB; this one has ${
     megabytes(results.subject.size)
   } MB with its layer of ${megabytes(results.subject.layer.size)} MB.
+
+## Calls across the wall
+
+Round trips of \`true\`, taken by bash around each call: in the guest for \`fim_portal\`, which runs it on the host, and on the
+host for \`fim-instance exec\`, the whole image called, beside one that runs. Speeds are the best of three through
+\`head\`, \`cat\` and what is between them.
+
+${callTable(results.portal)}
 
 ## A mounted layer
 

@@ -15,14 +15,15 @@ import { facts, load } from "./Machine.ts"
 import { memory } from "./Memory.ts"
 import { phases } from "./Phases.ts"
 import { picture } from "./Picture.ts"
+import { allow, calls } from "./Portal.ts"
 import { report, type Results, summary } from "./Report.ts"
 import { first, joined, warm } from "./Starts.ts"
 import { prepare, project, type Subject } from "./Subject.ts"
 
 const quick = process.argv.includes("--quick")
 const rounds = quick
-  ? { warm: 5, joined: 3, phases: 5, first: 1, layers: 1 }
-  : { warm: 40, joined: 20, phases: 40, first: 3, layers: 5 }
+  ? { warm: 5, joined: 3, phases: 5, first: 1, layers: 1, calls: 20, bytes: 2 ** 26 }
+  : { warm: 40, joined: 20, phases: 40, first: 3, layers: 5, calls: 200, bytes: 2 ** 30 }
 
 const step = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.andThen(Console.error(`bench: ${what}`), effect)
@@ -52,8 +53,16 @@ const main = Effect.gen(function*() {
   const measured = yield* Effect.forEach(all, (caller) => measure(subject, caller))
   const reason = yield* missing(own)
   const layers = reason === undefined ? yield* step("layers", readings(subject, own, work, rounds.layers)) : undefined
+  yield* allow(subject, own, "allow")
+  const portal = yield* Effect.forEach(all, (caller) =>
+    step(
+      `calls across the wall, ${caller.name}`,
+      Effect.map(calls(subject, caller, rounds.calls, rounds.bytes), (made) => ({ ...made, caller: caller.name }))
+    ))
+  yield* allow(subject, own, "clear")
   const results: Results = {
     subject,
+    portal,
     measured,
     layers: layers ?? [],
     notes: [

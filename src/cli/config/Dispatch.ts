@@ -21,6 +21,7 @@ const handlers = {
   "fim-casefold": () => import("./Switch.ts").then((module): Handler => module.casefold),
   "fim-notify": () => import("./Switch.ts").then((module): Handler => module.notify),
   "fim-unshare": () => import("./NameSet.ts").then((module): Handler => module.unshare),
+  "fim-portal": () => import("./Portal.ts").then((module): Handler => module.portal),
   "fim-remote": () => import("./Remote.ts").then((module): Handler => module.remote),
   "fim-version": () => import("./Version.ts").then((module): Handler => module.version),
   "fim-help": () => import("./Help.ts").then((module): Handler => module.help)

@@ -1,5 +1,7 @@
 /** What each command says about itself: the source of `fim-help`, of the parser's descriptions and of shell completion. */
 
+import { portalTopics } from "./PortalTopics.ts"
+
 export interface Operation {
   readonly name: string
   /** As in a synopsis: `<name>` for a word, `...` for more of them. */
@@ -298,7 +300,7 @@ const otherTopics: ReadonlyArray<Topic> = [
 ]
 
 /** In alphabetical order. */
-export const topics: ReadonlyArray<Topic> = [...settingTopics, ...otherTopics].sort((left, right) =>
+export const topics: ReadonlyArray<Topic> = [...settingTopics, ...portalTopics, ...otherTopics].sort((left, right) =>
   left.name < right.name ? -1 : 1
 )
 

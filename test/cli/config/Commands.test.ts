@@ -159,6 +159,24 @@ const scripts: Readonly<Record<string, ReadonlyArray<Step>>> = {
     step("fim-casefold get --json", "{\n  \"casefold\": false\n}"),
     step("fim-notify get", "on")
   ],
+  "fim-portal": [
+    step("fim-portal list"),
+    step("fim-portal list --json", "[]"),
+    step("fim-portal allow xdg-open /opt/tool xdg-open"),
+    step("fim-portal ALLOW *"),
+    step("fim-portal list", "*\n/opt/tool\nxdg-open"),
+    {
+      words: ["fim-portal", "deny", "/opt/tool", "absent"],
+      prints: "",
+      warns: ["W::'*' still allows every program; 'fim-portal deny *' takes it back"]
+    },
+    step("fim-portal deny *"),
+    step("fim-portal list --json", "[\n  \"xdg-open\"\n]"),
+    step("fim-portal allow -- --odd"),
+    step("fim-portal list", "--odd\nxdg-open"),
+    step("fim-portal clear"),
+    step("fim-portal list")
+  ],
   "fim-remote": [
     step("fim-remote set https://example.org/r", "I::Set remote URL to 'https://example.org/r'"),
     step("fim-remote show", "https://example.org/r"),

@@ -1,6 +1,6 @@
 //! The first process of a guest: starts the program, passes signals on to it, reaps, and ends when all have ended.
 //!
-//! `fim guest [--capabilities held|none] [--directory DIR]… -- PROGRAM [ARGUMENT]…`
+//! `fim guest [--capabilities held|none] [--portal DIR] [--directory DIR]… -- PROGRAM [ARGUMENT]…`
 //!
 //! Where it is told of capabilities it starts with CAP_SETPCAP, and limits what its programs can ever get to what it holds,
 //! or to nothing.
@@ -9,12 +9,14 @@
 //! and sends them on. What a terminal sends reaches the program by itself.
 
 use crate::failure::EXIT_CODE;
+use crate::portal::Guest;
 use crate::sys;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 /// Set up by the janitor: open until the program runs. See `janitor/run.rs`.
@@ -48,6 +50,13 @@ pub fn command(arguments: &[OsString]) -> i32 {
         eprintln!("E::cannot limit the capabilities of the guest: {error}");
         return EXIT_CODE;
     }
+    let mut portal = None;
+    if let [option, directory, after @ ..] = rest
+        && option == "--portal"
+    {
+        portal = Some(Path::new(directory));
+        rest = after;
+    }
     while let [option, directory, after @ ..] = rest {
         if option != "--directory" {
             break;
@@ -62,7 +71,9 @@ pub fn command(arguments: &[OsString]) -> i32 {
         }
     }
     let [separator, program, words @ ..] = rest else {
-        eprintln!("usage: fim guest [--capabilities held|none] [--directory DIR]... -- PROGRAM [ARGUMENT]...");
+        eprintln!(
+            "usage: fim guest [--capabilities held|none] [--portal DIR] [--directory DIR]... -- PROGRAM [ARGUMENT]..."
+        );
         return EXIT_CODE;
     };
     if separator != "--" {
@@ -76,6 +87,8 @@ pub fn command(arguments: &[OsString]) -> i32 {
         eprintln!("E::the guest cannot receive signals");
         return EXIT_CODE;
     };
+    // Before the program, which could put something else in its place.
+    let mut portal = portal.and_then(Guest::open);
     let started = start(program, words);
     if let Ok(child) = started {
         // What a terminal sent before the program was there has reached only us.
@@ -88,7 +101,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
     // Whoever made the sandbox waits for this to close before it passes on signals.
     sys::close(READY_DESCRIPTOR);
     match started {
-        Ok(child) => attend(child, &signals),
+        Ok(child) => attend(child, &signals, portal.as_mut()),
         Err(code) => code,
     }
 }
@@ -136,7 +149,7 @@ fn start(program: &OsStr, words: &[OsString]) -> Result<i32, i32> {
 
 /// Passes signals on and reaps until no process is left, or, once somebody outside has asked for the end, until the program
 /// has ended. The answer is how the program itself ended.
-fn attend(program: i32, signals: &std::os::fd::OwnedFd) -> i32 {
+fn attend(program: i32, signals: &std::os::fd::OwnedFd, mut portal: Option<&mut Guest>) -> i32 {
     let mut code = None;
     let mut is_ending = false;
     loop {
@@ -144,14 +157,22 @@ fn attend(program: i32, signals: &std::os::fd::OwnedFd) -> i32 {
             if pid == program {
                 code = Some(sys::exit_code(status));
             }
+            if let Some(portal) = &mut portal {
+                portal.ended(pid);
+            }
         }
         if let Some(code) = code
-            && (is_ending || !has_children())
+            && (is_ending || !sys::has_children())
         {
             return code;
         }
-        if sys::poll([(signals.as_raw_fd(), libc::POLLIN)], -1).is_err() {
+        let knocker = portal.as_ref().map_or(-1, |portal| portal.descriptor());
+        let watched = [(signals.as_raw_fd(), libc::POLLIN), (knocker, libc::POLLIN)];
+        let Ok([_, is_asked]) = sys::poll(watched, -1) else {
             return code.unwrap_or(EXIT_CODE);
+        };
+        if is_asked && let Some(portal) = &mut portal {
+            portal.listen();
         }
         while let Some(signal) = sys::next_signal(signals.as_fd()) {
             let number = signal.ssi_signo as i32;
@@ -162,18 +183,4 @@ fn attend(program: i32, signals: &std::os::fd::OwnedFd) -> i32 {
             }
         }
     }
-}
-
-fn has_children() -> bool {
-    let mut information = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
-    // SAFETY: the kernel fills a structure that is valid when all zero; WNOWAIT leaves the children to `wait`.
-    let result = unsafe {
-        libc::waitid(
-            libc::P_ALL,
-            0,
-            information.as_mut_ptr(),
-            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
-        )
-    };
-    result == 0
 }

@@ -8,6 +8,7 @@ pub mod janitor;
 pub mod launcher;
 pub mod merge;
 pub mod patch;
+pub mod portal;
 mod progress;
 mod rewrite;
 mod sys;

@@ -1,24 +1,34 @@
 //! What is unpacked as `bin/fim`: one static program with several jobs, named by its first argument. One program instead of
 //! five keeps the image small and shares its pages between all of them.
 
-use fim::{commit, failure, guest, janitor, merge, patch};
+use fim::{commit, failure, guest, janitor, merge, patch, portal};
 use std::ffi::OsString;
 
 const USAGE: &str = "\
 usage: fim <applet> [arguments]
 
 applets:
-  commit   turn an upper directory into a tree for a layer, and empty it
-  dwarfs   mount a DwarFS image
-  guest    first process of a guest
-  icon     a picture as icons of given sizes
-  janitor  hold the mounts of an instance and clean up after it
-  merge    make one layer of several, or compare it with them
-  patch    write stages of bytes into a file under a lock
+  commit       turn an upper directory into a tree for a layer, and empty it
+  dwarfs       mount a DwarFS image
+  guest        first process of a guest
+  icon         a picture as icons of given sizes
+  instances    list the instances that run, or run a command in one
+  janitor      hold the mounts of an instance and clean up after it
+  merge        make one layer of several, or compare it with them
+  patch        write stages of bytes into a file under a lock
+  portal-host  run commands of a guest on the host, as the boot program decides
 ";
 
 fn main() {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let name = if arguments.is_empty() {
+        OsString::new()
+    } else {
+        arguments.remove(0)
+    };
+    if let Some(words) = portal::shim(&name) {
+        std::process::exit(portal::command(&[words, arguments].concat()));
+    }
     let (applet, rest) = match arguments.split_first() {
         Some((applet, rest)) => (applet.to_str().unwrap_or(""), rest),
         None => ("", &arguments[..]),
@@ -28,9 +38,11 @@ fn main() {
         "dwarfs" => dwarfs_fuse::command(rest),
         "guest" => guest::command(rest),
         "icon" => icons::command(rest),
+        "instances" => portal::instances_command(rest),
         "janitor" => janitor::command(),
         "merge" => merge::command(),
         "patch" => patch::command(rest),
+        "portal-host" => portal::host_command(rest),
         "--help" | "-h" | "help" => {
             print!("{USAGE}");
             0

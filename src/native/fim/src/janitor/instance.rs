@@ -3,6 +3,7 @@
 use super::outside;
 use super::session::start_time;
 use crate::failure::{Context, Result};
+use crate::sys::effective_uid;
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -93,6 +94,27 @@ pub fn sweep_instances(parent: &Path) {
             remove(&entry.path());
         }
     }
+}
+
+/// Names of the instances of this user that run, in the order of their pids.
+pub fn living(instances: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(instances).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let mut numbers = name.splitn(2, '-').map(str::parse::<u32>);
+        let (Some(Ok(pid)), number) = (numbers.next(), numbers.next().unwrap_or(Ok(0))) else {
+            continue;
+        };
+        let is_ours = entry
+            .metadata()
+            .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == effective_uid());
+        let said = std::fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
+        if is_ours && start_time(pid as i32).is_some() && said == owner(pid) {
+            found.push((pid, number.unwrap_or(u32::MAX), name));
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(_, _, name)| name).collect()
 }
 
 fn owner(pid: u32) -> String {

@@ -11,6 +11,7 @@ mod unpack;
 
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
+use crate::portal::is_exec;
 use image::Image;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -43,6 +44,18 @@ fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
     let global = place::choose()?;
     let application = place::application(&global, &image)?;
     unpack::ensure(&image, &application)?;
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if is_exec(&words) {
+        // Not in this process: while it runs, nobody can write to the image.
+        let mut command = Command::new(application.join("bin/fim"));
+        command
+            .arg("instances")
+            .arg(application.join("instance"))
+            .arg("--exec")
+            .args(&words[2..]);
+        let error = command.exec();
+        fail!("cannot start '{}': {error}", application.join("bin/fim").display())
+    }
     become_boot(&image, &global, &application)
 }
 

@@ -143,10 +143,21 @@ fn write_whole(path: &Path, mode: u32, write: impl FnOnce(&mut File) -> Result<(
     result
 }
 
+/// Names under which the guest finds what runs programs of the host, and where each leads.
+const PORTAL: [(&str, &str); 4] = [
+    ("bin/fim_portal", "fim"),
+    ("sbin/notify-send", "../bin/fim"),
+    ("sbin/xdg-mime", "../bin/fim"),
+    ("sbin/xdg-open", "../bin/fim"),
+];
+
 fn link_applets(application: &Path, applets: &[String]) -> Result<()> {
-    for applet in applets {
-        let link = application.join("sbin").join(applet);
-        match std::os::unix::fs::symlink("../bin/busybox", &link) {
+    let busybox = applets
+        .iter()
+        .map(|applet| (format!("sbin/{applet}"), "../bin/busybox"));
+    let portal = PORTAL.iter().map(|(link, target)| (link.to_string(), *target));
+    for (link, target) in portal.chain(busybox) {
+        match std::os::unix::fs::symlink(target, application.join(link)) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(full(application, 0, &error));
             }

@@ -119,3 +119,26 @@ pub fn become_session<const N: usize>(
         Ok(std::array::from_fn(|index| OwnedFd::from_raw_fd(3 + index as RawFd)))
     }
 }
+
+/// Whether a descriptor was opened for reading.
+pub fn may_read(descriptor: BorrowedFd<'_>) -> bool {
+    // SAFETY: takes plain numbers.
+    let flags = unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_ACCMODE != libc::O_WRONLY
+}
+
+/// Closes every descriptor from 3 on but the kept ones. For a forked process that uses nothing else of its parent's state.
+pub fn close_all_but(kept: &[RawFd]) {
+    let mut kept: Vec<RawFd> = kept.iter().copied().filter(|number| *number >= 3).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for number in kept {
+        if number > first {
+            // SAFETY: what is closed belongs to a copy of the parent's state that is not used again.
+            unsafe { libc::syscall(libc::SYS_close_range, first, number - 1, 0) };
+        }
+        first = number + 1;
+    }
+    // SAFETY: as above.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+}

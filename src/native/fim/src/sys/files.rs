@@ -175,3 +175,11 @@ pub fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
+
+/// Whether a path is a regular file that this process may execute.
+pub fn is_executable(path: &Path) -> bool {
+    let Ok(name) = c_string(path) else { return false };
+    // SAFETY: the path is a terminated string that outlives the call.
+    let may = unsafe { libc::faccessat(libc::AT_FDCWD, name.as_ptr(), libc::X_OK, libc::AT_EACCESS) == 0 };
+    may && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}

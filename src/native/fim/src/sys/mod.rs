@@ -3,20 +3,24 @@
 mod attributes;
 mod capabilities;
 mod descriptors;
+mod fifos;
 mod files;
 mod locks;
 mod process;
 mod signals;
 mod sockets;
+mod terminals;
 
 pub use attributes::*;
 pub use capabilities::*;
 pub use descriptors::*;
+pub use fifos::*;
 pub use files::*;
 pub use locks::*;
 pub use process::*;
 pub use signals::*;
 pub use sockets::*;
+pub use terminals::*;
 
 use std::ffi::{CString, OsStr};
 use std::io::{Error, Result};

@@ -91,3 +91,30 @@ pub fn wait(pid: i32, options: i32) -> Option<(i32, i32)> {
         }
     }
 }
+
+/// Leads a session of its own without a terminal. A process that leads a group already keeps its session.
+pub fn lead_session() {
+    // SAFETY: takes nothing.
+    unsafe { libc::setsid() };
+}
+
+/// Descendants whose parent ends become children of this process.
+pub fn adopt_orphans() {
+    // SAFETY: takes plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+}
+
+/// Whether there is a child, running or not yet waited for.
+pub fn has_children() -> bool {
+    let mut information = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: the kernel fills a structure that is valid when all zero; WNOWAIT leaves the children to `wait`.
+    let result = unsafe {
+        libc::waitid(
+            libc::P_ALL,
+            0,
+            information.as_mut_ptr(),
+            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+        )
+    };
+    result == 0
+}

@@ -1,0 +1,207 @@
+//! The guest's ends of the portal: the client `fim_portal`, and the daemon, which is a part of the first process.
+
+use super::call::{Call, Caller, open_knocker, open_room, receive};
+use super::client::{self, Asked};
+use super::frame::{ATOMIC, Decoder};
+use super::message::{Knock, Request, bytes_of, parse_knock};
+use super::serve::{Plan, serve};
+use super::{BUSY, CALLS};
+use crate::failure::{Context, EXIT_CODE, Result};
+use crate::sys::{self, Forked};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const NOT_FOUND: i32 = 127;
+const REFUSED: i32 = 126;
+/// How long a caller may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A list of allowed programs that is longer is none.
+const LIST_LIMIT: u64 = 1 << 20;
+
+const USAGE: &str = "\
+usage: fim_portal [--detach] PROGRAM [ARGUMENT]...
+
+Runs a program of the host with the streams, signals and exit code of this one.
+
+  --detach   let it outlive this instance, without any stream; its exit code is not known
+  --help     print this
+
+'fim-portal allow PROGRAM' in front of the image's words allows a program.
+";
+
+/// The name of a client that stands for one program of the host: `xdg-open` opens windows that stay.
+pub fn shim(name: &OsStr) -> Option<Vec<OsString>> {
+    let file = Path::new(name).file_name()?.to_str()?;
+    match file {
+        "fim_portal" => Some(Vec::new()),
+        "xdg-open" => Some(vec!["--detach".into(), file.into()]),
+        "xdg-mime" | "notify-send" => Some(vec![file.into()]),
+        _ => None,
+    }
+}
+
+/// `fim_portal [--detach] PROGRAM [ARGUMENT]...`
+pub fn command(arguments: &[OsString]) -> i32 {
+    let (is_detached, words) = match arguments {
+        [first, rest @ ..] if first == "--detach" => (true, rest),
+        [first, ..] if first == "--help" || first == "-h" => {
+            print!("{USAGE}");
+            return 0;
+        }
+        words => (false, words),
+    };
+    let Some(program) = words.first() else {
+        eprint!("E::No arguments for fim_portal\n{USAGE}");
+        return EXIT_CODE;
+    };
+    client::report(portal_of_self().and_then(|portal| {
+        if !is_allowed(&portal, program) {
+            let name = program.to_string_lossy();
+            eprintln!("E::'{name}' may not be run on the host");
+            eprintln!("E::'fim-portal allow {name}' in front of the image's words allows it, from its next start on");
+            return Ok(REFUSED);
+        }
+        let asked = Asked {
+            words: words.to_vec(),
+            environment: std::env::vars_os()
+                .map(|(name, value)| assignment(&name, &value))
+                .collect(),
+            detached: is_detached,
+        };
+        client::call(&portal, Caller::Guest, &asked)
+    }))
+}
+
+/// Where this program lies tells which instance it belongs to, whatever the environment says: a guest sees only its own.
+fn portal_of_self() -> Result<PathBuf> {
+    let failed = || "this is no guest of flatimage: it has no portal".to_string();
+    let file = std::env::current_exe().context(failed)?;
+    let application = file.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let instances = std::fs::read_dir(application.join("instance")).context(failed)?;
+    let portal = instances
+        .flatten()
+        .map(|entry| entry.path().join("portal"))
+        .find(|portal| portal.is_dir());
+    portal.ok_or(()).map_err(|()| crate::failure::Failure(failed()))
+}
+
+/// A first look at the list, which costs nobody anything. The host looks at its own.
+fn is_allowed(portal: &Path, program: &OsStr) -> bool {
+    use std::io::Read;
+    let mut text = Vec::new();
+    let file = std::fs::File::open(portal.join("allowed"));
+    if file
+        .and_then(|file| file.take(LIST_LIMIT).read_to_end(&mut text))
+        .is_err()
+    {
+        return false;
+    }
+    let list: Vec<String> = serde_json::from_slice(&text).unwrap_or_default();
+    list.iter()
+        .any(|entry| entry == "*" || entry.as_bytes() == program.as_bytes())
+}
+
+fn assignment(name: &OsStr, value: &OsStr) -> OsString {
+    OsString::from_vec([name.as_bytes(), b"=", value.as_bytes()].concat())
+}
+
+/// The daemon that runs commands of the host in the guest.
+pub struct Guest {
+    room: OwnedFd,
+    knocker: OwnedFd,
+    decoder: Decoder,
+    /// Processes that serve a call.
+    servers: BTreeSet<i32>,
+}
+
+impl Guest {
+    pub fn open(portal: &Path) -> Option<Guest> {
+        Some(Guest {
+            room: open_room(portal, Caller::Host).ok()?,
+            // For writing too: otherwise its end would be seen whenever no caller has it open.
+            knocker: open_knocker(portal, Caller::Host, libc::O_RDWR | libc::O_NONBLOCK).ok()?,
+            decoder: Decoder::new(ATOMIC),
+            servers: BTreeSet::new(),
+        })
+    }
+
+    /// For `poll`: readable when `listen` is to be called.
+    pub fn descriptor(&self) -> RawFd {
+        self.knocker.as_raw_fd()
+    }
+
+    /// A child of ours has ended.
+    pub fn ended(&mut self, pid: i32) {
+        self.servers.remove(&pid);
+    }
+
+    /// Starts a process for each command that was asked for.
+    pub fn listen(&mut self) {
+        let mut chunk = [0; 1 << 14];
+        if let Ok(count) = sys::read(self.knocker.as_fd(), &mut chunk) {
+            self.decoder.push(&chunk[..count]);
+        }
+        while let Some(payload) = self.decoder.next() {
+            let Some(knock) = parse_knock(&payload) else { continue };
+            let name = match &knock {
+                Knock::Request(request) => &request.call,
+                Knock::Reference(name) => name,
+            };
+            // One who is gone, or has put something else there, gets no answer.
+            let Ok(call) = Call::open(self.room.as_fd(), name) else {
+                continue;
+            };
+            if self.servers.len() >= CALLS {
+                call.refuse(EXIT_CODE, BUSY);
+                continue;
+            }
+            match sys::clone(0) {
+                Ok(Forked::Parent(pid)) => drop(self.servers.insert(pid)),
+                Ok(Forked::Child) => {
+                    run(call, knock);
+                    std::process::exit(0)
+                }
+                Err(error) => call.refuse(EXIT_CODE, &format!("E::the guest cannot start a process: {error}")),
+            }
+        }
+    }
+}
+
+fn run(call: Call, knock: Knock) {
+    let request = match knock {
+        Knock::Request(request) => request,
+        Knock::Reference(_) => match receive(&call, Instant::now() + PATIENCE) {
+            Ok(request) => request,
+            Err(error) => return call.refuse(EXIT_CODE, &format!("E::the request cannot be read: {error}")),
+        },
+    };
+    serve(call, &plan_of(&request), None);
+}
+
+/// The command gets what the first process has, which is what the instance was started with, and the caller's additions.
+fn plan_of(request: &Request) -> Plan {
+    let mut environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    for variable in request.environment.iter().map(|variable| bytes_of(variable)) {
+        let bytes = variable.as_bytes();
+        let Some(at) = bytes.iter().position(|byte| *byte == b'=') else {
+            continue;
+        };
+        let (name, value) = (OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(&bytes[at + 1..]));
+        environment.retain(|(other, _)| other != name);
+        environment.push((name.to_os_string(), value.to_os_string()));
+    }
+    let home = std::env::var_os("HOME").unwrap_or_default();
+    Plan {
+        words: request.words.iter().map(|word| bytes_of(word)).collect(),
+        environment,
+        directories: vec![bytes_of(&request.directory), home, "/".into()],
+        streams: request.streams,
+        terminal: request.terminal,
+        detached: request.detached,
+        not_found: NOT_FOUND,
+    }
+}

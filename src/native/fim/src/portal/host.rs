@@ -1,0 +1,291 @@
+//! The host's hands: reads what guests ask for, lets the boot program decide, and runs what it allows.
+//!
+//! `fim portal-host PORTAL`; decisions of the boot program come in at descriptor 3, requests go out at 4, in frames as in
+//! the FIFOs. It ends when the boot program does, and with it every command, unless that was started to stay.
+
+use super::call::{Call, Caller, open_knocker, open_room};
+use super::frame::{self, Decoder};
+use super::message::{
+    Decision, Form, Knock, Request, bytes_of, parse_decision, parse_knock, parse_request, to_payload,
+};
+use super::serve::{Plan, serve};
+use super::{BUSY, CALLS};
+use crate::failure::{Context, EXIT_CODE, Result};
+use crate::sys::{self, Forked};
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const DECISIONS: i32 = 3;
+const REQUESTS: i32 = 4;
+/// Largest decision: it holds the environment of the host.
+const DECISION_LIMIT: usize = 16 << 20;
+/// Requests too large for the FIFO of all that are held at a time. The others wait for their turn.
+const LARGE: usize = 8;
+/// How long a caller may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What the reference gives for a program that the host does not have.
+const NOT_FOUND: i32 = 1;
+
+/// A call that waits for the boot program's decision.
+struct Asking {
+    call: Call,
+    request: Request,
+    is_large: bool,
+}
+
+/// A call whose request is being read.
+struct Reading {
+    call: Call,
+    decoder: Decoder,
+    deadline: Instant,
+}
+
+struct Host {
+    room: OwnedFd,
+    knocker: OwnedFd,
+    requests: File,
+    decisions: File,
+    /// Its other end is with every process that serves a call: closed with us.
+    lifeline: (OwnedFd, OwnedFd),
+    asking: BTreeMap<String, Asking>,
+    reading: Vec<Reading>,
+    waiting: VecDeque<Call>,
+    servers: usize,
+}
+
+/// `fim portal-host PORTAL`.
+pub fn command(arguments: &[OsString]) -> i32 {
+    let [portal] = arguments else {
+        eprintln!("usage: fim portal-host PORTAL");
+        return EXIT_CODE;
+    };
+    sys::set_name(c"fim-portal-host");
+    sys::close_all_on_exec(3);
+    // It ends with the boot program, which decides what follows from them.
+    sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
+    match Host::open(Path::new(portal)).and_then(|mut host| host.attend()) {
+        Ok(()) => 0,
+        Err(failure) => {
+            eprintln!("E::{failure}");
+            EXIT_CODE
+        }
+    }
+}
+
+impl Host {
+    fn open(portal: &Path) -> Result<Host> {
+        let failed = || format!("cannot open the portal '{}'", portal.display());
+        // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
+        let (decisions, requests) = unsafe { (File::from_raw_fd(DECISIONS), File::from_raw_fd(REQUESTS)) };
+        let mut host = Host {
+            room: open_room(portal, Caller::Guest).context(failed)?,
+            // For writing too: otherwise its end would be seen whenever no caller has it open.
+            knocker: open_knocker(portal, Caller::Guest, libc::O_RDWR | libc::O_NONBLOCK).context(failed)?,
+            requests,
+            decisions,
+            lifeline: sys::pipe().context(failed)?,
+            asking: BTreeMap::new(),
+            reading: Vec::new(),
+            waiting: VecDeque::new(),
+            servers: 0,
+        };
+        host.say(&to_payload(&Form::of("ready")))?;
+        Ok(host)
+    }
+
+    fn say(&mut self, payload: &[u8]) -> Result<()> {
+        let frame = frame::encode(payload, frame::LIMIT).unwrap_or_default();
+        self.requests
+            .write_all(&frame)
+            .context(|| "the boot program has ended".to_string())
+    }
+
+    fn attend(&mut self) -> Result<()> {
+        sys::mask_signals(libc::SIG_BLOCK, &[libc::SIGCHLD]);
+        let signals = sys::signal_descriptor(&[libc::SIGCHLD]).context(|| "cannot receive signals".to_string())?;
+        let (mut knocks, mut decided) = (Decoder::new(frame::ATOMIC), Decoder::new(DECISION_LIMIT));
+        let mut chunk = vec![0; 1 << 16];
+        loop {
+            let entry = |fd| libc::pollfd {
+                fd,
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            let mut entries = vec![
+                entry(self.decisions.as_raw_fd()),
+                entry(self.knocker.as_raw_fd()),
+                entry(signals.as_raw_fd()),
+            ];
+            entries.extend(
+                self.reading
+                    .iter()
+                    .map(|reading| entry(reading.call.control.as_raw_fd())),
+            );
+            let next = self.reading.iter().map(|reading| reading.deadline).min();
+            let patience = next.map_or(-1, |at| {
+                at.saturating_duration_since(Instant::now()).as_millis() as i32 + 1
+            });
+            sys::poll_all(&mut entries, patience).context(|| "cannot wait".to_string())?;
+            let is_ready = |index: usize| entries.get(index).is_some_and(|entry| entry.revents != 0);
+            while sys::next_signal(signals.as_fd()).is_some() {}
+            while sys::wait(-1, libc::WNOHANG).is_some() {
+                self.servers -= 1;
+            }
+            if is_ready(0) {
+                match sys::read(self.decisions.as_fd(), &mut chunk) {
+                    Ok(0) | Err(_) => return Ok(()),
+                    Ok(count) => decided.push(&chunk[..count]),
+                }
+                while let Some(payload) = decided.next() {
+                    self.carry_out(&payload);
+                }
+            }
+            let ready: Vec<bool> = (0..self.reading.len()).map(|index| is_ready(index + 3)).collect();
+            self.read_large(&ready, &mut chunk)?;
+            if is_ready(1) {
+                if let Ok(count) = sys::read(self.knocker.as_fd(), &mut chunk) {
+                    knocks.push(&chunk[..count]);
+                }
+                while let Some(payload) = knocks.next() {
+                    self.answer(&payload)?;
+                }
+            }
+            self.take_turns();
+        }
+    }
+
+    fn answer(&mut self, payload: &[u8]) -> Result<()> {
+        let Some(knock) = parse_knock(payload) else {
+            return Ok(());
+        };
+        let name = match &knock {
+            Knock::Request(request) => &request.call,
+            Knock::Reference(name) => name,
+        };
+        // One who is gone, or has put something else there, or asks twice, gets no answer.
+        let is_known = self.asking.contains_key(name)
+            || self.reading.iter().any(|reading| reading.call.name == *name)
+            || self.waiting.iter().any(|call| call.name == *name);
+        let Ok(call) = Call::open(self.room.as_fd(), name) else {
+            return Ok(());
+        };
+        if is_known {
+            return Ok(());
+        }
+        if self.servers + self.asking.len() + self.reading.len() + self.waiting.len() >= CALLS {
+            call.refuse(EXIT_CODE, BUSY);
+            return Ok(());
+        }
+        match knock {
+            Knock::Request(request) => self.ask(call, request, payload, false),
+            Knock::Reference(_) => {
+                self.waiting.push_back(call);
+                Ok(())
+            }
+        }
+    }
+
+    fn ask(&mut self, call: Call, request: Request, payload: &[u8], is_large: bool) -> Result<()> {
+        self.asking.insert(
+            call.name.clone(),
+            Asking {
+                call,
+                request,
+                is_large,
+            },
+        );
+        self.say(payload)
+    }
+
+    /// Begins to read large requests, as many as may be held.
+    fn take_turns(&mut self) {
+        let held = self.reading.len() + self.asking.values().filter(|asking| asking.is_large).count();
+        for _ in held..LARGE {
+            let Some(call) = self.waiting.pop_front() else { return };
+            self.reading.push(Reading {
+                call,
+                decoder: Decoder::new(frame::LIMIT),
+                deadline: Instant::now() + PATIENCE,
+            });
+        }
+    }
+
+    fn read_large(&mut self, ready: &[bool], chunk: &mut [u8]) -> Result<()> {
+        let now = Instant::now();
+        for (index, is_ready) in ready.iter().enumerate().rev() {
+            let reading = &mut self.reading[index];
+            let mut is_over = now >= reading.deadline;
+            if *is_ready {
+                match sys::read(reading.call.control.as_fd(), chunk) {
+                    Ok(0) | Err(_) => is_over = true,
+                    Ok(count) => reading.decoder.push(&chunk[..count]),
+                }
+            }
+            let payload = reading.decoder.next();
+            if payload.is_none() && !is_over {
+                continue;
+            }
+            let Reading { call, .. } = self.reading.swap_remove(index);
+            let payload = payload.unwrap_or_default();
+            match parse_request(&payload).filter(|request| request.call == call.name) {
+                Some(request) => self.ask(call, request, &payload, true)?,
+                None => call.refuse(EXIT_CODE, "E::the request cannot be read"),
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, payload: &[u8]) {
+        let Some((name, decision)) = parse_decision(payload) else {
+            return;
+        };
+        let Some(Asking { call, request, .. }) = self.asking.remove(&name) else {
+            return;
+        };
+        let (environment, directories) = match decision {
+            Decision::Start {
+                environment,
+                directories,
+            } => (environment, directories),
+            Decision::Refuse { code, lines } => return call.refuse(code, &lines.join("\n")),
+        };
+        let plan = Plan {
+            words: request.words.iter().map(|word| bytes_of(word)).collect(),
+            environment: environment.iter().filter_map(|variable| split(variable)).collect(),
+            directories: directories.iter().map(|directory| bytes_of(directory)).collect(),
+            streams: request.streams,
+            terminal: request.terminal,
+            detached: request.detached,
+            not_found: NOT_FOUND,
+        };
+        match sys::clone(0) {
+            Ok(Forked::Parent(_)) => self.servers += 1,
+            Ok(Forked::Child) => {
+                let lifeline = self.lifeline.0.try_clone();
+                // What only the parent may hold: who waits for its end must see it.
+                sys::close_all_but(
+                    &[
+                        call.descriptors(),
+                        vec![lifeline.as_ref().map_or(-1, AsRawFd::as_raw_fd)],
+                    ]
+                    .concat(),
+                );
+                serve(call, &plan, lifeline.ok());
+                std::process::exit(0)
+            }
+            Err(error) => call.refuse(EXIT_CODE, &format!("E::the host cannot start a process: {error}")),
+        }
+    }
+}
+
+fn split(variable: &str) -> Option<(OsString, OsString)> {
+    let (name, value) = variable.split_once('=')?;
+    let (name, value) = (bytes_of(name), bytes_of(value));
+    (!name.is_empty() && !name.as_bytes().contains(&0) && !value.as_bytes().contains(&0)).then_some((name, value))
+}

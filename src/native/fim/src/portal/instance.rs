@@ -1,0 +1,95 @@
+//! `fim-instance`: which instances run, and commands in one of them.
+
+use super::call::Caller;
+use super::client::{self, Asked};
+use crate::failure::EXIT_CODE;
+use crate::janitor::living;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// What of the caller's environment a command in the guest gets; the rest is the instance's own.
+const PASSED: [&str; 2] = ["TERM", "COLORTERM"];
+
+/// Whether the image was called with words that run a command in an instance. The launcher does it without the runtime.
+pub fn is_exec(words: &[OsString]) -> bool {
+    let is = |index: usize, text: &str| words.get(index).is_some_and(|word| word.eq_ignore_ascii_case(text));
+    let asks_for_help = words
+        .iter()
+        .skip(1)
+        .take(2)
+        .any(|word| word == "--help" || word == "-h");
+    words.first().is_some_and(|word| word == "fim-instance") && is(1, "exec") && !asks_for_help
+}
+
+/// `fim instances DIR` prints the names of the running instances, by their pids. `fim instances DIR [ID COMMAND...]` runs a
+/// command in one.
+pub fn command(arguments: &[OsString]) -> i32 {
+    match arguments {
+        [directory] => {
+            for name in living(Path::new(directory)) {
+                println!("{name}");
+            }
+            0
+        }
+        [directory, option, words @ ..] if option == "--exec" => execute(Path::new(directory), words),
+        _ => {
+            eprintln!("usage: fim instances DIRECTORY [--exec ID COMMAND...]");
+            EXIT_CODE
+        }
+    }
+}
+
+/// `fim-instance exec ID COMMAND...`
+fn execute(instances: &Path, words: &[OsString]) -> i32 {
+    let Some((id, rest)) = words.split_first() else {
+        return usage("Missing 'id' argument for 'fim-instance'");
+    };
+    if id.is_empty() || !id.as_bytes().iter().all(u8::is_ascii_digit) {
+        return usage("Id argument must be a digit");
+    }
+    let command = match rest {
+        [first, after @ ..] if first == "--" => after,
+        all => all,
+    };
+    if command.first().is_none_or(|program| program.is_empty()) {
+        return usage("Missing 'cmd' argument for 'fim-instance'");
+    }
+    let names = living(instances);
+    if names.is_empty() {
+        return failed("No instances are running");
+    }
+    let index = id.to_string_lossy().parse().unwrap_or(usize::MAX);
+    let Some(name) = names.get(index) else {
+        return failed("Instance index out of bounds");
+    };
+    let asked = Asked {
+        words: command.to_vec(),
+        environment: PASSED.iter().filter_map(|name| variable(name)).collect(),
+        detached: false,
+    };
+    let portal = instances.join(name).join("portal");
+    client::report(client::call(&portal, Caller::Host, &asked))
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    let mut text = OsString::from(format!("{name}="));
+    text.push(std::env::var_os(name).filter(|value| value != OsStr::new(""))?);
+    Some(text)
+}
+
+fn usage(text: &str) -> i32 {
+    say(text, "Could not parse arguments")
+}
+
+fn failed(text: &str) -> i32 {
+    say(text, "Could not run the command in an instance")
+}
+
+/// As every command of ours says it.
+fn say(text: &str, context: &str) -> i32 {
+    for line in [text, context, "The program exited with an error"] {
+        eprintln!("E::{line}");
+    }
+    EXIT_CODE
+}

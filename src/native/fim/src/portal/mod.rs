@@ -1,0 +1,23 @@
+//! Commands across the wall between guest and host.
+//!
+//! A caller makes a directory with FIFOs for one call and knocks at the daemon of the other side, which runs the command and
+//! connects it. `docs/decisions/0008-portal.md` says why it is made this way, `docs/user/portal.md` what one sees of it.
+
+mod call;
+mod client;
+mod frame;
+mod guest;
+mod host;
+mod instance;
+mod message;
+mod pump;
+mod serve;
+mod terminal;
+
+pub use guest::{Guest, command, shim};
+pub use host::command as host_command;
+pub use instance::{command as instances_command, is_exec};
+
+/// Most commands at a time that one daemon runs.
+const CALLS: usize = 256;
+const BUSY: &str = "E::too many commands run across the portal already; try again when one has ended";

@@ -1,0 +1,183 @@
+//! Moves bytes from one descriptor to another as fast as both allow, and never more than the other side takes.
+
+use crate::sys;
+use std::io::ErrorKind;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// So much at once, in bytes.
+const PORTION: usize = 1 << 20;
+const COPY: usize = 1 << 16;
+/// From so many bytes on a pipe gets more room, `PORTION`. Users have a bound for that, so small calls do not take of it.
+const BULK: u64 = 4 << 20;
+/// So many portions before others have their turn.
+const TURNS: usize = 16;
+
+/// One end of a pump.
+pub enum End {
+    /// A FIFO or terminal of our own that does not block.
+    Own(OwnedFd),
+    /// A standard stream that others may share: it is never made not to block.
+    Standard(RawFd),
+}
+
+impl End {
+    fn raw(&self) -> RawFd {
+        match self {
+            End::Own(descriptor) => descriptor.as_raw_fd(),
+            End::Standard(number) => *number,
+        }
+    }
+
+    fn borrow(&self) -> BorrowedFd<'_> {
+        // SAFETY: an own descriptor lives as long as this object, and a standard stream as long as the process.
+        unsafe { BorrowedFd::borrow_raw(self.raw()) }
+    }
+}
+
+impl Drop for End {
+    /// A standard stream is given up, so that who is at its other end sees that; its number stays in use. Standard error
+    /// stays: it may be needed to say what went wrong.
+    fn drop(&mut self) {
+        if let End::Standard(number @ 0..=1) = self
+            && let Ok(null) = std::fs::File::options().read(true).write(true).open("/dev/null")
+        {
+            let _ = sys::place_descriptor(null.as_raw_fd(), *number);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Awaits {
+    Source,
+    Sink,
+}
+
+pub struct Pump {
+    /// `None` when there is nothing left to move.
+    ends: Option<(End, End)>,
+    awaits: Awaits,
+    splices: bool,
+    moved: u64,
+    buffer: Vec<u8>,
+    written: usize,
+}
+
+impl Pump {
+    pub fn new(from: End, to: End) -> Pump {
+        // A device may wait inside `splice` although it was told not to.
+        let splices = [&from, &to].into_iter().all(|end| !sys::is_device(end.raw()));
+        Pump {
+            ends: Some((from, to)),
+            awaits: Awaits::Source,
+            splices,
+            moved: 0,
+            buffer: Vec::new(),
+            written: 0,
+        }
+    }
+
+    /// Both ends are closed.
+    pub fn is_done(&self) -> bool {
+        self.ends.is_none()
+    }
+
+    /// What to wait for: the end that is not ready, and whether the reader of the other one goes away.
+    pub fn entries(&self) -> [libc::pollfd; 2] {
+        let entry = |fd, events| libc::pollfd { fd, events, revents: 0 };
+        match (&self.ends, self.awaits) {
+            (None, _) => [entry(-1, 0), entry(-1, 0)],
+            (Some((from, to)), Awaits::Source) => [entry(from.raw(), libc::POLLIN), entry(to.raw(), 0)],
+            (Some((_, to)), Awaits::Sink) => [entry(-1, 0), entry(to.raw(), libc::POLLOUT)],
+        }
+    }
+
+    /// Moves what can be moved, after `poll` has filled the entries.
+    pub fn advance(&mut self, entries: &[libc::pollfd]) {
+        let [source, sink] = [entries[0].revents, entries[1].revents];
+        if self.awaits == Awaits::Source && source == 0 && sink & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0
+        {
+            self.close();
+        } else if source != 0 || sink != 0 {
+            self.step();
+        }
+    }
+
+    /// Moves what is there now. True when there is no more of it.
+    pub fn drain(&mut self) -> bool {
+        self.step();
+        self.is_done() || self.awaits == Awaits::Source
+    }
+
+    pub fn close(&mut self) {
+        self.ends = None;
+        self.buffer = Vec::new();
+    }
+
+    fn step(&mut self) {
+        for _ in 0..TURNS {
+            let Some((from, to)) = &self.ends else { return };
+            let result = if self.written < self.buffer.len() {
+                self.awaits = Awaits::Sink;
+                sys::write(to.borrow(), &self.buffer[self.written..]).inspect(|count| self.written += count)
+            } else if self.splices {
+                sys::splice(from.borrow(), to.borrow(), PORTION)
+            } else {
+                self.awaits = Awaits::Source;
+                if !is_ready(from.raw(), libc::POLLIN) {
+                    return;
+                }
+                self.buffer.resize(COPY, 0);
+                self.written = 0;
+                let count = sys::read(from.borrow(), &mut self.buffer);
+                self.buffer.truncate(*count.as_ref().unwrap_or(&0));
+                count
+            };
+            match result {
+                Ok(0) => return self.close(),
+                Ok(count) => self.count(count as u64),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !self.splices || self.written < self.buffer.len() {
+                        return;
+                    }
+                    let (source, sink) = (is_ready(from.raw(), libc::POLLIN), is_ready(to.raw(), libc::POLLOUT));
+                    if source && sink {
+                        // It says so of something that cannot be spliced without waiting.
+                        self.splices = false;
+                        continue;
+                    }
+                    self.awaits = if source { Awaits::Sink } else { Awaits::Source };
+                    return;
+                }
+                Err(error) if self.splices && error.raw_os_error() == Some(libc::EINVAL) => self.splices = false,
+                // The end of a terminal is an error, and so is a reader that is gone.
+                Err(_) => return self.close(),
+            }
+        }
+        // Others have their turn; `poll` returns at once if more is there.
+        self.awaits = if self.written < self.buffer.len() {
+            Awaits::Sink
+        } else {
+            Awaits::Source
+        };
+    }
+
+    fn count(&mut self, count: u64) {
+        let before = self.moved;
+        self.moved += count;
+        if before < BULK
+            && self.moved >= BULK
+            && let Some((from, to)) = &self.ends
+        {
+            for end in [from, to] {
+                if let End::Own(pipe) = end {
+                    sys::enlarge(std::os::fd::AsFd::as_fd(pipe), PORTION as i32);
+                }
+            }
+        }
+    }
+}
+
+fn is_ready(descriptor: RawFd, events: i16) -> bool {
+    sys::poll([(descriptor, events)], 0).is_ok_and(|[ready]| ready)
+}

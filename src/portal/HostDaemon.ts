@@ -1,0 +1,68 @@
+/**
+ * The host's side of the portal: a fiber of the boot program that decides, and a native process that reads the FIFO, runs
+ * what was allowed and moves bytes. Loaded only for images that allow something.
+ */
+import type * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import { exitCode } from "../Failure.ts"
+import { decide, type Policy } from "./Decision.ts"
+import * as Frames from "./Frames.ts"
+import { type Decision, decode } from "./Message.ts"
+import { PortalError } from "./PortalError.ts"
+
+const failed = (error: { readonly message: string }) =>
+  new PortalError({ reason: "Daemon", detail: `cannot start the portal's daemon: ${error.message}` })
+
+const frameOf = (decision: Decision): Uint8Array | undefined =>
+  Frames.encode(Buffer.from(JSON.stringify(decision)), Frames.decisionLimit)
+
+/**
+ * Serves the guest until the scope closes. In: the native program, the portal's directory and what is allowed. Returns when
+ * requests are heard; fails when the native process cannot be started.
+ */
+export const serve = Effect.fn("HostDaemon.serve")(
+  function*(options: { readonly program: string; readonly portal: string; readonly policy: Policy }) {
+    const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+    const decisions = yield* Queue.make<Uint8Array, Cause.Done>()
+    const handle = yield* spawner.spawn(ChildProcess.make(options.program, ["portal-host", options.portal], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "ignore",
+      detached: false,
+      env: {},
+      additionalFds: { fd3: { type: "input", stream: Stream.fromQueue(decisions) }, fd4: { type: "output" } }
+    })).pipe(Effect.mapError(failed))
+    // It ends by itself when there are no more decisions, and so does everything it has started.
+    yield* Effect.addFinalizer(() => Effect.andThen(Queue.end(decisions), Effect.ignore(handle.exitCode)))
+    const ready = yield* Deferred.make<void, PortalError>()
+
+    const answer = Effect.fnUntraced(function*(payload: Uint8Array) {
+      const said = yield* decode(payload)
+      if (said.kind === "ready") {
+        yield* Deferred.succeed(ready, undefined)
+        return
+      }
+      const frame = frameOf(decide(said, options.policy)) ?? frameOf({
+        kind: "refuse",
+        call: said.call,
+        code: exitCode,
+        lines: ["E::the environment of the host is too large for a program to be given it"]
+      })
+      if (frame !== undefined) yield* Queue.offer(decisions, frame)
+    }, Effect.ignore({ log: "Debug" }))
+
+    const decoder = Frames.makeDecoder(Frames.limit)
+    yield* handle.getOutputFd(4).pipe(
+      Stream.runForEach((bytes) => Effect.forEach(decoder.push(bytes), answer, { discard: true })),
+      Effect.ignore({ log: "Debug" }),
+      Effect.andThen(Deferred.fail(ready, failed({ message: "it has ended" }))),
+      Effect.forkScoped
+    )
+    yield* Deferred.await(ready)
+  }
+)
