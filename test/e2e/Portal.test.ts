@@ -236,7 +236,7 @@ describe.each(users)("as $name", (user) => {
         for i in $(seq 40); do mkdir $room/large$i; mkfifo $room/large$i/control $room/large$i/reply
           sleep 1000 <> $room/large$i/control & sleep 1000 <> $room/large$i/reply & knock "{\\"kind\\":\\"reference\\",\\"call\\":\\"large$i\\"}"; done; ok large
         cat /dev/zero > $fifo & flood=$!; ok flood; kill $flood
-        fim_portal sh -c 'cat /proc/$(ps -o ppid= -p $PPID)/status' | grep VmHWM
+        fim_portal sh -c 'cat /proc/$(sed -n "s/^PPid:[^0-9]*//p" /proc/$PPID/status)/status' | grep VmHWM
         kill $(jobs -p)`
       const outcome = yield* inGuest(app, script, { patience: 60_000 })
       const names = ["garbage", "cut", "mark", "real", "path", "files", "links", "away", "half", "large", "flood"]
@@ -340,7 +340,11 @@ describe.each(users)("as $name, in a terminal", (user) => {
       yield* terminal.shows(/\rin\r/)
       yield* terminal.write(keys.suspend)
       yield* terminal.shows(/Stopped.*exec sleep 1000/)
-      yield* terminal.write("kill -9 %1; wait %1; echo after $((40 + 2)); exit 6\n")
+      yield* terminal.write("fg\n")
+      yield* terminal.shows(/\nsh -c .*exec sleep 1000/)
+      yield* terminal.write(keys.interrupt)
+      yield* terminal.shows(/\^C\r\n/)
+      yield* terminal.write("echo after $((40 + 2)); exit 6\n")
       yield* terminal.shows(/after 42/)
       yield* terminal.write("echo code $?; exit\n")
       yield* terminal.shows(/code 6/)
