@@ -19,6 +19,14 @@ export interface PackOptions {
   readonly ownedByRoot: boolean
 }
 
+/**
+ * With a number of seconds since 1970 nothing in a layer is younger, and equal inputs give equal layers. It is part of the names
+ * of cached layers.
+ */
+export const Epoch = Context.Reference<number | undefined>("flatimage/build/Mkdwarfs/Epoch", {
+  defaultValue: () => undefined
+})
+
 /** What mkdwarfs says about its work. Sizes in bytes. */
 const Summary = Schema.Struct({
   files: Schema.Finite,
@@ -58,7 +66,9 @@ export class Mkdwarfs extends Context.Service<Mkdwarfs, {
       const cached = Effect.fn("Mkdwarfs.cached")(function*(key: string, level: number) {
         const { mkdwarfs } = yield* compiler.native
         const packer = (yield* sha256OfFile(fs, mkdwarfs)).slice(0, 8)
-        const path = `${yield* workspace.directory("cache", "layers")}/${key}-${level}-${packer}.dwarfs`
+        const epoch = yield* Epoch
+        const name = `${key}-${level}${epoch === undefined ? "" : `-${epoch}`}-${packer}`
+        const path = `${yield* workspace.directory("cache", "layers")}/${name}.dwarfs`
         const present = yield* Effect.orElseSucceed(fs.exists(path), () => false)
         if (present) yield* markUsed(fs, path)
         return { path, present }
@@ -67,6 +77,7 @@ export class Mkdwarfs extends Context.Service<Mkdwarfs, {
       const pack = Effect.fn("Mkdwarfs.pack")(
         function*(tree: string, path: string, options: PackOptions, report: Report) {
           const { mkdwarfs } = yield* compiler.native
+          const epoch = yield* Epoch
           const output = yield* replacePath(fs, path, (temporary) =>
             programs.run(mkdwarfs, [
               "-i",
@@ -75,6 +86,7 @@ export class Mkdwarfs extends Context.Service<Mkdwarfs, {
               temporary,
               "-l",
               String(options.level),
+              ...(epoch === undefined ? [] : ["--mtime-max", String(epoch)]),
               ...(options.ownedByRoot ? ["--uid", "0", "--gid", "0"] : []),
               "--progress",
               "always",

@@ -23,6 +23,7 @@ options:
   --block-size-bits N       blocks of 2^N bytes, 16 to 26, instead of the level's
   --uid N, --gid N          owner and group of every file
   --mtime-all SECONDS       modification time of every file, counted from 1970
+  --mtime-max SECONDS       the same for files with a later time only
   --exclude PATTERN         leave out what matches; may be given many times. With
                             a slash it is a path from DIR on, else a name;
                             * and ? match within a name, ** across names
@@ -50,6 +51,8 @@ pub struct Command {
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     pub mtime: Option<u32>,
+    /// No file is younger in the image.
+    pub mtime_max: u32,
     pub threads: usize,
     pub progress: Mode,
     pub exclude: Vec<Pattern>,
@@ -80,6 +83,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
         uid: None,
         gid: None,
         mtime: None,
+        mtime_max: u32::MAX,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         progress: Mode::Auto,
         exclude: Vec::new(),
@@ -111,6 +115,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
             "--uid" => command.uid = Some(number(&name, &value()?, 0, u32::MAX - 1)?),
             "--gid" => command.gid = Some(number(&name, &value()?, 0, u32::MAX - 1)?),
             "--mtime-all" => command.mtime = Some(number(&name, &value()?, 0, u32::MAX)?),
+            "--mtime-max" => command.mtime_max = number(&name, &value()?, 0, u32::MAX)?,
             "--threads" => command.threads = number(&name, &value()?, 1, 256)? as usize,
             "--exclude" => command.exclude.push(Pattern::new(value()?.as_bytes())),
             "--progress" => {

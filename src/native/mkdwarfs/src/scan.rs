@@ -165,7 +165,7 @@ impl Scan<'_> {
     }
 
     fn node(&self, path: PathBuf, name: String, parent: usize, kind: Kind, metadata: &Metadata) -> Node {
-        let seconds = metadata.mtime().clamp(0, u32::MAX.into()) as u32;
+        let seconds = metadata.mtime().clamp(0, self.command.mtime_max.into()) as u32;
         let attributes = Attributes {
             mode: metadata.mode(),
             uid: self.command.uid.unwrap_or(metadata.uid()),
