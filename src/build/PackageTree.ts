@@ -13,6 +13,12 @@ const normalize = (path: string): string => {
   return parts.join("/")
 }
 
+const lstat = (fs: FileSystem.FileSystem, path: string) =>
+  fs.lstat(path).pipe(
+    Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(undefined)),
+    atPath(path)
+  )
+
 /**
  * The regular file that `path` of an unpacked tree means, symbolic links followed as if the tree were the root: they
  * cannot lead out of it. Gives `undefined` when there is none. Fails with `BuildError` on links without an end.
@@ -29,10 +35,7 @@ export const resolveInTree = (
     while (left.length > 0) {
       const [name, ...rest] = left
       const here = [tree, ...done, name].join("/")
-      const info = yield* fs.lstat(here).pipe(
-        Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(undefined)),
-        atPath(here)
-      )
+      const info = yield* lstat(fs, here)
       if (info === undefined) return undefined
       if (info.type === "SymbolicLink") {
         if (++links > mostLinks) {
@@ -50,3 +53,62 @@ export const resolveInTree = (
     }
     return undefined
   })
+
+/**
+ * The directory that `path` of an unpacked tree means, made where it is missing (mode 0755), links followed as if the tree were
+ * the root. Fails with `BuildError` where a part of it is something else, or links have no end.
+ */
+export const directoryInTree = (
+  fs: FileSystem.FileSystem,
+  tree: string,
+  path: string
+): Effect.Effect<string, BuildError> =>
+  Effect.gen(function*() {
+    let left = normalize(path).split("/").filter((name) => name !== "")
+    let done: Array<string> = []
+    let links = 0
+    while (left.length > 0) {
+      const [name = "", ...rest] = left
+      const here = [tree, ...done, name].join("/")
+      const info = yield* lstat(fs, here)
+      if (info?.type === "SymbolicLink") {
+        if (++links > mostLinks) {
+          return yield* buildError("BadBinary", { path: here, detail: "its symbolic links have no end" })
+        }
+        const target = yield* fs.readLink(here).pipe(atPath(here))
+        const from = target.startsWith("/") ? "" : done.join("/")
+        left = normalize([from, target, ...rest].join("/")).split("/").filter((part) => part !== "")
+        done = []
+        continue
+      }
+      if (info === undefined) {
+        yield* fs.makeDirectory(here).pipe(Effect.andThen(fs.chmod(here, 0o755)), atPath(here))
+      } else if (info.type !== "Directory") {
+        return yield* buildError("File", { path: here, detail: "it is in the place of a directory" })
+      }
+      done = [...done, name]
+      left = rest
+    }
+    return [tree, ...done].join("/")
+  })
+
+/** Writes a file of an unpacked tree in the place of what is there, wherever links would lead. Fails with `BuildError`. */
+export const writeInTree = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  tree: string,
+  [path, content, mode]: readonly [path: string, content: string | Uint8Array, mode: number]
+) {
+  const slash = path.lastIndexOf("/")
+  const file = `${yield* directoryInTree(fs, tree, path.slice(0, Math.max(0, slash)))}/${path.slice(slash + 1)}`
+  // A link there would lead to a file of this machine.
+  yield* fs.remove(file, { force: true }).pipe(atPath(file))
+  yield* fs.writeFile(file, typeof content === "string" ? new TextEncoder().encode(content) : content).pipe(atPath(file))
+  yield* fs.chmod(file, mode).pipe(atPath(file))
+})
+
+/** Removes what is at a path of an unpacked tree, if it is there. Fails with `BuildError`. */
+export const removeInTree = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: string, path: string) {
+  const slash = path.lastIndexOf("/")
+  const file = `${yield* directoryInTree(fs, tree, path.slice(0, Math.max(0, slash)))}/${path.slice(slash + 1)}`
+  yield* fs.remove(file, { recursive: true, force: true }).pipe(atPath(file))
+})

@@ -36,6 +36,21 @@ export const parseMember = (text: string): Member | undefined => {
 
 const partsOf = (path: string): ReadonlyArray<string> => path.split("/").filter((part) => part !== "" && part !== ".")
 
+/**
+ * A member as tar unpacks it without the first `count` parts of its name; `undefined` when no more of it is left. Only hard
+ * links mean names of the archive, so theirs are cut too.
+ */
+export const stripMember = (member: Member, count: number): Member | undefined => {
+  if (count === 0) return member
+  // As tar counts: "." is a part too.
+  const cut = (path: string) => path.split(/\/+/).slice(count).join("/")
+  const name = cut(member.name)
+  // An absolute name, or one that climbs, stays as it is: it is refused.
+  if (member.name.startsWith("/") || partsOf(member.name).includes("..")) return member
+  if (name === "") return undefined
+  return { ...member, name, target: member.type === "h" && member.target !== undefined ? cut(member.target) : member.target }
+}
+
 /** As many as the kernel follows. */
 const mostLinks = 40
 
@@ -69,6 +84,15 @@ const follow = (
   return here
 }
 
+/** What is known of a tree that archives are unpacked to, one after the other. */
+export interface Unpacking {
+  /** Symbolic links and their targets. */
+  readonly links: Map<string, string>
+  readonly directories: Set<string>
+}
+
+export const unpacking = (): Unpacking => ({ links: new Map(), directories: new Set() })
+
 /**
  * Judges the members of an archive, in the order in which they would be unpacked. Symbolic links with absolute targets
  * are fine, for in the image they mean its own root; but nothing may be unpacked through them. Fails with `BuildError`
@@ -76,11 +100,11 @@ const follow = (
  */
 export const checkMembers = (
   archive: string,
-  members: Iterable<Member>
+  members: Iterable<Member>,
+  { directories, links }: Unpacking = unpacking()
 ): Result.Result<number, BuildError> => {
   const refuse = (member: Member, detail: string) =>
     Result.fail(buildError("UnsafeArchive", { archive, member: JSON.stringify(member.name), detail }))
-  const links = new Map<string, string>()
   let count = 0
   for (const member of members) {
     count++
@@ -98,6 +122,16 @@ export const checkMembers = (
     if (before !== undefined && member.type !== "d" && (member.type !== "l" || before !== target)) {
       // Some programs replace the link, some write through it.
       return refuse(member, "takes the place of a symbolic link")
+    }
+    const own = member.type === "d" ? place : [...place, parts.at(-1)]
+    if (member.type !== "d" && directories.has(own.join("/"))) {
+      // What was unpacked into the directory would be lost, and what follows would go where a link leads.
+      return refuse(member, "takes the place of a directory")
+    }
+    for (let length = member.type === "d" ? own.length : place.length; length > 0; length--) {
+      const directory = own.slice(0, length).join("/")
+      if (directories.has(directory)) break
+      directories.add(directory)
     }
     if (member.type === "l") {
       if (!target.startsWith("/") && follow(links, [...place, ...partsOf(target)]) === undefined) {

@@ -5,15 +5,27 @@ import * as Layer from "effect/Layer"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { Machine } from "./Machine.ts"
 import { Programs } from "./Programs.ts"
-import { checkMembers, type Member, parseMember } from "./TarMembers.ts"
+import { checkMembers, type Member, parseMember, stripMember, type Unpacking, unpacking } from "./TarMembers.ts"
+
+export interface UnpackOptions {
+  /** How many directories above the tree the archive has; what is not below them is left out. */
+  readonly strip?: number
+  /** What other archives have put into the same directory. */
+  readonly unpacking?: Unpacking
+}
 
 /** Unpacks archives of root trees with the machine's tar. */
 export class Tarball extends Context.Service<Tarball, {
   /**
-   * Unpacks an archive (plain, gzip, xz, zstd) to an empty directory after a look at each of its members. Device nodes
-   * are left out; owners are kept when root unpacks. Fails with `BuildError` when a member would leave the directory.
+   * Unpacks an archive (plain, gzip, xz, zstd) after a look at each of its members, to a directory in which nothing is but
+   * what was unpacked with the same `unpacking`. Device nodes are left out; owners are kept when root unpacks. Gives the
+   * members, the devices too. Fails with `BuildError` when one would leave the directory, and then unpacks none.
    */
-  readonly unpack: (archive: string, directory: string) => Effect.Effect<void, BuildError>
+  readonly unpack: (
+    archive: string,
+    directory: string,
+    options?: UnpackOptions
+  ) => Effect.Effect<ReadonlyArray<Member>, BuildError>
 }>()("flatimage/build/Tarball") {
   static readonly layer = Layer.effect(
     Tarball,
@@ -22,14 +34,30 @@ export class Tarball extends Context.Service<Tarball, {
       const programs = yield* Programs
       const { isRoot } = yield* Machine
 
+      // Alpine's archives have attributes of their own, of which tar would warn for each file.
+      const quiet = ["--warning=no-unknown-keyword"]
+
       const remedy = "install the packages tar, gzip, xz-utils and zstd"
 
-      const unpack = Effect.fn("Tarball.unpack")(function*(archive: string, directory: string) {
+      const unpack = Effect.fn("Tarball.unpack")(function*(
+        archive: string,
+        directory: string,
+        options: UnpackOptions = {}
+      ) {
         yield* fs.access(archive, { readable: true }).pipe(atPath(archive))
         const listing = yield* programs.run(
           "tar",
           // With the names as they are in the archive: otherwise tar hides what it would cut off.
-          ["--list", "--verbose", "--absolute-names", "--numeric-owner", "--quoting-style=c", "--file", archive],
+          [
+            "--list",
+            "--verbose",
+            "--absolute-names",
+            "--numeric-owner",
+            "--quoting-style=c",
+            ...quiet,
+            "--file",
+            archive
+          ],
           { remedy }
         )
         const members: Array<Member> = []
@@ -39,23 +67,26 @@ export class Tarball extends Context.Service<Tarball, {
           if (member === undefined) {
             return yield* buildError("UnsafeArchive", { archive, member: line, detail: "cannot be understood" })
           }
-          members.push(member)
+          const stripped = stripMember(member, options.strip ?? 0)
+          if (stripped !== undefined) members.push(stripped)
         }
-        yield* Effect.fromResult(checkMembers(archive, members))
+        yield* Effect.fromResult(checkMembers(archive, members, options.unpacking ?? unpacking()))
         yield* programs.run("tar", [
           "--extract",
           "--preserve-permissions",
           "--numeric-owner",
           "--delay-directory-restore",
           isRoot ? "--same-owner" : "--no-same-owner",
+          ...(options.strip === undefined ? [] : [`--strip-components=${options.strip}`]),
           "--anchored",
-          "--exclude=./dev/*",
-          "--exclude=dev/*",
+          ...["./", ""].map((start) => `--exclude=${start}${"*/".repeat(options.strip ?? 0)}dev/*`),
+          ...quiet,
           "--file",
           archive,
           "--directory",
           directory
         ], { remedy })
+        return members
       })
 
       return Tarball.of({ unpack })

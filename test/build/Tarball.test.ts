@@ -10,31 +10,11 @@ import { tmpdir } from "node:os"
 import { dirname } from "node:path"
 import { Programs } from "../../src/build/Programs.ts"
 import { Tarball } from "../../src/build/Tarball.ts"
-import { checkMembers, type Member, parseMember } from "../../src/build/TarMembers.ts"
+import { checkMembers, type Member, parseMember, stripMember, unpacking } from "../../src/build/TarMembers.ts"
+import { archive, entry } from "../support/Tar.ts"
 import { TestBase } from "./TestServices.ts"
 
 const TestLayer = Tarball.layer.pipe(Layer.provideMerge(TestBase))
-
-/** One header of a tar archive with its content. Made by hand: no tar writes what the tests need. */
-const entry = (name: string, type: string, link = "", content = ""): Buffer => {
-  const header = Buffer.alloc(512)
-  header.write(name, 0)
-  header.write("0000755\0", 100)
-  header.write("0000000\0", 108)
-  header.write("0000000\0", 116)
-  header.write(`${content.length.toString(8).padStart(11, "0")}\0`, 124)
-  header.write("00000000000\0", 136)
-  header.write("        ", 148)
-  header.write(type, 156)
-  header.write(link, 157)
-  header.write("ustar\x0000", 257)
-  if (type === "3" || type === "4") header.write("0000001\x000000003\0", 329)
-  const sum = header.reduce((total, byte) => total + byte, 0)
-  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148)
-  return Buffer.concat([header, Buffer.from(content), Buffer.alloc((512 - content.length % 512) % 512)])
-}
-
-const archive = (...entries: ReadonlyArray<Buffer>) => Buffer.concat([...entries, Buffer.alloc(1024)])
 
 const unpack = Effect.fnUntraced(function*(bytes: Uint8Array, name = "root.tar") {
   const fs = yield* FileSystem.FileSystem
@@ -61,7 +41,23 @@ const unsafe: ReadonlyArray<readonly [name: string, entries: ReadonlyArray<Buffe
   ["a hard link to an absolute name", [entry("a", "1", "/etc/passwd")], /link out of the tree/],
   ["a hard link that climbs out", [entry("a", "1", "../x")], /link out of the tree/],
   ["a hard link through an absolute link", [entry("a", "2", "/etc"), entry("b", "1", "a/passwd")], /link out/],
-  ["a device", [entry("disk", "4")], /device outside of \/dev/]
+  ["a device", [entry("disk", "4")], /device outside of \/dev/],
+  ["a device in a directory like /dev", [entry("dev.d/disk", "4")], /device outside of \/dev/],
+  ["a hard link through a link that climbs within the tree", [
+    entry("a/b", "2", ".."),
+    entry("x", "1", "a/b/../../etc/passwd")
+  ], /link out of the tree/],
+  ["a link in the place of a directory", [entry("a/", "5"), entry("a", "2", "/etc")], /place of a directory/],
+  ["a link in the place of a directory with something in it", [
+    entry("a/b", "0", "", "x"),
+    entry("./a", "2", "b")
+  ], /place of a directory/],
+  ["a file in the place of a directory", [entry("a/b/c", "0"), entry("a/b", "0")], /place of a directory/],
+  ["a second link that leads elsewhere, and a file through it", [
+    entry("a", "2", "b"),
+    entry("a", "2", "/tmp"),
+    entry("a/x", "0")
+  ], /place of a symbolic link/]
 ]
 
 it.layer(TestLayer)("an archive", (it) => {
@@ -105,11 +101,65 @@ it.layer(TestLayer)("an archive", (it) => {
       assert.deepStrictEqual(outside, [])
     }))
 
+  it.effect("is unpacked without the directories above its tree", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const directory = yield* fs.makeTempDirectoryScoped()
+      const bytes = archive(
+        entry("pkglist.txt", "0", "", "list"),
+        entry("root.x/", "5"),
+        entry("root.x/etc/", "5"),
+        entry("root.x/etc/a", "0", "", "a"),
+        entry("root.x/etc/b", "1", "root.x/etc/a"),
+        entry("root.x/etc/c", "2", "a"),
+        entry("root.x/dev/null", "3")
+      )
+      yield* fs.writeFile(`${directory}/x.tar`, bytes)
+      yield* fs.makeDirectory(`${directory}/tree`)
+      const members = yield* (yield* Tarball).unpack(`${directory}/x.tar`, `${directory}/tree`, { strip: 1 })
+      assert.deepStrictEqual(members.map(({ name }) => name), ["etc/", "etc/a", "etc/b", "etc/c", "dev/null"])
+      assert.deepStrictEqual((yield* fs.readDirectory(`${directory}/tree`, { recursive: true })).toSorted(), [
+        "etc",
+        "etc/a",
+        "etc/b",
+        "etc/c"
+      ])
+      assert.strictEqual(yield* fs.readFileString(`${directory}/tree/etc/b`), "a")
+    }))
+
+  it.effect("that follows another one into a tree is judged by the links of that one too", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const tarball = yield* Tarball
+      const directory = yield* fs.makeTempDirectoryScoped()
+      yield* fs.makeDirectory(`${directory}/tree`)
+      const put = (name: string, bytes: Uint8Array) => fs.writeFile(`${directory}/${name}`, bytes)
+      yield* put("one.tar", archive(entry("lib", "2", "usr/lib"), entry("out", "2", "/etc"), entry("usr/lib/", "5")))
+      yield* put("two.tar", archive(entry("lib/x", "0", "", "x")))
+      yield* put("three.tar", archive(entry("out/passwd", "0", "", "x")))
+      const state = unpacking()
+      const unpack = (name: string) => tarball.unpack(`${directory}/${name}`, `${directory}/tree`, { unpacking: state })
+      yield* unpack("one.tar")
+      yield* unpack("two.tar")
+      assert.isTrue(yield* fs.exists(`${directory}/tree/usr/lib/x`))
+      assert.match((yield* Effect.flip(unpack("three.tar"))).message, /through a symbolic link that leads out of the tree/)
+    }))
+
   it.effect("that is none gives a failure", () =>
     Effect.gen(function*() {
       const { result } = yield* unpack(Buffer.from("no archive at all".repeat(100)))
       assert.isTrue(Result.isFailure(result) && result.failure.reason._tag === "ProgramFailed")
     }))
+})
+
+const strip = (name: string, count: number) => stripMember({ type: "-", name, target: undefined }, count)?.name
+
+describe("a member without the first parts of its name", () => {
+  it("is what tar makes of it", () => {
+    assert.deepStrictEqual([strip("a/b", 1), strip("./a/b", 1), strip("a//b", 1)], ["b", "a/b", "b"])
+    assert.deepStrictEqual([strip("a", 1), strip("a/", 1), strip("a/b", 2)], [undefined, undefined, undefined])
+    assert.deepStrictEqual([strip("/a/b", 1), strip("a/../../b", 1)], ["/a/b", "a/../../b"])
+  })
 })
 
 describe("a line of a listing", () => {
