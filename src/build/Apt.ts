@@ -14,11 +14,17 @@ import { Workspace } from "./Workspace.ts"
 const archives: ReadonlyArray<Archive> = ["debian", "debian-security"]
 
 /** Lines of `sources.list` for one suite, with security updates where the machine has a mirror of them. */
-export const sourceLines = (sources: Sources, suite: string, signedBy: boolean): ReadonlyArray<string> =>
+export const sourceLines = (
+  sources: Sources,
+  suite: string,
+  signedBy: boolean,
+  components: ReadonlyArray<string> = ["main"]
+): ReadonlyArray<string> =>
   archives.flatMap((archive) => {
     const uri = sources.mirrors[archive]
     const options = signedBy ? `[signed-by=${sources.keyring}] ` : ""
-    return uri === undefined ? [] : [`deb ${options}${uri} ${archive === "debian" ? suite : `${suite}-security`} main`]
+    const release = archive === "debian" ? suite : `${suite}-security`
+    return uri === undefined ? [] : [`deb ${options}${uri} ${release} ${components.join(" ")}`]
   })
 
 /** One paragraph of a Debian control file, continuation lines left out. */

@@ -17,6 +17,14 @@ const Reason = Schema.TaggedUnion({
   PackageGone: { name: Schema.String, version: Schema.String, detail: Schema.String },
   /** A file is not the one that was locked. */
   Tampered: { path: Schema.String, expected: Schema.String, actual: Schema.String },
+  /** A file cannot be fetched. */
+  Unreachable: { url: Schema.String, detail: Schema.String },
+  /** A signature is missing or wrong, or is of a key that is not trusted. */
+  Untrusted: { path: Schema.String, detail: Schema.String },
+  /** The packages asked for cannot be installed together, or are not there. */
+  Unresolved: { detail: Schema.String },
+  /** A definition file says something that cannot be done. */
+  Definition: { path: Schema.String, detail: Schema.String },
   /** The lock file cannot be read. */
   LockInvalid: { path: Schema.String, detail: Schema.String },
   /** No locked package has a library that a tool needs. */
@@ -40,6 +48,10 @@ const text = Reason.match({
   PackageGone: (r) =>
     `the mirror does not have ${r.name} ${r.version} (${r.detail}): run "flatimage tools lock" to lock the versions it has`,
   Tampered: (r) => `${r.path} is not the locked file: its SHA-256 is ${r.actual}, not ${r.expected}`,
+  Unreachable: (r) => `${r.url} cannot be fetched: ${r.detail}`,
+  Untrusted: (r) => `${r.path} is not trusted: ${r.detail}`,
+  Unresolved: (r) => r.detail,
+  Definition: (r) => `${r.path}: ${r.detail}`,
   LockInvalid: (r) => `${r.path} is not valid: ${r.detail}`,
   LibraryMissing: (r) =>
     `no locked package has ${r.library}, which ${r.neededBy} needs: run "flatimage tools lock" to lock it`,

@@ -2,18 +2,22 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { sha256 } from "../image/Sha256.ts"
 import { Apt, sourceLines } from "./Apt.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
-import { dpkgSettings, debianRevision } from "./dist/Debian.ts"
+import { sha256 } from "../image/Sha256.ts"
+import type { Distribution } from "./dist/Distribution.ts"
 import { Machine } from "./Machine.ts"
-import { Mirror } from "./Mirror.ts"
+import type { Sources } from "./Mirror.ts"
+import { Epoch } from "./Mkdwarfs.ts"
 import { Programs } from "./Programs.ts"
 import type { Report } from "./Progress.ts"
 import { replacePath } from "./Replace.ts"
+import { type Origin, Repositories, type Repository } from "./Repositories.ts"
 import { Workspace } from "./Workspace.ts"
 
-export interface DebianOptions {
+/** Which tree of a distribution is wanted. */
+export interface TreeOptions extends Origin {
+  /** Its release; empty where there is nothing to choose. */
   readonly suite: string
   /** Packages on top of the smallest system. */
   readonly include: ReadonlyArray<string>
@@ -32,74 +36,102 @@ const milestones = [
   "creating tarball"
 ]
 
+const sourcesOf = ({ keyring, mirror, security }: Repository): Sources => ({
+  keyring,
+  mirrors: { "debian": mirror, "debian-security": security }
+})
+
 /** Says what to do where mmdebstrap and apt only say what happened. */
-const explain = (error: BuildError, suite: string, isRoot: boolean): BuildError => {
+const explain = (error: BuildError, { name, title }: Distribution, suite: string, isRoot: boolean): BuildError => {
   if (error.reason._tag !== "ProgramFailed") return error
   const { output } = error.reason
   const unknown = /Unable to locate package ([^\s;]+)/.exec(output)?.[1]
-  if (unknown !== undefined) return buildError("Refused", { detail: `Debian ${suite} has no package ${unknown}` })
+  if (unknown !== undefined) return buildError("Refused", { detail: `${name} ${suite} has no package ${unknown}` })
+  if (/NO_PUBKEY|EXPKEYSIG|BADSIG|REVKEYSIG|is not signed|signature/i.test(output)) {
+    return buildError("Untrusted", { path: `the mirror of ${title}`, detail: output })
+  }
   // A tree has files of many users: without root they need numbers of their own.
   return isRoot || !/subuid|subgid|newuidmap|newgidmap|unshare/.test(output) ? error : buildError("Refused", {
-    detail: "this user cannot make a tree of Debian: build as root, or have root run \"apt-get install uidmap\" and " +
+    detail: `this user cannot make a tree of ${title}: build as root, or have root run "apt-get install uidmap" and ` +
       `"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER" (${output})`
   })
 }
 
-/** Makes Debian trees from Debian's packages. */
+const settingsOf = ({ manager }: Distribution) => manager._tag === "Apt" ? manager.dpkgSettings : []
+
+/** Makes trees of distributions that use dpkg and apt. */
 export class Mmdebstrap extends Context.Service<Mmdebstrap, {
   /** Names the tree that these options give. */
-  readonly key: (options: DebianOptions) => string
+  readonly key: (distribution: Distribution, options: TreeOptions) => string
   /** The tree as a tar archive in the cache. Fails with `BuildError`. */
-  readonly tree: (options: DebianOptions, report: Report) => Effect.Effect<string, BuildError>
+  readonly tree: (
+    distribution: Distribution,
+    options: TreeOptions,
+    report: Report
+  ) => Effect.Effect<string, BuildError>
 }>()("flatimage/build/Mmdebstrap") {
   static readonly layer = Layer.effect(
     Mmdebstrap,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const apt = yield* Apt
-      const mirror = yield* Mirror
+      const repositories = yield* Repositories
       const programs = yield* Programs
       const workspace = yield* Workspace
       const { architecture, isRoot } = yield* Machine
 
-      const key = (options: DebianOptions) =>
-        `debian-${options.suite}-${
+
+      const key = (distribution: Distribution, { include, keyring, mirror, suite }: TreeOptions) =>
+        `${distribution.name}-${suite}-${
           sha256(JSON.stringify([
-            debianRevision,
-            dpkgSettings,
+            distribution.revision,
+            settingsOf(distribution),
             architecture.debian,
-            options.include.toSorted()
+            include.toSorted(),
+            ...(mirror === undefined && keyring === undefined ? [] : [mirror ?? "", keyring ?? ""])
           ])).slice(0, 12)
         }`
 
-      const tree = Effect.fn("Mmdebstrap.tree")(function*(options: DebianOptions, report: Report) {
-        const path = `${yield* workspace.directory("cache", "roots")}/${key(options)}.tar`
+      const tree = Effect.fn("Mmdebstrap.tree")(function*(
+        distribution: Distribution,
+        options: TreeOptions,
+        report: Report
+      ) {
+        const { manager } = distribution
+        if (manager._tag !== "Apt") {
+          return yield* buildError("Refused", { detail: `${distribution.name} has no packages of dpkg` })
+        }
+        const epoch = yield* Epoch
+        const name = `${key(distribution, options)}${epoch === undefined ? "" : `-${epoch}`}`
+        const path = `${yield* workspace.directory("cache", "roots")}/${name}.tar`
         if (!options.refresh && (yield* fs.exists(path).pipe(atPath(path)))) return path
-        const sources = yield* mirror.sources
+        const repository = yield* repositories.find(distribution, options)
         const transport = yield* apt.transport
+        const include = [...distribution.packages, ...options.include]
         yield* replacePath(fs, path, (temporary) =>
           programs.run("mmdebstrap", [
             // Otherwise it tries ways that leave files with wrong owners behind.
             `--mode=${isRoot ? "root" : "unshare"}`,
             "--variant=minbase",
             `--architectures=${architecture.debian}`,
-            `--keyring=${sources.keyring}`,
+            `--keyring=${repository.keyring}`,
             "--format=tar",
             // The sandbox has devices of its own.
             "--skip=output/dev",
-            ...dpkgSettings.map((setting) => `--dpkgopt=${setting}`),
+            ...manager.dpkgSettings.map((setting) => `--dpkgopt=${setting}`),
             ...transport.map((setting) => `--aptopt=${setting}`),
-            ...(options.include.length === 0 ? [] : [`--include=${options.include.join(",")}`]),
+            ...(include.length === 0 ? [] : [`--include=${include.join(",")}`]),
             options.suite,
             temporary,
-            ...sourceLines(sources, options.suite, false)
+            ...sourceLines(sourcesOf(repository), options.suite, false, manager.components)
           ], {
+            ...(epoch === undefined ? {} : { env: { SOURCE_DATE_EPOCH: String(epoch) } }),
             remedy: "run \"apt-get install mmdebstrap\" as root",
             onLine: (line) => {
               const reached = milestones.findIndex((milestone) => line.includes(milestone))
               return reached < 0 ? Effect.void : report(reached + 1, milestones.length + 1)
             }
-          }).pipe(Effect.mapError((error) => explain(error, options.suite, isRoot))))
+          }).pipe(Effect.mapError((error) => explain(error, distribution, options.suite, isRoot))))
         return path
       })
 

@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
@@ -9,10 +10,12 @@ import { BuildError, buildError } from "./BuildError.ts"
 
 export interface RunOptions {
   readonly cwd?: string
-  /** Added to the environment of this process. */
-  readonly env?: Record<string, string>
+  /** Added to the environment of this process; `undefined` takes a variable out of it. */
+  readonly env?: Record<string, string | undefined>
   /** Sees each line of standard error as it comes. */
   readonly onLine?: (line: string) => Effect.Effect<void>
+  /** A file that is its standard input; nothing otherwise. */
+  readonly input?: string
   /** How to get the program when it is missing. */
   readonly remedy?: string
 }
@@ -32,6 +35,7 @@ export class Programs extends Context.Service<Programs, {
   static readonly layer = Layer.effect(
     Programs,
     Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
       const spawner = yield* ChildProcessSpawner
 
       const run = Effect.fn("Programs.run")(function*(
@@ -51,7 +55,7 @@ export class Programs extends Context.Service<Programs, {
           // Messages are parsed and shown: they must not depend on the language of the user.
           env: { LC_ALL: "C.UTF-8", ...options.env },
           extendEnv: true,
-          stdin: "ignore",
+          stdin: options.input === undefined ? "ignore" : fs.stream(options.input, { chunkSize: 1 << 18 }),
           forceKillAfter: "10 seconds"
         })).pipe(
           Effect.mapError((error) =>

@@ -3,32 +3,39 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { sha256 } from "../image/Sha256.ts"
+import { Apk } from "./apk/Apk.ts"
+import { Archives, type ArchiveSource, isUrl } from "./Archives.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { makeBlueprint } from "./Blueprint.ts"
 import type { Closure } from "./Closure.ts"
+import { sha256 } from "../image/Sha256.ts"
 import { sha256OfFile } from "./Digest.ts"
-import { debianFiles, debianLeftovers } from "./dist/Debian.ts"
+import type { Distribution } from "./dist/Distribution.ts"
 import { Machine } from "./Machine.ts"
 import { Mkdwarfs } from "./Mkdwarfs.ts"
-import { type DebianOptions, Mmdebstrap } from "./Mmdebstrap.ts"
+import { Mmdebstrap, type TreeOptions } from "./Mmdebstrap.ts"
+import { removeInTree, writeInTree } from "./PackageTree.ts"
+import { Pacman } from "./Pacman.ts"
 import { formatBytes, Progress } from "./Progress.ts"
+import { Repositories } from "./Repositories.ts"
 import { scratchDirectory } from "./Scratch.ts"
 import { Tarball } from "./Tarball.ts"
 import { Workspace } from "./Workspace.ts"
 
 /** Where a root tree comes from. */
 export type RootSource =
-  | { readonly _tag: "Debian"; readonly options: DebianOptions }
+  | { readonly _tag: "Packages"; readonly distribution: Distribution; readonly options: TreeOptions }
   | { readonly _tag: "Blueprint" }
-  /** A directory or a tar archive. */
-  | { readonly _tag: "Given"; readonly path: string }
+  /** A directory, or a tar archive, which may be somewhere else. */
+  | { readonly _tag: "Given"; readonly archive: ArchiveSource }
 
 /** A tree on disk: who its files belong to is known, or lost and to be replaced by root. */
 interface Tree {
   readonly directory: string
   readonly ownedByRoot: boolean
 }
+
+const titleCase = (name: string) => `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`
 
 /** Makes the lowest layer of an image. */
 export class RootLayer extends Context.Service<RootLayer, {
@@ -45,10 +52,14 @@ export class RootLayer extends Context.Service<RootLayer, {
       const fs = yield* FileSystem.FileSystem
       const mkdwarfs = yield* Mkdwarfs
       const mmdebstrap = yield* Mmdebstrap
+      const apk = yield* Apk
+      const archives = yield* Archives
+      const pacman = yield* Pacman
+      const repositories = yield* Repositories
       const progress = yield* Progress
       const tarball = yield* Tarball
       const workspace = yield* Workspace
-      const { isRoot } = yield* Machine
+      const { architecture, isRoot } = yield* Machine
 
       // Readable by nobody else: a tree may hold programs that run as root for whoever starts them.
       const privateDirectory = Effect.flatMap(
@@ -63,24 +74,18 @@ export class RootLayer extends Context.Service<RootLayer, {
         return directory
       })
 
-      const unpacked = Effect.fnUntraced(function*(archive: string) {
+      const unpacked = Effect.fnUntraced(function*(archive: string, strip = 0) {
         const directory = yield* emptyTree
-        yield* progress.step("Unpacking the root tree", () => tarball.unpack(archive, directory))
+        const members = yield* progress.step("Unpacking the root tree", () =>
+          tarball.unpack(archive, directory, strip === 0 ? {} : { strip }))
+        if (members.length === 0) return yield* buildError("Refused", { detail: `there is no tree in ${archive}` })
         return directory
       })
 
-      const debianTree = Effect.fnUntraced(function*(archive: string) {
-        const directory = yield* unpacked(archive)
-        for (const path of debianLeftovers) {
-          yield* fs.remove(`${directory}/${path}`, { recursive: true, force: true }).pipe(atPath(path))
-        }
-        for (const [path, content, mode] of debianFiles) {
-          const file = `${directory}/${path}`
-          // A link there would lead to a file of this machine.
-          yield* fs.remove(file, { force: true }).pipe(atPath(path))
-          yield* fs.writeFileString(file, content).pipe(atPath(path))
-          yield* fs.chmod(file, mode).pipe(atPath(path))
-        }
+      /** Makes a tree of packages fit for a sandbox. */
+      const finished = Effect.fnUntraced(function*(distribution: Distribution, directory: string) {
+        for (const path of distribution.leftovers) yield* removeInTree(fs, directory, path)
+        for (const file of distribution.files) yield* writeInTree(fs, directory, file)
         return { directory, ownedByRoot: !isRoot }
       })
 
@@ -104,18 +109,26 @@ export class RootLayer extends Context.Service<RootLayer, {
       const cachedPack = Effect.fnUntraced(function*<R>(
         key: string,
         level: number,
-        tree: Effect.Effect<Tree, BuildError, R>
+        tree: Effect.Effect<Tree, BuildError, R>,
+        refresh = false
       ) {
         const { path, present } = yield* mkdwarfs.cached(isRoot ? key : `${key}-user`, level)
-        return present ? path : yield* pack(path, level, tree)
+        return present && !refresh ? path : yield* pack(path, level, tree)
       })
 
-      const given = Effect.fnUntraced(function*(path: string, level: number) {
-        const info = yield* fs.stat(path).pipe(atPath(path))
-        if (info.type !== "Directory") {
-          const key = `tar-${(yield* sha256OfFile(fs, path)).slice(0, 16)}`
-          const tree = Effect.map(unpacked(path), (directory) => ({ directory, ownedByRoot: !isRoot }))
+      const given = Effect.fnUntraced(function*(archive: ArchiveSource, level: number) {
+        const { path, strip } = archive
+        const isDirectory = !isUrl(path) && (yield* fs.stat(path).pipe(atPath(path))).type === "Directory"
+        if (!isDirectory) {
+          const file = yield* isUrl(path)
+            ? progress.step(`Fetching ${path}`, (report) => archives.verified(archive, report))
+            : archives.verified(archive, () => Effect.void)
+          const key = `tar-${(yield* sha256OfFile(fs, file)).slice(0, 16)}${strip === undefined ? "" : `-${strip}`}`
+          const tree = Effect.map(unpacked(file, strip), (directory) => ({ directory, ownedByRoot: !isRoot }))
           return yield* cachedPack(key, level, tree)
+        }
+        if (archive.sha256 !== undefined || archive.signature !== undefined) {
+          return yield* buildError("Refused", { detail: `${path} is a directory, which has no checksum and no signature` })
         }
         if ((yield* fs.readDirectory(path).pipe(atPath(path))).length === 0) {
           return yield* buildError("Refused", { detail: `the directory ${path} is empty` })
@@ -125,10 +138,50 @@ export class RootLayer extends Context.Service<RootLayer, {
         return yield* pack(layer, level, Effect.succeed({ directory: path, ownedByRoot: !isRoot }))
       })
 
+      const debootstrapped = Effect.fnUntraced(function*(
+        distribution: Distribution,
+        options: TreeOptions,
+        level: number
+      ) {
+        const archive = yield* progress.step(
+          `${titleCase(distribution.name)} ${options.suite}`,
+          (report) => mmdebstrap.tree(distribution, options, report)
+        )
+        const key = `${mmdebstrap.key(distribution, options)}-${(yield* sha256OfFile(fs, archive)).slice(0, 12)}`
+        return yield* cachedPack(key, level, Effect.flatMap(unpacked(archive), (tree) => finished(distribution, tree)))
+      })
+
+      const installed = Effect.fnUntraced(function*(
+        distribution: Distribution,
+        options: TreeOptions,
+        closure: Closure,
+        level: number
+      ) {
+        const repository = yield* repositories.find(distribution, options)
+        const key = `${distribution.name}-${options.suite}-${
+          sha256(JSON.stringify([
+            distribution.revision,
+            architecture.debian,
+            repository,
+            distribution.packages,
+            options.include.toSorted()
+          ])).slice(0, 12)
+        }`
+        const tree = Effect.gen(function*() {
+          const directory = yield* emptyTree
+          yield* progress.step(`${titleCase(distribution.name)} ${options.suite}`.trim(), (report) =>
+            distribution.manager._tag === "Apk"
+              ? apk.install(distribution, repository, options, closure, directory, report)
+              : pacman.install(distribution, repository, options.include, closure, directory, report))
+          return yield* finished(distribution, directory)
+        })
+        return yield* cachedPack(key, level, tree, options.refresh)
+      })
+
       const make = Effect.fn("RootLayer.make")(function*(source: RootSource, closure: Closure, level: number) {
         switch (source._tag) {
           case "Given":
-            return yield* given(source.path, level)
+            return yield* given(source.archive, level)
           case "Blueprint": {
             const key = `blueprint-${sha256(JSON.stringify(closure.files)).slice(0, 12)}`
             const tree = Effect.gen(function*() {
@@ -138,13 +191,11 @@ export class RootLayer extends Context.Service<RootLayer, {
             })
             return yield* cachedPack(key, level, tree)
           }
-          case "Debian": {
-            const archive = yield* progress.step(
-              `Debian ${source.options.suite}`,
-              (report) => mmdebstrap.tree(source.options, report)
-            )
-            const key = `${mmdebstrap.key(source.options)}-${(yield* sha256OfFile(fs, archive)).slice(0, 12)}`
-            return yield* cachedPack(key, level, debianTree(archive))
+          case "Packages": {
+            const { distribution, options } = source
+            return yield* distribution.manager._tag === "Apt"
+              ? debootstrapped(distribution, options, level)
+              : installed(distribution, options, closure, level)
           }
         }
       })

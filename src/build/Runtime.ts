@@ -93,7 +93,8 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
           {
             // The workspace's own settings, such as static linking, are found from its directory.
             cwd: `${workspace.root}/src/native`,
-            env: { CARGO_TARGET_DIR: `${workspace.build}/cargo` },
+            // It does not change what is compiled, but cargo compiles everything again when it changes.
+            env: { CARGO_TARGET_DIR: `${workspace.build}/cargo`, SOURCE_DATE_EPOCH: undefined },
             remedy: "install Rust 1.85 or newer"
           }
         )

@@ -3,15 +3,25 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { utimesSync } from "node:fs"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import { Apk } from "../../src/build/apk/Apk.ts"
+import { Archives } from "../../src/build/Archives.ts"
 import type { BuildError } from "../../src/build/BuildError.ts"
 import { makeBlueprint } from "../../src/build/Blueprint.ts"
 import { removeUnused } from "../../src/build/CacheAge.ts"
 import type { Closure } from "../../src/build/Closure.ts"
+import { debian } from "../../src/build/dist/Debian.ts"
+import { ubuntu } from "../../src/build/dist/Ubuntu.ts"
+import { Download } from "../../src/build/Download.ts"
+import { Gpgv } from "../../src/build/Gpgv.ts"
 import { Mkdwarfs, type PackOptions } from "../../src/build/Mkdwarfs.ts"
 import { Mmdebstrap } from "../../src/build/Mmdebstrap.ts"
+import { Pacman } from "../../src/build/Pacman.ts"
+import { Repositories } from "../../src/build/Repositories.ts"
 import { RootLayer } from "../../src/build/Root.ts"
 import { Tarball } from "../../src/build/Tarball.ts"
 import { Programs } from "../../src/build/Programs.ts"
+import { TreeSandbox } from "../../src/build/TreeSandbox.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
 import { TestApt } from "./TestServices.ts"
 
@@ -40,7 +50,11 @@ const FakeMkdwarfs = Layer.effect(
 )
 
 const TestLayer = RootLayer.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(FakeMkdwarfs, Mmdebstrap.layer, Tarball.layer)),
+  Layer.provideMerge(Layer.mergeAll(Apk.layer, Archives.layer, Mmdebstrap.layer, Pacman.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(Download.layer, FakeMkdwarfs, Gpgv.layer, Repositories.layer, Tarball.layer, TreeSandbox.layer)
+  ),
+  Layer.provideMerge(FetchHttpClient.layer),
   Layer.provideMerge(TestApt)
 )
 
@@ -62,7 +76,7 @@ it.layer(TestLayer)("the root layer", (it) => {
       const roots = yield* RootLayer
       const path = yield* fs.makeTempDirectoryScoped()
       yield* fs.writeFileString(`${path}/file`, "")
-      const make = Effect.scoped(roots.make({ _tag: "Given", path }, yield* closure, 3))
+      const make = Effect.scoped(roots.make({ _tag: "Given", archive: { path } }, yield* closure, 3))
       packed.length = 0
       const first = yield* make
       yield* make
@@ -82,7 +96,7 @@ it.layer(TestLayer)("the root layer", (it) => {
       yield* fs.makeDirectory(`${directory}/tree/etc`, { recursive: true })
       yield* programs.run("tar", ["-C", `${directory}/tree`, "-cf", `${directory}/root.tar`, "."])
       const make = Effect.scoped(
-        roots.make({ _tag: "Given", path: `${directory}/root.tar` }, yield* closure, 3)
+        roots.make({ _tag: "Given", archive: { path: `${directory}/root.tar` } }, yield* closure, 3)
       )
       packed.length = 0
       const first = yield* make
@@ -99,7 +113,7 @@ it.layer(TestLayer)("the root layer", (it) => {
       const given = yield* closure
       const messageOf = (path: string) =>
         Effect.map(
-          Effect.flip(Effect.scoped(roots.make({ _tag: "Given", path }, given, 3))),
+          Effect.flip(Effect.scoped(roots.make({ _tag: "Given", archive: { path } }, given, 3))),
           (error: BuildError) => error.message
         )
       assert.match(yield* messageOf(path), /is empty/)
@@ -121,9 +135,16 @@ it.layer(TestLayer)("the root layer", (it) => {
     Effect.gen(function*() {
       const { key } = yield* Mmdebstrap
       const options = { suite: "trixie", include: ["git", "vim"], refresh: false }
-      assert.strictEqual(key(options), key({ ...options, include: ["vim", "git"], refresh: true }))
-      assert.notStrictEqual(key(options), key({ ...options, include: ["git"] }))
-      assert.notStrictEqual(key(options), key({ ...options, suite: "bookworm" }))
+      const same = key(debian, options)
+      assert.strictEqual(same, key(debian, { ...options, include: ["vim", "git"], refresh: true }))
+      const others = [
+        key(debian, { ...options, include: ["git"] }),
+        key(debian, { ...options, suite: "bookworm" }),
+        key(debian, { ...options, mirror: "http://other" }),
+        key(debian, { ...options, keyring: "/other" }),
+        key(ubuntu, options)
+      ]
+      assert.strictEqual(new Set([same, ...others]).size, 6)
     }))
 })
 

@@ -4,7 +4,14 @@ export const blueprint = {
   name: "blueprint",
   title: "BLUEPRINT",
   summary: "an empty system with nothing but busybox and bash, to be filled with layers",
-  suites: []
+  suites: [],
+  manager: { _tag: "None" },
+  packages: [],
+  packageName: /^$/,
+  archiveStrip: 0,
+  files: [],
+  leftovers: [],
+  revision: 1
 } as const satisfies Distribution
 
 /** Directories of the tree and their permission bits, parents first. */

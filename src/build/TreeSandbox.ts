@@ -1,0 +1,149 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { type BuildError, buildError } from "./BuildError.ts"
+import type { Closure } from "./Closure.ts"
+import { Machine } from "./Machine.ts"
+import { Programs, type RunOptions } from "./Programs.ts"
+
+/** What package managers need to give files to users and to change their root, and nothing that reaches the kernel. */
+const capabilities = [
+  "CAP_CHOWN",
+  "CAP_DAC_OVERRIDE",
+  "CAP_FOWNER",
+  "CAP_FSETID",
+  "CAP_KILL",
+  "CAP_SETFCAP",
+  "CAP_SETGID",
+  "CAP_SETUID",
+  "CAP_SYS_CHROOT"
+]
+
+const environment = {
+  HOME: "/root",
+  LANG: "C.UTF-8",
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  TERM: "dumb"
+}
+
+/** Runs programs on a tree that becomes an image, apart from the machine: no network, no processes, no devices of it. */
+export class TreeSandbox extends Context.Service<TreeSandbox, {
+  /** Runs a program of the tree as root of it. Fails with `BuildError` unless it ends with 0. */
+  readonly inside: (
+    closure: Closure,
+    tree: string,
+    words: ReadonlyArray<string>
+  ) => Effect.Effect<string, BuildError>
+  /**
+   * Runs a program of the machine, which may write to nothing but `writable` and to the tree, and may enter it. With
+   * `network` it has that of the machine. Fails with `BuildError` unless it ends with 0.
+   */
+  readonly beside: (
+    closure: Closure,
+    tree: string,
+    words: ReadonlyArray<string>,
+    options: RunOptions & { readonly writable: ReadonlyArray<string>; readonly network: boolean }
+  ) => Effect.Effect<string, BuildError>
+}>()("flatimage/build/TreeSandbox") {
+  static readonly layer = Layer.effect(
+    TreeSandbox,
+    Effect.gen(function*() {
+      const programs = yield* Programs
+      const { architecture, isRoot } = yield* Machine
+
+      const run = (closure: Closure, words: ReadonlyArray<string>, options: RunOptions = {}) => {
+        const library = `${closure.directory}/lib`
+        const loader = architecture.debian === "amd64" ? "ld-linux-x86-64.so.2" : "ld-linux-aarch64.so.1"
+        return programs.run(`${library}/${loader}`, [
+          "--library-path",
+          library,
+          `${closure.directory}/bin/bwrap`,
+          ...(isRoot ? [] : ["--unshare-user", "--uid", "0", "--gid", "0"]),
+          "--unshare-pid",
+          "--unshare-ipc",
+          "--unshare-uts",
+          "--unshare-cgroup-try",
+          "--die-with-parent",
+          "--new-session",
+          "--cap-drop",
+          "ALL",
+          ...capabilities.flatMap((name) => ["--cap-add", name]),
+          ...words
+        ], options).pipe(
+          // Of the sandbox nobody wants to know what its command line is.
+          Effect.mapError((error) =>
+            error.reason._tag === "ProgramFailed"
+              ? buildError("ProgramFailed", {
+                ...error.reason,
+                command: words.slice(words.indexOf("--") + 1).join(" ").slice(0, 200)
+              })
+              : error
+          )
+        )
+      }
+
+      const inside = Effect.fn("TreeSandbox.inside")(
+        (closure: Closure, tree: string, words: ReadonlyArray<string>) =>
+          run(closure, [
+            "--unshare-net",
+            "--bind",
+            tree,
+            "/",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--tmpfs",
+            "/tmp",
+            "--tmpfs",
+            "/run",
+            "--clearenv",
+            ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
+            "--chdir",
+            "/",
+            "--",
+            ...words
+          ])
+      )
+
+      const beside = Effect.fn("TreeSandbox.beside")(
+        (
+          closure: Closure,
+          tree: string,
+          words: ReadonlyArray<string>,
+          { network, writable, ...options }: RunOptions & {
+            readonly writable: ReadonlyArray<string>
+            readonly network: boolean
+          }
+        ) =>
+          run(closure, [
+            ...(network ? [] : ["--unshare-net"]),
+            "--ro-bind",
+            "/",
+            "/",
+            "--dev",
+            "/dev",
+            "--proc",
+            "/proc",
+            "--tmpfs",
+            "/tmp",
+            ...[tree, ...writable].flatMap((path) => ["--bind", path, path]),
+            "--proc",
+            `${tree}/proc`,
+            "--dev",
+            `${tree}/dev`,
+            "--tmpfs",
+            `${tree}/run`,
+            "--tmpfs",
+            `${tree}/tmp`,
+            "--chdir",
+            "/",
+            "--",
+            ...words
+          ], options)
+      )
+
+      return TreeSandbox.of({ inside, beside })
+    })
+  )
+}

@@ -1,0 +1,73 @@
+/** One package of apk: its three streams, checked against index, keys and each other. */
+import * as Effect from "effect/Effect"
+import { type BuildError, buildError } from "../BuildError.ts"
+import { sha256 } from "../../image/Sha256.ts"
+import type { Package } from "./Index.ts"
+import { checkSignature, checksumOf, type Keys, readMembers, readSegment } from "./Segments.ts"
+
+const scriptNames = ["pre-install", "post-install", "trigger"] as const
+export type ScriptName = (typeof scriptNames)[number]
+
+/** A package whose content is what its maker signed. */
+export interface Verified {
+  readonly package: Package
+  /** The compressed archive of its files. */
+  readonly data: Uint8Array
+  /** All that the second stream has but the description: for the database. */
+  readonly control: ReadonlyMap<string, Uint8Array>
+  readonly scripts: ReadonlyMap<ScriptName, Uint8Array>
+  /** Patterns of directories; when something is put into one, the script `trigger` is to be run. */
+  readonly triggers: ReadonlyArray<string>
+  /** Packages whose files it may take over. */
+  readonly replaces: ReadonlyArray<string>
+}
+
+/** The values of a key in a description, `key = value` on lines of their own. */
+const valuesOf = (description: string, key: string): ReadonlyArray<string> =>
+  description.split("\n").flatMap((line) => {
+    const match = /^(\w+) = (.*)$/.exec(line.trim())
+    return match?.[1] === key ? [match[2] ?? ""] : []
+  })
+
+/**
+ * Checks the file of a package: that it is the one of the index, that a known key signed its description, and that its files
+ * are those of the description. Fails with `BuildError`.
+ */
+export const verifyPackage = Effect.fnUntraced(function*(
+  path: string,
+  bytes: Uint8Array,
+  expected: Package,
+  keys: Keys
+): Effect.fn.Return<Verified, BuildError> {
+  const wrong = (detail: string) => buildError("Untrusted", { path, detail })
+  const signatures = yield* Effect.fromResult(readSegment(path, bytes, 0))
+  const control = yield* Effect.fromResult(readSegment(path, bytes, signatures.end))
+  const signed = bytes.subarray(control.start, control.end)
+  if (checksumOf(signed) !== expected.checksum) {
+    return yield* wrong(`it is not the ${expected.name} ${expected.version} of the index`)
+  }
+  yield* Effect.fromResult(checkSignature(path, yield* readMembers(path, signatures.inflated), signed, keys))
+  const files = yield* readMembers(path, control.inflated)
+  const description = Buffer.from(files.get(".PKGINFO") ?? "").toString("utf8")
+  const data = bytes.subarray(control.end)
+  const [hash, ...more] = valuesOf(description, "datahash")
+  if (hash === undefined || more.length > 0 || sha256(data) !== hash) {
+    return yield* wrong("its files are not those of its description")
+  }
+  const [name] = valuesOf(description, "pkgname")
+  const [version] = valuesOf(description, "pkgver")
+  if (name !== expected.name || version !== expected.version) {
+    return yield* wrong(`it calls itself ${name} ${version}, not ${expected.name} ${expected.version}`)
+  }
+  return {
+    package: expected,
+    data,
+    control: new Map([...files].filter(([name]) => /^\.(?!PKGINFO$)[a-z-]+$/.test(name))),
+    scripts: new Map(scriptNames.flatMap((name) => {
+      const script = files.get(`.${name}`)
+      return script === undefined ? [] : [[name, script] as const]
+    })),
+    triggers: valuesOf(description, "triggers").flatMap((value) => value.split(/\s+/)).filter((word) => word !== ""),
+    replaces: valuesOf(description, "replaces").flatMap((value) => value.split(/\s+/)).filter((word) => word !== "")
+  }
+})

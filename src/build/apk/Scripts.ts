@@ -1,0 +1,63 @@
+/** The scripts of packages, run in the tree that they are for. */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type { BuildError } from "../BuildError.ts"
+import { removeInTree, writeInTree } from "../PackageTree.ts"
+import type { Installed } from "./Database.ts"
+import type { ScriptName } from "./Package.ts"
+
+/** Where apk puts them too, while they run. */
+const place = "lib/apk/exec"
+
+/** `*` and `?` stand for what is within one name. */
+const patternOf = (text: string): RegExp =>
+  new RegExp(
+    `^${
+      text.replace(/^\/+|\/+$/g, "").replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`).replaceAll("*", "[^/]*").replaceAll("?", "[^/]")
+    }$`
+  )
+
+/** Directories that packages have put something into, without slashes at their ends. */
+const directoriesOf = (installed: ReadonlyArray<Installed>): ReadonlyArray<string> => {
+  const found = new Set<string>()
+  for (const { name, type } of installed.flatMap(({ members }) => members)) {
+    const path = name.replace(/^(\.\/)+/, "").replace(/\/+$/, "")
+    found.add(type === "d" ? path : path.slice(0, Math.max(0, path.lastIndexOf("/"))))
+  }
+  return [...found]
+}
+
+/**
+ * Runs what the packages want to be run after they are installed, in their order: first what makes users, then what sets them up,
+ * at last the triggers. As with apk, a script that fails does not undo the installation: the failures are given back. In: a way
+ * to run the words of a command in the tree. Fails with `BuildError` when the scripts cannot be written.
+ */
+export const runScripts = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  run: (words: ReadonlyArray<string>) => Effect.Effect<string, BuildError>,
+  tree: string,
+  installed: ReadonlyArray<Installed>
+) {
+  const directories = directoriesOf(installed)
+  const problems: Array<string> = []
+  const runOne = Effect.fnUntraced(function*({ verified }: Installed, name: ScriptName) {
+    const script = verified.scripts.get(name)
+    if (script === undefined) return
+    const patterns = verified.triggers.map(patternOf)
+    const words = name === "trigger"
+      ? directories.filter((path) => patterns.some((pattern) => pattern.test(path))).map((path) => `/${path}`)
+      : [verified.package.version]
+    if (words.length === 0) return
+    const file = `${place}/${verified.package.name}-${verified.package.version}.${name}`
+    yield* writeInTree(fs, tree, [file, script, 0o755])
+    const result = yield* Effect.result(run([`/${file}`, ...words]))
+    if (result._tag === "Failure") {
+      problems.push(`the script ${name} of ${verified.package.name} failed: ${result.failure.message}`)
+    }
+  })
+  for (const name of ["pre-install", "post-install", "trigger"] as const) {
+    for (const item of installed) yield* runOne(item, name)
+  }
+  yield* removeInTree(fs, tree, place)
+  return problems
+})

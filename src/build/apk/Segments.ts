@@ -1,0 +1,132 @@
+/**
+ * The files of apk: gzip streams one after the other, each with a part of a tar archive. The first has signatures of the
+ * second, which says for a package what the SHA-256 of the third is, and for an index is the index.
+ */
+import * as Effect from "effect/Effect"
+import * as Tar from "effect/encoding/Tar"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+// Effect has neither raw inflating, which says where a stream ends, nor signatures.
+// @effect-diagnostics-next-line nodeBuiltinImport:off
+import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto"
+import { inflateRawSync } from "node:zlib"
+import { type BuildError, buildError } from "../BuildError.ts"
+
+/** Bytes that a stream which is read here may have when it is inflated: an index of all packages has 10 MB. */
+const mostInflated = 256 << 20
+
+const mostMembers = 4096
+
+const deflated = 8
+const [hasText, hasChecksum, hasExtra, hasName, hasComment] = [1, 2, 4, 8, 16]
+
+const strange = (path: string, detail: string) => buildError("Untrusted", { path, detail })
+
+/** Bytes of the header of the gzip stream at `start`, or `undefined` when there is none. */
+const headerLength = (bytes: Uint8Array, start: number): number | undefined => {
+  const flags = bytes[start + 3] ?? 0
+  if (bytes[start] !== 0x1f || bytes[start + 1] !== 0x8b || bytes[start + 2] !== deflated) return undefined
+  if ((flags & ~(hasText | hasChecksum | hasExtra | hasName | hasComment)) !== 0) return undefined
+  let at = start + 10
+  if ((flags & hasExtra) !== 0) at += 2 + (bytes[at] ?? 0) + ((bytes[at + 1] ?? 0) << 8)
+  for (const flag of [hasName, hasComment]) {
+    if ((flags & flag) === 0) continue
+    const end = bytes.indexOf(0, at)
+    if (end < 0) return undefined
+    at = end + 1
+  }
+  if ((flags & hasChecksum) !== 0) at += 2
+  return at > bytes.length ? undefined : at - start
+}
+
+/** A gzip stream: where it is in the file, and what is in it. */
+export interface Segment {
+  readonly start: number
+  readonly end: number
+  readonly inflated: Uint8Array
+}
+
+/** Reads the gzip stream that begins at `start`. Fails with `BuildError` when it is none or inflates to too much. */
+export const readSegment = (path: string, bytes: Uint8Array, start: number): Result.Result<Segment, BuildError> => {
+  const header = headerLength(bytes, start)
+  if (header === undefined) return Result.fail(strange(path, `there is no gzip stream at its byte ${start}`))
+  return Result.try({
+    try: () => {
+      // With `info` the types do not say what comes back.
+      const { buffer, engine } = inflateRawSync(bytes.subarray(start + header), {
+        info: true,
+        maxOutputLength: mostInflated
+      }) as unknown as { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } }
+      // The stream is followed by its CRC and length.
+      return { start, end: start + header + engine.bytesWritten + 8, inflated: buffer }
+    },
+    catch: () => strange(path, `the gzip stream at its byte ${start} is damaged or too large`)
+  }).pipe(
+    Result.flatMap((segment) =>
+      segment.end > bytes.length ? Result.fail(strange(path, "it is cut short")) : Result.succeed(segment)
+    )
+  )
+}
+
+/** The regular files in a part of a tar archive, by name. The end that tar writes may be missing. */
+export const readMembers = Effect.fnUntraced(function*(path: string, tar: Uint8Array) {
+  const found = new Map<string, Uint8Array>()
+  yield* Stream.make(tar, new Uint8Array(1024)).pipe(
+    Stream.pipeThroughChannel(Tar.decode()),
+    Stream.runForEach((entry) =>
+      Effect.gen(function*() {
+        const content = Buffer.concat(yield* Stream.runCollect(entry.body))
+        if (entry.header.type !== "File") return
+        if (found.size >= mostMembers || found.has(entry.header.path)) {
+          return yield* strange(path, `it has ${found.has(entry.header.path) ? "two files of one name" : "too many files"}`)
+        }
+        found.set(entry.header.path, content)
+      })
+    ),
+    Effect.mapError((error) => error._tag === "BuildError" ? error : strange(path, `a part is no tar archive (${error.message})`))
+  )
+  return found
+})
+
+/** Public keys by the names that signatures give them. */
+export type Keys = ReadonlyMap<string, KeyObject>
+
+/** Reads a public key in PEM; `undefined` when it is none of RSA. */
+export const readKey = (pem: string): KeyObject | undefined =>
+  Result.getOrUndefined(Result.try(() => createPublicKey(pem)).pipe(
+    Result.filterOrFail((key) => key.asymmetricKeyType === "rsa", () => undefined)
+  ))
+
+const algorithms = { RSA: "RSA-SHA1", RSA256: "RSA-SHA256", RSA512: "RSA-SHA512" } as const
+
+const signatureName = /^\.SIGN\.(RSA|RSA256|RSA512)\.([^/]+)$/
+
+/**
+ * Fails with `BuildError` unless one of the signatures is made with a known key over `signed`. In: the files of the first
+ * stream.
+ */
+export const checkSignature = (
+  path: string,
+  signatures: ReadonlyMap<string, Uint8Array>,
+  signed: Uint8Array,
+  keys: Keys
+): Result.Result<void, BuildError> => {
+  const names: Array<string> = []
+  for (const [name, signature] of signatures) {
+    const match = signatureName.exec(name)
+    if (match === null) continue
+    const keyName = match[2] ?? ""
+    names.push(keyName)
+    const key = keys.get(keyName)
+    if (key === undefined) continue
+    const algorithm = algorithms[match[1] as keyof typeof algorithms]
+    if (verify(algorithm, signed, key, signature)) return Result.void
+    return Result.fail(strange(path, `its signature by ${keyName} is wrong`))
+  }
+  return Result.fail(
+    strange(path, names.length === 0 ? "it is not signed" : `it is signed by ${names.join(", ")}, of which there is no key`)
+  )
+}
+
+/** As in the field `C` of an index: `Q1` and the SHA-1 of a package's second stream, in base 64. */
+export const checksumOf = (bytes: Uint8Array): string => `Q1${createHash("sha1").update(bytes).digest("base64")}`

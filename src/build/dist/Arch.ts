@@ -1,0 +1,34 @@
+import type { Distribution } from "./Distribution.ts"
+
+export const arch = {
+  name: "arch",
+  title: "ARCH",
+  summary: "the smallest Arch Linux in which pacman works",
+  suites: [],
+  manager: {
+    _tag: "Pacman",
+    repositories: ["core", "extra"],
+    // Other processors have a project of their own, with mirrors that are laid out differently.
+    architectures: { amd64: "x86_64", arm64: undefined },
+    keyrings: ["/usr/share/keyrings/archlinux.gpg", "/usr/share/pacman/keyrings/archlinux.gpg"],
+    keyringPackage: "archlinux-keyring"
+  },
+  packages: ["base"],
+  packageName: /^[a-z0-9@_+][a-z0-9@._+-]*$/,
+  install: [
+    // It would fetch as another user, of whom there is none in a sandbox.
+    "sed -i 's/^DownloadUser/#&/' /etc/pacman.conf",
+    // Keys are made where they are used: a secret key in an image would be everybody's.
+    "if [ ! -e /etc/pacman.d/gnupg/pubring.gpg ]; then pacman-key --init && pacman-key --populate; fi",
+    "pacman -Syu --noconfirm --needed -- \"$@\"",
+    "rm -rf /var/cache/pacman/pkg/* /var/lib/pacman/sync/* /var/log/pacman.log"
+  ].join("\n"),
+  // The bootstrap archive has its tree in root.x86_64.
+  archiveStrip: 1,
+  files: [
+    ["etc/hostname", "flatimage\n", 0o644],
+    ["etc/resolv.conf", "", 0o644]
+  ],
+  leftovers: ["var/cache/pacman/pkg", "var/log/pacman.log"],
+  revision: 1
+} as const satisfies Distribution

@@ -1,0 +1,60 @@
+import type { RootFile } from "./Distribution.ts"
+
+/** What the distributions that use dpkg and apt have in common. */
+
+/**
+ * Settings for dpkg, in the image for good: manual pages, translations and documentation have 40 % of a small Debian.
+ * Licences stay: the right to pass the programs on depends on them.
+ */
+export const dpkgSettings = [
+  "path-exclude=/usr/share/man/*",
+  "path-exclude=/usr/share/locale/*",
+  "path-include=/usr/share/locale/locale.alias",
+  "path-exclude=/usr/share/info/*",
+  "path-exclude=/usr/share/doc/*",
+  "path-include=/usr/share/doc/*/copyright"
+]
+
+export const debPackageName = /^[a-z0-9][a-z0-9+.-]+$/
+
+export const dpkgFiles: ReadonlyArray<RootFile> = [
+  // Packages would start their services at installation, and there is no init to run them.
+  ["usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755],
+  [
+    "etc/apt/apt.conf.d/90flatimage",
+    [
+      "// The user of apt does not exist outside: only one user is mapped in a sandbox.",
+      "APT::Sandbox::User \"root\";",
+      "// What is fetched stays in a layer for ever: keep it small.",
+      "Acquire::Languages \"none\";",
+      "APT::Install-Recommends \"false\";",
+      "Binary::apt::APT::Keep-Downloaded-Packages \"false\";",
+      ""
+    ].join("\n"),
+    0o644
+  ],
+  // Those of the machine that built the image.
+  ["etc/hostname", "flatimage\n", 0o644],
+  ["etc/resolv.conf", "", 0o644]
+]
+
+export const dpkgLeftovers = [
+  // How the machine that built it reaches the network.
+  "etc/apt/apt.conf.d/99mmdebstrap",
+  "var/cache/apt/pkgcache.bin",
+  "var/cache/apt/srcpkgcache.bin",
+  "var/log/bootstrap.log",
+  "var/log/dpkg.log",
+  "var/log/alternatives.log",
+  "var/log/apt"
+]
+
+/** Lists and packages are fetched anew by whoever installs more: what stays would only age in the layer. */
+export const aptInstall = [
+  "export DEBIAN_FRONTEND=noninteractive",
+  "apt-get update --quiet --error-on=any",
+  "apt-get install --yes --quiet --no-install-recommends -- \"$@\"",
+  "apt-get clean",
+  "rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log /var/log/alternatives.log",
+  "rm -f /var/cache/ldconfig/aux-cache"
+].join("\n")
