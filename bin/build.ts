@@ -7,13 +7,20 @@ import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import { fileURLToPath } from "node:url"
 import metadata from "../package.json" with { type: "json" }
+import { Apk } from "../src/build/apk/Apk.ts"
 import { Apt } from "../src/build/Apt.ts"
+import { Archives } from "../src/build/Archives.ts"
 import { Blobs } from "../src/build/Blobs.ts"
 import { Builder } from "../src/build/Builder.ts"
 import { ToolClosure } from "../src/build/Closure.ts"
+import { Runner } from "../src/build/definition/Runner.ts"
+import { Steps } from "../src/build/definition/Steps.ts"
+import { Download } from "../src/build/Download.ts"
+import { Gpgv } from "../src/build/Gpgv.ts"
 import { ImageWriter } from "../src/build/ImageWriter.ts"
 import { Lock } from "../src/build/Lock.ts"
 import { LockResolver } from "../src/build/LockResolver.ts"
@@ -21,12 +28,15 @@ import { Machine } from "../src/build/Machine.ts"
 import { Mirror } from "../src/build/Mirror.ts"
 import { Mkdwarfs } from "../src/build/Mkdwarfs.ts"
 import { Mmdebstrap } from "../src/build/Mmdebstrap.ts"
+import { Pacman } from "../src/build/Pacman.ts"
 import { Programs } from "../src/build/Programs.ts"
 import { Progress } from "../src/build/Progress.ts"
+import { Repositories } from "../src/build/Repositories.ts"
 import { Revisions } from "../src/build/Revision.ts"
 import { RootLayer } from "../src/build/Root.ts"
 import { RuntimeCompiler } from "../src/build/Runtime.ts"
 import { Tarball } from "../src/build/Tarball.ts"
+import { TreeSandbox } from "../src/build/TreeSandbox.ts"
 import { Workspace } from "../src/build/Workspace.ts"
 import { CommandError } from "../src/cli/config/CommandError.ts"
 import { Patcher } from "../src/cli/config/ConfigFile.ts"
@@ -51,15 +61,22 @@ const WorkspaceLayer = Layer.unwrap(
 const MachineLayer = Machine.layer({ arch: process.arch, uid: process.getuid?.() ?? 0 })
 
 const HostLayer = Layer.mergeAll(
+  Archives.layer.pipe(Layer.provide(Layer.mergeAll(Download.layer, Gpgv.layer))),
+  Download.layer,
   Mirror.layer,
+  Repositories.layer.pipe(Layer.provide(Mirror.layer)),
   Lock.layer,
   Revisions.layer,
   RuntimeCompiler.layer,
   Tarball.layer,
   Blobs.layer,
   ImageWriter.layer,
+  TreeSandbox.layer,
   Inspector.layer
-).pipe(Layer.provideMerge(Layer.mergeAll(WorkspaceLayer, MachineLayer, Programs.layer, Progress.layer)))
+).pipe(
+  Layer.provide(FetchHttpClient.layer),
+  Layer.provideMerge(Layer.mergeAll(WorkspaceLayer, MachineLayer, Programs.layer, Progress.layer))
+)
 
 /** For commands that change the settings of an image. */
 const ConfigLayer = Layer.mergeAll(
@@ -69,8 +86,9 @@ const ConfigLayer = Layer.mergeAll(
 )
 
 const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer).pipe(
-  Layer.provideMerge(Layer.mergeAll(ToolClosure.layer, RootLayer.layer)),
-  Layer.provideMerge(Layer.mergeAll(Mmdebstrap.layer, Mkdwarfs.layer)),
+  Layer.provideMerge(Layer.mergeAll(ToolClosure.layer, RootLayer.layer, Steps.layer)),
+  Layer.provideMerge(Layer.mergeAll(Apk.layer, Mmdebstrap.layer, Pacman.layer, Runner.layer)),
+  Layer.provideMerge(Mkdwarfs.layer),
   Layer.provideMerge(Apt.layer),
   Layer.provideMerge(HostLayer),
   Layer.provideMerge(NodeServices.layer)

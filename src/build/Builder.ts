@@ -2,18 +2,22 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import type { Fields } from "../image/Settings.ts"
 import * as Manifest from "../image/Manifest.ts"
 import { Blobs } from "./Blobs.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 import { removeUnused } from "./CacheAge.ts"
 import { type Closure, ToolClosure } from "./Closure.ts"
+import { Steps, type StepsRequest } from "./definition/Steps.ts"
 import { dependenciesOf } from "./Dependencies.ts"
 import { ImageWriter, type Written } from "./ImageWriter.ts"
+import { Epoch } from "./Mkdwarfs.ts"
 import { formatBytes, Progress } from "./Progress.ts"
 import { newReservedSpace } from "./Reserved.ts"
 import { Revisions } from "./Revision.ts"
 import { RootLayer, type RootSource } from "./Root.ts"
 import { RuntimeCompiler } from "./Runtime.ts"
+import { scratchDirectory } from "./Scratch.ts"
 import { Workspace } from "./Workspace.ts"
 
 /** What to build. */
@@ -24,6 +28,14 @@ export interface Request {
   /** How small the layer is to be, from 0 to 9. */
   readonly level: number
   readonly output: string
+  /** In place of the defaults. */
+  readonly settings?: Partial<Fields>
+  /** What is done on top of the root tree, each in a layer of its own. */
+  readonly steps?: Pick<StepsRequest, "directory" | "distribution" | "steps">
+  /** Whether to make all layers of the steps anew. */
+  readonly refresh?: boolean
+  /** Makes the image reproducible: no file in it is younger, in seconds since 1970. */
+  readonly epoch?: number
 }
 
 /** Tools are compressed once and unpacked once per machine: as small as can be. */
@@ -44,6 +56,7 @@ export class Builder extends Context.Service<Builder, {
       const progress = yield* Progress
       const revisions = yield* Revisions
       const roots = yield* RootLayer
+      const steps = yield* Steps
       const tools = yield* ToolClosure
       const writer = yield* ImageWriter
 
@@ -97,23 +110,31 @@ export class Builder extends Context.Service<Builder, {
           { path: "bin/mkdwarfs", file: native.mkdwarfs }
         ])
         const table = yield* makeTable(closure, packed)
-        const reserved = yield* newReservedSpace(request.distribution)
-        const layer = yield* roots.make(request.root, closure, request.level)
+        const reserved = yield* newReservedSpace(request.distribution, request.settings)
+        const base = yield* roots.make(request.root, closure, request.level)
+        const parts = { head: native.launcher, table, tools: packed.map(({ blob }) => blob.frames) }
+        const layers = request.steps === undefined ? [] : yield* steps.make({
+          ...request.steps,
+          base,
+          runner: Effect.gen(function*() {
+            const image = `${yield* scratchDirectory(fs, yield* workspace.directory("cache"), "runner")}/image`
+            // Steps run with nothing granted, whatever the image is to be granted.
+            const reserved = yield* newReservedSpace(request.distribution)
+            yield* writer.write(image, { ...parts, reserved, layers: [] }, () => Effect.void)
+            return { image, fim: native.fim }
+          }),
+          level: request.level,
+          refresh: request.refresh ?? false
+        })
         const written = yield* progress.step(
           `Writing ${request.output}`,
           (report) =>
-            writer.write(request.output, {
-              head: native.launcher,
-              table,
-              tools: packed.map(({ blob }) => blob.frames),
-              reserved,
-              layers: [layer]
-            }, report),
+            writer.write(request.output, { ...parts, reserved, layers: [base, ...layers] }, report),
           (written) => formatBytes(written.size)
         )
         for (const cache of ["blobs", "layers"]) yield* removeUnused(fs, yield* workspace.directory("cache", cache))
         return written
-      }, Effect.scoped)
+      }, (effect, request) => Effect.scoped(Effect.provideService(effect, Epoch, request.epoch)))
 
       return Builder.of({ build })
     })

@@ -6,19 +6,30 @@ import { encode } from "../image/SettingsCodec.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 
 /**
- * The reserved space of a new image: the defaults, and which distribution it is (as in `fim-version full`). Fails with
- * `BuildError` when the name cannot be stored.
+ * The reserved space of a new image: the defaults, which distribution it is (as in `fim-version full`), and settings in place
+ * of defaults. Fails with `BuildError` when a value cannot be stored.
  */
-export const newReservedSpace = (distribution: string): Effect.Effect<Uint8Array, BuildError> =>
+export const newReservedSpace = (
+  distribution: string,
+  settings: Partial<Fields> = {}
+): Effect.Effect<Uint8Array, BuildError> =>
   Effect.gen(function*() {
     const space = new Uint8Array(reservedSize)
-    const values: Fields = { ...defaults, extension: { ...defaults.extension, distribution } }
+    const values: Fields = {
+      ...defaults,
+      ...settings,
+      extension: { ...defaults.extension, ...settings.extension, distribution }
+    }
     const put = <Field extends FieldName>(field: Field) =>
       Result.map(encode(field, values[field]), (bytes) => space.set(bytes, slots[field].offset))
     for (const field of fieldNames) {
       yield* Effect.fromResult(put(field)).pipe(
         Effect.mapError((failure) =>
-          buildError("Refused", { detail: `the setting ${failure.field} cannot be stored: ${JSON.stringify(failure)}` })
+          buildError("Refused", {
+            detail: failure._tag === "NoRoom"
+              ? `the setting ${failure.field} has ${failure.bytes} bytes, of which ${failure.fits} fit`
+              : `the setting ${failure.field} cannot be stored: ${failure.detail}`
+          })
         )
       )
     }

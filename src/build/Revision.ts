@@ -29,6 +29,8 @@ const formatTimestamp = (seconds: number): string =>
 /** Reads the state of the sources from git; from `SOURCE_DATE_EPOCH` where there is no repository. */
 export class Revisions extends Context.Service<Revisions, {
   readonly current: Effect.Effect<Revision, BuildError>
+  /** When the sources were last changed, in seconds since 1970; `SOURCE_DATE_EPOCH` where it is set. */
+  readonly epoch: Effect.Effect<number, BuildError>
 }>()("flatimage/build/Revision/Revisions") {
   static readonly layer = Layer.effect(
     Revisions,
@@ -36,7 +38,21 @@ export class Revisions extends Context.Service<Revisions, {
       const fs = yield* FileSystem.FileSystem
       const programs = yield* Programs
       const workspace = yield* Workspace
-      const epoch = yield* Config.Int("SOURCE_DATE_EPOCH").pipe(Config.withDefault(0))
+      const chosen = yield* Config.Int("SOURCE_DATE_EPOCH").pipe(Config.option)
+
+      const commit = yield* Effect.cached(Effect.gen(function*() {
+        // The repository may belong to another user than the one who builds.
+        const args = ["-c", `safe.directory=${workspace.root}`, "log", "-1", "--format=%H %ct"]
+        const line = yield* programs.run("git", args, { cwd: workspace.root }).pipe(Effect.orElseSucceed(() => ""))
+        const match = /^([0-9a-f]{7})[0-9a-f]* (\d+)$/m.exec(line)
+        return match?.[1] === undefined ? undefined : { commit: match[1], seconds: Number(match[2]) }
+      }))
+
+      const epoch = Effect.gen(function*() {
+        if (Option.isNone(chosen)) return (yield* commit)?.seconds ?? 0
+        if (chosen.value >= 0 && chosen.value < 2 ** 32) return chosen.value
+        return yield* buildError("Refused", { detail: `SOURCE_DATE_EPOCH is ${chosen.value}, not seconds since 1970` })
+      })
 
       const current = Effect.gen(function*() {
         const path = `${workspace.root}/package.json`
@@ -46,16 +62,13 @@ export class Revisions extends Context.Service<Revisions, {
             Effect.mapError(decodeVersion(text), (error) => buildError("File", { path, detail: error.message }))
           )
         )
-        // The repository may belong to another user than the one who builds.
-        const args = ["-c", `safe.directory=${workspace.root}`, "log", "-1", "--format=%H %ct"]
-        const line = yield* programs.run("git", args, { cwd: workspace.root }).pipe(Effect.orElseSucceed(() => ""))
-        const match = /^([0-9a-f]{7})[0-9a-f]* (\d+)$/m.exec(line)
-        return match?.[1] === undefined
-          ? { version, commit: "0000000", timestamp: formatTimestamp(epoch) }
-          : { version, commit: match[1], timestamp: formatTimestamp(Number(match[2])) }
+        const known = yield* commit
+        return known === undefined
+          ? { version, commit: "0000000", timestamp: formatTimestamp(Option.getOrElse(chosen, () => 0)) }
+          : { version, commit: known.commit, timestamp: formatTimestamp(known.seconds) }
       })
 
-      return Revisions.of({ current: yield* Effect.cached(current) })
+      return Revisions.of({ current: yield* Effect.cached(current), epoch })
     })
   )
 }

@@ -1,44 +1,54 @@
+import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
-import { Builder } from "../../build/Builder.ts"
-import { buildError } from "../../build/BuildError.ts"
-import { blueprint } from "../../build/dist/Blueprint.ts"
-import { debian } from "../../build/dist/Debian.ts"
+import { isUrl } from "../../build/Archives.ts"
+import { Builder, type Request } from "../../build/Builder.ts"
+import { type BuildError, buildError } from "../../build/BuildError.ts"
+import { loadDefinition } from "../../build/definition/Load.ts"
+import { distributionNames, distributions, findDistribution } from "../../build/dist/Distributions.ts"
 import { Quiet } from "../../build/Progress.ts"
-import type { RootSource } from "../../build/Root.ts"
+import { Revisions } from "../../build/Revision.ts"
+import { archiveRoot, packagesRoot } from "../../build/RootRequest.ts"
 import { Workspace } from "../../build/Workspace.ts"
 import { quiet } from "./Quiet.ts"
 
-const suites: ReadonlyArray<string> = debian.suites
+const text = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.optional)
 
-const packageName = /^[a-z0-9][a-z0-9+.-]+$/
+const suites = distributions.flatMap(({ name, suites }) =>
+  suites.length === 0 ? [] : [`${suites.join(", ")} (${name})`]
+)
 
 const flags = {
-  dist: Flag.Literals("dist", [debian.name, blueprint.name]).pipe(
-    Flag.withDescription(`System to build: debian (${debian.summary}) or blueprint (${blueprint.summary})`),
+  definition: Argument.Path("definition").pipe(
+    Argument.withMetavar("FILE"),
+    Argument.withDescription("Definition of the image, NAME.flatimage.json, in place of the flags about its system"),
+    Argument.optional
+  ),
+  dist: Flag.Literals("dist", distributionNames).pipe(
+    Flag.withDescription(
+      `System to build: ${distributions.map(({ name, summary }) => `${name} (${summary})`).join(", ")}`
+    ),
     Flag.optional
   ),
-  suite: Flag.String("suite").pipe(
-    Flag.withMetavar("NAME"),
-    Flag.withDescription(`Release of Debian: ${suites.join(" or ")}`),
-    Flag.optional
+  suite: text("suite", "NAME", `Release of the distribution: ${suites.join("; ")}`),
+  mirror: text(
+    "mirror",
+    "URL",
+    "Where its packages are: http, https or file; Debian's is known to apt of this machine"
   ),
-  rootfs: Flag.Path("rootfs", { mustExist: true }).pipe(
-    Flag.withMetavar("DIR|TAR"),
-    Flag.withDescription("Use this directory or tar archive (gzip, xz, zstd) as the system instead"),
-    Flag.optional
-  ),
-  include: Flag.String("include").pipe(
-    Flag.withMetavar("PKG,PKG"),
-    Flag.withDescription("Debian packages to install on top"),
-    Flag.optional
-  ),
+  keyring: text("keyring", "PATH", "Keys that sign its packages, or the archive: those of this machine otherwise"),
+  rootfs: text("rootfs", "DIR|TAR|URL", "Use this directory or tar archive (gzip, xz, zstd) as the system"),
+  sha256: text("sha256", "DIGITS", "Checksum that the archive has to have"),
+  signature: text("signature", "FILE|URL", "Detached OpenPGP signature that the archive has to have"),
+  include: text("include", "PKG,PKG", "Packages of the distribution to install on top"),
   level: Flag.Int("level").pipe(
     Flag.withMetavar("0-9"),
-    Flag.withDescription("Compression of the system: 0 is quickest, 9 smallest"),
+    Flag.withDescription("Compression of the layers: 0 is quickest, 9 smallest"),
     Flag.withDefault(7)
   ),
   output: Flag.Path("output").pipe(
@@ -48,7 +58,13 @@ const flags = {
     Flag.optional
   ),
   refresh: Flag.Boolean("refresh").pipe(
-    Flag.withDescription("Fetch the packages of the system again instead of using the cached ones"),
+    Flag.withDescription("Make the system, and all steps of a definition, again instead of using the cached ones"),
+    Flag.withDefault(false)
+  ),
+  reproducible: Flag.Boolean("reproducible").pipe(
+    Flag.withDescription(
+      "Equal inputs give equal bytes: no file is younger than SOURCE_DATE_EPOCH, or the last commit"
+    ),
     Flag.withDefault(false)
   ),
   quiet
@@ -60,41 +76,92 @@ const refused = (detail: string) => buildError("Refused", { detail })
 
 interface Choice {
   readonly name: string
-  readonly distribution: string
-  readonly root: RootSource
+  readonly request: Omit<Request, "level" | "output" | "epoch">
+}
+
+/** The flags among `names` that are given, without those that are not. */
+const given = <Name extends "mirror" | "keyring" | "suite" | "sha256" | "signature">(
+  input: Input,
+  ...names: ReadonlyArray<Name>
+): { readonly [Key in Name]?: string } =>
+  Object.fromEntries(
+    names.flatMap((name) => Option.match(input[name], { onNone: () => [], onSome: (value) => [[name, value]] }))
+  ) as { readonly [Key in Name]?: string }
+
+const absolute = (path: Path.Path, file: string) => isUrl(file) ? file : path.resolve(file)
+
+const fromArchive = Effect.fnUntraced(function*(path: Path.Path, input: Input, rootfs: string) {
+  if (Option.isSome(input.suite) || Option.isSome(input.mirror) || Option.isSome(input.include) || input.refresh) {
+    return yield* refused("--suite, --mirror, --include and --refresh are of no use with --rootfs")
+  }
+  const distribution = Option.isSome(input.dist) ? findDistribution(input.dist.value) : undefined
+  const name = rootfs.replace(/\/+$/, "").split("/").pop()?.replace(/\.(tar(\.\w+)?|tgz|txz)$/, "")
+  const { keyring, sha256, signature } = given(input, "keyring", "sha256", "signature")
+  const choice: Choice = {
+    name: distribution?.name ?? (name === undefined || name === "" || name.startsWith(".") ? "image" : name),
+    request: {
+      distribution: distribution?.title ?? "CUSTOM",
+      root: yield* archiveRoot(distribution, {
+        path: absolute(path, rootfs),
+        ...(sha256 === undefined ? {} : { sha256 }),
+        ...(signature === undefined ? {} : { signature: absolute(path, signature) }),
+        ...(keyring === undefined ? {} : { keyring: path.resolve(keyring) })
+      })
+    }
+  }
+  return choice
+})
+
+/** Where packages come from, as the flags say. */
+const originOf = (path: Path.Path, input: Input) => {
+  const { keyring, ...rest } = given(input, "mirror", "keyring")
+  return { ...rest, ...(keyring === undefined ? {} : { keyring: path.resolve(keyring) }) }
 }
 
 /** What the words mean. Fails with `BuildError` when they do not go together. */
-const choose = Effect.fnUntraced(function*(input: Input): Effect.fn.Return<Choice, ReturnType<typeof refused>> {
+const choose = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  path: Path.Path,
+  input: Input
+): Effect.fn.Return<Choice, BuildError> {
+  const about = Object.keys(given(input, "suite", "sha256", "signature")).length > 0 ||
+    Option.isSome(input.include) || Option.isSome(input.dist) || Option.isSome(input.rootfs)
+  if (Option.isSome(input.definition)) {
+    if (about) {
+      return yield* refused("a definition says itself what its system is: only --mirror and --keyring go with it")
+    }
+    const origin = originOf(path, input)
+    return yield* loadDefinition(fs, path.resolve(input.definition.value), { origin, refresh: input.refresh })
+  }
+  if (Option.isSome(input.rootfs)) return yield* fromArchive(path, input, input.rootfs.value)
+  if (Option.isNone(input.dist)) {
+    return yield* refused(
+      "what to build is not said: add --dist debian, --dist blueprint, --rootfs DIR|TAR or a definition"
+    )
+  }
+  if (Option.isSome(input.sha256) || Option.isSome(input.signature)) {
+    return yield* refused("--sha256 and --signature are of use only with --rootfs")
+  }
+  const distribution = findDistribution(input.dist.value)
   const include = Option.match(input.include, {
     onNone: () => [],
     onSome: (text) => text.split(",").map((name) => name.trim()).filter((name) => name !== "")
   })
-  const isDebian = Option.isSome(input.dist) && input.dist.value === debian.name
-  if (!isDebian && (Option.isSome(input.suite) || include.length > 0 || input.refresh)) {
-    return yield* refused("--suite, --include and --refresh need --dist debian")
+  if (distribution?.manager._tag === "None" && input.refresh) {
+    return yield* refused(`${distribution.name} has nothing to fetch again`)
   }
-  if (Option.isSome(input.rootfs)) {
-    if (Option.isSome(input.dist)) return yield* refused("choose either --dist or --rootfs")
-    const name = input.rootfs.value.replace(/\/+$/, "").split("/").pop()?.replace(/\.(tar(\.\w+)?|tgz|txz)$/, "")
-    return {
-      name: name === undefined || name === "" || name.startsWith(".") ? "image" : name,
-      distribution: "CUSTOM",
-      root: { _tag: "Given", path: input.rootfs.value }
-    }
-  }
-  if (Option.isNone(input.dist)) {
-    return yield* refused("what to build is not said: add --dist debian, --dist blueprint or --rootfs DIR|TAR")
-  }
-  if (!isDebian) return { name: blueprint.name, distribution: blueprint.title, root: { _tag: "Blueprint" } }
-  const suite = Option.getOrElse(input.suite, () => debian.suites[0])
-  if (!suites.includes(suite)) return yield* refused(`the suite ${suite} is not one of ${suites.join(", ")}`)
-  const strange = include.find((name) => !packageName.test(name))
-  if (strange !== undefined) return yield* refused(`${JSON.stringify(strange)} is not the name of a package`)
+  const suite = Option.getOrUndefined(input.suite)
   return {
-    name: debian.name,
-    distribution: debian.title,
-    root: { _tag: "Debian", options: { suite, include, refresh: input.refresh } }
+    name: input.dist.value,
+    request: {
+      distribution: distribution?.title ?? "",
+      root: yield* packagesRoot(input.dist.value, {
+        ...(suite === undefined ? {} : { suite }),
+        ...originOf(path, input),
+        include,
+        refresh: input.refresh
+      })
+    }
   }
 })
 
@@ -103,24 +170,26 @@ export const build = Command.make(
   flags,
   Effect.fn(function*(input) {
     const builder = yield* Builder
+    const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
+    const revisions = yield* Revisions
     const workspace = yield* Workspace
     if (input.level < 0 || input.level > 9) return yield* refused(`--level is ${input.level}, not from 0 to 9`)
-    const choice = yield* choose(input)
+    const { name, request } = yield* choose(fs, path, input)
     yield* builder.build({
-      root: choice.root,
-      distribution: choice.distribution,
+      ...request,
+      ...(input.reproducible ? { epoch: yield* revisions.epoch } : {}),
       level: input.level,
       output: Option.match(input.output, {
-        onNone: () => `${workspace.root}/dist/${choice.name}.flatimage`,
+        onNone: () => `${workspace.root}/dist/${name}.flatimage`,
         onSome: (output) => path.resolve(output)
       })
     }).pipe(Effect.provideService(Quiet, input.quiet))
   })
 ).pipe(
   Command.withDescription(
-    "Build an image. Downloads and compiled parts are kept in the build directory: a second build is quick and needs " +
-      "no network."
+    "Build an image. Downloads, layers and compiled parts are kept in the build directory: a second build is quick and " +
+      "needs no network."
   ),
   Command.withShortDescription("Build an image"),
   Command.withExamples([
@@ -129,6 +198,12 @@ export const build = Command.make(
       command: "flatimage build --dist debian --include python3,git -o tools.flatimage",
       description: "Debian with some packages"
     },
-    { command: "flatimage build --rootfs alpine.tar.gz", description: "Any system there is an archive of" }
+    { command: "flatimage build --dist alpine --mirror URL", description: "Alpine from a mirror of it" },
+    { command: "flatimage build --rootfs root.tar.gz", description: "Any system there is an archive of" },
+    {
+      command: "flatimage build --dist arch --rootfs URL --signature URL.sig",
+      description: "Arch from its bootstrap archive"
+    },
+    { command: "flatimage build editor.flatimage.json", description: "What a definition file says" }
   ])
 )

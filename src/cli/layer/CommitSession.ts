@@ -6,7 +6,6 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { LayerPlace } from "../../mount/Janitor.ts"
-import { Relocate } from "../../relocate/Relocate.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { decodeAnswer } from "./Answer.ts"
 
@@ -16,11 +15,10 @@ const Done = Schema.Struct({})
 
 const failed = (detail: string) => new CommandError({ text: detail, context: "Could not commit" })
 
-/** Fails with `CommandError` while an instance uses the data directory. */
-export const openCommit = Effect.fnUntraced(function*(data: string) {
-  const { directories } = yield* Relocate
+/** In: a data directory, and the program `fim`. Fails with `CommandError` while an instance uses the directory. */
+export const openCommit = Effect.fnUntraced(function*(data: string, program: string) {
   const requests = yield* Queue.make<Uint8Array, Cause.Done>()
-  const handle = yield* ChildProcess.make(`${directories.bin}/fim`, ["commit", data], {
+  const handle = yield* ChildProcess.make(program, ["commit", data], {
     detached: false,
     stdin: Stream.fromQueue(requests),
     stdout: "pipe",

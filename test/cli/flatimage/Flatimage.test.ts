@@ -10,6 +10,9 @@ import { tmpdir } from "node:os"
 import { fileURLToPath } from "node:url"
 import { Builder, type Request } from "../../../src/build/Builder.ts"
 import { BuildError } from "../../../src/build/BuildError.ts"
+import { alpine } from "../../../src/build/dist/Alpine.ts"
+import { debian } from "../../../src/build/dist/Debian.ts"
+import { Revisions } from "../../../src/build/Revision.ts"
 import { Workspace } from "../../../src/build/Workspace.ts"
 import { build } from "../../../src/cli/flatimage/Build.ts"
 import { smallImage } from "../../image/SmallImage.ts"
@@ -21,9 +24,11 @@ const requestOf = (...words: ReadonlyArray<string>) =>
     const fake = Layer.succeed(Builder, {
       build: (request) => Effect.as(Ref.set(asked, request), { head: 0, tools: 0, reservedOffset: 0, size: 0 })
     })
-    const services = Layer.mergeAll(fake, Workspace.layer({ root: "/project", build: "/project/build" })).pipe(
-      Layer.provideMerge(NodeServices.layer)
-    )
+    const revisions = Layer.succeed(Revisions, { current: Effect.never, epoch: Effect.succeed(7) })
+    const services = Layer.mergeAll(fake, revisions, Workspace.layer({ root: "/project", build: "/project/build" }))
+      .pipe(
+        Layer.provideMerge(NodeServices.layer)
+      )
     yield* Command.runWith(build, { version: "0" })(words).pipe(Effect.provide(services))
     return yield* Ref.get(asked)
   })
@@ -35,7 +40,7 @@ describe("flatimage build", () => {
   it.effect("asks for what the words say", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* requestOf("--dist", "debian"), {
-        root: { _tag: "Debian", options: { suite: "trixie", include: [], refresh: false } },
+        root: { _tag: "Packages", distribution: debian, options: { suite: "trixie", include: [], refresh: false } },
         distribution: "DEBIAN",
         level: 7,
         output: "/project/dist/debian.flatimage"
@@ -55,7 +60,11 @@ describe("flatimage build", () => {
           "/x/y"
         ),
         {
-          root: { _tag: "Debian", options: { suite: "bookworm", include: ["git", "g++"], refresh: true } },
+          root: {
+            _tag: "Packages",
+            distribution: debian,
+            options: { suite: "bookworm", include: ["git", "g++"], refresh: true }
+          },
           distribution: "DEBIAN",
           level: 0,
           output: "/x/y"
@@ -70,15 +79,56 @@ describe("flatimage build", () => {
         distribution: "CUSTOM",
         output: "/project/dist/usr.flatimage"
       })
+      assert.deepInclude(
+        yield* requestOf("--dist", "alpine", "--suite", "v3.21", "--mirror", "http://m/alpine", "--keyring", "/keys"),
+        {
+          root: {
+            _tag: "Packages",
+            distribution: alpine,
+            options: { suite: "v3.21", mirror: "http://m/alpine", keyring: "/keys", include: [], refresh: false }
+          },
+          distribution: "ALPINE"
+        }
+      )
+      assert.deepInclude(
+        yield* requestOf("--dist", "arch", "--rootfs", "http://m/b.tar.zst", "--signature", "/b.sig"),
+        {
+          root: {
+            _tag: "Given",
+            archive: {
+              path: "http://m/b.tar.zst",
+              signature: "/b.sig",
+              keyring: "/usr/share/keyrings/archlinux.gpg",
+              strip: 1
+            }
+          },
+          distribution: "ARCH",
+          output: "/project/dist/arch.flatimage"
+        }
+      )
+      assert.deepInclude(yield* requestOf("--dist", "blueprint", "--reproducible"), { epoch: 7 })
     }))
 
   it.effect("refuses words that do not go together, in one sentence", () =>
     Effect.gen(function*() {
       assert.match(yield* refusal(), /what to build is not said/)
-      assert.match(yield* refusal("--dist", "blueprint", "--suite", "trixie"), /need --dist debian/)
-      assert.match(yield* refusal("--dist", "blueprint", "--refresh"), /need --dist debian/)
-      assert.match(yield* refusal("--rootfs", "/usr", "--include", "git"), /need --dist debian/)
-      assert.match(yield* refusal("--rootfs", "/usr", "--dist", "debian"), /either --dist or --rootfs/)
+      assert.match(
+        yield* refusal("--dist", "blueprint", "--suite", "trixie"),
+        /blueprint has no releases and no packages/
+      )
+      assert.match(yield* refusal("--dist", "blueprint", "--refresh"), /nothing to fetch again/)
+      assert.match(yield* refusal("--rootfs", "/usr", "--include", "git"), /are of no use with --rootfs/)
+      assert.match(yield* refusal("--rootfs", "/usr", "--keyring", "/k"), /of use only with a signature/)
+      assert.match(yield* refusal("--rootfs", "/usr", "--sha256", "12"), /12 is no SHA-256/)
+      assert.match(yield* refusal("--dist", "debian", "--sha256", "12"), /of use only with --rootfs/)
+      assert.match(yield* refusal("--dist", "arch", "--suite", "x"), /arch has no releases to choose from/)
+      assert.match(
+        yield* refusal("--dist", "alpine", "--suite", "../x"),
+        /not one of latest-stable, edge and their like/
+      )
+      assert.match(yield* refusal("--dist", "alpine", "--include=-x"), /is not the name of a package/)
+      assert.match(yield* refusal("--dist", "arch", "--include=--overwrite"), /is not the name of a package/)
+      assert.match(yield* refusal("x.json", "--dist", "debian"), /a definition says itself what its system is/)
       assert.match(yield* refusal("--dist", "debian", "--suite", "jessie"), /jessie is not one of trixie, bookworm/)
       assert.match(yield* refusal("--dist", "debian", "--include", "git,--allow-x"), /is not the name of a package/)
       assert.match(yield* refusal("--dist", "debian", "--level", "10"), /not from 0 to 9/)

@@ -1,0 +1,70 @@
+/** What the steps of a definition read from this machine, as a digest: a step is made again when it changes. */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { atPath, type BuildError, buildError } from "../BuildError.ts"
+import { sha256 } from "../../image/Sha256.ts"
+import { sha256OfFile } from "../Digest.ts"
+
+/** Files and directories that a step may copy. */
+const mostEntries = 200_000
+
+const lstat = (fs: FileSystem.FileSystem, path: string) => fs.lstat(path).pipe(atPath(path))
+
+/**
+ * A digest of names, types, permissions and contents below `path`; links are what they say, not what they lead to. Times and
+ * owners are left out: a copy that was checked out again is the same. Fails with `BuildError`.
+ */
+export const digestOfTree = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  path: string
+): Effect.fn.Return<string, BuildError> {
+  const lines: Array<string> = []
+  const left = [""]
+  for (let name = left.pop(); name !== undefined; name = left.pop()) {
+    const here = `${path}${name}`
+    const info = yield* lstat(fs, here)
+    const mode = (info.mode & 0o7777).toString(8)
+    if (lines.length >= mostEntries) {
+      return yield* buildError("Refused", { detail: `${path} has more than ${mostEntries} files` })
+    }
+    switch (info.type) {
+      case "Directory": {
+        lines.push(JSON.stringify([name, "d", mode]))
+        const names = (yield* fs.readDirectory(here).pipe(atPath(here))).toSorted().toReversed()
+        left.push(...names.map((entry) => `${name}/${entry}`))
+        break
+      }
+      case "File":
+        lines.push(JSON.stringify([name, "-", mode, yield* sha256OfFile(fs, here)]))
+        break
+      case "SymbolicLink":
+        lines.push(JSON.stringify([name, "l", yield* fs.readLink(here).pipe(atPath(here))]))
+        break
+      default:
+        return yield* buildError("Refused", { detail: `${here} is neither file, directory nor link, and cannot be copied` })
+    }
+  }
+  return sha256(lines.join("\n"))
+})
+
+/**
+ * The absolute path of what a definition in `directory` names, which has to be below that directory: whoever builds a
+ * definition of others does not give away files of the machine. Fails with `BuildError`.
+ */
+export const pathBelow = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  directory: string,
+  name: string
+): Effect.fn.Return<string, BuildError> {
+  const outside = buildError("Refused", { detail: `${JSON.stringify(name)} is not below the directory of the definition` })
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".")
+  if (name.startsWith("/") || parts.includes("..") || parts.length === 0) return yield* outside
+  const real = yield* fs.realPath(directory).pipe(atPath(directory))
+  const parent = [real, ...parts.slice(0, -1)].join("/")
+  // A link on the way may lead anywhere.
+  const place = yield* fs.realPath(parent).pipe(atPath(parent))
+  if (place !== real && !place.startsWith(`${real}/`)) return yield* outside
+  const path = `${place}/${parts.at(-1)}`
+  yield* lstat(fs, path)
+  return path
+})

@@ -1,0 +1,105 @@
+/** A definition file as a request to the builder. */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type { Fields } from "../../image/Settings.ts"
+import { isUrl } from "../Archives.ts"
+import type { Request } from "../Builder.ts"
+import { atPath, buildError } from "../BuildError.ts"
+import { findDistribution } from "../dist/Distributions.ts"
+import type { Origin } from "../Repositories.ts"
+import type { RootSource } from "../Root.ts"
+import { archiveRoot, packagesRoot } from "../RootRequest.ts"
+import { type Definition, parseDefinition } from "./Definition.ts"
+import { pathBelow } from "./Inputs.ts"
+
+/** Bytes of a definition. */
+const sizeLimit = 1 << 20
+
+const extensions = { png: "png", svg: "svg", jpg: "jpg", jpeg: "jpeg" } as const
+
+const iconOf = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, directory: string, name: string) {
+  const path = yield* pathBelow(fs, directory, name)
+  const extension = Object.values(extensions).find((extension) => name.toLowerCase().endsWith(`.${extension}`))
+  if (extension === undefined) return yield* buildError("Refused", { detail: `${name} does not end with .png, .svg or .jpg` })
+  return { extension, data: yield* fs.readFile(path).pipe(atPath(path)) }
+})
+
+const settingsOf = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, directory: string, definition: Definition) {
+  const { portal, ...settings } = definition.settings ?? {}
+  const [program, ...args] = definition.boot ?? []
+  const fields: Partial<Fields> = {
+    ...settings,
+    ...(portal === undefined ? {} : { extension: { distribution: "CUSTOM", portal } }),
+    ...(program === undefined ? {} : { boot: { program, args } }),
+    ...(definition.icon === undefined ? {} : { icon: yield* iconOf(fs, directory, definition.icon) })
+  }
+  return fields
+})
+
+const rootOf = Effect.fnUntraced(function*(
+  directory: string,
+  base: Definition["base"],
+  origin: Origin,
+  refresh: boolean
+) {
+  const absolute = (path: string) => isUrl(path) || path.startsWith("/") ? path : `${directory}/${path}`
+  if ("archive" in base) {
+    const { archive, dist, keyring, signature, ...rest } = base
+    return yield* archiveRoot(dist === undefined ? undefined : findDistribution(dist), {
+      ...rest,
+      path: absolute(archive),
+      ...(signature === undefined ? {} : { signature: absolute(signature) }),
+      ...(keyring === undefined ? {} : { keyring: absolute(keyring) }),
+      ...(origin.keyring === undefined ? {} : { keyring: origin.keyring })
+    })
+  }
+  if ("directory" in base) {
+    const root: RootSource = { _tag: "Given", archive: { path: absolute(base.directory) } }
+    return root
+  }
+  const { dist, keyring, packages, ...rest } = base
+  return yield* packagesRoot(dist, {
+    ...rest,
+    ...(keyring === undefined ? {} : { keyring: absolute(keyring) }),
+    ...origin,
+    include: packages ?? [],
+    refresh
+  })
+})
+
+/**
+ * Reads the definition file `path`, which is absolute. `origin` is what the command line says about mirror and keys, and goes
+ * before what the definition says. Gives the request but for its output, and the name of the image. Fails with `BuildError`
+ * that names the file.
+ */
+export const loadDefinition = Effect.fn("loadDefinition")(function*(
+  fs: FileSystem.FileSystem,
+  path: string,
+  options: { readonly origin: Origin; readonly refresh: boolean }
+) {
+  const slash = path.lastIndexOf("/")
+  const directory = path.slice(0, slash) || "/"
+  const info = yield* fs.stat(path).pipe(atPath(path))
+  if (info.type !== "File" || info.size > sizeLimit) {
+    return yield* buildError("Definition", { path, detail: `it is no file of at most ${sizeLimit} bytes` })
+  }
+  const definition = yield* fs.readFileString(path).pipe(
+    atPath(path),
+    Effect.flatMap((text) => Effect.fromResult(parseDefinition(text))),
+    Effect.mapError((error) => typeof error === "string" ? buildError("Definition", { path, detail: error }) : error)
+  )
+  const dist = definition.base.dist
+  const distribution = dist === undefined ? undefined : findDistribution(dist)
+  const inFile = Effect.mapError((error: { readonly message: string }) =>
+    buildError("Definition", { path, detail: error.message })
+  )
+  const request: Omit<Request, "output" | "level" | "epoch"> = {
+    root: yield* inFile(rootOf(directory, definition.base, options.origin, options.refresh)),
+    distribution: distribution?.title ?? "CUSTOM",
+    settings: yield* inFile(settingsOf(fs, directory, definition)),
+    steps: { directory, distribution, steps: definition.steps ?? [] },
+    refresh: options.refresh
+  }
+  const name = path.slice(slash + 1).replace(/\.json$/, "").replace(/\.flatimage$/, "")
+  return { name: definition.name ?? name, request }
+})

@@ -1,0 +1,185 @@
+/** Images that `flatimage build` makes of definitions and of mirrors, built as a user builds them, and run. */
+import { assert, describe } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { createHash } from "node:crypto"
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { zstdCompressSync } from "node:zlib"
+import { newSigner, writeApkMirror } from "../support/ApkMirror.ts"
+import { closureOfProject } from "../support/Closure.ts"
+import { disappears } from "../support/Leftovers.ts"
+import * as Needs from "../support/Needs.ts"
+import { scenario } from "../support/Needs.ts"
+import { endPgpSigner, newPgpSigner, signFile } from "../support/PacmanMirror.ts"
+import { debian, temporary } from "../support/Place.ts"
+import * as Process from "../support/Process.ts"
+import { projectRoot } from "../support/Project.ts"
+import { archive, entry } from "../support/Tar.ts"
+import { self } from "../support/Users.ts"
+import { filesOf, serve } from "../support/WebServer.ts"
+
+const patience = 100_000
+
+/** A directory, and ways to build there and to run what was built. */
+const workshop = Effect.gen(function*() {
+  const directory = yield* temporary(self)
+  const environment = { ...process.env, FIM_DIR_GLOBAL: `${directory}/global`, SOURCE_DATE_EPOCH: "1700000000" }
+  const build = (...words: ReadonlyArray<string>) =>
+    Process.run([`${projectRoot}/bin/flatimage`, "build", ...words], {
+      directory,
+      environment,
+      patience
+    })
+  const run = (image: string, ...words: ReadonlyArray<string>) =>
+    Process.run([`${directory}/${image}`, ...words], { directory, environment })
+  const clean = disappears({ directory, global: `${directory}/global`, data: `${directory}/data` })
+  return { build, clean, directory, run }
+})
+
+const busybox = () => readFileSync(`${closureOfProject().directory}/bin/busybox`)
+
+const digest = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex")
+
+describe("an image of a definition", () => {
+  scenario(
+    "has what its steps made, is the same bytes each time, and is made again from a change on",
+    Needs.images,
+    () =>
+      Effect.gen(function*() {
+        const { build, clean, directory, run } = yield* workshop
+        mkdirSync(`${directory}/files`)
+        writeFileSync(`${directory}/files/tool`, "#!/bin/sh\necho \"tool $*\"\n", { mode: 0o644 })
+        const define = (last: string) =>
+          writeFileSync(
+            `${directory}/app.flatimage.json`,
+            JSON.stringify({
+              format: 1,
+              base: { dist: "blueprint" },
+              steps: [
+                // /bin is a link, which stays one.
+                { copy: "files/tool", to: "/bin/tool", mode: "755" },
+                {
+                  run: "id -u > /srv/id; rm /etc/shells; ls /sys/class/net > /srv/net || true; echo $NAME > /srv/name",
+                  environment: { NAME: "x y" }
+                },
+                // Nobody has made it before.
+                { run: `${last} # ${directory}` }
+              ],
+              settings: { permissions: ["network"], environment: { COLOR: "blue" } },
+              boot: ["tool", "first"]
+            })
+          )
+        define("echo last > /srv/last")
+        const built = yield* build("app.flatimage.json", "--reproducible", "-o", "app.flatimage")
+        assert.strictEqual(built.code, 0, built.stderr)
+        const again = yield* build("app.flatimage.json", "--reproducible", "--refresh", "-o", "again.flatimage")
+        assert.strictEqual(again.code, 0, again.stderr)
+        assert.notInclude(again.stderr, "cached")
+        assert.strictEqual(digest(`${directory}/again.flatimage`), digest(`${directory}/app.flatimage`))
+
+        assert.strictEqual((yield* run("app.flatimage", "second")).stdout, "tool first second\n")
+        const found = yield* run(
+          "app.flatimage",
+          "fim-exec",
+          "sh",
+          "-c",
+          "cat /srv/id /srv/name /srv/last; echo $COLOR; test -L /bin && echo link; test -e /etc/shells || echo gone; stat -c %Y /srv/last"
+        )
+        assert.strictEqual(found.stdout, "0\nx y\nlast\nblue\nlink\ngone\n1700000000\n", found.stderr)
+        assert.strictEqual((yield* run("app.flatimage", "fim-perms", "list")).stdout, "network\n")
+        assert.lengthOf((yield* run("app.flatimage", "fim-layer", "list")).stdout.trim().split("\n"), 4)
+
+        define("echo changed > /srv/last")
+        const changed = yield* build("app.flatimage.json", "--reproducible", "-o", "changed.flatimage")
+        assert.strictEqual(changed.code, 0, changed.stderr)
+        assert.lengthOf(changed.stderr.match(/^\[[12]\/3\] .*: cached$/gm) ?? [], 2, changed.stderr)
+        assert.match(changed.stderr, /^\[3\/3\] Run echo changed .*: \d/m)
+        assert.strictEqual((yield* run("changed.flatimage", "fim-exec", "cat", "/srv/last")).stdout, "changed\n")
+
+        define("echo to be seen; exit 3")
+        const failed = yield* build("app.flatimage.json", "-o", "failed.flatimage")
+        assert.strictEqual(failed.code, 125)
+        assert.match(failed.stderr, /^flatimage: sh -euc echo to be seen; exit 3 .*failed with 3: to be seen$/m)
+        assert.isFalse(existsSync(`${directory}/failed.flatimage`))
+        yield* clean
+      }),
+    200_000
+  )
+
+  scenario("of the examples is an editor on Debian", [...Needs.images, debian], () =>
+    Effect.gen(function*() {
+      const { build, directory, run } = yield* workshop
+      cpSync(`${projectRoot}/docs/examples`, `${directory}/examples`, { recursive: true })
+      const built = yield* build("examples/editor.flatimage.json", "-o", "editor.flatimage")
+      assert.strictEqual(built.code, 0, built.stderr)
+      assert.match((yield* run("editor.flatimage", "--version")).stdout, /GNU nano/)
+      assert.match((yield* run("editor.flatimage", "fim-exec", "cat", "/etc/nanorc")).stdout, /set linenumbers/)
+      assert.strictEqual((yield* run("editor.flatimage", "fim-exec", "ls", "/var/lib/apt/lists")).stdout, "")
+    }), 200_000)
+})
+
+describe("an image of a distribution", () => {
+  scenario("is Alpine from a mirror", Needs.images, () =>
+    Effect.gen(function*() {
+      const { build, directory, run } = yield* workshop
+      writeApkMirror({
+        mirror: `${directory}/mirror`,
+        keys: `${directory}/keys`,
+        suite: "latest-stable",
+        signer: newSigner(),
+        packages: [
+          {
+            name: "alpine-base",
+            fields: { D: "busybox" },
+            files: [entry("etc/alpine-release", "0", "", "3.99\n", 0o644)]
+          },
+          {
+            name: "busybox",
+            files: [entry("bin/busybox", "0", "", busybox()), entry("bin/sh", "2", "busybox")],
+            scripts: { ".post-install": "#!/bin/busybox sh\nexec /bin/busybox --install -s /bin\n" }
+          }
+        ]
+      })
+      const mirror = yield* serve(filesOf(`${directory}/mirror`))
+      const silent = yield* build("--dist", "alpine", "--keyring", "keys", "-o", "alpine.flatimage")
+      assert.strictEqual(silent.code, 125)
+      assert.match(silent.stderr, /no mirror of ALPINE is known: name one by --mirror URL, by FLATIMAGE_MIRROR_ALPINE/)
+      const built = yield* build("--dist", "alpine", "--mirror", mirror, "--keyring", "keys", "-o", "alpine.flatimage")
+      assert.strictEqual(built.code, 0, built.stderr)
+      assert.strictEqual((yield* run("alpine.flatimage", "fim-exec", "cat", "/etc/alpine-release")).stdout, "3.99\n")
+      assert.match((yield* run("alpine.flatimage", "fim-version", "full")).stdout, /"DISTRIBUTION": "ALPINE"/)
+    }), 150_000)
+
+  scenario(
+    "is Arch from its signed bootstrap archive",
+    [...Needs.images, Needs.program("gpg")],
+    () =>
+      Effect.gen(function*() {
+        const { build, directory, run } = yield* workshop
+        const signer = yield* Effect.acquireRelease(
+          Effect.sync(() => newPgpSigner(directory, "k")),
+          (signer) => Effect.sync(() => endPgpSigner(signer))
+        )
+        const root = "root.x86_64"
+        const bytes = archive(
+          entry("pkglist.x86_64.txt", "0", "", "base\n", 0o644),
+          entry(`${root}/`, "5"),
+          entry(`${root}/usr/bin/busybox`, "0", "", busybox()),
+          entry(`${root}/usr/bin/cat`, "1", `${root}/usr/bin/busybox`),
+          entry(`${root}/etc/arch-release`, "0", "", "arch\n", 0o644)
+        )
+        const file = `${directory}/bootstrap.tar.zst`
+        writeFileSync(file, zstdCompressSync(bytes))
+        signFile(file, signer)
+        const words = ["--dist", "arch", "--signature", `${file}.sig`, "--keyring", "k.gpg", "-o", "arch.flatimage"]
+        const built = yield* build("--rootfs", file, ...words)
+        assert.strictEqual(built.code, 0, built.stderr)
+        assert.strictEqual((yield* run("arch.flatimage", "fim-exec", "cat", "/etc/arch-release")).stdout, "arch\n")
+        assert.match((yield* run("arch.flatimage", "fim-version", "full")).stdout, /"DISTRIBUTION": "ARCH"/)
+        writeFileSync(file, zstdCompressSync(Buffer.concat([bytes, Buffer.alloc(512)])))
+        const refused = yield* build("--rootfs", file, ...words)
+        assert.strictEqual(refused.code, 125)
+        assert.match(refused.stderr, /bootstrap\.tar\.zst is not trusted/)
+      }),
+    150_000
+  )
+})
