@@ -14,16 +14,21 @@ export interface NamespaceFacts {
   readonly status: string | undefined
 }
 
+/** The next rung: see "Where the host lacks something" in docs/boot.md. */
+const instead = "; set-user-id fusermount3 and bwrap of the host, where both are installed, take their place"
+
 /** Sentences for a refusal, without a full stop. In: the facts, and what the kernel said. */
 export const refusalOf = (facts: NamespaceFacts, said: string): string => {
   const [restricted, clone, most] = [facts.restrictedByAppArmor, facts.clone, facts.most].map((text) => text?.trim())
   if (most === "0") {
     return "this host allows no user namespaces, which the sandbox is made of: 'user.max_user_namespaces' is 0;"
       + " root can set it to more, or start the image"
+      + instead
   }
   if (clone === "0") {
     return "this host keeps user namespaces, which the sandbox is made of, to root: 'kernel.unprivileged_userns_clone' is 0;"
       + " root can allow them with 'sysctl -w kernel.unprivileged_userns_clone=1', or start the image"
+      + instead
   }
   if (restricted === "1") {
     return "this host's AppArmor keeps user namespaces, which the sandbox is made of, to programs that have a profile;"

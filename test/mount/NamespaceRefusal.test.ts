@@ -12,7 +12,7 @@ describe("a host that forbids namespaces", () => {
   it.each<readonly [Partial<NamespaceFacts>, RegExp]>([
     [{ restrictedByAppArmor: "1\n" }, /AppArmor.*'fim-help apparmor'/],
     [{ clone: "0\n" }, /'kernel.unprivileged_userns_clone' is 0/],
-    [{ most: "0\n" }, /'user.max_user_namespaces' is 0/],
+    [{ most: "0\n" }, /'user.max_user_namespaces' is 0.*fusermount3 and bwrap/],
     [{ most: "0\n", clone: "0\n", restrictedByAppArmor: "1\n", status: "Seccomp:\t2\n" }, /max_user_namespaces/],
     [{ status: "Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t1\n" }, /a filter of system calls around us/],
     [{ restrictedByAppArmor: "0\n", clone: "1\n" }, /^what the kernel said$/],
