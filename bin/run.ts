@@ -11,7 +11,7 @@ import { closeSync, createReadStream, writeSync } from "node:fs"
 import * as Boot from "../src/Boot.ts"
 import type { ProgramRequest } from "../src/cli/Request.ts"
 import { JanitorLink, type Link } from "../src/mount/JanitorLink.ts"
-import { attend, numbers, Signals } from "../src/Signals.ts"
+import { attend, numbers, Signals, Suspend } from "../src/Signals.ts"
 import * as Spawner from "./spawner.ts"
 
 const signals = Layer.effect(
@@ -48,6 +48,7 @@ const janitorLink = (): Link | undefined => {
 const platform = Layer.mergeAll(
   Spawner.layer.pipe(Layer.provideMerge(NodeFileSystem.layer)),
   Layer.succeed(JanitorLink, janitorLink()),
+  Layer.succeed(Suspend, Effect.sync(() => process.kill(process.pid, "SIGSTOP"))),
   signals
 )
 

@@ -25,7 +25,7 @@ const attending = Effect.fnUntraced(function*(options: { readonly running?: bool
 describe("a signal", () => {
   it.effect("before there is a program ends the run with 128 + n", () =>
     Effect.gen(function*() {
-      for (const number of Object.values(numbers)) {
+      for (const number of Object.values(numbers).filter((number) => number !== numbers.SIGTSTP)) {
         const { fiber, send } = yield* attending({ running: false })
         yield* send(number)
         assert.strictEqual(yield* Fiber.join(fiber), 128 + number)
@@ -71,5 +71,18 @@ describe("a signal", () => {
       yield* TestClock.adjust("6 seconds")
       assert.deepStrictEqual(told, [[2, true], [9, false]])
       yield* Fiber.interrupt(fiber)
+    }))
+
+  it.effect("that asks to stop is told, and nothing is killed for it, nor does it end a run without a program", () =>
+    Effect.gen(function*() {
+      const { fiber, send, told } = yield* attending({ spared: false })
+      yield* send(numbers.SIGTSTP)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(told, [[20, true]])
+      yield* Fiber.interrupt(fiber)
+      const early = yield* attending({ running: false })
+      yield* early.send(numbers.SIGTSTP)
+      yield* early.send(numbers.SIGTERM)
+      assert.strictEqual(yield* Fiber.join(early.fiber), 143)
     }))
 })

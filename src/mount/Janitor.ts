@@ -8,6 +8,7 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Relocate } from "../relocate/Relocate.ts"
+import { Suspend } from "../Signals.ts"
 import { connect } from "./JanitorLink.ts"
 
 export class JanitorError extends Schema.TaggedError<JanitorError>()("JanitorError", {
@@ -47,7 +48,9 @@ const Reply = Schema.fromJsonString(
   Schema.Struct({
     id: Schema.Int,
     ok: Schema.optionalKey(Schema.Unknown),
-    error: Schema.optionalKey(Schema.String)
+    error: Schema.optionalKey(Schema.String),
+    /** Told before the request is answered. */
+    event: Schema.optionalKey(Schema.Literal("stopped"))
   })
 )
 
@@ -116,11 +119,13 @@ const make = Effect.fnUntraced(function*() {
   yield* Effect.logDebug("Phase: janitor")
   const fs = yield* FileSystem.FileSystem
   const { directories } = yield* Relocate
+  const suspend = yield* Suspend
   const pending = new Map<number, Deferred.Deferred<unknown, JanitorError>>()
   const link = yield* connect.pipe(Effect.mapError((error) => gone("start", error.message)))
 
   const settle = Effect.fnUntraced(function*(line: string) {
     const reply = yield* Schema.decodeUnknownEffect(Reply)(line)
+    if (reply.event === "stopped") return yield* suspend
     const waiting = pending.get(reply.id)
     pending.delete(reply.id)
     if (waiting === undefined) return

@@ -96,15 +96,11 @@ describe.each(users)("as $name, in a terminal", (user) => {
       const terminal = yield* openTerminal(app, "exec bash --norc --noprofile -i", { PS1: "prompt> ", TERM: "dumb" })
       yield* terminal.shows(/prompt> /)
       yield* terminal.write("\"$app\" fim-exec sh -c 'echo ready; exec cat'\n")
-      yield* terminal.shows(/[\r\n]ready/)
+      yield* terminal.shows(/(?:[\r\n]|\[K)ready/)
       yield* terminal.write("first\n")
       yield* terminal.shows(/first\r\nfirst/)
       yield* terminal.write(keys.suspend)
       yield* terminal.shows(/Stopped[^]*prompt> /)
-      // The shell waits for the boot program alone to stop. A guest that waits for input may wake up late, and then takes
-      // one line more: see "What is known to be wrong" in docs/boot.md.
-      yield* terminal.write("\n")
-      yield* Effect.sleep("200 millis")
       yield* terminal.write("echo the shell answers\n")
       yield* terminal.shows(/\nthe shell answers\r\n[^]*prompt> /)
       yield* terminal.write("fg\n")
@@ -115,6 +111,50 @@ describe.each(users)("as $name, in a terminal", (user) => {
       yield* terminal.shows(/prompt> /)
       yield* terminal.write("exit 11\n")
       assert.strictEqual((yield* terminal.outcome).code, 11)
+      yield* app.isClean
+    }))
+
+  scenario(
+    "a program that takes its time to stop has stopped before the shell goes on",
+    needs,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const terminal = yield* openTerminal(app, "exec bash --norc --noprofile -i", { PS1: "prompt> ", TERM: "dumb" })
+        yield* terminal.shows(/prompt> /)
+        const script =
+          "trap 'sleep 0.5; echo now; kill -STOP $$' TSTP; echo ready; until read line; do :; done; echo got $line"
+        yield* terminal.write(`"$app" fim-exec bash -c ${quoted([script])}\n`)
+        yield* terminal.shows(/(?:[\r\n]|\[K)ready/)
+        yield* terminal.write(keys.suspend)
+        yield* terminal.shows(/\^Z[\r\n]*now[\r\n]+[^]*Stopped[^]*prompt> /)
+        yield* terminal.write("fg\n")
+        yield* terminal.shows(/fg[^]*fim-exec/)
+        yield* terminal.write("line\n")
+        yield* terminal.shows(/got line[^]*prompt> /)
+        yield* terminal.write("exit 7\n")
+        assert.strictEqual((yield* terminal.outcome).code, 7)
+        yield* app.isClean
+      })
+  )
+
+  scenario("^Z is nothing to a program that ignores it", needs, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      const terminal = yield* openTerminal(app, "exec bash --norc --noprofile -i", { PS1: "prompt> ", TERM: "dumb" })
+      yield* terminal.shows(/prompt> /)
+      yield* terminal.write(
+        "\"$app\" fim-exec sh -c 'trap \"\" TSTP; echo ready; read line; echo \"got $line\"; exit 9'\n"
+      )
+      yield* terminal.shows(/(?:[\r\n]|\[K)ready/)
+      yield* terminal.write(keys.suspend)
+      yield* terminal.shows(/\^Z/)
+      yield* terminal.write("line\n")
+      yield* terminal.shows(/got line[^]*prompt> /)
+      yield* terminal.write("exit $?\n")
+      const outcome = yield* terminal.outcome
+      assert.strictEqual(outcome.code, 9)
+      assert.notInclude(outcome.stdout, "Stopped")
       yield* app.isClean
     }))
 
@@ -151,7 +191,7 @@ describe.each(users)("as $name, in a terminal", (user) => {
       const terminal = yield* openTerminal(app, "\"$app\"")
       yield* terminal.shows(/\[flatimage-blueprint\] [^\n]* > /)
       yield* terminal.write("sh -c 'echo ready; exec sleep 1000'\n")
-      yield* terminal.shows(/[\r\n]ready/)
+      yield* terminal.shows(/(?:[\r\n]|\[K)ready/)
       yield* terminal.write(keys.suspend)
       yield* terminal.shows(/Stopped[^]* > /)
       yield* terminal.write("kill %1; tty < /dev/stdin > /dev/null; echo \"answer $((6 * 7))\"\n")

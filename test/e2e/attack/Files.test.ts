@@ -62,9 +62,9 @@ describe.each(users)("as $name, the guest cannot", (user) => {
       const { stderr, stdout } = yield* app.shell(`${open} ${quoted(words)}`, {
         environment: { directory: `${app.directory}/secret`, file: secretFile }
       })
-      // `ls` has a directory open as 3. The first process has the descriptor that its signals come from, and of the portal the
-      // directory of calls and the FIFO that it hears.
-      assert.strictEqual(stdout, "/proc/1/fd:\n0\n1\n2\n3\n7\n8\n\n/proc/self/fd:\n0\n1\n2\n3\n")
+      // `ls` has a directory open as 3. The first process has the descriptor that its signals come from, the pipe that says
+      // how the program is, and of the portal the directory of calls and the FIFO that it hears.
+      assert.strictEqual(stdout, "/proc/1/fd:\n0\n1\n2\n3\n4\n7\n8\n\n/proc/self/fd:\n0\n1\n2\n3\n")
       assert.notInclude(stderr, secret)
     }))
 

@@ -13,25 +13,29 @@ use crate::portal::Guest;
 use crate::sys;
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Set up by the janitor: open until the program runs. See `janitor/run.rs`.
-pub const READY_DESCRIPTOR: i32 = 4;
+/// Set up by the janitor, to be told how the program is. See `janitor/run.rs`.
+pub const STATE_DESCRIPTOR: i32 = 4;
+/// It runs.
+pub const RUNS: u8 = b'r';
+/// It has stopped, as by ^Z.
+pub const STOPPED: u8 = b's';
 
 const NOT_FOUND: i32 = 127;
 const NOT_EXECUTABLE: i32 = 126;
 
 /// Signals that are passed on. SIGCHLD is among them to be noticed.
-const HEARD: [i32; 8] = [
+const HEARD: [i32; 9] = [
     libc::SIGCHLD,
     libc::SIGHUP,
     libc::SIGINT,
     libc::SIGQUIT,
     libc::SIGTERM,
+    libc::SIGTSTP,
     libc::SIGUSR1,
     libc::SIGUSR2,
     libc::SIGCONT,
@@ -98,12 +102,21 @@ pub fn command(arguments: &[OsString]) -> i32 {
             }
         }
     }
-    // Whoever made the sandbox waits for this to close before it passes on signals.
-    sys::close(READY_DESCRIPTOR);
     match started {
-        Ok(child) => attend(child, &signals, portal.as_mut()),
+        Ok(child) => {
+            // Whoever made the sandbox waits for this before it passes on signals.
+            tell(RUNS);
+            attend(child, &signals, portal.as_mut())
+        }
         Err(code) => code,
     }
+}
+
+fn tell(state: u8) {
+    // SAFETY: the janitor put a pipe there, and nothing here closes it.
+    let janitor = unsafe { BorrowedFd::borrow_raw(STATE_DESCRIPTOR) };
+    // Whoever does not listen does not need to know.
+    let _ = sys::write(janitor, &[state]);
 }
 
 /// Whatever the guest starts gets nothing that this process does not hold, and this process holds nothing any more unless
@@ -153,6 +166,13 @@ fn attend(program: i32, signals: &std::os::fd::OwnedFd, mut portal: Option<&mut 
     let mut code = None;
     let mut is_ending = false;
     loop {
+        while let Some((_, status)) = sys::wait(program, libc::WNOHANG | libc::WUNTRACED) {
+            if libc::WIFSTOPPED(status) {
+                tell(STOPPED);
+            } else {
+                code = Some(sys::exit_code(status));
+            }
+        }
         while let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) {
             if pid == program {
                 code = Some(sys::exit_code(status));

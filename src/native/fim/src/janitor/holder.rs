@@ -7,7 +7,7 @@ use super::driver::{DRIVER_LOG, Layers};
 use super::outside::{self, Outside};
 use super::overlay;
 use super::protocol::{
-    self, Content, Done, Ended, Layer, Mounted, Open, Opened, Operation, Request, Signalled, Unpacked, answer,
+    self, Content, Done, Ended, Event, Layer, Mounted, Open, Opened, Operation, Request, Signalled, Unpacked, answer,
 };
 use super::requests::Requests;
 use super::run::Program;
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 const TERMINAL_RECENT: Duration = Duration::from_millis(500);
 /// Where the merged root is, in the directory of the instance.
 const MERGED: &str = "mount";
-const WATCHED: [i32; 3] = [libc::SIGCHLD, libc::SIGINT, libc::SIGQUIT];
+const WATCHED: [i32; 4] = [libc::SIGCHLD, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP];
 
 pub struct Holder<'a> {
     pub open: &'a Open,
@@ -114,7 +114,7 @@ impl Holder<'_> {
             let patience = if requests.is_buffered() { 0 } else { -1 };
             let announcement = running
                 .as_ref()
-                .map_or(-1, |running| running.program.ready_descriptor());
+                .map_or(-1, |running| running.program.state_descriptor());
             let watched = [
                 requests.descriptor(),
                 signals.as_raw_fd(),
@@ -141,8 +141,11 @@ impl Holder<'_> {
                     None => early.push(number),
                 }
             }
-            if announced && let Some(running) = running.as_mut() {
-                running.program.announced();
+            if announced
+                && let Some(running) = running.as_mut()
+                && running.program.hear()
+            {
+                protocol::tell(&mut self.replies, running.id, Event::Stopped)?;
             }
             while let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) {
                 if self.servers.contains(&pid) {

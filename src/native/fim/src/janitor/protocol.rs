@@ -163,13 +163,36 @@ pub struct Content {
 #[derive(Serialize)]
 pub struct Done {}
 
+/// What is told before a request is answered.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// The program has stopped.
+    Stopped,
+}
+
+#[derive(Serialize)]
+struct Notice {
+    id: u64,
+    event: Event,
+}
+
+/// Writes one line about a request that goes on.
+pub fn tell(replies: &mut File, id: u64, event: Event) -> Result<()> {
+    write_line(replies, &Notice { id, event })
+}
+
 /// Writes one reply line.
 pub fn answer<T: Serialize>(replies: &mut File, id: u64, result: Result<T>) -> Result<()> {
     let result = match result {
         Ok(value) => Outcome::Ok(value),
         Err(failure) => Outcome::Error(failure.0),
     };
-    let mut line = serde_json::to_vec(&Reply { id, result }).context(|| "cannot encode a reply".to_string())?;
+    write_line(replies, &Reply { id, result })
+}
+
+fn write_line<T: Serialize>(replies: &mut File, content: &T) -> Result<()> {
+    let mut line = serde_json::to_vec(content).context(|| "cannot encode a reply".to_string())?;
     line.push(b'\n');
     replies
         .write_all(&line)

@@ -3,7 +3,7 @@
 use super::protocol::{FILTER_LIMIT, Instruction, Run, to_bytes};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
-use crate::guest::READY_DESCRIPTOR;
+use crate::guest::{RUNS, STATE_DESCRIPTOR, STOPPED};
 use crate::sys;
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -21,15 +21,23 @@ const FILTER_DESCRIPTOR: i32 = 5;
 
 /// Signals that bubblewrap's own processes must survive: those of a terminal are for the program, and those of a caller
 /// are sent on to it by us. The guest's first process gives the program the default effect again.
-const SHIELDED: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
-const DEFAULT: [i32; 4] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, libc::SIGPIPE];
+const SHIELDED: [i32; 7] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+];
 
 pub struct Program {
     pub child: i32,
     status: File,
     said: String,
-    /// Closed once the program runs.
-    ready: Option<File>,
+    /// Says how the program is; closed at its end.
+    state: Option<File>,
+    is_ready: bool,
     /// Signals that came before.
     waiting: Vec<i32>,
     is_killed: bool,
@@ -65,11 +73,11 @@ impl Program {
             .stdin(Stdio::inherit())
             .stdout(Stdio::inherit())
             .stderr(Stdio::inherit());
-        let (ready, announce) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+        let (state, teller) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
         let filter = filter_file(&run.filter)?;
         let places = [
             (report.as_raw_fd(), STATUS_DESCRIPTOR),
-            (announce.as_raw_fd(), READY_DESCRIPTOR),
+            (teller.as_raw_fd(), STATE_DESCRIPTOR),
             (filter.as_raw_fd(), FILTER_DESCRIPTOR),
         ];
         // Nothing of a terminal that the program does not use is left to it: not even `/dev/tty` opens.
@@ -78,7 +86,7 @@ impl Program {
         unsafe {
             command.pre_exec(move || {
                 sys::dispose_signals(&SHIELDED, libc::SIG_IGN);
-                sys::dispose_signals(&DEFAULT, libc::SIG_DFL);
+                sys::dispose_signals(&[libc::SIGPIPE], libc::SIG_DFL);
                 sys::mask_signals(libc::SIG_SETMASK, &[]);
                 if has_own_session {
                     sys::start_session()?;
@@ -91,44 +99,55 @@ impl Program {
             .context(|| format!("cannot start '{}'", program.to_string_lossy()))?;
         let pid = i32::try_from(child.id()).map_err(|_| Failure("a process has an impossible number".to_string()))?;
         sys::do_not_block(&status).context(|| "cannot read the sandbox's report".to_string())?;
-        let ready = Some(File::from(ready));
+        sys::do_not_block(&state).context(|| "cannot hear of the program".to_string())?;
+        let state = Some(File::from(state));
         Ok(Program {
             child: pid,
             status: File::from(status),
             said: String::new(),
-            ready,
+            state,
+            is_ready: false,
             waiting: Vec::new(),
             is_killed: false,
             has_own_session,
         })
     }
 
-    /// For `poll`: readable when `announced` is to be called. Negative when it has been.
-    pub fn ready_descriptor(&self) -> i32 {
-        self.ready.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    /// For `poll`: readable when `hear` is to be called. Negative when there is nothing more to hear.
+    pub fn state_descriptor(&self) -> i32 {
+        self.state.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
-    /// The program runs, or never will: it gets what was sent before.
-    pub fn announced(&mut self) {
-        self.ready = None;
-        for signal in std::mem::take(&mut self.waiting) {
-            self.signal(signal);
+    /// Takes in how the program is: once it runs, or never will, it gets what was sent before. The answer says whether it
+    /// has stopped.
+    pub fn hear(&mut self) -> bool {
+        let mut states = [0; 16];
+        let count = match self.state.as_mut().map(|state| state.read(&mut states)) {
+            Some(Ok(0)) | None => {
+                self.state = None;
+                0
+            }
+            Some(Ok(count)) => count,
+            Some(Err(_)) => return false,
+        };
+        let states = &states[..count];
+        if self.state.is_none() || states.contains(&RUNS) {
+            self.is_ready = true;
+            for signal in std::mem::take(&mut self.waiting) {
+                self.signal(signal);
+            }
         }
-    }
-
-    /// Whether the program has been started.
-    fn is_ready(&self) -> bool {
-        self.ready.is_none()
+        states.contains(&STOPPED)
     }
 
     /// Whether a terminal's signals reach the program by themselves.
     pub fn hears_terminal(&self) -> bool {
-        self.is_ready() && !self.has_own_session
+        self.is_ready && !self.has_own_session
     }
 
     /// Tells the guest's first process, which passes it on to the program, once that runs. SIGKILL ends the sandbox.
     pub fn signal(&mut self, signal: i32) {
-        if signal != libc::SIGKILL && !self.is_ready() {
+        if signal != libc::SIGKILL && !self.is_ready {
             self.waiting.push(signal);
             return;
         }

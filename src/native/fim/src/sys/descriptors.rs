@@ -81,12 +81,6 @@ pub fn keep_on_exec(descriptor: &OwnedFd) -> Result<()> {
     check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, 0) }.into()).map(drop)
 }
 
-/// Closes a descriptor that no object of ours owns.
-pub fn close(descriptor: RawFd) {
-    // SAFETY: takes a plain number, and nothing else uses it any more.
-    unsafe { libc::close(descriptor) };
-}
-
 /// Makes reads give `EAGAIN` where they would wait.
 pub fn do_not_block(descriptor: &OwnedFd) -> Result<()> {
     // SAFETY: takes plain numbers.
