@@ -1,7 +1,9 @@
 //! What caller and executor say to each other. Everything that comes from the other side of the wall is checked here.
 
 use crate::janitor::{from_bytes, to_bytes};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -36,11 +38,24 @@ pub enum Stream {
     Output,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Size {
     pub rows: u16,
     pub columns: u16,
+}
+
+/// An object with these two numbers. What serde derives would take a list of two as well.
+fn read_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Size>, D::Error> {
+    let Some(numbers) = Option::<BTreeMap<String, u16>>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    match (numbers.get("rows"), numbers.get("columns"), numbers.len()) {
+        (Some(rows), Some(columns), 2) => Ok(Some(Size {
+            rows: *rows,
+            columns: *columns,
+        })),
+        _ => Err(D::Error::custom("rows and columns")),
+    }
 }
 
 /// A command to run. Each character of a word, a variable and the directory is one byte (U+0000 to U+00FF).
@@ -58,7 +73,7 @@ pub struct Request {
     pub directory: String,
     pub streams: [Stream; 3],
     /// Size of the caller's terminal, where a stream is one; `null` elsewhere, and not left out.
-    #[serde(deserialize_with = "Option::deserialize")]
+    #[serde(deserialize_with = "read_size")]
     pub terminal: Option<Size>,
     /// Whether the command is to outlive its caller and the instance.
     pub detached: bool,
@@ -146,8 +161,14 @@ impl Form {
     }
 
     fn read(payload: &[u8]) -> Option<Form> {
-        serde_json::from_slice(payload).ok()
+        from_object(payload)
     }
+}
+
+/// What serde derives would take a list of all fields as well.
+fn from_object<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Option<T> {
+    let is_object = payload.trim_ascii_start().starts_with(b"{");
+    is_object.then(|| serde_json::from_slice(payload).ok()).flatten()
 }
 
 impl From<&Control> for Form {
@@ -196,7 +217,7 @@ pub fn parse_knock(payload: &[u8]) -> Option<Knock> {
 
 /// A request that makes sense, or nothing.
 pub fn parse_request(payload: &[u8]) -> Option<Request> {
-    let request: Request = serde_json::from_slice(payload).ok()?;
+    let request: Request = from_object(payload)?;
     let [input, output, error] = request.streams;
     let streams_fit = input != Stream::Output && output != Stream::Output;
     let has_terminal = [input, output, error].contains(&Stream::Terminal);
@@ -325,6 +346,18 @@ mod tests {
         for end in 0..whole.len() {
             assert_eq!(parse_knock(&whole.as_bytes()[..end]), None);
         }
+    }
+
+    #[test]
+    fn a_list_is_no_message() {
+        assert_eq!(
+            parse_request(br#"["request","1-a",["true"],[],"/",["null","null","null"],null,false]"#),
+            None
+        );
+        assert_eq!(
+            parse_knock(br#"["reference","1-a",null,null,null,null,null,null,null]"#),
+            None
+        );
     }
 
     #[test]
