@@ -1,14 +1,14 @@
 /** A command of ours, as the boot program carries it out. */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { buildInfo, change, read } from "../src/cli/Cli.ts"
 import { settingsLayer } from "../src/ImageSettings.ts"
+import * as Files from "./files.ts"
 import * as Spawner from "./spawner.ts"
 
 const platform = settingsLayer.pipe(
   Layer.provideMerge(Spawner.layer),
-  Layer.provideMerge(NodeFileSystem.layer)
+  Layer.provideMerge(Files.layer)
 )
 
 /** Carries out a command. In: its words. Those that only print do not wait for what the parser loads. */

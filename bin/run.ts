@@ -1,5 +1,4 @@
 /** A program in the sandbox, as the boot program runs it. */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,6 +11,7 @@ import * as Boot from "../src/Boot.ts"
 import type { ProgramRequest } from "../src/cli/Request.ts"
 import { JanitorLink, type Link } from "../src/mount/JanitorLink.ts"
 import { attend, numbers, Signals, Suspend } from "../src/Signals.ts"
+import * as Files from "./files.ts"
 import * as Spawner from "./spawner.ts"
 
 const signals = Layer.effect(
@@ -46,7 +46,7 @@ const janitorLink = (): Link | undefined => {
 }
 
 const platform = Layer.mergeAll(
-  Spawner.layer.pipe(Layer.provideMerge(NodeFileSystem.layer)),
+  Spawner.layer.pipe(Layer.provideMerge(Files.layer)),
   Layer.succeed(JanitorLink, janitorLink()),
   Layer.succeed(Suspend, Effect.sync(() => process.kill(process.pid, "SIGSTOP"))),
   signals

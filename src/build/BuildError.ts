@@ -1,46 +1,46 @@
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { PlatformError } from "effect/PlatformError"
 import * as Runtime from "effect/Runtime"
-import * as Schema from "effect/Schema"
 
 /** What can go wrong while an image is made. */
-const Reason = Schema.TaggedUnion({
+type Reason = Data.TaggedEnum<{
   /** A program of the machine is not installed. */
-  ProgramMissing: { program: Schema.String, remedy: Schema.String },
+  ProgramMissing: { readonly program: string; readonly remedy: string }
   /** A program ended with a failure; `output` is the end of what it wrote to its standard error. */
-  ProgramFailed: { command: Schema.String, exitCode: Schema.Finite, output: Schema.String },
+  ProgramFailed: { readonly command: string; readonly exitCode: number; readonly output: string }
   /** A file cannot be read or written. */
-  File: { path: Schema.String, detail: Schema.String },
+  File: { readonly path: string; readonly detail: string }
   /** Debian's packages cannot be had. */
-  NoMirror: { detail: Schema.String },
+  NoMirror: { readonly detail: string }
   /** The mirror does not have the locked version any more. */
-  PackageGone: { name: Schema.String, version: Schema.String, detail: Schema.String },
+  PackageGone: { readonly name: string; readonly version: string; readonly detail: string }
   /** A file is not the one that was locked. */
-  Tampered: { path: Schema.String, expected: Schema.String, actual: Schema.String },
+  Tampered: { readonly path: string; readonly expected: string; readonly actual: string }
   /** A file cannot be fetched. */
-  Unreachable: { url: Schema.String, detail: Schema.String },
+  Unreachable: { readonly url: string; readonly detail: string }
   /** A signature is missing or wrong, or is of a key that is not trusted. */
-  Untrusted: { path: Schema.String, detail: Schema.String },
+  Untrusted: { readonly path: string; readonly detail: string }
   /** The packages asked for cannot be installed together, or are not there. */
-  Unresolved: { detail: Schema.String },
+  Unresolved: { readonly detail: string }
   /** A definition file says something that cannot be done. */
-  Definition: { path: Schema.String, detail: Schema.String },
+  Definition: { readonly path: string; readonly detail: string }
   /** The lock file cannot be read. */
-  LockInvalid: { path: Schema.String, detail: Schema.String },
+  LockInvalid: { readonly path: string; readonly detail: string }
   /** No locked package has a library that a tool needs. */
-  LibraryMissing: { library: Schema.String, neededBy: Schema.String },
+  LibraryMissing: { readonly library: string; readonly neededBy: string }
   /** A program or library is not what it should be. */
-  BadBinary: { path: Schema.String, detail: Schema.String },
+  BadBinary: { readonly path: string; readonly detail: string }
   /** An archive would write outside the directory it is unpacked to. */
-  UnsafeArchive: { archive: Schema.String, member: Schema.String, detail: Schema.String },
+  UnsafeArchive: { readonly archive: string; readonly member: string; readonly detail: string }
   /** A part of the project has not been made yet. */
-  NotMade: { path: Schema.String, remedy: Schema.String },
+  NotMade: { readonly path: string; readonly remedy: string }
   /** The request cannot be fulfilled. */
-  Refused: { detail: Schema.String }
-})
-type Reason = typeof Reason.Type
+  Refused: { readonly detail: string }
+}>
+const Reason = Data.taggedEnum<Reason>()
 
-const text = Reason.match({
+const text = Reason.$match({
   ProgramMissing: (r) => `${r.program} is not installed: ${r.remedy}`,
   ProgramFailed: (r) => `${r.command} failed with ${r.exitCode}${r.output === "" ? "" : `: ${r.output}`}`,
   File: (r) => `${r.path}: ${r.detail}`,
@@ -62,7 +62,7 @@ const text = Reason.match({
 })
 
 /** The one failure of this room. Its message is one sentence that says what to do. */
-export class BuildError extends Schema.TaggedError<BuildError>()("BuildError", { reason: Reason }) {
+export class BuildError extends Data.TaggedError("BuildError")<{ readonly reason: Reason }> {
   override readonly [Runtime.errorExitCode] = 125
 
   override get message(): string {

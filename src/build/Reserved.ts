@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { type FieldName, fieldNames, reservedSize, slots } from "../image/ReservedLayout.ts"
-import { defaults, type Fields } from "../image/Settings.ts"
+import type { Fields } from "../image/Settings.ts"
+import { defaults } from "../image/SettingsDefaults.ts"
 import { encode } from "../image/SettingsCodec.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 

@@ -72,6 +72,9 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
           "--compile",
           "--bytecode",
           "--minify",
+          // Modules that are loaded when they are needed are not read before.
+          "--splitting",
+          "--format=esm",
           // A start runs everything once or twice: to compile it to machine code costs more than it saves.
           "--compile-jit-policy=100",
           // Without these a program reads settings, and so code, from the directory it is started in.

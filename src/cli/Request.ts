@@ -1,5 +1,5 @@
+import * as Data from "effect/Data"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 
 /** A program to run: the image's boot command or another one. Its words stay bytes. */
 export type ProgramRequest =
@@ -9,9 +9,9 @@ export type ProgramRequest =
 /** What the caller's words ask for: a program, or one of our own commands. */
 export type Request = ProgramRequest | { readonly _tag: "Command"; readonly words: ReadonlyArray<string> }
 
-export class RequestError extends Schema.TaggedError<RequestError>()("RequestError", {
-  detail: Schema.String
-}) {
+export class RequestError extends Data.TaggedError("RequestError")<{
+  readonly detail: string
+}> {
   override get message(): string {
     return this.detail
   }

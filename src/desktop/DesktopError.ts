@@ -1,14 +1,14 @@
-import * as Schema from "effect/Schema"
+import * as Data from "effect/Data"
 
 /** Why an image cannot be part of a desktop. */
-export class DesktopError extends Schema.TaggedError<DesktopError>()("DesktopError", {
+export class DesktopError extends Data.TaggedError("DesktopError")<{
   /**
    * `Name`, `Category`: none that a desktop may have. `Icon`: not a picture that can be used. `Fetch`: it could not be
    * got from where it is. `Files`: the desktop's own files cannot be read or written.
    */
-  reason: Schema.Literals(["Name", "Category", "Icon", "Fetch", "Files"]),
-  detail: Schema.String
-}) {
+  readonly reason: "Name" | "Category" | "Icon" | "Fetch" | "Files"
+  readonly detail: string
+}> {
   override get message(): string {
     return this.detail
   }

@@ -1,5 +1,5 @@
+import * as Data from "effect/Data"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 
 /** Bytes of an ELF-64 file header: enough to ask {@link tablesEnd} how much more to read. */
 export const headerSize = 64
@@ -22,11 +22,11 @@ const longestString = 4096
 const mostLibraries = 1024
 
 /** Why a file is not an ELF-64 little-endian program. `offset` is in bytes from the start of the file. */
-export class ElfError extends Schema.TaggedError<ElfError>()("ElfError", {
-  reason: Schema.Literals(["NotElf", "Unsupported", "Truncated", "OutOfRange"]),
-  offset: Schema.Number,
-  detail: Schema.String
-}) {
+export class ElfError extends Data.TaggedError("ElfError")<{
+  readonly reason: "NotElf" | "Unsupported" | "Truncated" | "OutOfRange"
+  readonly offset: number
+  readonly detail: string
+}> {
   override get message(): string {
     return `${this.detail} (at byte ${this.offset})`
   }

@@ -39,7 +39,7 @@ export interface NewImage {
 }
 
 const failure = (target: Target, detail: string) =>
-  new ReservedSpaceError({ path: target.path, reason: Reason.cases.Layers.make({ detail }) })
+  new ReservedSpaceError({ path: target.path, reason: Reason.Layers({ detail }) })
 
 /** The directory beside an image, whose lock is held: what is there was left by one that was killed. */
 const scratchOf = Effect.fnUntraced(function*(target: Target, path: string) {

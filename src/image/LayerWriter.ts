@@ -11,7 +11,7 @@ import { locked, type Target } from "./ReservedWriter.ts"
 const chunkSize = 1 << 20
 
 const failure = (target: Target, detail: string) =>
-  new ReservedSpaceError({ path: target.path, reason: Reason.cases.Layer.make({ detail }) })
+  new ReservedSpaceError({ path: target.path, reason: Reason.Layer({ detail }) })
 
 /** Fails unless a part of a file is a sound DwarFS image. */
 const check = Effect.fnUntraced(function*(target: Target, path: string, layer: Layers.Layer) {

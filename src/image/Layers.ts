@@ -1,6 +1,6 @@
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import { reservedSize } from "./ReservedLayout.ts"
 
 /** Bytes of the size in front of each layer. */
@@ -26,11 +26,11 @@ export interface Scan {
 }
 
 /** A layer that is not all there. `offset` is that of its size field, in bytes from the start of the file. */
-export class LayersError extends Schema.TaggedError<LayersError>()("LayersError", {
-  reason: Schema.Literals(["BeyondEnd", "Truncated", "Oversized"]),
-  offset: Schema.Number,
-  detail: Schema.String
-}) {
+export class LayersError extends Data.TaggedError("LayersError")<{
+  readonly reason: "BeyondEnd" | "Truncated" | "Oversized"
+  readonly offset: number
+  readonly detail: string
+}> {
   override get message(): string {
     return `${this.detail} (at byte ${this.offset})`
   }

@@ -1,3 +1,4 @@
+import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
@@ -46,10 +47,10 @@ export const ToolTable = Schema.Struct({
 export type ToolTable = typeof ToolTable.Type
 
 /** A tool table that cannot be read. */
-export class ManifestError extends Schema.TaggedError<ManifestError>()("ManifestError", {
-  reason: Schema.Literals(["TooLarge", "NotUtf8", "Invalid"]),
-  detail: Schema.String
-}) {
+export class ManifestError extends Data.TaggedError("ManifestError")<{
+  readonly reason: "TooLarge" | "NotUtf8" | "Invalid"
+  readonly detail: string
+}> {
   override get message(): string {
     return this.detail
   }

@@ -3,9 +3,8 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import * as Journal from "./Journal.ts"
-import { type FieldName, journal, reservedSize, slots } from "./ReservedLayout.ts"
+import { type FieldName, isComplete, journal, reservedSize, slots } from "./ReservedLayout.ts"
 import { platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
-import { isComplete } from "./SettingsCodec.ts"
 
 /** An open image. */
 export interface Source {
@@ -30,7 +29,7 @@ export const readAt = Effect.fnUntraced(function*(source: Source, position: numb
   }
   if (filled < length && position < reservedSize) {
     const size = source.offset + position + filled
-    return yield* new ReservedSpaceError({ path: source.path, reason: Reason.cases.Truncated.make({ size }) })
+    return yield* new ReservedSpaceError({ path: source.path, reason: Reason.Truncated({ size }) })
   }
   return filled < length ? bytes.subarray(0, filled) : bytes
 })

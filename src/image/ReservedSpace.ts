@@ -5,11 +5,11 @@ import * as Layer from "effect/Layer"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Result from "effect/Result"
 import type { Rewriting } from "./LayerRewriter.ts"
-import { type FieldName, fieldNames, slots } from "./ReservedLayout.ts"
+import { type FieldName, fieldNames, isBlank, slots } from "./ReservedLayout.ts"
 import { readOnce } from "./ReservedReader.ts"
 import { encodeError, platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
-import { defaults, type Fields, type Settings } from "./Settings.ts"
-import { decode, encode } from "./SettingsCodec.ts"
+import type { Fields, Settings } from "./Settings.ts"
+import { defaults } from "./SettingsDefaults.ts"
 
 export interface Options {
   readonly path: string
@@ -81,8 +81,9 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner>()
   const target = { path, offset, patcher: options.patcher, wait: options.wait ?? 60 }
 
-  // A start only reads: what starts and feeds processes is loaded for the first write.
+  // A start only reads: what starts and feeds processes is loaded for the first write. Schemas are loaded for what was set.
   const writer = Effect.promise(() => import("./ReservedWriter.ts"))
+  const codec = Effect.promise(() => import("./SettingsCodec.ts"))
 
   const bytesOf = Effect.fnUntraced(function*<Field extends FieldName>(fields: ReadonlyArray<Field>) {
     const file = yield* fs.open(path).pipe(Effect.mapError(platformError(path)))
@@ -96,25 +97,29 @@ const make = Effect.fnUntraced(function*(options: Options) {
     if (bytes !== undefined) return bytes
     return yield* new ReservedSpaceError({
       path,
-      reason: Reason.cases.Busy.make({ detail: "a program that does not know of locks is writing to it" })
+      reason: Reason.Busy({ detail: "a program that does not know of locks is writing to it" })
     })
   }, Effect.scoped)
 
   const readAll = Effect.fnUntraced(function*<Field extends FieldName>(fields: ReadonlyArray<Field>) {
     const bytes = yield* bytesOf(fields)
     const warnings: Array<string> = []
-    const settings: Partial<Fields> = Object.fromEntries(fields.map((field) => [
-      field,
-      Result.getOrElse(decode(field, bytes.get(field)!), (detail) => {
-        warnings.push(`The field '${field}' is damaged and reads as its default: ${detail}`)
-        return defaults[field]
-      })
-    ]))
-    return { settings, warnings }
+    const settings: Partial<Record<FieldName, unknown>> = {}
+    for (const field of fields) {
+      const start = bytes.get(field)!
+      settings[field] = isBlank(field, start)
+        ? defaults[field]
+        : Result.getOrElse((yield* codec).decode(field, start), (detail) => {
+          warnings.push(`The field '${field}' is damaged and reads as its default: ${detail}`)
+          return defaults[field]
+        })
+    }
+    return { settings: settings as Partial<Fields>, warnings }
   })
 
-  const encodeAll = (values: Partial<Fields>) =>
-    Effect.forEach(
+  const encodeAll = Effect.fnUntraced(function*(values: Partial<Fields>) {
+    const { encode } = yield* codec
+    return yield* Effect.forEach(
       fieldNames.filter((field) => field in values),
       (field) =>
         Effect.fromResult(encode(field, values[field] as Fields[typeof field])).pipe(
@@ -122,6 +127,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
           Effect.mapError((failure) => encodeError(path, failure))
         )
     )
+  })
 
   const writeAll = Effect.fn("ReservedSpace.writeAll")(function*(values: Partial<Fields>) {
     const encoded = yield* encodeAll(values)
@@ -143,14 +149,13 @@ const make = Effect.fnUntraced(function*(options: Options) {
     f: (value: Fields[Field]) => readonly [result: A, value: Fields[Field]]
   ) {
     const { locked } = yield* writer
+    const { decode, encode } = yield* codec
     return yield* locked(
       target,
       Effect.fnUntraced(function*({ commit, slot }) {
         const before = yield* slot(field)
         const current = yield* Effect.fromResult(decode(field, before)).pipe(
-          Effect.mapError((detail) =>
-            new ReservedSpaceError({ path, reason: Reason.cases.Damaged.make({ field, detail }) })
-          )
+          Effect.mapError((detail) => new ReservedSpaceError({ path, reason: Reason.Damaged({ field, detail }) }))
         )
         const [result, value] = f(current)
         const after = yield* Effect.fromResult(encode(field, value)).pipe(

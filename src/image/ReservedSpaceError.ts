@@ -1,23 +1,21 @@
+import * as Data from "effect/Data"
 import type { PlatformError } from "effect/PlatformError"
-import * as Schema from "effect/Schema"
-import { type FieldName, fieldNames } from "./ReservedLayout.ts"
+import type { FieldName } from "./ReservedLayout.ts"
 import type { EncodeFailure } from "./SettingsCodec.ts"
 
-const Field = Schema.Literals(fieldNames)
-
 /** What went wrong, as data. `Damaged`: a field holds bytes that say nothing; `Busy`: others kept the file for too long; `Layer`: none was appended; `Layers`: none was removed or merged. */
-export const Reason = Schema.TaggedUnion({
-  ReadOnly: { detail: Schema.String },
-  NoRoom: { field: Field, bytes: Schema.Finite, fits: Schema.Finite },
-  Invalid: { field: Field, detail: Schema.String },
-  Damaged: { field: Field, detail: Schema.String },
-  Truncated: { size: Schema.Finite },
-  Busy: { detail: Schema.String },
-  Io: { detail: Schema.String },
-  Layer: { detail: Schema.String },
-  Layers: { detail: Schema.String }
-})
-export type Reason = typeof Reason.Type
+export type Reason = Data.TaggedEnum<{
+  ReadOnly: { readonly detail: string }
+  NoRoom: { readonly field: FieldName; readonly bytes: number; readonly fits: number }
+  Invalid: { readonly field: FieldName; readonly detail: string }
+  Damaged: { readonly field: FieldName; readonly detail: string }
+  Truncated: { readonly size: number }
+  Busy: { readonly detail: string }
+  Io: { readonly detail: string }
+  Layer: { readonly detail: string }
+  Layers: { readonly detail: string }
+}>
+export const Reason = Data.taggedEnum<Reason>()
 
 const clearing: Partial<Record<FieldName, string>> = {
   boot: "fim-boot clear",
@@ -54,10 +52,10 @@ const words = (path: string, reason: Reason): string => {
   }
 }
 
-export class ReservedSpaceError extends Schema.TaggedError<ReservedSpaceError>()("ReservedSpaceError", {
-  path: Schema.String,
-  reason: Reason
-}) {
+export class ReservedSpaceError extends Data.TaggedError("ReservedSpaceError")<{
+  readonly path: string
+  readonly reason: Reason
+}> {
   override get message(): string {
     return words(this.path, this.reason)
   }
@@ -67,9 +65,9 @@ export const encodeError = (path: string, failure: EncodeFailure): ReservedSpace
   new ReservedSpaceError({
     path,
     reason: failure._tag === "NoRoom"
-      ? Reason.cases.NoRoom.make(failure)
-      : Reason.cases.Invalid.make(failure)
+      ? Reason.NoRoom(failure)
+      : Reason.Invalid(failure)
   })
 
 export const platformError = (path: string) => (error: PlatformError): ReservedSpaceError =>
-  new ReservedSpaceError({ path, reason: Reason.cases.Io.make({ detail: error.message }) })
+  new ReservedSpaceError({ path, reason: Reason.Io({ detail: error.message }) })

@@ -33,19 +33,19 @@ const patchError = (target: Target, answer: string): ReservedSpaceError => {
     case EPERM:
     case EACCES:
     case EROFS:
-      return new ReservedSpaceError({ path: target.path, reason: Reason.cases.ReadOnly.make({ detail }) })
+      return new ReservedSpaceError({ path: target.path, reason: Reason.ReadOnly({ detail }) })
     case ETXTBSY:
       return new ReservedSpaceError({
         path: target.path,
-        reason: Reason.cases.Busy.make({ detail: "it was started again and again for 30 seconds" })
+        reason: Reason.Busy({ detail: "it was started again and again for 30 seconds" })
       })
     case ETIMEDOUT:
       return new ReservedSpaceError({
         path: target.path,
-        reason: Reason.cases.Busy.make({ detail: `another program held its lock for ${target.wait} seconds` })
+        reason: Reason.Busy({ detail: `another program held its lock for ${target.wait} seconds` })
       })
     default:
-      return new ReservedSpaceError({ path: target.path, reason: Reason.cases.Io.make({ detail }) })
+      return new ReservedSpaceError({ path: target.path, reason: Reason.Io({ detail }) })
   }
 }
 
@@ -114,7 +114,7 @@ export const locked = Effect.fnUntraced(function*<A, E, R>(
   if (info.dev !== lock.device || info.ino._tag === "None" || info.ino.value !== lock.inode) {
     return yield* new ReservedSpaceError({
       path: target.path,
-      reason: Reason.cases.Busy.make({ detail: "another file was put in its place" })
+      reason: Reason.Busy({ detail: "another file was put in its place" })
     })
   }
   const source: Source = { path: target.path, offset: target.offset, file }

@@ -1,34 +1,7 @@
-/** What an image can be told after it was built: one schema per field of the reserved space, and their defaults. */
+/** What an image can be told after it was built: one schema per field of the reserved space. */
 import * as Schema from "effect/Schema"
 import { iconCapacity } from "./ReservedLayout.ts"
-
-/** In the order of their bits. */
-export const permissionNames = [
-  "home",
-  "media",
-  "audio",
-  "wayland",
-  "xorg",
-  "dbus_user",
-  "dbus_system",
-  "udev",
-  "usb",
-  "input",
-  "gpu",
-  "network",
-  "dev",
-  "shm",
-  "optical"
-] as const
-export type Permission = (typeof permissionNames)[number]
-
-/** In the order of their bits. */
-export const namespaceNames = ["user", "ipc", "pid", "net", "uts", "cgroup"] as const
-export type Namespace = (typeof namespaceNames)[number]
-
-/** In the order of their numbers. */
-export const overlayNames = ["bwrap", "overlayfs", "unionfs"] as const
-export type Overlay = (typeof overlayNames)[number]
+import { bindingTypes, integrationNames, namespaceNames, overlayNames, permissionNames } from "./SettingsDefaults.ts"
 
 /** A zero byte ends a field and half a surrogate pair does not survive UTF-8: neither can be stored, nor given to a program. */
 export const Text = Schema.String.check(
@@ -47,12 +20,8 @@ export type Environment = typeof Environment.Type
 export const Boot = Schema.Struct({ program: Text.check(Schema.isNonEmpty()), args: Schema.Array(Text) })
 export type Boot = typeof Boot.Type
 
-export const bindingTypes = ["ro", "rw", "dev"] as const
-
 export const Binding = Schema.Struct({ dst: Text, src: Text, type: Schema.Literals(bindingTypes) })
 export type Binding = typeof Binding.Type
-
-export const integrationNames = ["ENTRY", "MIMETYPE", "ICON"] as const
 
 export const Desktop = Schema.Struct({
   categories: Schema.Array(Text),
@@ -95,19 +64,4 @@ export type Settings = typeof Settings.Type
 /** Every field with its type. The icon is apart from `Settings`: a megabyte that a start does not need. */
 export interface Fields extends Settings {
   readonly icon: Icon | undefined
-}
-
-export const defaults: Fields = {
-  permissions: [],
-  notify: false,
-  overlay: "bwrap",
-  casefold: false,
-  desktop: undefined,
-  boot: { program: "bash", args: [] },
-  icon: undefined,
-  environment: {},
-  bindings: [],
-  remote: undefined,
-  unshare: [],
-  extension: { distribution: "BLUEPRINT", portal: [] }
 }

@@ -1,21 +1,11 @@
 /** The bytes of each field: pure functions between a slot of the reserved space and its value. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { type FieldName, iconCapacity, slots } from "./ReservedLayout.ts"
-import {
-  Binding,
-  Boot,
-  Desktop,
-  Environment,
-  Extension,
-  type Fields,
-  Icon,
-  namespaceNames,
-  overlayNames,
-  permissionNames,
-  Text
-} from "./Settings.ts"
-import * as Settings from "./Settings.ts"
+import { toJson } from "./Json.ts"
+import { extensionPrefix, type FieldName, iconCapacity, slots } from "./ReservedLayout.ts"
+import { Binding, Boot, Desktop, Environment, Extension, type Fields, Icon, Text } from "./Settings.ts"
+import type * as Settings from "./Settings.ts"
+import { defaults, namespaceNames, type Overlay, overlayNames, permissionNames } from "./SettingsDefaults.ts"
 
 /** A value that cannot be stored: `NoRoom` says how much would fit, `Invalid` what is wrong with it. */
 export type EncodeFailure =
@@ -66,7 +56,7 @@ const names = <const Names extends ReadonlyArray<string>>(
   }
 })
 
-const overlay: Codec<Settings.Overlay> = {
+const overlay: Codec<Overlay> = {
   decode: (bytes) => {
     const name = overlayNames[bytes[0] ?? 0]
     return name === undefined ? Result.fail(`${bytes[0]} is no overlay type`) : Result.succeed(name)
@@ -76,17 +66,6 @@ const overlay: Codec<Settings.Overlay> = {
       ? Result.succeed(Uint8Array.of(overlayNames.indexOf(value)))
       : Result.fail({ _tag: "Invalid", field: "overlay", detail: `'${value}' is no overlay type` })
 }
-
-/** Keys in alphabetical order, whatever order the value was put together in: equal values are equal bytes. */
-const sorted = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== "object" || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)).map(([key, item]) => [key, sorted(item)])
-  )
-}
-
-export const toJson = (value: unknown, indent?: number): string => JSON.stringify(sorted(value), undefined, indent)
 
 /** One short line: a schema's message quotes the value, which may be a megabyte. */
 const brief = (error: { readonly message: string }): string => {
@@ -179,9 +158,6 @@ const icon: Codec<Settings.Icon | undefined> = {
   }
 }
 
-/** `FIMX` and version 1. */
-const extensionPrefix = Uint8Array.of(0x46, 0x49, 0x4d, 0x58, 1, 0, 0, 0)
-
 const isIndex = (key: string): boolean => /^\d{1,15}$/.test(key)
 
 const codecs: { readonly [Field in FieldName]: Codec<Fields[Field]> } = {
@@ -207,11 +183,11 @@ const codecs: { readonly [Field in FieldName]: Codec<Fields[Field]> } = {
       Schema.Struct({ program: Schema.optionalKey(Text), args: Schema.optionalKey(Schema.Array(Text)) })
     ),
     value: Boot,
-    empty: Settings.defaults.boot,
+    empty: defaults.boot,
     // The reference implementation stores an empty program for "none chosen".
     fromStored: (stored) => ({
-      program: stored?.program || Settings.defaults.boot.program,
-      args: stored?.args ?? Settings.defaults.boot.args
+      program: stored?.program || defaults.boot.program,
+      args: stored?.args ?? defaults.boot.args
     }),
     toStored: (value) => value
   }),
@@ -221,7 +197,7 @@ const codecs: { readonly [Field in FieldName]: Codec<Fields[Field]> } = {
     exact: true,
     stored: Schema.NullOr(Environment),
     value: Environment,
-    empty: Settings.defaults.environment,
+    empty: defaults.environment,
     fromStored: (stored) => stored ?? {},
     toStored: (value) => value
   }),
@@ -232,7 +208,7 @@ const codecs: { readonly [Field in FieldName]: Codec<Fields[Field]> } = {
       Schema.Record(Schema.String.check(Schema.makeFilter(isIndex, { expected: "an index" })), Binding)
     ),
     value: Schema.Array(Binding),
-    empty: Settings.defaults.bindings,
+    empty: defaults.bindings,
     fromStored: (stored) =>
       Object.entries(stored ?? {}).sort(([left], [right]) => Number(left) - Number(right)).map(([, item]) => item),
     toStored: (value) => Object.fromEntries(value.entries())
@@ -251,7 +227,7 @@ const codecs: { readonly [Field in FieldName]: Codec<Fields[Field]> } = {
     prefix: extensionPrefix,
     stored: Extension,
     value: Extension,
-    empty: Settings.defaults.extension,
+    empty: defaults.extension,
     fromStored: (stored) => stored,
     toStored: (value) => value
   })
@@ -274,8 +250,3 @@ export const encode = <Field extends FieldName>(
     slot.set(content)
     return slot
   })
-
-/** Whether the beginning of a slot holds its whole content, so that the rest of it need not be read. */
-export const isComplete = (field: FieldName, start: Uint8Array): boolean =>
-  start.length >= slots[field].size || start[0] === 0 ||
-  (field !== "icon" && start.indexOf(0, field === "extension" ? extensionPrefix.length : 0) >= 0)

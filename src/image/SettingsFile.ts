@@ -1,8 +1,8 @@
 /** All settings of an image as one JSON document, to move them from image to image. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { toJson } from "./Json.ts"
 import { type Fields, Icon, Settings } from "./Settings.ts"
-import { toJson } from "./SettingsCodec.ts"
 
 const { desktop: _desktop, remote: _remote, ...plain } = Settings.fields
 

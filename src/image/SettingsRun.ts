@@ -1,6 +1,7 @@
 /** What holds for one run: the stored settings, unless `FIM_OVERLAY` and `FIM_CASEFOLD` say otherwise. */
 import type { Variables } from "./Expand.ts"
-import { type Overlay, overlayNames, type Settings } from "./Settings.ts"
+import type { Settings } from "./Settings.ts"
+import { type Overlay, overlayNames } from "./SettingsDefaults.ts"
 
 export interface RunFilesystem {
   readonly overlay: Overlay

@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
-import type { Overlay } from "../image/Settings.ts"
+import type { Overlay } from "../image/SettingsDefaults.ts"
 import { runFilesystem } from "../image/SettingsRun.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { LogFile } from "../Log.ts"
@@ -13,10 +13,10 @@ import { Janitor, type LayerPlace, type Unpacked } from "./Janitor.ts"
 import { LayerStack } from "./LayerStack.ts"
 import * as Overlays from "./Overlay.ts"
 
-export class MountError extends Schema.TaggedError<MountError>()("MountError", {
-  reason: Schema.Literals(["Layers", "Namespace", "Overlay"]),
-  detail: Schema.String
-}) {
+export class MountError extends Data.TaggedError("MountError")<{
+  readonly reason: "Layers" | "Namespace" | "Overlay"
+  readonly detail: string
+}> {
   override get message(): string {
     return this.detail
   }

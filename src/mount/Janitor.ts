@@ -1,4 +1,5 @@
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -11,12 +12,12 @@ import { Relocate } from "../relocate/Relocate.ts"
 import { Suspend } from "../Signals.ts"
 import { connect } from "./JanitorLink.ts"
 
-export class JanitorError extends Schema.TaggedError<JanitorError>()("JanitorError", {
+export class JanitorError extends Data.TaggedError("JanitorError")<{
   /** `Refused`: it answered that it cannot. `Gone`: it has ended, or answered with something else. */
-  reason: Schema.Literals(["Refused", "Gone"]),
-  operation: Schema.String,
-  detail: Schema.String
-}) {
+  readonly reason: "Refused" | "Gone"
+  readonly operation: string
+  readonly detail: string
+}> {
   override get message(): string {
     return this.detail
   }

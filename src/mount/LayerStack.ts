@@ -1,10 +1,10 @@
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
-import * as Schema from "effect/Schema"
 import { expand } from "../image/Expand.ts"
 import * as Layers from "../image/Layers.ts"
 import { Host } from "../relocate/Host.ts"
@@ -12,10 +12,10 @@ import { Relocate } from "../relocate/Relocate.ts"
 import type { LayerPlace } from "./Janitor.ts"
 
 /** There is nothing to run from, or nowhere to write to. */
-export class LayerStackError extends Schema.TaggedError<LayerStackError>()("LayerStackError", {
-  reason: Schema.Literals(["DataDirectory", "Damaged", "Empty"]),
-  detail: Schema.String
-}) {
+export class LayerStackError extends Data.TaggedError("LayerStackError")<{
+  readonly reason: "DataDirectory" | "Damaged" | "Empty"
+  readonly detail: string
+}> {
   override get message(): string {
     return this.detail
   }

@@ -1,4 +1,4 @@
-import type { Overlay } from "../image/Settings.ts"
+import type { Overlay } from "../image/SettingsDefaults.ts"
 
 /** Names as they have always been said in the log. */
 export const logNames: Readonly<Record<Overlay, string>> = {

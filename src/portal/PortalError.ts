@@ -1,10 +1,10 @@
-import * as Schema from "effect/Schema"
+import * as Data from "effect/Data"
 
-export class PortalError extends Schema.TaggedError<PortalError>()("PortalError", {
+export class PortalError extends Data.TaggedError("PortalError")<{
   /** `Fifo`: the directory could not be prepared. `Daemon`: what runs commands on the host could not be started. */
-  reason: Schema.Literals(["Fifo", "Daemon"]),
-  detail: Schema.String
-}) {
+  readonly reason: "Fifo" | "Daemon"
+  readonly detail: string
+}> {
   override get message(): string {
     return this.detail
   }

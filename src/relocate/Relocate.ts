@@ -1,16 +1,16 @@
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import { basename, dataCandidates, type Directories, dirname } from "./Directories.ts"
 import * as Paths from "./Directories.ts"
 import { Host } from "./Host.ts"
 
-export class RelocateError extends Schema.TaggedError<RelocateError>()("RelocateError", {
-  reason: Schema.Literals(["NotAnImage", "DataDirectory"]),
-  detail: Schema.String
-}) {
+export class RelocateError extends Data.TaggedError("RelocateError")<{
+  readonly reason: "NotAnImage" | "DataDirectory"
+  readonly detail: string
+}> {
   override get message(): string {
     return this.detail
   }

@@ -1,4 +1,5 @@
-import type { Binding, Namespace } from "../image/Settings.ts"
+import type { Binding } from "../image/Settings.ts"
+import type { Namespace } from "../image/SettingsDefaults.ts"
 import type { Directories } from "../relocate/Directories.ts"
 import type { Identity } from "./Identity.ts"
 

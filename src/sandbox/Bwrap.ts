@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import { expand } from "../image/Expand.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { FilesystemController } from "../mount/FilesystemController.ts"
@@ -17,11 +17,11 @@ import { environmentOf } from "./Environment.ts"
 import { bashrcOf, identityOf, passwdOf } from "./Identity.ts"
 import { permissionsOf } from "./Permissions.ts"
 
-export class BwrapError extends Schema.TaggedError<BwrapError>()("BwrapError", {
+export class BwrapError extends Data.TaggedError("BwrapError")<{
   /** `Allow`: `FIM_ALLOW` makes no sense. `Files`: what the sandbox needs could not be written. `Sandbox`: no sandbox. */
-  reason: Schema.Literals(["Allow", "Files", "Sandbox"]),
-  detail: Schema.String
-}) {
+  readonly reason: "Allow" | "Files" | "Sandbox"
+  readonly detail: string
+}> {
   override get message(): string {
     return this.detail
   }

@@ -1,4 +1,4 @@
-import type { Permission } from "../image/Settings.ts"
+import type { Permission } from "../image/SettingsDefaults.ts"
 import type { Bind } from "./Arguments.ts"
 import type { Identity } from "./Identity.ts"
 

@@ -14,7 +14,8 @@ import { afterAll } from "vitest"
 import { journal, reservedSize, slots } from "../../src/image/ReservedLayout.ts"
 import { ReservedSpace } from "../../src/image/ReservedSpace.ts"
 import { ReservedSpaceError } from "../../src/image/ReservedSpaceError.ts"
-import { defaults, type Fields } from "../../src/image/Settings.ts"
+import type { Fields } from "../../src/image/Settings.ts"
+import { defaults } from "../../src/image/SettingsDefaults.ts"
 import { imageOf, patcher, planOf, recoveryOf, reservedOffset, slotOf } from "./ReservedSpaceFixture.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "flatimage-reserved-"))

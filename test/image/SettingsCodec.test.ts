@@ -2,9 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { type FieldName, fieldNames, iconCapacity, slots } from "../../src/image/ReservedLayout.ts"
+import { type FieldName, fieldNames, iconCapacity, isBlank, isComplete, slots } from "../../src/image/ReservedLayout.ts"
 import * as Settings from "../../src/image/Settings.ts"
-import { decode, encode, isComplete } from "../../src/image/SettingsCodec.ts"
+import { decode, encode } from "../../src/image/SettingsCodec.ts"
+import { defaults } from "../../src/image/SettingsDefaults.ts"
 
 const runs = { arbitrary: { runs: 1000 }, timeout: 120_000 }
 
@@ -191,7 +192,7 @@ describe("decode", () => {
     for (const field of fieldNames) {
       assert.deepStrictEqual(
         valueOf(decode(field, new Uint8Array(slots[field].size))) as unknown,
-        Settings.defaults[field]
+        defaults[field]
       )
     }
   })
@@ -307,6 +308,23 @@ describe("isComplete", () => {
       const start = slot.subarray(0, 64)
       if (isComplete(field, start)) assert.deepStrictEqual(decode(field, start), decode(field, slot))
       else assert.isAbove(slots[field].size, 64)
+    },
+    runs
+  )
+})
+
+describe("isBlank", () => {
+  it.prop(
+    "says of a field that it reads as its default, and of one that was told something else that it does not",
+    { settings: arbitrarySettings, field: arbitraryField },
+    ({ field, settings }) => {
+      if (field === "icon") return
+      const blank = new Uint8Array(slots[field].size)
+      assert.strictEqual(isBlank(field, blank), true)
+      const slot = valueOf(encode(field, settings[field] as never))
+      if (!isBlank(field, slot)) return
+      assert.deepStrictEqual(valueOf(decode(field, slot)) as unknown, defaults[field])
+      assert.deepStrictEqual(slot, blank)
     },
     runs
   )

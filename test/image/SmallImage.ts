@@ -3,8 +3,8 @@ import { createHash } from "node:crypto"
 import { zstdCompressSync } from "node:zlib"
 import * as Manifest from "../../src/image/Manifest.ts"
 import { fieldNames, reservedSize, slots } from "../../src/image/ReservedLayout.ts"
-import { defaults } from "../../src/image/Settings.ts"
 import { encode } from "../../src/image/SettingsCodec.ts"
+import { defaults } from "../../src/image/SettingsDefaults.ts"
 
 /** `{u64 size, bytes}`. */
 export const blob = (bytes: Uint8Array): Buffer => {

@@ -1,5 +1,5 @@
 import { assert, describe, expect, it } from "@effect/vitest"
-import { permissionNames } from "../../src/image/Settings.ts"
+import { permissionNames } from "../../src/image/SettingsDefaults.ts"
 import { sandboxArguments, type SandboxRequest } from "../../src/sandbox/Arguments.ts"
 import { permissionsOf } from "../../src/sandbox/Permissions.ts"
 import { ann, plain, root } from "./SandboxFixture.ts"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { permissionNames } from "../../src/image/Settings.ts"
+import { permissionNames } from "../../src/image/SettingsDefaults.ts"
 import { permissionsOf } from "../../src/sandbox/Permissions.ts"
 import { ann, root } from "./SandboxFixture.ts"
 

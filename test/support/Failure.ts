@@ -1,7 +1,7 @@
-import * as Schema from "effect/Schema"
+import * as Data from "effect/Data"
 
 /** Why a test cannot go on. */
-export class Failure extends Schema.TaggedError<Failure>()("Failure", { detail: Schema.String }) {
+export class Failure extends Data.TaggedError("Failure")<{ readonly detail: string }> {
   override get message(): string {
     return this.detail
   }

@@ -1,7 +1,8 @@
 /** The form of a definition file, and how one is read. `docs/definition.schema.json` is made of it. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Binding, Desktop, Environment, namespaceNames, overlayNames, permissionNames, Text } from "../../image/Settings.ts"
+import { Binding, Desktop, Environment, Text } from "../../image/Settings.ts"
+import { namespaceNames, overlayNames, permissionNames } from "../../image/SettingsDefaults.ts"
 import { distributionNames } from "../dist/Distributions.ts"
 
 const Path = Text.check(Schema.isNonEmpty())

@@ -1,7 +1,8 @@
 /** fim-bind: paths of the host in the guest. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
-import { type Binding, bindingTypes } from "../../image/Settings.ts"
+import type { Binding } from "../../image/Settings.ts"
+import { bindingTypes } from "../../image/SettingsDefaults.ts"
 import { usageError } from "./CommandError.ts"
 import { printJson } from "./Output.ts"
 import { parseWords } from "./Words.ts"

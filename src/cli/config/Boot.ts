@@ -1,7 +1,7 @@
 /** fim-boot: what starts when the image is called without a command of its own. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
-import { defaults } from "../../image/Settings.ts"
+import { defaults } from "../../image/SettingsDefaults.ts"
 import { trailingError, usageError } from "./CommandError.ts"
 import { printJson } from "./Output.ts"
 import { parseWords } from "./Words.ts"

@@ -1,16 +1,16 @@
+import * as Data from "effect/Data"
 import * as Runtime from "effect/Runtime"
-import * as Schema from "effect/Schema"
 
 /** Exit code of every failure of flatimage itself. */
 const failureExitCode = 125
 
 /** A command that cannot be done as it was written. `lines` go to standard error, in this order. */
-export class CommandError extends Schema.TaggedError<CommandError>()("CommandError", {
-  text: Schema.String,
+export class CommandError extends Data.TaggedError("CommandError")<{
+  readonly text: string
   /** What would have been right, when the text does not say so. */
-  hint: Schema.optionalKey(Schema.String),
-  context: Schema.String
-}) {
+  readonly hint?: string
+  readonly context: string
+}> {
   override readonly [Runtime.errorExitCode] = failureExitCode
 
   override get message(): string {

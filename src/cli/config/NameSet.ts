@@ -1,7 +1,8 @@
 /** fim-perms and fim-unshare: a set of names, of which `all` stands for every one. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
-import { type Fields, namespaceNames, permissionNames } from "../../image/Settings.ts"
+import type { Fields } from "../../image/Settings.ts"
+import { namespaceNames, permissionNames } from "../../image/SettingsDefaults.ts"
 import { quoteList, trailingError, usageError } from "./CommandError.ts"
 import { printJson, printLines } from "./Output.ts"
 import { parseWords } from "./Words.ts"

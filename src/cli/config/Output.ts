@@ -1,6 +1,6 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { toJson } from "../../image/SettingsCodec.ts"
+import { toJson } from "../../image/Json.ts"
 
 /** Data goes to standard output as it is; what happened is said with `Effect.logInfo`. Nothing at all prints nothing. */
 export const printLines = (lines: ReadonlyArray<string>): Effect.Effect<void> =>

@@ -1,7 +1,7 @@
 /** fim-overlay: what lays the writable tree over the layers. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
-import { overlayNames } from "../../image/Settings.ts"
+import { overlayNames } from "../../image/SettingsDefaults.ts"
 import { runFilesystem } from "../../image/SettingsRun.ts"
 import { Host } from "../../relocate/Host.ts"
 import { trailingError, usageError } from "./CommandError.ts"

@@ -2,15 +2,15 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Runtime from "effect/Runtime"
-import * as Schema from "effect/Schema"
 import { atPath } from "../../build/BuildError.ts"
 import { type Inspection, Inspector } from "../../image/Inspect.ts"
 
 /** An image that is not sound: what is wrong has been printed. */
-export class NotSound extends Schema.TaggedError<NotSound>()("NotSound", { path: Schema.String }) {
+export class NotSound extends Data.TaggedError("NotSound")<{ readonly path: string }> {
   override readonly [Runtime.errorExitCode] = 1
   override readonly [Runtime.errorReported] = false
 }

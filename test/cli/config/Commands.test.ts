@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { permissionNames } from "../../../src/image/Settings.ts"
+import { permissionNames } from "../../../src/image/SettingsDefaults.ts"
 import { newImage, run } from "./Run.ts"
 
 const environment = { HOME: "/home/u", META: "NAME" }

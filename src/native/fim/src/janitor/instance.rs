@@ -32,6 +32,15 @@ pub struct Instance {
     pub directory: PathBuf,
 }
 
+/// The directory of an instance that has ended. The next start removes what is left of it if we cannot.
+pub struct Condemned(PathBuf);
+
+impl Condemned {
+    pub fn remove(self) {
+        remove(&self.0);
+    }
+}
+
 impl Instance {
     /// Makes the directory under a hidden name and renames it once it says whose it is, so that no one takes it for a
     /// leftover in between.
@@ -59,14 +68,19 @@ impl Instance {
         })
     }
 
-    /// Under another name first: whoever still writes into it by its path must not bring part of it back.
-    pub fn remove(self) {
+    /// Takes its name away, in one step: nobody finds it any more, and whoever still writes into it by its path does not bring
+    /// part of it back.
+    pub fn condemn(self) -> Condemned {
         let name = self.directory.file_name().unwrap_or_default().to_string_lossy();
         let hidden = self.directory.with_file_name(format!(".{name}"));
         match std::fs::rename(&self.directory, &hidden) {
-            Ok(()) => remove(&hidden),
-            Err(_) => remove(&self.directory),
+            Ok(()) => Condemned(hidden),
+            Err(_) => Condemned(self.directory),
         }
+    }
+
+    pub fn remove(self) {
+        self.condemn().remove();
     }
 
     /// Removes directories beside this one, of instances whose process is gone.

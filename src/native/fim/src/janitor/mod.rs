@@ -104,11 +104,12 @@ fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<(
         sys::wait(holder, 0);
         outside::unmount_below(&instance.directory);
     }
-    instance.remove();
+    let condemned = instance.condemn();
     session.allow_others();
     // Both holders of the replies have now let go, which tells the boot program that the instance is gone. What follows
-    // is the kernel's work on namespaces that nobody can see any more, and takes some milliseconds.
+    // is work on a directory and namespaces that nobody can find any more, and takes some milliseconds.
     drop(answers);
+    condemned.remove();
     sys::wait(holder, 0);
     // A driver that other instances still use goes on without us.
     if session.leave() {

@@ -1,0 +1,53 @@
+/**
+ * The words that settings are made of, and what an image is set to that was told nothing. Apart from the schemas, which take
+ * longer to load than a start has for settings that are not there.
+ */
+import type { Fields } from "./Settings.ts"
+
+/** In the order of their bits. */
+export const permissionNames = [
+  "home",
+  "media",
+  "audio",
+  "wayland",
+  "xorg",
+  "dbus_user",
+  "dbus_system",
+  "udev",
+  "usb",
+  "input",
+  "gpu",
+  "network",
+  "dev",
+  "shm",
+  "optical"
+] as const
+export type Permission = (typeof permissionNames)[number]
+
+/** In the order of their bits. */
+export const namespaceNames = ["user", "ipc", "pid", "net", "uts", "cgroup"] as const
+export type Namespace = (typeof namespaceNames)[number]
+
+/** In the order of their numbers. */
+export const overlayNames = ["bwrap", "overlayfs", "unionfs"] as const
+export type Overlay = (typeof overlayNames)[number]
+
+export const bindingTypes = ["ro", "rw", "dev"] as const
+
+export const integrationNames = ["ENTRY", "MIMETYPE", "ICON"] as const
+
+/** What a field reads as that nothing was written to. */
+export const defaults: Fields = {
+  permissions: [],
+  notify: false,
+  overlay: "bwrap",
+  casefold: false,
+  desktop: undefined,
+  boot: { program: "bash", args: [] },
+  icon: undefined,
+  environment: {},
+  bindings: [],
+  remote: undefined,
+  unshare: [],
+  extension: { distribution: "BLUEPRINT", portal: [] }
+}
