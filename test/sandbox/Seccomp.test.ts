@@ -58,10 +58,8 @@ const expected = (architectures: ReadonlyArray<Architecture>, applied: ReadonlyA
 const intBetween = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
 /** Values that rules ask for, their neighbours, and any; with any upper half. */
-const words = [
-  ...[0, 1, 2, 8, 9, 10, 11, 16, 17, 40, 0x5411, 0x5412, 0x5413, 0x541c, 0x80, 0x1000_0000, 0x0200_0000],
-  ...[0o010644, 0o020644, 0o060644, 0o100644, 0o140644]
-]
+const words = [0, 1, 2, 8, 9, 10, 11, 16, 17, 40, 0x5411, 0x5412, 0x5413, 0x541c, 0x80, 0x1000_0000, 0x0200_0000]
+  .concat([0o010644, 0o020644, 0o060644, 0o100644, 0o140644])
 const arbitraryCall = Arbitrary.map(
   Arbitrary.schema(Schema.Struct({
     which: intBetween(0, 4),
