@@ -51,6 +51,9 @@ export class Bwrap extends Context.Service<Bwrap, {
   > = Layer.effect(Bwrap, Effect.suspend(() => make()))
 }
 
+/** What most guests are told beyond the settings. */
+const nothing = { binds: [], environment: {} }
+
 const failing = (reason: BwrapError["reason"]) => (error: { readonly message: string }) =>
   new BwrapError({ reason, detail: error.message })
 
@@ -72,9 +75,9 @@ const make = Effect.fnUntraced(function*() {
    */
   const emulated = Effect.fnUntraced(function*(filters: Filters) {
     const emulating = yield* filters.emulating
-    if (emulating === undefined) return { calls: filters.plain, binds: [], environment: {} }
+    if (emulating === undefined) return { calls: filters.plain, ...nothing }
     const calls = emulating.program
-    if ((yield* janitor.readRoot("/usr/bin/apt-get", 0)) === undefined) return { calls, binds: [], environment: {} }
+    if ((yield* janitor.readRoot("/usr/bin/apt-get", 0)) === undefined) return { calls, ...nothing }
     const [source, target] = [`${directories.instance}/apt.conf`, `${guest.instance}/apt.conf`]
     yield* fs.writeFileString(source, emulating.aptSettings)
     const bind: Bind = { type: "ro", source, target, optional: false }
@@ -120,10 +123,10 @@ const make = Effect.fnUntraced(function*() {
     }
     const permissions = permissionsOf(settings.permissions, identity, host.environment)
     const ownUsers = hostBwrap === undefined && (host.uid !== 0 || filesystem.ownUsers || identity.uid !== 0)
-    const own = yield* writeFiles(identity)
-    const { binds, calls, environment: told } = ownUsers && identity.uid === 0
-      ? yield* emulated(filters)
-      : { calls: filters.plain, binds: [], environment: {} }
+    const [own, { binds, calls, environment: told }] = yield* Effect.all([
+      writeFiles(identity),
+      ownUsers && identity.uid === 0 ? emulated(filters) : Effect.succeed({ calls: filters.plain, ...nothing })
+    ], { concurrency: "unbounded" })
     const bindings = settings.bindings.map((binding): Bind => ({
       type: binding.type,
       source: expand(binding.src, host.environment),
