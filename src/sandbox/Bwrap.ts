@@ -12,7 +12,7 @@ import { inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import { type Bind, sandboxArguments } from "./Arguments.ts"
-import { CallFilter } from "./CallFilter.ts"
+import { CallFilter, type Filters } from "./CallFilter.ts"
 import { environmentOf } from "./Environment.ts"
 import { bashrcOf, identityOf, passwdOf } from "./Identity.ts"
 import { permissionsOf } from "./Permissions.ts"
@@ -51,6 +51,9 @@ export class Bwrap extends Context.Service<Bwrap, {
   > = Layer.effect(Bwrap, Effect.suspend(() => make()))
 }
 
+/** What most guests are told beyond the settings. */
+const nothing = { binds: [], environment: {} }
+
 const failing = (reason: BwrapError["reason"]) => (error: { readonly message: string }) =>
   new BwrapError({ reason, detail: error.message })
 
@@ -65,6 +68,21 @@ const make = Effect.fnUntraced(function*() {
   const filter = yield* CallFilter
   const { directories } = relocate
   const guest = inGuest(directories)
+
+  /**
+   * What a guest gets whose root is an ordinary user outside: a filter that answers for the kernel, and settings for apt
+   * where the guest has it. They are named by a variable, because a file of its own would stay in the image's tree.
+   */
+  const emulated = Effect.fnUntraced(function*(filters: Filters) {
+    const emulating = yield* filters.emulating
+    if (emulating === undefined) return { calls: filters.plain, ...nothing }
+    const calls = emulating.program
+    if ((yield* janitor.readRoot("/usr/bin/apt-get", 0)) === undefined) return { calls, ...nothing }
+    const [source, target] = [`${directories.instance}/apt.conf`, `${guest.instance}/apt.conf`]
+    yield* fs.writeFileString(source, emulating.aptSettings)
+    const bind: Bind = { type: "ro", source, target, optional: false }
+    return { calls, binds: [bind], environment: { APT_CONFIG: target } }
+  }, Effect.mapError(failing("Files")))
 
   /** Writes `passwd` and `bashrc` of the instance. Root is in the guest's own passwd already, which stays as it is. */
   const writeFiles = Effect.fnUntraced(function*(identity: ReturnType<typeof identityOf>) {
@@ -82,7 +100,7 @@ const make = Effect.fnUntraced(function*() {
 
   const run = Effect.fn("Bwrap.run")(function*(program: Program) {
     yield* Effect.logDebug("Phase: sandbox")
-    const calls = yield* Effect.fromResult(filter).pipe(
+    const filters = yield* Effect.fromResult(filter).pipe(
       Effect.mapError((detail) => new BwrapError({ reason: "Allow", detail }))
     )
     const image = Object.fromEntries(
@@ -104,7 +122,11 @@ const make = Effect.fnUntraced(function*() {
       })
     }
     const permissions = permissionsOf(settings.permissions, identity, host.environment)
-    const own = yield* writeFiles(identity)
+    const ownUsers = hostBwrap === undefined && (host.uid !== 0 || filesystem.ownUsers || identity.uid !== 0)
+    const [own, { binds, calls, environment: told }] = yield* Effect.all([
+      writeFiles(identity),
+      ownUsers && identity.uid === 0 ? emulated(filters) : Effect.succeed({ calls: filters.plain, ...nothing })
+    ], { concurrency: "unbounded" })
     const bindings = settings.bindings.map((binding): Bind => ({
       type: binding.type,
       source: expand(binding.src, host.environment),
@@ -125,7 +147,7 @@ const make = Effect.fnUntraced(function*() {
         data: filesystem.data,
         directories: guest
       },
-      permissions: permissions.environment,
+      permissions: { ...told, ...permissions.environment },
       image
     })
     const options = sandboxArguments({
@@ -133,10 +155,10 @@ const make = Effect.fnUntraced(function*() {
       host: directories,
       guest,
       identity,
-      ownUsers: hostBwrap === undefined && (host.uid !== 0 || filesystem.ownUsers || identity.uid !== 0),
+      ownUsers,
       network: permissions.network,
       namespaces: new Set(settings.unshare.length === 0 ? ["ipc", "uts", "cgroup"] : settings.unshare),
-      binds: [...own, ...permissions.binds, ...bindings],
+      binds: [...own, ...binds, ...permissions.binds, ...bindings],
       environment,
       directories: [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
     })

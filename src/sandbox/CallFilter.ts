@@ -10,7 +10,7 @@ import type { Program } from "./FilterProgram.ts"
 import { type Allowance, architecturesOf, filterOf, rulesWithout } from "./Seccomp.ts"
 
 /** What `FIM_ALLOW` can name. */
-const allowable = ["ptrace", "userns"] as const satisfies ReadonlyArray<Allowance>
+const allowable = ["ids", "ptrace", "userns"] as const satisfies ReadonlyArray<Allowance>
 
 /**
  * Permissions that are about a socket of the host. Families of sockets cannot be told apart in calls of 32-bit x86
@@ -37,17 +37,30 @@ export const allowancesOf = (
   for (const word of words.split(",")) {
     if (word === "") continue
     const known = allowable.find((name) => name === word)
-    if (known === undefined) return Result.fail(`FIM_ALLOW can name ${allowable.join(" and ")}, but not '${word}'`)
+    if (known === undefined) return Result.fail(`FIM_ALLOW can name ${allowable.join(", ")}, but not '${word}'`)
     allowed.add(known)
   }
   return Result.succeed(allowed)
+}
+
+/** What stands before the system calls of a guest. */
+export interface Filters {
+  readonly plain: Program
+  /** The same for root of a guest that is an ordinary user outside; nothing where his ids are left to the kernel. */
+  readonly emulating: Effect.Effect<Emulating | undefined>
+}
+
+export interface Emulating {
+  readonly program: Program
+  /** What apt has to be told there. */
+  readonly aptSettings: string
 }
 
 /**
  * The filter of the guest's system calls. Its layer needs nothing of the mounts, so that it is computed while the janitor
  * makes them: a millisecond that nobody waits for.
  */
-export class CallFilter extends Context.Service<CallFilter, Result.Result<Program, string>>()(
+export class CallFilter extends Context.Service<CallFilter, Result.Result<Filters, string>>()(
   "flatimage/sandbox/CallFilter"
 ) {
   static readonly layer: Layer.Layer<CallFilter, never, Host | Snapshot> = Layer.effect(
@@ -57,10 +70,20 @@ export class CallFilter extends Context.Service<CallFilter, Result.Result<Progra
       const settings = yield* Snapshot
       const image = expand(settings.environment["FIM_ALLOW"] ?? "", host.environment)
       const words = host.environment["FIM_ALLOW"] ?? image
-      return Result.map(
-        allowancesOf(words, settings.permissions),
-        (allowed) => filterOf(architecturesOf(host.architecture), rulesWithout(allowed))
-      )
+      return Result.map(allowancesOf(words, settings.permissions), (allowed) => {
+        const architectures = architecturesOf(host.architecture)
+        const refused = rulesWithout(allowed)
+        return {
+          plain: filterOf(architectures, refused),
+          emulating: allowed.has("ids") ? Effect.succeed(undefined) : Effect.map(
+            Effect.promise(() => import("./Emulation.ts")),
+            ({ aptSettings, emulation }) => ({
+              program: filterOf(architectures, [...refused, ...emulation]),
+              aptSettings
+            })
+          )
+        }
+      })
     })
   )
 }

@@ -20,8 +20,8 @@ import {
 } from "./FilterProgram.ts"
 import { type Architecture, auditNumbers, numberOf, type SystemCall, x32Bit } from "./SystemCalls.ts"
 
-/** What can be allowed although it is refused unless asked for; see `docs/security.md`. */
-export type Allowance = "ptrace" | "sockets" | "userns"
+/** What can be allowed although it is refused, or answered for the kernel, unless asked for; see `docs/security.md`. */
+export type Allowance = "ids" | "ptrace" | "sockets" | "userns"
 
 /** What a rule asks of the lower 32 bits of an argument; the kernel itself looks at no more of those named below. */
 export type Condition =
@@ -129,6 +129,6 @@ export const filterOf = (architectures: ReadonlyArray<Architecture>, applied: Re
   ...answer(answers.kill)
 ]
 
-/** The rules that are left when some things are allowed. */
-export const rulesWithout = (allowed: ReadonlySet<Allowance>): ReadonlyArray<Rule> =>
-  rules.filter(({ unless }) => unless === undefined || !allowed.has(unless))
+/** Those of some rules, of all unless told, that are left when some things are allowed. */
+export const rulesWithout = (allowed: ReadonlySet<Allowance>, some: ReadonlyArray<Rule> = rules): ReadonlyArray<Rule> =>
+  some.filter(({ unless }) => unless === undefined || !allowed.has(unless))

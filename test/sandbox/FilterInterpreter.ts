@@ -57,7 +57,13 @@ export const answerOf = (program: Program, call: Call): number => {
 
 const hexadecimal = (value: number) => `0x${value.toString(16).padStart(8, "0")}`
 
-const places: Readonly<Record<number, string>> = { 0: "number", 4: "architecture", 16: "argument 0", 24: "argument 1" }
+const places: Readonly<Record<number, string>> = {
+  0: "number",
+  4: "architecture",
+  16: "argument 0",
+  24: "argument 1",
+  32: "argument 2"
+}
 
 const answerName = (value: number): string => {
   if (value === 0x7fff0000) return "allow"

@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { spawnSync } from "node:child_process"
 import { allowancesOf } from "../../src/sandbox/CallFilter.ts"
+import { emulation } from "../../src/sandbox/Emulation.ts"
 import type { Program } from "../../src/sandbox/FilterProgram.ts"
 import {
   type Allowance,
@@ -32,6 +33,10 @@ const error = (number: number) => 0x0005_0000 + number
 const filter = (machine: string, allowed: ReadonlyArray<Allowance> = []) =>
   filterOf(architecturesOf(machine), rulesWithout(new Set(allowed)))
 
+/** All that a filter can have, as root of an ordinary user gets it. */
+const all = [...rules, ...emulation]
+const emulating = (machine: string) => filterOf(architecturesOf(machine), all)
+
 /** Whether a condition holds for a call: what `Condition` says in words. */
 const holds = (condition: Condition, call: Call): boolean => {
   const value = Number(BigInt.asUintN(32, call.arguments[condition.argument] ?? 0n))
@@ -54,6 +59,7 @@ const intBetween = (minimum: number, maximum: number) => Schema.Int.check(Schema
 
 /** Values that rules ask for, their neighbours, and any; with any upper half. */
 const words = [0, 1, 2, 8, 9, 10, 11, 16, 17, 40, 0x5411, 0x5412, 0x5413, 0x541c, 0x80, 0x1000_0000, 0x0200_0000]
+  .concat([0o010644, 0o020644, 0o060644, 0o100644, 0o140644])
 const arbitraryCall = Arbitrary.map(
   Arbitrary.schema(Schema.Struct({
     which: intBetween(0, 4),
@@ -61,7 +67,7 @@ const arbitraryCall = Arbitrary.map(
     beside: intBetween(-2, 2),
     kind: intBetween(0, 9),
     word: intBetween(0, words.length + 2),
-    place: intBetween(0, 1),
+    place: intBetween(0, 2),
     any: intBetween(0, 0xffff_ffff),
     upper: intBetween(0, 0xffff_ffff)
   })),
@@ -73,7 +79,7 @@ const arbitraryCall = Arbitrary.map(
     return {
       architecture: architecture === undefined ? any : auditNumbers[architecture],
       number: number >>> 0,
-      arguments: place === 0 ? [value, BigInt(any)] : [BigInt(any), value]
+      arguments: Array.from({ length: 3 }, (_, index) => (index === place ? value : BigInt(any)))
     }
   }
 )
@@ -84,13 +90,18 @@ describe("the filter of system calls", () => {
     (machine) => expect(disassembly(filter(machine))).toMatchFileSnapshot(`../golden/seccomp-${machine}.txt`)
   )
 
+  it.each(machines)(
+    "for %s with what is answered for root is the program that was read",
+    (machine) => expect(disassembly(emulating(machine))).toMatchFileSnapshot(`../golden/seccomp-root-${machine}.txt`)
+  )
+
   for (const machine of machines) {
-    for (const allowed of [[], ["userns"], ["ptrace", "sockets"]] as ReadonlyArray<ReadonlyArray<Allowance>>) {
-      const program = filter(machine, allowed)
+    for (const allowed of [[], ["userns"], ["ptrace", "sockets"], ["ids"]] as ReadonlyArray<ReadonlyArray<Allowance>>) {
+      const applied = rulesWithout(new Set(allowed), all)
+      const program = filterOf(architecturesOf(machine), applied)
       it.prop(`for ${machine} with '${allowed.join()}' answers every call as the rules say`, { call: arbitraryCall }, (
         { call }
       ) => {
-        const applied = rulesWithout(new Set(allowed))
         assert.strictEqual(answerOf(program, call), expected(architecturesOf(machine), applied, call))
       }, { arbitrary: { runs: 3000 }, timeout: 60_000 })
     }
@@ -121,7 +132,7 @@ describe("the filter of system calls", () => {
 
   it("is a program that every kernel takes: short, and no jump beyond 255 steps or out of it", () => {
     for (const machine of machines) {
-      const program = filter(machine)
+      const program = emulating(machine)
       assert.isBelow(program.length, 1024)
       for (const [at, [code, jumpTrue, jumpFalse, operand]] of program.entries()) {
         const jumps = code === 5 ? [operand] : code % 8 === 5 ? [jumpTrue, jumpFalse] : []
@@ -168,7 +179,11 @@ describe("numbers of system calls", () => {
 
 describe("FIM_ALLOW", () => {
   it("names what is allowed, and nothing else", () => {
-    assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("userns,,ptrace", []))], ["userns", "ptrace"])
+    assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("userns,,ptrace,ids", []))], [
+      "userns",
+      "ptrace",
+      "ids"
+    ])
     assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("", ["home", "gpu"]))], [])
     assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("", ["home", "xorg"]))], ["sockets"])
     for (const words of ["sockets", "all", "userns ", "USERNS"]) {
@@ -193,7 +208,7 @@ const abis: ReadonlyArray<readonly [string, Architecture]> = takes32BitCalls()
 const marked = (rule: Rule): Rule => ({ ...rule, error: rule.error + 2000 })
 
 const refusals = abis.flatMap(([abi, architecture]) =>
-  rules.flatMap((rule) =>
+  all.flatMap((rule) =>
     rule.calls.flatMap((call: SystemCall) => {
       const number = numberOf(call, architecture)
       return number === undefined ? [] : [{ abi, call, number, rule }]
@@ -229,9 +244,10 @@ describe.skipIf(compiler.missing !== undefined)("the kernel, asked by a program,
   beforeAll(() => {
     attacker = compileAttacker()
     const architectures = architecturesOf(process.arch)
-    refused = ask(filterOf(architectures, rules.map(marked)))
+    refused = ask(filterOf(architectures, all.map(marked)))
     unfiltered = ask(filterOf(architectures, []))
-    allowed = ask(filterOf(architectures, rulesWithout(new Set(["ptrace", "sockets", "userns"])).map(marked)))
+    const names = new Set<Allowance>(["ids", "ptrace", "sockets", "userns"])
+    allowed = ask(filterOf(architectures, rulesWithout(names, all).map(marked)))
   })
   afterAll(() => attacker.remove())
 

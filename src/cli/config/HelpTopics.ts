@@ -291,7 +291,11 @@ const otherTopics: ReadonlyArray<Topic> = [
   {
     name: "root",
     summary: "run a program in the guest as root",
-    description: ["Root of the guest has no rights on the host that its user does not have."],
+    description: [
+      "Root of the guest has no rights on the host that its user does not have. Where that is an ordinary user, calls that",
+      "change owners and ids, and make devices, seem to succeed, as package managers need it; FIM_ALLOW=ids leaves them to",
+      "the kernel."
+    ],
     operations: [],
     words: "<program> [argument...]",
     examples: [{ command: "fim-root apt-get install nano", description: "install a package" }],

@@ -1,0 +1,35 @@
+/**
+ * Root of an ordinary user is one user alone: the kernel refuses him owners, ids and devices that he does not have, and
+ * package managers stop there. So the calls that ask for them are answered with success, and nothing is done.
+ *
+ * It is a filter and remembers nothing: who asks afterwards is told the truth, that every file and process is root's.
+ */
+import type { Rule } from "./Seccomp.ts"
+
+/** What a call fails with that does not fail: the kernel then gives its caller 0. */
+const success = 0
+
+/** S_IFCHR. Of the kinds that these calls can make only devices have this bit: S_IFBLK has it too. */
+const device = 0o020000
+
+/**
+ * All that is answered without being done. Those that set ids of a file system are not here: they never fail, and say
+ * which id there was before. Neither are attributes: a filter cannot see which one is meant.
+ */
+export const emulation: ReadonlyArray<Rule> = [
+  { calls: ["chown", "fchown", "fchownat", "lchown"], error: success, unless: "ids" },
+  { calls: ["chown32", "fchown32", "lchown32"], error: success, unless: "ids" },
+  { calls: ["setgid", "setgroups", "setregid", "setresgid"], error: success, unless: "ids" },
+  { calls: ["setgid32", "setgroups32", "setregid32", "setresgid32"], error: success, unless: "ids" },
+  { calls: ["setresuid", "setreuid", "setuid"], error: success, unless: "ids" },
+  { calls: ["setresuid32", "setreuid32", "setuid32"], error: success, unless: "ids" },
+  { calls: ["capset"], error: success, unless: "ids" },
+  { calls: ["mknod"], error: success, when: { argument: 1, anyBit: device }, unless: "ids" },
+  { calls: ["mknodat"], error: success, when: { argument: 2, anyBit: device }, unless: "ids" }
+]
+
+/**
+ * What apt reads first, where it is told to. It changes to a user of its own to fetch, and looks whether it has: it would
+ * see that it has not.
+ */
+export const aptSettings = "APT::Sandbox::User \"root\";\n"
