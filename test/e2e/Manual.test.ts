@@ -1,31 +1,38 @@
-/** Every example of the manual, run as it is shown: docs/user/README.md says how pages mark them. */
+/** Every example of the manual and of the pages on the file and on a start, run as it is shown: docs/user/README.md says how pages mark them. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs"
 import { isAsShown, outputsOf, parsePage, scriptOf } from "../support/Console.ts"
 import { images, scenario } from "../support/Needs.ts"
-import { debian, place } from "../support/Place.ts"
+import { debian, type Place, place } from "../support/Place.ts"
 import * as Process from "../support/Process.ts"
 import { projectRoot } from "../support/Project.ts"
 import { ordinary, self } from "../support/Users.ts"
 
-const manual = `${projectRoot}/docs/user`
+const docs = `${projectRoot}/docs`
 
-const pages = readdirSync(manual).filter((name) => name.endsWith(".md")).sort().map((name) => ({
+const names = [...readdirSync(`${docs}/user`).sort().map((name) => `user/${name}`), "boot.md", "format.md"]
+
+const pages = names.filter((name) => name.endsWith(".md")).map((name) => ({
   name,
-  ...parsePage(readFileSync(`${manual}/${name}`, "utf8"))
+  page: parsePage(readFileSync(`${docs}/${name}`, "utf8"))
 }))
+
+/** A build finds its compiler where the caller has it. */
+const environmentOf = (app: Place, builds: boolean) =>
+  builds ? Object.assign({}, process.env, { FIM_DIR_GLOBAL: app.global }) : app.environment
 
 const patience = 60_000
 
 describe("the manual", () => {
   it("has examples on most of its pages", () => {
-    assert.deepStrictEqual(pages.flatMap(({ mistakes, name }) => mistakes.map((mistake) => `${name}: ${mistake}`)), [])
-    assert.isAtLeast(pages.filter(({ examples }) => examples.length > 0).length, 20)
-    assert.isAtLeast(pages.reduce((sum, { examples }) => sum + examples.length, 0), 120)
+    assert.deepStrictEqual(pages.flatMap(({ name, page }) => page.mistakes.map((mistake) => `${name}: ${mistake}`)), [])
+    assert.isAtLeast(pages.filter(({ page }) => page.examples.length > 0).length, 22)
+    assert.isAtLeast(pages.reduce((sum, { page }) => sum + page.examples.length, 0), 220)
   })
 
-  for (const { examples, image, name } of pages.filter(({ examples }) => examples.length > 0)) {
+  for (const { name, page: { examples, image } } of pages) {
+    if (examples.length === 0) continue
     // What builds images needs the checkout, which is not everyone's to read.
     const builds = examples.some(({ command }) => command.includes("bin/flatimage"))
     const user = builds ? self : ordinary
@@ -39,15 +46,14 @@ describe("the manual", () => {
           symlinkSync(`${projectRoot}/bin/flatimage`, `${app.directory}/bin/flatimage`)
           const { stdout } = yield* Process.run(app.command(["--norc", "-c", scriptOf(examples)], "/bin/bash"), {
             directory: app.directory,
-            // A build finds its compiler where the caller has it.
-            environment: builds ? { ...process.env, FIM_DIR_GLOBAL: app.global } : app.environment,
+            environment: environmentOf(app, builds),
             patience
           })
           const outputs = outputsOf(stdout)
           for (const [index, { command, expected, line }] of examples.entries()) {
             const output = outputs[index] ?? "(it did not come to this command)"
             const isRight = isAsShown(expected, output)
-            assert.strictEqual(isRight ? expected : output, expected, `docs/user/${name}, line ${line}: ${command}`)
+            assert.strictEqual(isRight ? expected : output, expected, `docs/${name}, line ${line}: ${command}`)
           }
           yield* app.isClean
         }),
