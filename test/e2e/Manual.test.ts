@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs"
-import { isAsShown, outputsOf, parsePage, scriptOf } from "../support/Console.ts"
+import { isAsShown, outputsOf, pageOfPicture, parsePage, scriptOf } from "../support/Console.ts"
 import { images, scenario } from "../support/Needs.ts"
 import { debian, type Place, place } from "../support/Place.ts"
 import * as Process from "../support/Process.ts"
@@ -11,12 +11,12 @@ import { ordinary, self } from "../support/Users.ts"
 
 const docs = `${projectRoot}/docs`
 
-const names = [...readdirSync(`${docs}/user`).sort().map((name) => `user/${name}`), "boot.md", "format.md"]
+const user = readdirSync(`${docs}/user`).filter((name) => name.endsWith(".md")).sort()
 
-const pages = names.filter((name) => name.endsWith(".md")).map((name) => ({
-  name,
-  page: parsePage(readFileSync(`${docs}/${name}`, "utf8"))
-}))
+const pages = [...user.map((name) => `user/${name}`), "boot.md", "format.md", "first-minute.svg"].map((name) => {
+  const text = readFileSync(`${docs}/${name}`, "utf8")
+  return { name, page: parsePage(name.endsWith(".svg") ? pageOfPicture(text) : text) }
+})
 
 /** A build finds its compiler where the caller has it. */
 const environmentOf = (app: Place, builds: boolean) =>
@@ -35,13 +35,13 @@ describe("the manual", () => {
     if (examples.length === 0) continue
     // What builds images needs the checkout, which is not everyone's to read.
     const builds = examples.some(({ command }) => command.includes("bin/flatimage"))
-    const user = builds ? self : ordinary
+    const caller = builds ? self : ordinary
     scenario(
       `prints what ${name} shows`,
       image === "debian" ? [...images, debian] : images,
       () =>
         Effect.gen(function*() {
-          const app = yield* place(user, { image, copy: true })
+          const app = yield* place(caller, { image, copy: true })
           mkdirSync(`${app.directory}/bin`)
           symlinkSync(`${projectRoot}/bin/flatimage`, `${app.directory}/bin/flatimage`)
           const { stdout } = yield* Process.run(app.command(["--norc", "-c", scriptOf(examples)], "/bin/bash"), {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import { isAsShown, outputsOf, parsePage, scriptOf } from "./Console.ts"
+import { isAsShown, outputsOf, pageOfPicture, parsePage, scriptOf } from "./Console.ts"
 
 const page = (...lines: ReadonlyArray<string>) => lines.join("\n")
 
@@ -43,6 +43,13 @@ describe("a page of the manual", () => {
   ])("with a mistake is told: %j", (text, mistake) => {
     assert.deepStrictEqual(parsePage(text).mistakes, [mistake])
   })
+})
+
+it("a picture of a terminal is a page", () => {
+  const picture =
+    "<svg>\n<!-- examples: debian -->\n<text x=\"1\">$ a &amp;&amp; b &gt; c</text><text>&lt;d&gt;</text>\n</svg>"
+  const { examples, image } = parsePage(pageOfPicture(picture))
+  assert.deepStrictEqual([image, examples], ["debian", [{ line: 3, command: "a && b > c", expected: "<d>\n" }]])
 })
 
 describe("a script of examples", () => {

@@ -70,7 +70,7 @@ export const parsePage = (text: string): Page => {
 }
 
 /** A script that runs the commands of a page one after the other in one shell, and shows where the output of each begins. */
-export const scriptOf = (examples: ReadonlyArray<Example>): string =>
+export const scriptOf = (examples: ReadonlyArray<Pick<Example, "command">>): string =>
   [
     "exec 2>&1",
     // The exit code of a command is there for the next one.
@@ -89,4 +89,13 @@ export const isAsShown = (expected: string, output: string): boolean => {
     "(?:[^\\n]*\\n)*"
   )
   return new RegExp(`^(?:${pattern})$`).test(output)
+}
+
+/** The lines of a terminal that a picture shows, as a page of one fence. */
+export const pageOfPicture = (svg: string): string => {
+  const lines = [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text = ""]) =>
+    text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&")
+  )
+  const comment = svg.match(/^<!-- .* -->$/m)?.[0] ?? ""
+  return [comment, "```console", ...lines, "```", ""].join("\n")
 }
