@@ -2,38 +2,16 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { zstdCompressSync } from "node:zlib"
 import { newSigner, writeApkMirror } from "../support/ApkMirror.ts"
 import { closureOfProject } from "../support/Closure.ts"
-import { disappears } from "../support/Leftovers.ts"
 import * as Needs from "../support/Needs.ts"
 import { scenario } from "../support/Needs.ts"
 import { endPgpSigner, newPgpSigner, signFile } from "../support/PacmanMirror.ts"
-import { debian, temporary } from "../support/Place.ts"
-import * as Process from "../support/Process.ts"
-import { projectRoot } from "../support/Project.ts"
 import { archive, entry } from "../support/Tar.ts"
-import { self } from "../support/Users.ts"
 import { filesOf, serve } from "../support/WebServer.ts"
-
-const patience = 100_000
-
-/** A directory, and ways to build there and to run what was built. */
-const workshop = Effect.gen(function*() {
-  const directory = yield* temporary(self)
-  const environment = { ...process.env, FIM_DIR_GLOBAL: `${directory}/global`, SOURCE_DATE_EPOCH: "1700000000" }
-  const build = (...words: ReadonlyArray<string>) =>
-    Process.run([`${projectRoot}/bin/flatimage`, "build", ...words], {
-      directory,
-      environment,
-      patience
-    })
-  const run = (image: string, ...words: ReadonlyArray<string>) =>
-    Process.run([`${directory}/${image}`, ...words], { directory, environment })
-  const clean = disappears({ directory, global: `${directory}/global`, data: `${directory}/data` })
-  return { build, clean, directory, run }
-})
+import { workshop } from "../support/Workshop.ts"
 
 const busybox = () => readFileSync(`${closureOfProject().directory}/bin/busybox`)
 
@@ -104,17 +82,6 @@ describe("an image of a definition", () => {
       }),
     200_000
   )
-
-  scenario("of the examples is an editor on Debian", [...Needs.images, debian], () =>
-    Effect.gen(function*() {
-      const { build, directory, run } = yield* workshop
-      cpSync(`${projectRoot}/docs/examples`, `${directory}/examples`, { recursive: true })
-      const built = yield* build("examples/editor.flatimage.json", "-o", "editor.flatimage")
-      assert.strictEqual(built.code, 0, built.stderr)
-      assert.match((yield* run("editor.flatimage", "--version")).stdout, /GNU nano/)
-      assert.match((yield* run("editor.flatimage", "fim-exec", "cat", "/etc/nanorc")).stdout, /set linenumbers/)
-      assert.strictEqual((yield* run("editor.flatimage", "fim-exec", "ls", "/var/lib/apt/lists")).stdout, "")
-    }), 200_000)
 })
 
 describe("an image of a distribution", () => {
