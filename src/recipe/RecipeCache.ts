@@ -42,8 +42,8 @@ const sweep = Effect.fnUntraced(function*(directory: string) {
 }, (self) => Effect.ignore(self))
 
 /**
- * Puts recipes there. All are on the disk before the first gets its name, so that a full disk or an end in between changes
- * nothing. In: their names and texts.
+ * Puts recipes there. All are on the disk before the first gets its name, so that a full disk changes nothing and no file is
+ * ever half. In: their names and texts.
  */
 export const store = Effect.fn("RecipeCache.store")(function*(
   directory: string,

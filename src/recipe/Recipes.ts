@@ -60,15 +60,14 @@ const make = Effect.fnUntraced(function*({ data, distribution, remote }: Options
         hint: "'fim-remote set <url>' configures one"
       })
     }
-    const url = `${remote.replace(/\/+$/, "")}/${distribution.name}/latest/${name}.json`
-    if (!/^(https?|file):\/\//i.test(remote) || URL.parse(url) === null) {
+    if (!/^(https?|file):\/\//i.test(remote) || URL.parse(remote) === null) {
       return yield* new RecipeError({
         reason: "Remote",
         detail: `Invalid remote URL '${remote}'`,
         hint: "It has to begin with 'http://', 'https://' or 'file://'"
       })
     }
-    return url
+    return `${remote.replace(/\/+$/, "")}/${distribution.name}/latest/${name}.json`
   })
 
   const parse = (name: string, text: string) =>
