@@ -38,6 +38,7 @@ for name in one two; do
     echo; } >> Packages
 done
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d
+echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/quick
 echo 'deb [trusted=yes] file:/opt/archive ./' > /etc/apt/sources.list`
     const { code, stderr } = yield* app.run(["fim-root", "sh", "-c", script])
     assert.deepStrictEqual([code, stderr], [0, ""])
@@ -93,12 +94,6 @@ describe("fim-recipe on a Debian", () => {
           categories: ["Utility"],
           integrations: ["ENTRY"]
         })
-
-        // Again: from the cache, without a server.
-        yield* succeeds(app, ["fim-remote", "clear"])
-        const again = yield* app.run(["fim-recipe", "install", "left,right"], { patience: 60_000 })
-        assert.strictEqual(again.code, 0, again.stderr)
-        assert.include(again.stdout, `I::Using existing recipe from '${cacheOf(app)}/base.json'\n`)
       }),
     120_000
   )
@@ -109,7 +104,6 @@ describe("fim-recipe on a Debian", () => {
     () =>
       Effect.gen(function*() {
         const app = yield* place(self, { image: "debian" })
-        yield* makeArchive(app)
         mkdirSync(cacheOf(app), { recursive: true })
         writeFileSync(`${cacheOf(app)}/a.json`, JSON.stringify({ description: "a", packages: ["one"] }))
         // Runs before apt does anything, says so, and never ends.
@@ -140,7 +134,11 @@ const disguised = Effect.fnUntraced(function*(title: string, programs: ReadonlyA
   assert.deepStrictEqual([changed.code, changed.stderr], [0, ""])
   const recorder = (name: string, code: number) =>
     `printf '#!/bin/sh\\nprintf "<%%s>" %s "$@" $(id -u) >> /words\\nexit ${code}\\n' ${name} > /tmp/program; rm -f /usr/bin/${name}; mv /tmp/program /usr/bin/${name}; chmod 755 /usr/bin/${name}`
-  const script = [inGuestOnly, ...programs.map((name, index) => recorder(name, index === 0 ? 7 : 0))].join("\n")
+  const script = [
+    inGuestOnly,
+    "echo 'DownloadUser = alpm' > /etc/pacman.conf",
+    ...programs.map((name, index) => recorder(name, index === 0 ? 7 : 0))
+  ].join("\n")
   yield* succeeds(app, ["fim-root", "sh", "-c", script])
   return app
 })
@@ -148,7 +146,7 @@ const disguised = Effect.fnUntraced(function*(title: string, programs: ReadonlyA
 describe("fim-recipe", () => {
   const cases = [
     ["ALPINE", ["apk"], "<apk><add><--no-cache><--update-cache><--no-progress><--><mesa><g++><0>"],
-    ["ARCH", ["pacman", "sed", "pacman-key"], "<pacman><-Syu><--noconfirm><--needed><--><lib32-mesa><g++><0>"]
+    ["ARCH", ["pacman", "pacman-key"], "<pacman><-Syu><--noconfirm><--needed><--><lib32-mesa><g++><0>"]
   ] as const
   for (const [title, programs, words] of cases) {
     scenario(
