@@ -1,56 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import { existsSync, mkdirSync, writeFileSync } from "node:fs"
-import { BuildInfo } from "../../../src/cli/config/BuildInfo.ts"
-import { GuestRun } from "../../../src/cli/recipe/GuestRun.ts"
-import { recipe } from "../../../src/cli/recipe/Recipe.ts"
-import { Relocate } from "../../../src/relocate/Relocate.ts"
-import { patcher } from "../../image/ReservedSpaceFixture.ts"
-import { temporary } from "../../support/Place.ts"
+import { existsSync } from "node:fs"
 import { recipeServer } from "../../support/RecipeServer.ts"
-import { self } from "../../support/Users.ts"
-import { build, type Image, newImage, outcomeOf } from "../config/Run.ts"
+import { newDebian, recipePlace } from "./RecipePlace.ts"
 
 const good = { description: "a good one", packages: ["bash", "dash"], dependencies: ["b"] }
-const newDebian = (remote?: string, distribution = "DEBIAN") =>
-  newImage({ remote, extension: { distribution, portal: [] } })
-
-/** An image in a directory of its own. Programs are run by tests of real images: here none starts. */
-const place = Effect.map(temporary(self), (directory) => {
-  const variables = {
-    FIM_BIN_SELF: `${directory}/app.flatimage`,
-    FIM_DIR_APP: `${directory}/app`,
-    FIM_DIR_GLOBAL: directory,
-    FIM_OFFSET: "1",
-    FIM_VERSION: "0.1.0",
-    FIM_COMMIT: "66831bd",
-    FIM_TIMESTAMP: "20250102030405"
-  }
-  const data = `${directory}/.app.flatimage.data`
-  const cache = `${data}/recipes/debian/latest`
-  const run = (image: Image, ...words: ReadonlyArray<string>) =>
-    outcomeOf(
-      image,
-      recipe(words, { path: variables.FIM_BIN_SELF, fim: patcher() }).pipe(
-        Effect.provide(Layer.mergeAll(
-          Relocate.layer,
-          Layer.succeed(BuildInfo, {
-            ...build,
-            distribution: Effect.succeed(image.settings.extension.distribution),
-            dependencies: Effect.succeed({})
-          }),
-          Layer.succeed(GuestRun, { run: ({ words }) => Effect.die(`started ${words.length} words`) })
-        ))
-      ),
-      variables
-    )
-  const write = (name: string, content: unknown) => {
-    mkdirSync(cache, { recursive: true })
-    writeFileSync(`${cache}/${name}.json`, typeof content === "string" ? content : JSON.stringify(content))
-  }
-  return { data, cache, run, write }
-})
 
 describe("fim-recipe", () => {
   const wrong: ReadonlyArray<readonly [ReadonlyArray<string>, string, string, string?]> = [
@@ -84,7 +38,7 @@ describe("fim-recipe", () => {
     "says what is wrong: %j",
     ([words, text, context, distribution = "DEBIAN"]) =>
       Effect.gen(function*() {
-        const app = yield* place
+        const app = yield* recipePlace
         const image = newDebian(undefined, distribution)
         const { code, stderr, stdout } = yield* app.run(image, ...words)
         assert.deepStrictEqual([code, stdout, stderr[0], stderr.at(-1)], [125, "", text, context])
@@ -104,7 +58,7 @@ describe("fim-recipe", () => {
     ] as const
   )("starts nothing for a cached recipe that is wrong: %s", ([content, text]) =>
     Effect.gen(function*() {
-      const app = yield* place
+      const app = yield* recipePlace
       app.write("a", content)
       const outcome = yield* app.run(newDebian(), "install", "a")
       assert.deepStrictEqual([outcome.code, outcome.stderr[0], outcome.stderr.at(-1)], [
@@ -119,7 +73,7 @@ describe("fim-recipe", () => {
 
   it.live("tells what recipes hold, those before a missing one too", () =>
     Effect.gen(function*() {
-      const app = yield* place
+      const app = yield* recipePlace
       app.write("a", good)
       app.write("b", { description: "", packages: [] })
       const text = (name: string, description: string, packages: string, dependencies: string) =>
@@ -148,7 +102,7 @@ describe("fim-recipe", () => {
 
   it.live("looks without making a data directory", () =>
     Effect.gen(function*() {
-      const app = yield* place
+      const app = yield* recipePlace
       assert.deepStrictEqual(yield* app.run(newDebian(), "list"), { code: 0, stdout: "", stderr: [] })
       assert.strictEqual((yield* app.run(newDebian(), "list", "--json")).stdout, "[]")
       yield* app.run(newDebian(), "info", "a")
@@ -157,7 +111,7 @@ describe("fim-recipe", () => {
 
   it.live("fetches, and says from where to where", () =>
     Effect.gen(function*() {
-      const app = yield* place
+      const app = yield* recipePlace
       const server = yield* recipeServer()
       const outcome = yield* app.run(newDebian(server.url), "fetch", "good")
       assert.deepStrictEqual(outcome, {
