@@ -123,6 +123,14 @@ describe("fim-recipe on a Debian", () => {
   )
 })
 
+/** What puts a program into the guest that writes its words and its user down, and ends with this code. */
+const recorder = (name: string, code: number) =>
+  [
+    `printf '#!/bin/sh\\nprintf "<%%s>" %s "$@" $(id -u) >> /words\\nexit ${code}\\n' ${name} > /tmp/program`,
+    `mv /tmp/program /usr/bin/${name}`,
+    `chmod 755 /usr/bin/${name}`
+  ].join("\n")
+
 /** A Blueprint that says it is another distribution, whose package manager only writes its words down and ends with 7. */
 const disguised = Effect.fnUntraced(function*(title: string, programs: ReadonlyArray<string>) {
   const app = yield* place(self, { copy: true })
@@ -132,8 +140,6 @@ const disguised = Effect.fnUntraced(function*(title: string, programs: ReadonlyA
     environment: { PATH: process.env["PATH"] }
   })
   assert.deepStrictEqual([changed.code, changed.stderr], [0, ""])
-  const recorder = (name: string, code: number) =>
-    `printf '#!/bin/sh\\nprintf "<%%s>" %s "$@" $(id -u) >> /words\\nexit ${code}\\n' ${name} > /tmp/program; rm -f /usr/bin/${name}; mv /tmp/program /usr/bin/${name}; chmod 755 /usr/bin/${name}`
   const script = [
     inGuestOnly,
     "echo 'DownloadUser = alpm' > /etc/pacman.conf",

@@ -12,6 +12,8 @@ const named = (name: string, packages: ReadonlyArray<string>, desktop?: string) 
   ...(desktop === undefined ? {} : { desktop: { name: desktop, icon: "x.svg", categories: [] } })
 })
 
+const many = (count: number) => [named("a", Array.from({ length: count }, (_, index) => `p${index}`))]
+
 describe("the installation of recipes", () => {
   it("names each package once, in order, behind all options", () => {
     const recipes = [named("b", ["two", "one"]), named("a", ["one", "three"])]
@@ -31,7 +33,6 @@ describe("the installation of recipes", () => {
   })
 
   it("has as many packages as a command line takes", () => {
-    const many = (count: number) => [named("a", Array.from({ length: count }, (_, index) => `p${index}`))]
     assert.isTrue(Result.isSuccess(installationOf(many(mostPackages), debian)))
     const refused = Result.getOrThrow(Result.flip(installationOf(many(mostPackages + 1), debian)))
     assert.strictEqual(refused.detail, "The recipes name 4001 packages, at most 4000 are possible")
