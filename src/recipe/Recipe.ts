@@ -75,7 +75,6 @@ export const parseRecipe = (text: string, distribution: Distribution): Result.Re
   const parsed = decodeObject(text)
   if (Result.isFailure(parsed)) return Result.fail(unreadable(parsed.failure.message))
   const document = parsed.success
-  if (Array.isArray(document)) return Result.fail(unreadable("a list is no recipe"))
   const missing = (field: string, hint: string) => Result.fail(refused(`Missing '${field}' field`, hint))
   if (typeof document["description"] !== "string") {
     return missing("description", "Could not parse json file: it is a text")
