@@ -133,7 +133,8 @@ const recorder = (name: string, code: number) =>
 
 /** A Blueprint that says it is another distribution, whose package manager only writes its words down and ends with 7. */
 const disguised = Effect.fnUntraced(function*(title: string, programs: ReadonlyArray<string>) {
-  const app = yield* place(self, { copy: true })
+  // Who is root of the guest alone.
+  const app = yield* place(ordinary, { copy: true })
   const settings = `${app.directory}/settings.json`
   writeFileSync(settings, JSON.stringify({ format: 1, settings: { extension: { distribution: title, portal: [] } } }))
   const changed = yield* Process.run([`${projectRoot}/bin/flatimage`, "config", app.image, "--import", settings], {
@@ -214,8 +215,11 @@ describe("fim-recipe", () => {
           readdirSync(cacheOf(app)).sort().map((name) => [name, readFileSync(`${cacheOf(app)}/${name}`, "utf8")])
         const before = cache()
         assert.deepStrictEqual(before.map(([name]) => name), ["good.json", "moved.json", "top.json"])
+        writeFileSync(`${app.directory}/secret.json`, JSON.stringify({ description: "of this machine", packages: [] }))
+        server.recipes.set("leak", (_, response) =>
+          void response.writeHead(302, { location: `file://${app.directory}/secret.json` }).end())
         // Those that the runtime of an image may take otherwise than that of the other tests.
-        for (const name of ["cut", "cut-in-pieces", "endless", "secret", "bytes", "deep", "inside"]) {
+        for (const name of ["cut", "cut-in-pieces", "endless", "leak", "bytes", "deep", "inside"]) {
           const { code, stderr } = yield* app.run(["fim-recipe", "fetch", `good,${name}`])
           assert.strictEqual(code, 125, name)
           assert.match(
