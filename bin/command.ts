@@ -2,7 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { buildInfo, change, read } from "../src/cli/Cli.ts"
+import { CommandError } from "../src/cli/config/CommandError.ts"
+import { GuestRun } from "../src/cli/recipe/GuestRun.ts"
 import { settingsLayer } from "../src/ImageSettings.ts"
+import { Host } from "../src/relocate/Host.ts"
 import * as Files from "./files.ts"
 import * as Spawner from "./spawner.ts"
 
@@ -11,9 +14,24 @@ const platform = settingsLayer.pipe(
   Layer.provideMerge(Files.layer)
 )
 
-/** Carries out a command. In: its words. Those that only print do not wait for what the parser loads. */
+/** No janitor was started beside us: the run starts one. */
+const guest = Layer.effect(
+  GuestRun,
+  Effect.map(Host, (host) => ({
+    run: (request) =>
+      Effect.promise(() => import("./run.ts")).pipe(
+        Effect.flatMap(({ run }) => run(request)),
+        Effect.provideService(Host, host),
+        Effect.mapError(({ message }) =>
+          new CommandError({ text: message, context: "Could not run a program in the guest" })
+        )
+      )
+  }))
+)
+
+/** Carries out a command. In: its words. Those that only print do not wait for what the parser loads. Out: the exit code. */
 export const command = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
-  if (yield* Effect.provide(read(words), buildInfo)) return
+  if (yield* Effect.provide(read(words), buildInfo)) return 0
   const [path, stdio, terminal] = yield* Effect.promise(() =>
     Promise.all([
       import("@effect/platform-node/NodePath"),
@@ -21,5 +39,5 @@ export const command = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
       import("@effect/platform-node/NodeTerminal")
     ])
   )
-  yield* Effect.provide(change(words), Layer.mergeAll(buildInfo, path.layer, stdio.layer, terminal.layer))
+  return yield* Effect.provide(change(words), Layer.mergeAll(buildInfo, guest, path.layer, stdio.layer, terminal.layer))
 }, Effect.provide(platform))

@@ -61,7 +61,7 @@ const main = Effect.gen(function*() {
   const parsed = yield* Effect.fromResult(request)
   if (parsed._tag === "Command") {
     const { command } = yield* Effect.promise(() => import("./command.ts"))
-    return yield* Effect.as(command(parsed.words), 0)
+    return yield* command(parsed.words)
   }
   const { run } = yield* Effect.promise(() => import("./run.ts"))
   return yield* run(parsed)

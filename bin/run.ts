@@ -18,7 +18,14 @@ const signals = Layer.effect(
   Signals,
   Effect.gen(function*() {
     const queue = yield* Queue.make<number>()
-    for (const [name, number] of Object.entries(numbers)) process.on(name, () => Queue.offerUnsafe(queue, number))
+    // What comes after the run, if anything does, gets them again as every program does.
+    yield* Effect.forEach(Object.entries(numbers), ([name, number]) => {
+      const listener = () => void Queue.offerUnsafe(queue, number)
+      return Effect.acquireRelease(
+        Effect.sync(() => process.on(name, listener)),
+        () => Effect.sync(() => process.off(name, listener))
+      )
+    }, { discard: true })
     return Signals.of({ next: Queue.take(queue) })
   })
 )

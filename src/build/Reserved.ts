@@ -6,6 +6,9 @@ import { defaults } from "../image/SettingsDefaults.ts"
 import { encode } from "../image/SettingsCodec.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 
+/** Where the recipes of a new image come from, until `fim-remote` says otherwise: those of the project that had them first. */
+const recipes = "https://raw.githubusercontent.com/flatimage/recipes/master"
+
 /**
  * The reserved space of a new image: the defaults, which distribution it is (as in `fim-version full`), and settings in place
  * of defaults. Fails with `BuildError` when a value cannot be stored.
@@ -18,6 +21,7 @@ export const newReservedSpace = (
     const space = new Uint8Array(reservedSize)
     const values: Fields = {
       ...defaults,
+      remote: recipes,
       ...settings,
       extension: { ...defaults.extension, ...settings.extension, distribution }
     }

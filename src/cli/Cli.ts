@@ -52,11 +52,18 @@ export const read = Effect.fn("Cli.read")(function*(words: ReadonlyArray<string>
     yield* instance(rest)
     return true
   }
+  if (name === "fim-recipe") return false
   return yield* new CommandError({ text: `Unknown command: ${name}`, context: "Invalid fim command" })
 })
 
-/** Carries out a command of ours that changes something. */
+/** Carries out a command of ours that changes something, or runs a program. The answer is the exit code. */
 export const change = Effect.fn("Cli.change")(function*(words: ReadonlyArray<string>) {
   const [name = "", ...rest] = words
+  if (name === "fim-recipe") {
+    const { recipe } = yield* Effect.promise(() => import("./recipe/Recipe.ts"))
+    const { directories, image } = yield* Relocate
+    return yield* recipe(rest, { path: image, fim: `${directories.bin}/fim` })
+  }
   if (isConfigCommand(name)) yield* runChanging(name, rest)
+  return 0
 })

@@ -81,8 +81,10 @@ const make = Effect.fnUntraced(function*() {
       const extension = yield* extensionOf(location)
       if (!isUrl(location)) return { extension, data: yield* readFile(yield* find(location, beside)) }
       yield* Effect.logInfo(`Icon is an URL: ${location}`)
-      const { fetchBytes } = yield* Effect.promise(() => import("./Fetch.ts"))
-      const data = yield* fetchBytes(location, { bytes: iconCapacity, time: "60 seconds", redirects: 5 })
+      const { fetchBytes } = yield* Effect.promise(() => import("../Fetch.ts"))
+      const data = yield* fetchBytes(location, { bytes: iconCapacity, time: "60 seconds", redirects: 5 }).pipe(
+        Effect.mapError(({ message }) => new DesktopError({ reason: "Fetch", detail: message }))
+      )
       yield* Effect.logInfo(`Successfully downloaded icon, '${data.length}' bytes`)
       return { extension, data }
     })

@@ -7,6 +7,7 @@ import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256 } from "../../image/Sha256.ts"
 import { sha256OfFile } from "../Digest.ts"
 import type { Distribution } from "../dist/Distribution.ts"
+import { installWords } from "../dist/Distributions.ts"
 import { Machine } from "../Machine.ts"
 import { Epoch, Mkdwarfs } from "../Mkdwarfs.ts"
 import { Programs } from "../Programs.ts"
@@ -128,7 +129,8 @@ export class Steps extends Context.Service<Steps, {
           }
           return command
         }
-        if (distribution?.install === undefined) {
+        const words = distribution === undefined ? undefined : installWords(distribution, step.packages)
+        if (distribution === undefined || words === undefined) {
           return yield* buildError("Refused", {
             detail: distribution === undefined
               ? "packages need a distribution: name it as \"dist\" of the base"
@@ -140,7 +142,7 @@ export class Steps extends Context.Service<Steps, {
           return yield* buildError("Refused", { detail: `${JSON.stringify(strange)} is not the name of a package` })
         }
         const command: GuestCommand = {
-          words: ["sh", "-euc", distribution.install, "sh", ...step.packages],
+          words,
           network: true,
           environment: reproducible
         }

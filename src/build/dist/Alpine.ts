@@ -15,7 +15,7 @@ export const alpine = {
   },
   packages: ["alpine-base"],
   packageName: /^[a-z0-9][a-z0-9+._-]*$/i,
-  install: "apk add --no-cache --no-progress -- \"$@\"",
+  install: "apk add --no-cache --update-cache --no-progress -- \"$@\"",
   archiveStrip: 0,
   files: [
     ["etc/hostname", "flatimage\n", 0o644],

@@ -12,3 +12,9 @@ export const distributionNames = distributions.map(({ name }) => name)
 
 export const findDistribution = (name: string): Distribution | undefined =>
   distributions.find((distribution) => distribution.name === name)
+
+/** The command with which root of the guest installs packages; nothing where nothing can. */
+export const installWords = (
+  { install }: Distribution,
+  packages: ReadonlyArray<string>
+): ReadonlyArray<string> | undefined => install === undefined ? undefined : ["sh", "-euc", install, "sh", ...packages]

@@ -15,7 +15,8 @@ export const dpkgSettings = [
   "path-include=/usr/share/doc/*/copyright"
 ]
 
-export const debPackageName = /^[a-z0-9][a-z0-9+.-]+$/
+/** Behind a name, `-` would tell apt to remove the package. */
+export const debPackageName = /^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$/
 
 export const dpkgFiles: ReadonlyArray<RootFile> = [
   // Packages would start their services at installation, and there is no init to run them.

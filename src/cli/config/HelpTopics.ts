@@ -1,6 +1,7 @@
 /** What each command says about itself: the source of `fim-help`, of the parser's descriptions and of shell completion. */
 
 import { portalTopics } from "./PortalTopics.ts"
+import { recipeTopics } from "./RecipeTopics.ts"
 
 export interface Operation {
   readonly name: string
@@ -169,18 +170,6 @@ const settingTopics: ReadonlyArray<Topic> = [
     examples: [{ command: "fim-unshare set pid,ipc", description: "own process numbers and shared memory" }]
   },
   {
-    name: "remote",
-    summary: "where recipes come from",
-    description: ["Stored for recipes, which this version cannot fetch yet."],
-    operations: [
-      { name: "set", words: "<url>", summary: "choose the URL" },
-      show("print it"),
-      get("the same as show"),
-      { name: "clear", words: "", summary: "remove it" }
-    ],
-    examples: [{ command: "fim-remote set https://example.org/recipes", description: "use your own recipes" }]
-  },
-  {
     name: "version",
     summary: "what this image was made from",
     description: ["short prints the version, full also commit, distribution and time, deps the programs inside."],
@@ -304,9 +293,12 @@ const otherTopics: ReadonlyArray<Topic> = [
 ]
 
 /** In alphabetical order. */
-export const topics: ReadonlyArray<Topic> = [...settingTopics, ...portalTopics, ...otherTopics].sort((left, right) =>
-  left.name < right.name ? -1 : 1
-)
+export const topics: ReadonlyArray<Topic> = [
+  ...settingTopics,
+  ...portalTopics,
+  ...recipeTopics,
+  ...otherTopics
+].sort((left, right) => left.name < right.name ? -1 : 1)
 
 /** By name, with or without `fim-`, in any case. */
 export const findTopic = (word: string): Topic | undefined => {

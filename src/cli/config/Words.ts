@@ -8,7 +8,7 @@ export interface Words {
   readonly json: boolean
 }
 
-const printing: ReadonlySet<string> = new Set(["LIST", "SHOW", "GET"])
+const printing: ReadonlySet<string> = new Set(["LIST", "SHOW", "GET", "INFO"])
 
 /** The first `--` after the operation is dropped; all that follows it is data, and so is all data after a word of data. */
 export const parseWords = (args: ReadonlyArray<string>): Words => {

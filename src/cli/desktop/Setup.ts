@@ -7,8 +7,9 @@ import { DesktopError } from "../../desktop/DesktopError.ts"
 import { IconPress } from "../../desktop/IconPress.ts"
 import { IconSource } from "../../desktop/IconSource.ts"
 import { nameProblem } from "../../desktop/Names.ts"
+import { SetupDocument } from "../../desktop/SetupDocument.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
-import { type Desktop, Text } from "../../image/Settings.ts"
+import type { Desktop } from "../../image/Settings.ts"
 import { integrationNames } from "../../image/SettingsDefaults.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { printJson } from "../config/Output.ts"
@@ -16,12 +17,7 @@ import { printJson } from "../config/Output.ts"
 /** What can be stored is far smaller. */
 const largest = 65_536
 
-const Document = Schema.fromJsonString(Schema.Struct({
-  name: Text,
-  icon: Text.check(Schema.isNonEmpty()),
-  categories: Schema.Array(Text),
-  integrations: Schema.optionalKey(Schema.Array(Schema.Literals(integrationNames)))
-}))
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(SetupDocument))
 
 const context = "Could not set up the desktop integration"
 
@@ -34,7 +30,7 @@ const readDocument = Effect.fnUntraced(function*(path: string) {
     return yield* failed(`It is not a file of at most ${largest} bytes`)
   }
   const text = yield* fs.readFileString(path).pipe(Effect.mapError((error) => failed(error.message)))
-  return yield* Schema.decodeUnknownEffect(Document)(text).pipe(
+  return yield* decode(text).pipe(
     Effect.mapError((error) =>
       new CommandError({
         text: "Failed to deserialize json",
@@ -45,9 +41,11 @@ const readDocument = Effect.fnUntraced(function*(path: string) {
   )
 })
 
-/** Checks everything before anything is stored. In: the path of the JSON file. Prints what is stored, without the icon. */
-export const setup = Effect.fnUntraced(function*(path: string) {
-  const document = yield* readDocument(path)
+/**
+ * Checks everything, then stores name, categories and icon in the image. In: what is to be set up, and the path of the file
+ * that says it. The answer is what is stored, without the icon.
+ */
+export const storeDesktop = Effect.fnUntraced(function*(document: SetupDocument, beside: string) {
   const problem = nameProblem(document.name)
   if (problem !== undefined) return yield* new DesktopError({ reason: "Name", detail: problem })
   const unknown = document.categories.find((category) => !isCategory(category))
@@ -57,7 +55,7 @@ export const setup = Effect.fnUntraced(function*(path: string) {
       detail: `'${unknown}' is no registered category; categories of your own begin with 'X-'`
     })
   }
-  const icon = yield* (yield* IconSource).read(document.icon, path)
+  const icon = yield* (yield* IconSource).read(document.icon, beside)
   yield* (yield* IconPress).check(icon)
   const desktop: Desktop = {
     name: document.name,
@@ -65,5 +63,10 @@ export const setup = Effect.fnUntraced(function*(path: string) {
     integrations: integrationNames.filter((name) => document.integrations?.includes(name))
   }
   yield* (yield* ReservedSpace).writeAll({ desktop, icon })
-  yield* printJson(desktop)
+  return desktop
+})
+
+/** In: the path of the JSON file. Prints what is stored. */
+export const setup = Effect.fnUntraced(function*(path: string) {
+  yield* printJson(yield* storeDesktop(yield* readDocument(path), path))
 })

@@ -1,11 +1,8 @@
 /** Which layers a run has, lowest first. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import type { LayerPlace } from "../../mount/Janitor.ts"
 import * as LayerStack from "../../mount/LayerStack.ts"
-import { dataCandidates } from "../../relocate/Directories.ts"
-import { Host } from "../../relocate/Host.ts"
-import { Relocate } from "../../relocate/Relocate.ts"
+import { existingData } from "../../relocate/ExistingData.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
 
@@ -46,18 +43,8 @@ export const lines = (layers: ReadonlyArray<Listed>, form: Exclude<Form, "json">
       ])
     ])
 
-/** The data directory of a run, if it is there: to look is no reason to make it. */
-const existingData = Effect.gen(function*() {
-  const fs = yield* FileSystem.FileSystem
-  const { image } = yield* Relocate
-  for (const candidate of dataCandidates(yield* Host, image)) {
-    if (yield* Effect.orElseSucceed(fs.exists(`${candidate}/layers`), () => false)) return candidate
-  }
-  return undefined
-})
-
 export const list = Effect.fn("fim-layer.list")(function*(form: Form) {
-  const stack = yield* LayerStack.collect(yield* existingData).pipe(
+  const stack = yield* LayerStack.collect(yield* existingData("layers")).pipe(
     Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the layers" }))
   )
   const layers = numbered(stack)

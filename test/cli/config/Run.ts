@@ -67,9 +67,12 @@ export interface Outcome {
   readonly code: number
 }
 
-export const run = (
+type Services = ReservedSpace | BuildInfo | Host | Layer.Success<typeof NodeServices.layer>
+
+/** What a command prints, and its exit code: the number that it gives, or 0. */
+export const outcomeOf = <E>(
   image: Image,
-  words: ReadonlyArray<string>,
+  command: Effect.Effect<number | void, E, Services>,
   environment: Readonly<Record<string, string>> = {}
 ): Effect.Effect<Outcome> => {
   const stdout: Array<string> = []
@@ -78,12 +81,7 @@ export const run = (
     const target = logLevel === "Info" || logLevel === "Debug" ? stdout : stderr
     target.push(`${logLevel.charAt(0)}::${String(message)}`)
   })
-  const [name = "", ...args] = words
-  const command = name as ConfigCommandName
-  const done = name === "fim-desktop"
-    ? desktop(args, { path: "/opt/app.flatimage", fim: patcher() })
-    : Effect.flatMap(runReading(command, args), (done) => done ? Effect.void : runChanging(command, args))
-  return done.pipe(
+  return command.pipe(
     Effect.provide(Layer.mergeAll(
       Layer.succeed(ReservedSpace, spaceOf(image)),
       Layer.succeed(BuildInfo, {
@@ -102,7 +100,7 @@ export const run = (
     }),
     Effect.exit,
     Effect.map((exit) => {
-      if (Exit.isSuccess(exit)) return { stdout: stdout.join("\n"), stderr, code: 0 }
+      if (Exit.isSuccess(exit)) return { stdout: stdout.join("\n"), stderr, code: exit.value ?? 0 }
       const error = Cause.squash(exit.cause)
       const lines = error instanceof Error && "lines" in error ? error.lines as ReadonlyArray<string> : [String(error)]
       return {
@@ -112,4 +110,18 @@ export const run = (
       }
     })
   )
+}
+
+/** A command of ours by its words. */
+export const run = (
+  image: Image,
+  words: ReadonlyArray<string>,
+  environment: Readonly<Record<string, string>> = {}
+): Effect.Effect<Outcome> => {
+  const [name = "", ...args] = words
+  const command = name as ConfigCommandName
+  const done: Effect.Effect<void, unknown, Services> = name === "fim-desktop"
+    ? desktop(args, { path: "/opt/app.flatimage", fim: patcher() })
+    : Effect.flatMap(runReading(command, args), (done) => done ? Effect.void : runChanging(command, args))
+  return outcomeOf(image, done, environment)
 }

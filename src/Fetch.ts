@@ -1,11 +1,21 @@
 /** Fetches a small file from anybody's server, who may send too much, too slowly, or nothing. Loaded when it is needed. */
+import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { DesktopError } from "./DesktopError.ts"
+
+/** Why something could not be got from a server. */
+export class FetchError extends Data.TaggedError("FetchError")<{
+  readonly url: string
+  readonly detail: string
+}> {
+  override get message(): string {
+    return `Could not download '${this.url}': ${this.detail}`
+  }
+}
 
 export interface Limits {
   /** Of the body. */
@@ -15,7 +25,8 @@ export interface Limits {
   readonly redirects: number
 }
 
-const failed = (detail: string) => new DesktopError({ reason: "Fetch", detail })
+/** Told of each piece that arrives: bytes so far, and in all if the server says so. */
+export type Report = (done: number, total: number | undefined) => Effect.Effect<void>
 
 /** A server may name any address as the next one, also that of a file of this machine, which some runtimes open. */
 const fetchHttp: typeof globalThis.fetch = Object.assign(
@@ -31,7 +42,8 @@ const client = Effect.gen(function*() {
   return yield* Effect.provideContext(HttpClient.HttpClient, context)
 })
 
-const fetchWithin = Effect.fnUntraced(function*(url: string, limits: Limits) {
+const fetchWithin = Effect.fnUntraced(function*(url: string, limits: Limits, report: Report) {
+  const failed = (detail: string) => new FetchError({ url, detail })
   const http = HttpClient.followRedirects(yield* client, limits.redirects)
   const response = yield* http.get(url)
   if (response.status >= 300 && response.status < 400) {
@@ -41,31 +53,36 @@ const fetchWithin = Effect.fnUntraced(function*(url: string, limits: Limits) {
   const tooLarge = failed(`it has more than ${limits.bytes} bytes`)
   // Of what is compressed on the way this is another size; nothing of ours asks for that.
   const length = response.headers["content-encoding"] === undefined ? response.headers["content-length"] : undefined
-  if (Number(length ?? 0) > limits.bytes) return yield* tooLarge
+  const total = length === undefined ? undefined : Number(length)
+  if ((total ?? 0) > limits.bytes) return yield* tooLarge
   const chunks: Array<Uint8Array> = []
   let size = 0
   yield* Stream.runForEach(response.stream, (chunk) => {
     chunks.push(chunk)
     size += chunk.length
-    return size > limits.bytes ? Effect.fail(tooLarge) : Effect.void
+    return size > limits.bytes ? Effect.fail(tooLarge) : report(size, total)
   })
-  if (size === 0 || (length !== undefined && size !== Number(length))) {
-    return yield* failed(`it ended after ${size} bytes${length === undefined ? "" : ` of ${length}`}`)
+  if (size === 0 || (total !== undefined && size !== total)) {
+    return yield* failed(`it ended after ${size} bytes${total === undefined ? "" : ` of ${total}`}`)
   }
   return new Uint8Array(Buffer.concat(chunks))
 })
 
-/** The body at a URL. Fails with `Fetch` for whatever goes beyond the limits, and for every answer but the file itself. */
-export const fetchBytes = Effect.fn("Fetch.fetchBytes")((url: string, limits: Limits) =>
-  fetchWithin(url, limits).pipe(
+/** The body at a URL. Fails with `FetchError` for whatever goes beyond the limits, and for every answer but the file itself. */
+export const fetchBytes = Effect.fn("Fetch.fetchBytes")((
+  url: string,
+  limits: Limits,
+  report: Report = () => Effect.void
+) =>
+  fetchWithin(url, limits, report).pipe(
     Effect.scoped,
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
     Effect.provideService(FetchHttpClient.Fetch, fetchHttp),
     Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
     Effect.timeoutOrElse({
       duration: limits.time,
-      orElse: () => Effect.fail(failed("it took too long"))
+      orElse: () => Effect.fail(new FetchError({ url, detail: "it took too long" }))
     }),
-    Effect.mapError((error) => failed(`Could not download '${url}': ${error.message}`))
+    Effect.mapError((error) => error._tag === "FetchError" ? error : new FetchError({ url, detail: error.message }))
   )
 )

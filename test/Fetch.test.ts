@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { fetchBytes, type Limits } from "../../src/desktop/Fetch.ts"
-import { pictureServer } from "../support/PictureServer.ts"
+import { fetchBytes, type Limits } from "../src/Fetch.ts"
+import { pictureServer } from "./support/PictureServer.ts"
 
 const picture = Buffer.from("\x89PNG, or so the server says", "latin1")
 const limits: Limits = { bytes: 1_048_564, time: "10 seconds", redirects: 3 }
@@ -30,7 +30,7 @@ describe("a picture from a server", () => {
     Effect.gen(function*() {
       const server = yield* pictureServer(picture)
       const error = yield* Effect.flip(fetchBytes(server.url(name), limits))
-      assert.strictEqual(error.reason, "Fetch")
+      assert.strictEqual(error._tag, "FetchError")
       assert.match(error.message, words)
       if (name === "loop.png") assert.strictEqual(server.requests(), 4)
     }))

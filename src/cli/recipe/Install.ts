@@ -1,0 +1,75 @@
+/** `fim-recipe install`: the packages of recipes into the guest, and the image onto the desktop. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Distribution } from "../../build/dist/Distribution.ts"
+import { DesktopError } from "../../desktop/DesktopError.ts"
+import { DesktopImage } from "../../desktop/DesktopImage.ts"
+import { IconPress } from "../../desktop/IconPress.ts"
+import { IconSource } from "../../desktop/IconSource.ts"
+import { ReservedSpace } from "../../image/ReservedSpace.ts"
+import { type Installation, installationOf } from "../../recipe/Installation.ts"
+import { Recipes } from "../../recipe/Recipes.ts"
+import { localPath } from "../../recipe/RecipeSource.ts"
+import { storeDesktop } from "../desktop/Setup.ts"
+import { GuestRun } from "./GuestRun.ts"
+
+interface Options {
+  readonly distribution: Distribution
+  readonly remote: string | undefined
+  readonly image: DesktopImage["Service"]
+}
+
+/** The file that an icon is looked for beside. Somebody else's recipe is not to choose files of this machine. */
+const besideOf = Effect.fnUntraced(function*(name: string, icon: string) {
+  if (/^https?:\/\//i.test(icon)) return ""
+  const beside = localPath(yield* (yield* Recipes).urlOf(name))
+  if (beside !== undefined) return beside
+  return yield* new DesktopError({
+    reason: "Icon",
+    detail: `the icon '${icon.slice(0, 100)}' is no HTTP URL, and the recipe is not from a file of this machine`
+  })
+})
+
+const setUpDesktop = Effect.fnUntraced(function*(
+  { document, name }: NonNullable<Installation["desktop"]>,
+  image: DesktopImage["Service"]
+) {
+  yield* Effect.logInfo("Setting up desktop integration from recipe")
+  const services = yield* Layer.build(
+    Layer.mergeAll(IconPress.layer, IconSource.layer).pipe(Layer.provide(Layer.succeed(DesktopImage, image)))
+  )
+  yield* besideOf(name, document.icon).pipe(
+    Effect.flatMap((beside) => storeDesktop(document, beside)),
+    Effect.provideContext(services),
+    Effect.matchEffect({
+      onSuccess: () => Effect.logInfo("Desktop integration setup successful"),
+      // The packages are there all the same.
+      onFailure: ({ message }) => Effect.logWarning(`Failed to setup desktop integration: ${message}`)
+    })
+  )
+}, Effect.scoped)
+
+/** The answer is the exit code of the package manager. What failed to install does not come onto the desktop. */
+export const install = Effect.fnUntraced(function*(names: ReadonlyArray<string>, options: Options) {
+  const recipes = yield* (yield* Recipes).provide(names)
+  const { desktop, words } = yield* Effect.fromResult(installationOf(recipes, options.distribution))
+  if (desktop !== undefined) yield* Effect.logInfo(`Found desktop integration in recipe '${desktop.name}'`)
+  if (words === undefined) yield* Effect.logInfo("The recipes name no packages")
+  else {
+    const permissions = yield* (yield* ReservedSpace).read("permissions")
+    if (!permissions.includes("network")) {
+      yield* Effect.logWarning(
+        "The guest may not use the network, which packages come from: 'fim-perms add network' lets it"
+      )
+    }
+    const { run } = yield* GuestRun
+    const code = yield* run({
+      _tag: "Execute",
+      root: true,
+      words: words.map((word) => new Uint8Array(Buffer.from(word)))
+    })
+    if (code !== 0) return code
+  }
+  if (desktop !== undefined) yield* setUpDesktop(desktop, options.image)
+  return 0
+})

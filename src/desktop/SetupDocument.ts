@@ -1,0 +1,13 @@
+/** What somebody says an image is to show on a desktop: the file of `fim-desktop setup`, and a part of recipes. Pure. */
+import * as Schema from "effect/Schema"
+import { Text } from "../image/Settings.ts"
+import { integrationNames } from "../image/SettingsDefaults.ts"
+
+export const SetupDocument = Schema.Struct({
+  name: Text,
+  /** A path or an HTTP URL. */
+  icon: Text.check(Schema.isNonEmpty()),
+  categories: Schema.Array(Text),
+  integrations: Schema.optionalKey(Schema.Array(Schema.Literals(integrationNames)))
+})
+export type SetupDocument = typeof SetupDocument.Type

@@ -1,0 +1,39 @@
+/** What is run, and what the desktop is told, to install recipes. Pure. */
+import * as Result from "effect/Result"
+import type { Distribution } from "../build/dist/Distribution.ts"
+import { installWords } from "../build/dist/Distributions.ts"
+import type { SetupDocument } from "../desktop/SetupDocument.ts"
+import type { Named } from "./Order.ts"
+import type { Recipe } from "./Recipe.ts"
+import { RecipeError } from "./RecipeError.ts"
+
+/** Names of the longest kind still fit into a command line. */
+export const mostPackages = 4000
+
+export interface Installation {
+  /** The command for root of the guest; nothing if there are no packages. */
+  readonly words: ReadonlyArray<string> | undefined
+  /** Of the last recipe that has such a part. */
+  readonly desktop: { readonly name: string; readonly document: SetupDocument } | undefined
+}
+
+/** In: recipes of that distribution, in order. Each package is named once. Fails with `Limit` for too many of them. */
+export const installationOf = (
+  recipes: ReadonlyArray<Named<Recipe>>,
+  distribution: Distribution
+): Result.Result<Installation, RecipeError> => {
+  const packages = [...new Set(recipes.flatMap((recipe) => recipe.packages))]
+  if (packages.length > mostPackages) {
+    return Result.fail(
+      new RecipeError({
+        reason: "Limit",
+        detail: `The recipes name ${packages.length} packages, at most ${mostPackages} are possible`
+      })
+    )
+  }
+  const last = recipes.findLast(({ desktop }) => desktop !== undefined)
+  return Result.succeed({
+    words: packages.length === 0 ? undefined : installWords(distribution, packages),
+    desktop: last?.desktop === undefined ? undefined : { name: last.name, document: last.desktop }
+  })
+}

@@ -1,0 +1,41 @@
+/** In which order recipes come that depend on each other. */
+import * as Effect from "effect/Effect"
+import type { Recipe } from "./Recipe.ts"
+import { RecipeError } from "./RecipeError.ts"
+
+/** So many recipes are more than anything needs, and a bound for who answers each with the name of another. */
+export const mostRecipes = 100
+
+export type Named<A extends Pick<Recipe, "dependencies">> = A & { readonly name: string }
+
+/**
+ * These recipes and all that they depend on, each once and behind what it depends on itself. `load` is asked once for each,
+ * those that are asked for first. Fails with `Cycle` for one that depends on itself, however far around.
+ */
+export const inOrder = <A extends Pick<Recipe, "dependencies">, E, R>(
+  names: ReadonlyArray<string>,
+  load: (name: string) => Effect.Effect<A, E, R>
+): Effect.Effect<ReadonlyArray<Named<A>>, E | RecipeError, R> => {
+  const ordered: Array<Named<A>> = []
+  const seen = new Set<string>()
+  const visit = (name: string, path: ReadonlyArray<string>): Effect.Effect<void, E | RecipeError, R> =>
+    Effect.gen(function*() {
+      const start = path.indexOf(name)
+      if (start >= 0) {
+        return yield* new RecipeError({
+          reason: "Cycle",
+          detail: `Cyclic dependency for recipe '${name}'`,
+          hint: `They depend on each other: ${[...path.slice(start), name].join(" -> ")}`
+        })
+      }
+      if (seen.has(name)) return
+      if (seen.size === mostRecipes) {
+        return yield* new RecipeError({ reason: "Limit", detail: `More than ${mostRecipes} recipes are needed` })
+      }
+      seen.add(name)
+      const recipe = yield* load(name)
+      for (const dependency of recipe.dependencies) yield* visit(dependency, [...path, name])
+      ordered.push({ ...recipe, name })
+    })
+  return Effect.as(Effect.forEach(names, (name) => visit(name, []), { discard: true }), ordered)
+}

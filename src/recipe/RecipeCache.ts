@@ -1,0 +1,76 @@
+/** Recipes of one distribution that were fetched: files in the data directory, each written in one step. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import { Host } from "../relocate/Host.ts"
+import { isRecipeName } from "./Recipe.ts"
+import { filesError, RecipeError } from "./RecipeError.ts"
+
+/** Where they are, below a data directory. In: the name of the distribution. */
+export const cacheDirectory = (data: string, distribution: string): string => `${data}/recipes/${distribution}/latest`
+
+/** The file of a recipe. No other function makes a path of such a name, which has been checked. */
+export const cachePath = (directory: string, name: string): string => `${directory}/${name}.json`
+
+/** No recipe begins with a dot. */
+const isPart = (name: string): boolean => /^\..*\.part$/.test(name)
+
+/** Nothing takes so long to write: what is older was left by a writer that was killed. */
+const partAge = 600_000
+
+/** Names of the recipes that are there, in alphabetical order. */
+export const cachedNames = Effect.fnUntraced(function*(directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const files = yield* fs.readDirectory(directory).pipe(
+    Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed<ReadonlyArray<string>>([])),
+    Effect.mapError(filesError(directory))
+  )
+  return files.flatMap((file) => file.endsWith(".json") ? [file.slice(0, -".json".length)] : []).filter(isRecipeName)
+    .sort()
+})
+
+const sweep = Effect.fnUntraced(function*(directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const now = yield* Clock.currentTimeMillis
+  for (const name of (yield* fs.readDirectory(directory)).filter(isPart)) {
+    const { mtime } = yield* fs.stat(`${directory}/${name}`)
+    if (Option.exists(mtime, (time) => now - time.getTime() > partAge)) {
+      yield* fs.remove(`${directory}/${name}`, { force: true })
+    }
+  }
+}, (self) => Effect.ignore(self))
+
+/**
+ * Puts recipes there. All are on the disk before the first gets its name, so that a full disk changes nothing and no file is
+ * ever half. In: their names and texts.
+ */
+export const store = Effect.fn("RecipeCache.store")(function*(
+  directory: string,
+  recipes: ReadonlyArray<{ readonly name: string; readonly text: string }>
+) {
+  const fs = yield* FileSystem.FileSystem
+  const { pid } = yield* Host
+  const strange = recipes.find(({ name }) => !isRecipeName(name))
+  if (strange !== undefined) {
+    return yield* new RecipeError({ reason: "Files", detail: `Invalid recipe name '${strange.name}'` })
+  }
+  yield* fs.makeDirectory(directory, { recursive: true }).pipe(Effect.mapError(filesError(directory)))
+  yield* sweep(directory)
+  const parts = recipes.map(({ name, text }) => ({
+    text,
+    part: `${directory}/.${name}.${pid}.part`,
+    target: cachePath(directory, name)
+  }))
+  yield* Effect.forEach(
+    parts,
+    ({ part, text }) => fs.writeFileString(part, text, { mode: 0o644 }).pipe(Effect.mapError(filesError(part)))
+  ).pipe(
+    Effect.andThen(
+      Effect.forEach(parts, ({ part, target }) => fs.rename(part, target).pipe(Effect.mapError(filesError(target))))
+    ),
+    Effect.onError(() =>
+      Effect.forEach(parts, ({ part }) => Effect.ignore(fs.remove(part, { force: true })), { discard: true })
+    )
+  )
+})
