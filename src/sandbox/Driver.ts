@@ -48,6 +48,9 @@ const vendorNames = [
 /** Whether a file with this name is a library of the driver and nothing else. */
 export const isLibrary = (name: string): boolean => vendorNames.some((pattern) => pattern.test(name))
 
+/** Whether a loader of Linux takes such a library. The others are for programs of Windows. */
+export const isShared = (path: string): boolean => !path.endsWith(".dll")
+
 /** Whether a file with this name announces a library of the driver. */
 export const isManifest = (name: string): boolean => /nvidia.*\.json$/.test(name)
 
@@ -127,7 +130,7 @@ const announcing = [
  */
 export const driverParts = (files: DriverFiles, instance: string, runtimeHost: string): DriverParts => {
   const inGuest = (path: string) => `${runtimeHost}${path}`
-  const libraries = files.libraries.filter(({ path }) => !path.endsWith(".dll"))
+  const libraries = files.libraries.filter(({ path }) => isShared(path))
   const isBackend = ({ path }: DriverFile) => basename(path) === "nvidia-drm_gbm.so"
   const placed = (chosen: ReadonlyArray<DriverFile>) => unique(chosen.map(({ path }) => inGuest(dirname(path))))
   const announced = announcing.map(({ isAbove, name, places, usual }) => ({

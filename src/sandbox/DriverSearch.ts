@@ -6,6 +6,7 @@ import {
   type DriverFiles,
   isLibrary,
   isManifest,
+  isShared,
   type Manifest,
   manifestPlaces,
   readManifest
@@ -88,7 +89,9 @@ export const findDriver = Effect.fn("DriverSearch.findDriver")(function*(fs: Fil
   const libraries = once(
     yield* Effect.flatMap(namedIn([...new Set(below)], isLibrary), (paths) => filesAt(paths, isLibrary))
   )
-  if (libraries.length === 0) return { libraries: [], manifests: [], programs: [] } satisfies DriverFiles
+  if (!libraries.some(({ path }) => isShared(path))) {
+    return { libraries: [], manifests: [], programs: [] } satisfies DriverFiles
+  }
   const programs = yield* filesAt(programPlaces, (name) => name === programName)
   return {
     libraries,

@@ -36,7 +36,7 @@ export const directoriesOf = (
     const name = textAt(bytes, bytes.readUInt32LE(at + 4))
     if (name === undefined || !isWanted(name)) continue
     const path = textAt(bytes, bytes.readUInt32LE(at + 8))
-    if (path?.startsWith("/") === true) directories.add(path.slice(0, path.lastIndexOf("/")))
+    if (path !== undefined && /^\/.+\//.test(path)) directories.add(path.slice(0, path.lastIndexOf("/")))
   }
   return [...directories]
 }
