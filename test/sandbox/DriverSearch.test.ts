@@ -6,7 +6,7 @@ import { mkdirSync } from "node:fs"
 import { driverParts } from "../../src/sandbox/Driver.ts"
 import { fileLimit, findDriver } from "../../src/sandbox/DriverSearch.ts"
 import { search } from "../../src/sandbox/HostSearch.ts"
-import { type Entry, madeUpHost } from "./MadeUpHost.ts"
+import { type Entry, madeUpHost } from "../support/MadeUpHost.ts"
 
 const icd = (library: string) => JSON.stringify({ file_format_version: "1.0.0", ICD: { library_path: library } })
 

@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { isLibrary } from "../../src/sandbox/Driver.ts"
 import { directoriesOf } from "../../src/sandbox/LibraryCache.ts"
+import { madeUpHost } from "../support/MadeUpHost.ts"
 import { program, scenario } from "../support/Needs.ts"
-import { madeUpHost } from "./MadeUpHost.ts"
 
 /** A cache with these libraries, written after glibc's `dl-cache.h`. */
 const cacheOf = (libraries: ReadonlyArray<readonly [name: string, path: string]>): Buffer => {
