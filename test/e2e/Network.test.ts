@@ -61,6 +61,19 @@ describe.each(users)("as $name, with the permission of the network", (user) => {
         yield* succeeds(app, ["fim-root", "sh", "-c", script])
         yield* succeeds(app, ["fim-perms", "set", "network"])
         yield* resolves(app, host)
+        yield* app.isClean
+      }))
+  }
+
+  scenario(
+    "a guest has the host's names until it is taken back, and then nothing but its own loopback",
+    needs,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { image: "debian", copy: true })
+        const host = resolvedHost(app, modules)
+        yield* succeeds(app, ["fim-perms", "set", "network"])
+        yield* resolves(app, host)
         // The host's file is what it was, and the guest's too once the permission is gone.
         assert.match(readFileSync(`${host}/etc/resolv.conf`, "utf8"), /127\.0\.0\.53/)
         yield* succeeds(app, ["fim-perms", "clear"])
@@ -73,8 +86,8 @@ describe.each(users)("as $name, with the permission of the network", (user) => {
         const alone = yield* runOnHost(app, host, words, { replaced, name })
         assert.deepStrictEqual([alone.stdout.trim(), alone.stderr], ["lo", ""])
         yield* app.isClean
-      }))
-  }
+      })
+  )
 
   scenario("a guest keeps its own name services where the host's would not do", needs, () =>
     Effect.gen(function*() {

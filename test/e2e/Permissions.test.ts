@@ -7,6 +7,7 @@ import { createServer } from "node:net"
 import { dirname } from "node:path"
 import { type Permission, permissionNames } from "../../src/image/Settings.ts"
 import { succeeds } from "../support/Commands.ts"
+import { inGuestOnly } from "../support/Guest.ts"
 import { runOnHost } from "../support/HostNamespace.ts"
 import { images, program, root, scenario } from "../support/Needs.ts"
 import { debian, type Place, place } from "../support/Place.ts"
@@ -183,4 +184,51 @@ describe.each(users)("as $name, on a host that has everything", (user) => {
       }
       yield* app.isClean
     }), 180_000)
+})
+
+describe.each(users)("as $name", (user) => {
+  scenario(
+    "whoever asks is told what the host does not have, and the image runs all the same",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        yield* succeeds(app, ["fim-perms", "set", "wayland,xorg,dbus_user,input,dbus_system"])
+        yield* succeeds(app, ["fim-bind", "add", "ro", "/nonexistent/source", "/target"])
+        const environment = { DISPLAY: `:${display}`, XAUTHORITY: "/nonexistent/authority" }
+        const quiet = yield* app.run(["fim-exec", "echo", "ran"], { environment })
+        assert.deepStrictEqual([quiet.code, quiet.stdout, quiet.stderr], [0, "ran\n", ""])
+        const told = yield* app.run(["fim-exec", "echo", "ran"], { environment: { ...environment, FIM_DEBUG: "1" } })
+        const lines = told.stdout.split("\n").map((line) => line.replace(/^D::[\d.]+::/, ""))
+        assert.includeMembers(lines, [
+          "Permission wayland: WAYLAND_DISPLAY is not set",
+          "Permission dbus_user: DBUS_SESSION_BUS_ADDRESS names no socket with a path",
+          `Permission xorg: the host has no '/tmp/.X11-unix/X${display}'`,
+          "Permission xorg: the host has no '/nonexistent/authority'",
+          "fim-bind: the host has no '/nonexistent/source'",
+          "ran"
+        ])
+        assert.notInclude(told.stdout, "Permission home")
+        yield* app.isClean
+      })
+  )
+
+  scenario("what is bound where the guest has a link is seen behind the link", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { copy: true })
+      const link =
+        `${inGuestOnly}; mkdir -p /etc /usr/zones; echo own > /usr/zones/one; ln -s ../usr/zones/one /etc/zone`
+      yield* succeeds(app, ["fim-root", "sh", "-c", `${link}; ln -s ring /etc/ring`])
+      writeFileSync(`${app.home}/zone`, "host\n")
+      yield* succeeds(app, ["fim-bind", "add", "ro", `${app.home}/zone`, "/etc/zone"])
+      assert.strictEqual(yield* succeeds(app, ["fim-exec", "cat", "/etc/zone", "/usr/zones/one"]), "host\nhost\n")
+      yield* succeeds(app, ["fim-bind", "del", "0"])
+      assert.strictEqual(yield* succeeds(app, ["fim-exec", "cat", "/etc/zone"]), "own\n")
+      // A ring of links is bubblewrap's to refuse.
+      yield* succeeds(app, ["fim-bind", "add", "ro", `${app.home}/zone`, "/etc/ring"])
+      const refused = yield* app.run(["fim-exec", "true"])
+      assert.strictEqual(refused.code, 125)
+      assert.match(refused.stderr, /symlink destination \/etc\/ring/)
+      yield* app.isClean
+    }))
 })
