@@ -84,6 +84,9 @@ export interface ReadManifest {
   readonly content: string | undefined
 }
 
+const plain = (one: typeof Announced.Type): typeof Announced.Type =>
+  one.library_path === undefined ? one : { ...one, library_path: basename(one.library_path) }
+
 /** Reads a manifest. `undefined` if it is none of the driver's. */
 export const readManifest = (text: string): ReadManifest | undefined => {
   const content = Option.getOrUndefined(Schema.decodeUnknownOption(ManifestContent)(text))
@@ -93,8 +96,6 @@ export const readManifest = (text: string): ReadManifest | undefined => {
   if (paths.length === 0 || !paths.every((path) => isLibrary(basename(path)))) return undefined
   const named = paths.filter((path) => path.includes("/"))
   if (named.length === 0) return { directories: [], content: undefined }
-  const plain = (one: typeof Announced.Type) =>
-    one.library_path === undefined ? one : { ...one, library_path: basename(one.library_path) }
   const changed = {
     ...content,
     ...(ICD === undefined ? {} : { ICD: plain(ICD) }),
@@ -105,6 +106,8 @@ export const readManifest = (text: string): ReadManifest | undefined => {
 }
 
 const unique = (items: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(items)]
+
+const isBackend = ({ path }: DriverFile): boolean => basename(path) === "nvidia-drm_gbm.so"
 
 /** Variables that look below a directory for data, and what comes behind that directory. */
 const announcing = [
@@ -131,7 +134,6 @@ const announcing = [
 export const driverParts = (files: DriverFiles, instance: string, runtimeHost: string): DriverParts => {
   const inGuest = (path: string) => `${runtimeHost}${path}`
   const libraries = files.libraries.filter(({ path }) => isShared(path))
-  const isBackend = ({ path }: DriverFile) => basename(path) === "nvidia-drm_gbm.so"
   const placed = (chosen: ReadonlyArray<DriverFile>) => unique(chosen.map(({ path }) => inGuest(dirname(path))))
   const announced = announcing.map(({ isAbove, name, places, usual }) => ({
     name,
@@ -156,8 +158,9 @@ export const driverParts = (files: DriverFiles, instance: string, runtimeHost: s
     { name: "PATH", usual: "", more: placed(files.programs) },
     ...announced
   ]
-  const rewritten = files.manifests.flatMap(({ content, path }) => content === undefined ? [] : [{ path, content }])
-    .map((file, index) => ({ ...file, name: `${index}.json` }))
+  const rewritten = files.manifests
+    .flatMap(({ content, path }) => (content === undefined ? [] : [{ path, content }]))
+    .map(({ content, path }, index) => ({ content, path, name: `${index}.json` }))
   const written = new Map(rewritten.map(({ name, path }) => [path, `${instance}/driver/${name}`]))
   return {
     binds: [...files.libraries, ...files.manifests, ...files.programs].map(

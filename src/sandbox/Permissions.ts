@@ -140,19 +140,17 @@ export const permissionsOf = (
 ): Granted => {
   const granted = inOrder(permissions).map((permission) => ({
     permission,
-    ...grants[permission](host, identity, found)
+    grant: grants[permission](host, identity, found)
   }))
   const environment: Record<string, string> = {}
-  for (const grant of granted) {
+  const binds: Array<GrantedBind> = []
+  for (const { grant, permission } of granted) {
     for (const name of grant.passes ?? []) {
       const value = host[name]
       if (value !== undefined) environment[name] = value
     }
     Object.assign(environment, grant.sets)
-  }
-  const binds: Array<GrantedBind> = []
-  for (const { binds: added, permission } of granted) {
-    for (const [type, source, target = source] of added ?? []) {
+    for (const [type, source, target = source] of grant.binds ?? []) {
       const bind = { type, source, target, optional: true, permission }
       if (!binds.some((earlier) => shows(earlier, bind))) binds.push(bind)
     }
@@ -161,7 +159,9 @@ export const permissionsOf = (
     network: permissions.includes("network"),
     binds,
     environment,
-    search: Object.assign({}, ...granted.map(({ search }) => search)),
-    lacks: granted.flatMap(({ lacks, permission }) => (lacks === undefined ? [] : [{ permission, reason: lacks }]))
+    search: Object.assign({}, ...granted.map(({ grant }) => grant.search)),
+    lacks: granted.flatMap(({ grant: { lacks }, permission }) =>
+      lacks === undefined ? [] : [{ permission, reason: lacks }]
+    )
   }
 }

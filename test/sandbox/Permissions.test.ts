@@ -1,20 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import { permissionNames } from "../../src/image/Settings.ts"
 import { nothingFound } from "../../src/sandbox/HostParts.ts"
-import { permissionsOf as granted_ } from "../../src/sandbox/Permissions.ts"
+import { permissionsOf as permissionsOn } from "../../src/sandbox/Permissions.ts"
 import { ann, found, root } from "./SandboxFixture.ts"
 
 const session = { XDG_RUNTIME_DIR: "/run/user/7" }
 
-type Parameters_ = Parameters<typeof granted_>
+type Asked = Parameters<typeof permissionsOn>
 
 /** On a host where nothing is found that has to be looked for, unless told. */
 const permissionsOf = (
-  permissions: Parameters_[0],
-  identity: Parameters_[1],
-  host: Parameters_[2],
-  parts: Parameters_[3] = nothingFound
-) => granted_(permissions, identity, host, parts)
+  permissions: Asked[0],
+  identity: Asked[1],
+  host: Asked[2],
+  parts: Asked[3] = nothingFound
+) => permissionsOn(permissions, identity, host, parts)
 
 const bindsOf = (...parameters: Parameters<typeof permissionsOf>) =>
   permissionsOf(...parameters).binds.map(({ source, target, type }) => `${type} ${source} ${target}`)

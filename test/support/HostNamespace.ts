@@ -39,7 +39,7 @@ export const runOnHost = (
     ...(options.name === undefined ? ["exec \"$@\""] : [
       "ip link set lo up",
       "mkfifo \"$host/ready\" \"$host/end\"",
-      `"$node" ${projectRoot}/test/support/nameServer.ts 127.0.0.53 ${
+      `"$node" ${projectRoot}/test/support/NameServer.ts 127.0.0.53 ${
         options.name.join(" ")
       } < "$host/end" > "$host/ready" &`,
       "exec 9> \"$host/end\"",
