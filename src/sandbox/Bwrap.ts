@@ -91,7 +91,7 @@ const make = Effect.fnUntraced(function*() {
   const writeFiles = Effect.fnUntraced(function*(identity: ReturnType<typeof identityOf>) {
     const bashrc = fs.writeFileString(`${directories.instance}/bashrc`, bashrcOf(identity))
     const passwd = identity.uid === 0
-      ? Effect.succeed([])
+      ? Effect.as(write("passwd", "/etc/passwd", passwdOf(identity, "")), [])
       : Effect.flatMap(guestText("/etc/passwd"), (known) => write("passwd", "/etc/passwd", passwdOf(identity, known)))
     const group = identity.gid === 0
       ? Effect.succeed([])
