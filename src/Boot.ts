@@ -22,11 +22,12 @@ import { Host } from "./relocate/Host.ts"
 import { Relocate } from "./relocate/Relocate.ts"
 import { Bwrap, type Program } from "./sandbox/Bwrap.ts"
 import { CallFilter } from "./sandbox/CallFilter.ts"
+import { HostParts } from "./sandbox/HostParts.ts"
 import type { Deliver } from "./Signals.ts"
 
 /** From the image file to a sandbox that is ready, phase by phase, the last one first. */
 export const runLayer = Bwrap.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(FilesystemController.layer, Portal.layer, CallFilter.layer)),
+  Layer.provideMerge(Layer.mergeAll(FilesystemController.layer, Portal.layer, CallFilter.layer, HostParts.layer)),
   Layer.provideMerge(Layer.mergeAll(Janitor.layer, Snapshot.layer, LayerStack.layer)),
   Layer.provideMerge(settingsLayer)
 )

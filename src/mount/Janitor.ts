@@ -43,6 +43,7 @@ const Unpacked = Schema.Struct({ reason: Schema.String, directory: Schema.String
 const Mounted = Schema.Struct({ unpacked: Schema.NullOr(Unpacked) })
 const Ended = Schema.Struct({ code: Schema.Int, started: Schema.Boolean, damage: Schema.NullOr(Schema.String) })
 const Signalled = Schema.Struct({ spared: Schema.Boolean })
+const Located = Schema.Struct({ paths: Schema.Array(Schema.NullOr(Schema.String)) })
 const Content = Schema.Struct({ content: Schema.NullOr(Schema.String) })
 const Done = Schema.Struct({})
 const Reply = Schema.fromJsonString(
@@ -96,6 +97,14 @@ export class Janitor extends Context.Service<Janitor, {
   readonly makeFifos: (paths: ReadonlyArray<string>) => Effect.Effect<void, JanitorError>
   /** At most `limit` bytes of a regular file of the merged root; links in it cannot lead out of it. */
   readonly readRoot: (path: string, limit: number) => Effect.Effect<Uint8Array | undefined, JanitorError>
+  /**
+   * Where absolute paths lead in the merged root, with their links followed; the end need not be there. Below `covered`, where
+   * something else will be mounted, there are no links. Absent for links that lead in a circle.
+   */
+  readonly locateRoot: (
+    paths: ReadonlyArray<string>,
+    covered: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<string | null>, JanitorError>
   /**
    * Runs a program on our standard input, output and error, and waits for its end. It reads the seccomp filter from its
    * descriptor 5, and says on 3 and 4 what `janitor/run.rs` describes.
@@ -211,6 +220,10 @@ const make = Effect.fnUntraced(function*() {
     readRoot: Effect.fn("Janitor.readRoot")(function*(path, limit) {
       const { content } = yield* ask("read-root", { path, limit }, Content)
       return content === null ? undefined : fromByteString(content)
+    }),
+    locateRoot: Effect.fn("Janitor.locateRoot")(function*(paths, covered) {
+      const located = yield* ask("locate-root", { paths, covered }, Located)
+      return located.paths
     }),
     run: Effect.fn("Janitor.run")((argv, filter) => ask("run", { argv, filter }, Ended)),
     signal: Effect.fn("Janitor.signal")(function*(signal, spareTerminal) {

@@ -11,6 +11,9 @@ export interface Bind {
   readonly optional: boolean
 }
 
+/** Where bubblewrap mounts something of its own, so that what the image has there is not seen. */
+export const covered: ReadonlyArray<string> = ["/dev", "/proc", "/run", "/tmp"]
+
 /** All that a sandbox is made of. Nothing here is looked up: equal requests give equal command lines. */
 export interface SandboxRequest {
   /** The merged root, an absolute path in the janitor's namespace. */

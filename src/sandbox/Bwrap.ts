@@ -11,10 +11,11 @@ import { Portal } from "../portal/Portal.ts"
 import { inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import { type Bind, sandboxArguments } from "./Arguments.ts"
+import { type Bind, covered, sandboxArguments } from "./Arguments.ts"
 import { CallFilter, type Filters } from "./CallFilter.ts"
 import { environmentOf } from "./Environment.ts"
-import { bashrcOf, identityOf, passwdOf } from "./Identity.ts"
+import { HostParts } from "./HostParts.ts"
+import { bashrcOf, groupOf, identityOf, passwdOf } from "./Identity.ts"
 import { permissionsOf } from "./Permissions.ts"
 
 export class BwrapError extends Data.TaggedError("BwrapError")<{
@@ -33,8 +34,8 @@ export interface Program {
   readonly words: ReadonlyArray<Uint8Array>
 }
 
-/** More of a guest's `/etc/passwd` than this is not read. */
-const passwdLimit = 1024 * 1024
+/** More of a guest's `/etc/passwd` and `/etc/group` than this is not read. */
+const accountsLimit = 1024 * 1024
 
 /**
  * The sandbox: turns settings, identity and permissions into one bubblewrap command line and runs it on the caller's
@@ -47,7 +48,15 @@ export class Bwrap extends Context.Service<Bwrap, {
   static readonly layer: Layer.Layer<
     Bwrap,
     never,
-    FileSystem.FileSystem | Host | Relocate | Snapshot | Janitor | FilesystemController | Portal | CallFilter
+    | FileSystem.FileSystem
+    | Host
+    | Relocate
+    | Snapshot
+    | Janitor
+    | FilesystemController
+    | Portal
+    | CallFilter
+    | HostParts
   > = Layer.effect(Bwrap, Effect.suspend(() => make()))
 }
 
@@ -66,8 +75,20 @@ const make = Effect.fnUntraced(function*() {
   const filesystem = yield* FilesystemController
   yield* Portal
   const filter = yield* CallFilter
+  const found = yield* HostParts
   const { directories } = relocate
   const guest = inGuest(directories)
+
+  const guestText = (path: string) =>
+    janitor.readRoot(path, accountsLimit).pipe(
+      Effect.map((bytes) => bytes === undefined ? "" : Buffer.from(bytes).toString("utf8"))
+    )
+
+  /** Writes a file into the instance. The answer binds it on the guest's. */
+  const write = (name: string, target: string, text: string) => {
+    const source = `${directories.instance}/${name}`
+    return Effect.as(fs.writeFileString(source, text), [{ type: "ro", source, target, optional: false } satisfies Bind])
+  }
 
   /**
    * What a guest gets whose root is an ordinary user outside: a filter that answers for the kernel, and settings for apt
@@ -78,24 +99,35 @@ const make = Effect.fnUntraced(function*() {
     if (emulating === undefined) return { calls: filters.plain, ...nothing }
     const calls = emulating.program
     if ((yield* janitor.readRoot("/usr/bin/apt-get", 0)) === undefined) return { calls, ...nothing }
-    const [source, target] = [`${directories.instance}/apt.conf`, `${guest.instance}/apt.conf`]
-    yield* fs.writeFileString(source, emulating.aptSettings)
-    const bind: Bind = { type: "ro", source, target, optional: false }
-    return { calls, binds: [bind], environment: { APT_CONFIG: target } }
+    const target = `${guest.instance}/apt.conf`
+    const binds = yield* write("apt.conf", target, emulating.aptSettings)
+    return { calls, binds, environment: { APT_CONFIG: target } }
   }, Effect.mapError(failing("Files")))
 
-  /** Writes `passwd` and `bashrc` of the instance. Root is in the guest's own passwd already, which stays as it is. */
+  /** Writes what the guest reads about itself. Root is in the guest's own files already, which stay as they are. */
   const writeFiles = Effect.fnUntraced(function*(identity: ReturnType<typeof identityOf>) {
     const bashrc = fs.writeFileString(`${directories.instance}/bashrc`, bashrcOf(identity))
-    const path = `${directories.instance}/passwd`
-    const isKnown = identity.uid === 0
-    const guests = isKnown ? Effect.succeed(undefined) : janitor.readRoot("/etc/passwd", passwdLimit)
-    const passwd = guests.pipe(
-      Effect.map((known) => known === undefined ? "" : Buffer.from(known).toString("utf8")),
-      Effect.flatMap((known) => fs.writeFileString(path, passwdOf(identity, known)))
-    )
-    yield* Effect.all([bashrc, passwd], { concurrency: "unbounded" })
-    return isKnown ? [] : [{ type: "ro", source: path, target: "/etc/passwd", optional: false } satisfies Bind]
+    const passwd = identity.uid === 0
+      ? Effect.as(write("passwd", "/etc/passwd", passwdOf(identity, "")), [])
+      : Effect.flatMap(guestText("/etc/passwd"), (known) => write("passwd", "/etc/passwd", passwdOf(identity, known)))
+    const group = identity.gid === 0
+      ? Effect.succeed([])
+      : Effect.flatMap(guestText("/etc/group"), (known) => {
+        const groups = groupOf(identity, known)
+        return groups === undefined ? Effect.succeed([]) : write("group", "/etc/group", groups)
+      })
+    const [own, groups] = yield* Effect.all([passwd, group, bashrc], { concurrency: "unbounded" })
+    const { files } = found.driver
+    if (files.length > 0) yield* fs.makeDirectory(`${directories.instance}/driver`)
+    for (const { content, name } of files) yield* fs.writeFileString(`${directories.instance}/driver/${name}`, content)
+    return [...own, ...groups]
+  }, Effect.mapError(failing("Files")))
+
+  /** The binds where the guest's links lead, since bubblewrap mounts on none. What leads nowhere is for it to refuse. */
+  const followed = Effect.fnUntraced(function*(binds: ReadonlyArray<Bind>) {
+    if (binds.length === 0) return binds
+    const places = yield* janitor.locateRoot(binds.map(({ target }) => target), covered)
+    return binds.map((bind, index): Bind => ({ ...bind, target: places[index] ?? bind.target }))
   }, Effect.mapError(failing("Files")))
 
   const run = Effect.fn("Bwrap.run")(function*(program: Program) {
@@ -121,7 +153,7 @@ const make = Effect.fnUntraced(function*() {
         detail: "without user namespaces, which this host does not allow, the guest can be nobody but the caller"
       })
     }
-    const permissions = permissionsOf(settings.permissions, identity, host.environment)
+    const permissions = permissionsOf(settings.permissions, identity, host.environment, found)
     const ownUsers = hostBwrap === undefined && (host.uid !== 0 || filesystem.ownUsers || identity.uid !== 0)
     const [own, { binds, calls, environment: told }] = yield* Effect.all([
       writeFiles(identity),
@@ -133,6 +165,10 @@ const make = Effect.fnUntraced(function*() {
       target: expand(binding.dst, host.environment),
       optional: true
     }))
+    if (host.environment["FIM_DEBUG"] === "1") {
+      const { reportMissing } = yield* Effect.promise(() => import("./Missing.ts"))
+      yield* reportMissing(fs, permissions, bindings)
+    }
     const environment = environmentOf({
       host: host.environment,
       identity,
@@ -148,6 +184,7 @@ const make = Effect.fnUntraced(function*() {
         directories: guest
       },
       permissions: { ...told, ...permissions.environment },
+      search: permissions.search,
       image
     })
     const options = sandboxArguments({
@@ -158,7 +195,7 @@ const make = Effect.fnUntraced(function*() {
       ownUsers,
       network: permissions.network,
       namespaces: new Set(settings.unshare.length === 0 ? ["ipc", "uts", "cgroup"] : settings.unshare),
-      binds: [...own, ...binds, ...permissions.binds, ...bindings],
+      binds: [...own, ...binds, ...(yield* followed([...permissions.binds, ...bindings]))],
       environment,
       directories: [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
     })

@@ -1,4 +1,5 @@
 import type { Directories } from "../relocate/Directories.ts"
+import type { SearchPath } from "./Driver.ts"
 import type { Identity } from "./Identity.ts"
 
 /** What of the caller's environment reaches the guest. The rest can name hosts, sockets and secrets. */
@@ -45,13 +46,14 @@ export const variables = (facts: Facts): Readonly<Record<string, string>> => ({
 
 /**
  * The guest's whole environment: the allowed part of the caller's, the identity, ours, what permissions add, and last the
- * image's own variables (expanded), which may set anything but `FIM_*`.
+ * image's own variables (expanded), which may set anything but `FIM_*`. `search` comes behind what is set, whoever sets it.
  */
 export const environmentOf = (options: {
   readonly host: Readonly<Record<string, string | undefined>>
   readonly identity: Identity
   readonly facts: Facts
   readonly permissions: Readonly<Record<string, string>>
+  readonly search: Readonly<Record<string, SearchPath>>
   readonly image: Readonly<Record<string, string>>
 }): Readonly<Record<string, string>> => {
   const { facts, identity } = options
@@ -61,14 +63,22 @@ export const environmentOf = (options: {
     if (value !== undefined && allowed(name)) passed[name] = value
   }
   const chosen = Object.fromEntries(Object.entries(options.image).filter(([name]) => !(name in own)))
-  return {
+  const given: Readonly<Record<string, string>> = {
     TERM: "xterm",
     ...passed,
     PATH: `${guestPath}:${facts.directories.bin}:${facts.directories.sbin}`,
     XDG_RUNTIME_DIR: `/run/user/${identity.uid}`,
     BASHRC_FILE: `${facts.directories.instance}/bashrc`,
     ...options.permissions,
-    ...chosen,
+    ...chosen
+  }
+  const searched = Object.entries(options.search).map(([name, { more, usual }]) => {
+    const directories = [given[name] ?? usual, ...more].filter((part) => part !== "")
+    return [name, directories.join(":")] as const
+  })
+  return {
+    ...given,
+    ...Object.fromEntries(searched),
     USER: identity.name,
     LOGNAME: identity.name,
     HOME: identity.home,

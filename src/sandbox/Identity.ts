@@ -62,6 +62,28 @@ export const passwdOf = (identity: Identity, guest: string): string => {
   return [line, ...others, ""].join("\n")
 }
 
+/** What the kernel shows where a user namespace has no number for a group: those of the caller beside his own. */
+const overflowGid = 65_534
+
+/**
+ * The guest's `/etc/group` with a line for each group of the identity that has none there, so that their numbers have names.
+ * `undefined` if all have one: then the guest's own file will do.
+ */
+export const groupOf = (identity: Identity, guest: string): string | undefined => {
+  const lines = guest.split("\n").filter((line) => line !== "")
+  const fields = lines.map((line) => line.split(":"))
+  const missing = [identity.gid, overflowGid].filter((gid, index, all) =>
+    all.indexOf(gid) === index && !fields.some(([, , known]) => known === String(gid))
+  )
+  if (missing.length === 0) return undefined
+  const taken = new Set(fields.map(([name]) => name))
+  const added = missing.map((gid) => {
+    const preferred = gid === overflowGid ? "nogroup" : gid === 0 ? "root" : identity.name
+    return `${taken.has(preferred) ? `group${gid}` : preferred}:x:${gid}:`
+  })
+  return [...lines, ...added, ""].join("\n")
+}
+
 /** Quotes a text for a shell, so that it stands for itself. */
 const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 

@@ -51,6 +51,8 @@ describe.each(users)("as $name, a Debian", (user) => {
       const name = user.uid === 0 ? "root" : `user${user.uid}`
       assert.deepStrictEqual(said(yield* app.run(["fim-exec", "whoami"])), [0, `${name}\n`, ""])
       assert.deepStrictEqual(said(yield* app.run(["fim-root", "whoami"])), [0, "root\n", ""])
+      const groups = "id -gn; groups; getent group $(id -G) > /dev/null && grep -c ^root: /etc/group"
+      assert.deepStrictEqual(said(yield* app.run(["fim-exec", "sh", "-c", groups])), [0, `${name}\n${name}\n1\n`, ""])
       const home = yield* app.run(["fim-exec", "sh", "-c", "cd && pwd && touch here && ls here"])
       assert.deepStrictEqual(said(home), [0, `${user.uid === 0 ? "/root" : app.home}\nhere\n`, ""])
     }))

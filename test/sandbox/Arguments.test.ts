@@ -1,8 +1,9 @@
 import { assert, describe, expect, it } from "@effect/vitest"
-import { permissionNames } from "../../src/image/SettingsDefaults.ts"
+import { type Permission, permissionNames } from "../../src/image/SettingsDefaults.ts"
 import { sandboxArguments, type SandboxRequest } from "../../src/sandbox/Arguments.ts"
+import { environmentOf } from "../../src/sandbox/Environment.ts"
 import { permissionsOf } from "../../src/sandbox/Permissions.ts"
-import { ann, plain, root } from "./SandboxFixture.ts"
+import { ann, facts, found, plain, root } from "./SandboxFixture.ts"
 
 /** One option with its words in each line. */
 const lines = (request: SandboxRequest): string =>
@@ -16,8 +17,35 @@ const host = {
   XDG_RUNTIME_DIR: "/run/user/1000",
   WAYLAND_DISPLAY: "wayland-0",
   DISPLAY: ":1",
-  XAUTHORITY: "/home/ann/.Xauthority"
+  XAUTHORITY: "/run/user/1000/xauth",
+  DBUS_SESSION_BUS_ADDRESS: "unix:path=/run/user/1000/bus"
 }
+
+/** The sandbox of an ordinary user to whom this is granted. */
+const granting = (permissions: ReadonlyArray<Permission>): SandboxRequest => {
+  const { binds, environment, network, search } = permissionsOf(permissions, ann, host, found)
+  const given = environmentOf({ host: {}, identity: ann, facts, permissions: environment, search, image: {} })
+  return { ...plain, network, binds, environment: given }
+}
+
+/** What a set of permissions changes in the command line: lines that it takes away and adds. */
+const changes = (permissions: ReadonlyArray<Permission>): string => {
+  const without = lines(granting([])).split("\n")
+  const granted = lines(granting(permissions)).split("\n")
+  const gone = without.filter((line) => !granted.includes(line))
+  const added = granted.filter((line) => !without.includes(line))
+  return [`# ${permissions.join(" ")}`, ...gone.map((line) => `- ${line}`), ...added.map((line) => `+ ${line}`), ""]
+    .join("\n")
+}
+
+const combinations: ReadonlyArray<ReadonlyArray<Permission>> = [
+  ["home", "xorg"],
+  ["usb", "gpu"],
+  ["gpu", "dev"],
+  ["shm", "optical", "audio", "input", "dev"],
+  ["wayland", "audio", "dbus_user"],
+  ["network", "dbus_system", "udev"]
+]
 
 describe("arguments of the sandbox", () => {
   it("of an ordinary user with nothing granted", () =>
@@ -30,9 +58,12 @@ describe("arguments of the sandbox", () => {
     expect(lines({ ...plain, identity: root, ownUsers: false })).toMatchFileSnapshot("../golden/sandbox-root.txt"))
 
   it("of an ordinary user with everything granted", () => {
-    const granted = permissionsOf(permissionNames, ann, host)
-    const request = { ...plain, network: granted.network, binds: granted.binds, environment: granted.environment }
-    return expect(lines(request)).toMatchFileSnapshot("../golden/sandbox-everything.txt")
+    return expect(lines(granting(permissionNames))).toMatchFileSnapshot("../golden/sandbox-everything.txt")
+  })
+
+  it("of an ordinary user with each permission, and with some together", () => {
+    const text = [...permissionNames.map((name) => [name]), ...combinations].map(changes).join("\n")
+    return expect(text).toMatchFileSnapshot("../golden/sandbox-permissions.txt")
   })
 
   it("share a network only when it is granted and not taken away", () => {

@@ -1,21 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { environmentOf, type Facts, variables } from "../../src/sandbox/Environment.ts"
-import { ann, directories } from "./SandboxFixture.ts"
-
-const facts: Facts = {
-  version: "1.2.3",
-  commit: "c0ffee1",
-  timestamp: "20260102030405",
-  distribution: "DEBIAN",
-  pid: 42,
-  image: "/opt/apps/x",
-  reservedOffset: 4711,
-  data: "/opt/apps/.x.data",
-  directories
-}
+import { environmentOf, variables } from "../../src/sandbox/Environment.ts"
+import { ann, directories, facts } from "./SandboxFixture.ts"
 
 const of = (options: Partial<Parameters<typeof environmentOf>[0]>) =>
-  environmentOf({ host: {}, identity: ann, facts, permissions: {}, image: {}, ...options })
+  environmentOf({ host: {}, identity: ann, facts, permissions: {}, search: {}, image: {}, ...options })
 
 describe("the environment of a guest", () => {
   it("names the image and its directories", () => {
@@ -98,5 +86,23 @@ describe("the environment of a guest", () => {
     const path = of({})["PATH"]?.split(":") ?? []
     assert.isBelow(path.indexOf("/usr/bin"), path.indexOf(directories.bin))
     assert.deepStrictEqual(path.slice(-2), [directories.bin, directories.sbin])
+  })
+
+  it("searches what permissions add behind what is set, whoever sets it", () => {
+    const search = {
+      PATH: { usual: "", more: ["/host/bin"] },
+      LD_LIBRARY_PATH: { usual: "", more: ["/host/a", "/host/b"] },
+      XDG_DATA_DIRS: { usual: "/usr/local/share:/usr/share", more: ["/host/share"] }
+    }
+    const given = of({ search })
+    assert.strictEqual(given["PATH"], `${of({})["PATH"]}:/host/bin`)
+    assert.strictEqual(given["LD_LIBRARY_PATH"], "/host/a:/host/b")
+    assert.strictEqual(given["XDG_DATA_DIRS"], "/usr/local/share:/usr/share:/host/share")
+    const image = { PATH: "/own", LD_LIBRARY_PATH: "/own/lib", XDG_DATA_DIRS: "" }
+    assert.deepInclude(of({ search, image }), {
+      PATH: "/own:/host/bin",
+      LD_LIBRARY_PATH: "/own/lib:/host/a:/host/b",
+      XDG_DATA_DIRS: "/host/share"
+    })
   })
 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { execFileSync } from "node:child_process"
-import { bashrcOf, identityOf, passwdOf } from "../../src/sandbox/Identity.ts"
+import { bashrcOf, groupOf, identityOf, passwdOf } from "../../src/sandbox/Identity.ts"
 import { ann, root } from "./SandboxFixture.ts"
 
 const of = (options: Partial<Parameters<typeof identityOf>[0]>) =>
@@ -69,6 +69,26 @@ describe("passwd", () => {
       `ann:x:1000:100:ann:/home/ann:${ann.shell}\nroot:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/x\n`
     )
     assert.strictEqual(passwdOf(root, ""), `root:x:0:0:root:/root:${root.shell}\n`)
+  })
+})
+
+describe("group", () => {
+  const nogroup = "nogroup:x:65534:\n"
+
+  it("is the guest's own where it knows every number", () => {
+    assert.isUndefined(groupOf(ann, `root:x:0:\nusers:x:100:ann\n${nogroup}`))
+  })
+
+  it("has a line for each number without a name, under a name that is free", () => {
+    assert.strictEqual(groupOf(ann, ""), `ann:x:100:\n${nogroup}`)
+    assert.strictEqual(groupOf(ann, `users:x:100:`), `users:x:100:\n${nogroup}`)
+    assert.strictEqual(groupOf(ann, `ann:x:7:\n\n${nogroup}`), `ann:x:7:\n${nogroup}group100:x:100:\n`)
+    assert.strictEqual(groupOf({ ...ann, gid: 65_534 }, "nogroup:x:9:"), "nogroup:x:9:\ngroup65534:x:65534:\n")
+    assert.strictEqual(groupOf({ ...ann, gid: 0 }, ""), `root:x:0:\n${nogroup}`)
+  })
+
+  it("does not take a number for another that begins alike", () => {
+    assert.include(groupOf(ann, "big:x:1000:\nlast:x:10:100\n") ?? "", "ann:x:100:\n")
   })
 })
 

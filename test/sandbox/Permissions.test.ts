@@ -1,9 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import { permissionNames } from "../../src/image/SettingsDefaults.ts"
-import { permissionsOf } from "../../src/sandbox/Permissions.ts"
-import { ann, root } from "./SandboxFixture.ts"
+import { nothingFound } from "../../src/sandbox/HostParts.ts"
+import { permissionsOf as permissionsOn } from "../../src/sandbox/Permissions.ts"
+import { ann, found, root } from "./SandboxFixture.ts"
 
 const session = { XDG_RUNTIME_DIR: "/run/user/7" }
+
+type Asked = Parameters<typeof permissionsOn>
+
+/** On a host where nothing is found that has to be looked for, unless told. */
+const permissionsOf = (
+  permissions: Asked[0],
+  identity: Asked[1],
+  host: Asked[2],
+  parts: Asked[3] = nothingFound
+) => permissionsOn(permissions, identity, host, parts)
 
 const bindsOf = (...parameters: Parameters<typeof permissionsOf>) =>
   permissionsOf(...parameters).binds.map(({ source, target, type }) => `${type} ${source} ${target}`)
@@ -13,7 +24,9 @@ describe("permissions", () => {
     assert.deepStrictEqual(permissionsOf([], ann, { ...session, DISPLAY: ":0", WAYLAND_DISPLAY: "w" }), {
       network: false,
       binds: [],
-      environment: {}
+      environment: {},
+      search: {},
+      lacks: []
     })
   })
 
@@ -83,9 +96,74 @@ describe("permissions", () => {
     assert.deepStrictEqual(permissionsOf(["audio"], ann, {}).environment, {})
   })
 
-  it("dev comes before what others put into /dev", () => {
-    const targets = permissionsOf(["shm", "gpu", "dev", "usb"], ann, {}).binds.map(({ target }) => target)
+  it("dev comes first, and nothing is bound that it shows already", () => {
+    const targets = permissionsOf(["shm", "gpu", "dev", "usb"], ann, {}, found).binds.map(({ target }) => target)
     assert.strictEqual(targets[0], "/dev")
+    assert.deepStrictEqual(targets.filter((target) => target.startsWith("/dev/")), [])
+    assert.include(targets, "/sys/class/drm")
+  })
+
+  it("bind a place once, with the most rights that one of them gives", () => {
+    const sys = bindsOf(["usb", "gpu"], ann, {}).filter((bind) => bind.includes("/sys/devices"))
+    assert.deepStrictEqual(sys, ["ro /sys/devices /sys/devices"])
+    const display = { DISPLAY: ":1", XAUTHORITY: "/home/ann/.Xauthority" }
+    assert.deepStrictEqual(
+      bindsOf(["xorg", "home"], { ...ann, home: "/elsewhere" }, display).at(-1),
+      "rw /elsewhere /elsewhere"
+    )
+    assert.notInclude(bindsOf(["home", "xorg"], ann, display).join("\n"), ".Xauthority")
+    // A socket that moves is at another place than in the home directory, and stays.
+    const moved = { WAYLAND_DISPLAY: "/home/ann/socket" }
+    assert.include(bindsOf(["home", "wayland"], ann, moved), "rw /home/ann/socket /run/user/1000/socket")
+    // A name that only begins alike is no part of it.
+    assert.include(
+      bindsOf(["home", "xorg"], ann, { DISPLAY: ":1", XAUTHORITY: "/home/anne" }),
+      "ro /home/anne /home/anne"
+    )
+  })
+
+  it("gpu binds every node of NVIDIA and what was found of its driver, file by file", () => {
+    const granted = permissionsOf(["gpu"], ann, {}, found)
+    const targets = granted.binds.map(({ target, type }) => `${type} ${target}`)
+    assert.includeMembers(targets, [
+      "dev /dev/dri",
+      "dev /dev/nvidia0",
+      "dev /dev/nvidia1",
+      "dev /dev/nvidia-caps",
+      "dev /dev/nvidiactl",
+      "ro /tmp/fim/run/host/usr/lib/libcuda.so.1"
+    ])
+    assert.deepStrictEqual(granted.search, found.driver.search)
+    assert.deepStrictEqual(permissionsOf(["optical", "network", "usb"], ann, {}, found).search, {})
+  })
+
+  it("network keeps the image's own name services where the host's would not do", () => {
+    assert.include(bindsOf(["network"], ann, {}, found), "ro /etc/nsswitch.conf /etc/nsswitch.conf")
+    const granted = permissionsOf(["network"], ann, {}, { ...found, nameServices: false })
+    assert.notInclude(granted.binds.map(({ target }) => target), "/etc/nsswitch.conf")
+    assert.match(granted.lacks[0]?.reason ?? "", /nsswitch/)
+  })
+
+  it("optical opens the drives that were found", () => {
+    assert.deepStrictEqual(bindsOf(["optical"], ann, {}, found), [
+      "dev /dev/sr0 /dev/sr0",
+      "dev /dev/sr10 /dev/sr10",
+      "dev /dev/sg2 /dev/sg2"
+    ])
+    assert.deepStrictEqual(bindsOf(["optical"], ann, {}), [])
+  })
+
+  it("say what they lack, whatever is missing", () => {
+    const lacking = permissionsOf(permissionNames, root, {}).lacks.map(({ permission }) => permission).sort()
+    assert.deepStrictEqual(lacking, ["audio", "dbus_user", "gpu", "home", "network", "optical", "wayland", "xorg"])
+    const complete = {
+      ...session,
+      WAYLAND_DISPLAY: "wayland-0",
+      DISPLAY: ":1",
+      XAUTHORITY: "/a",
+      DBUS_SESSION_BUS_ADDRESS: "unix:path=/b"
+    }
+    assert.deepStrictEqual(permissionsOf(permissionNames, ann, complete, found).lacks, [])
   })
 
   it("are given in whatever order with the same outcome", () => {

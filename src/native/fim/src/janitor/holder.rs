@@ -4,10 +4,12 @@
 use super::cache::{self, TreeCache};
 use super::casefold;
 use super::driver::{DRIVER_LOG, Layers};
+use super::locate::locate;
 use super::outside::{self, Outside};
 use super::overlay;
 use super::protocol::{
-    self, Content, Done, Ended, Event, Layer, Mounted, Open, Opened, Operation, Request, Signalled, Unpacked, answer,
+    self, Content, Done, Ended, Event, Layer, Located, Mounted, Open, Opened, Operation, Request, Signalled, Unpacked,
+    answer,
 };
 use super::requests::Requests;
 use super::run::Program;
@@ -224,6 +226,12 @@ impl Holder<'_> {
                 let result = self.read_root(&path, limit).map(|content| Content { content });
                 answer(&mut self.replies, id, result)
             }
+            Operation::LocateRoot { paths, covered } => {
+                let result = self.merged_root().map(|root| Located {
+                    paths: locate(root.as_fd(), &paths, &covered),
+                });
+                answer(&mut self.replies, id, result)
+            }
             Operation::Open(_) | Operation::Run(_) | Operation::Signal { .. } => answer::<Done>(
                 &mut self.replies,
                 id,
@@ -372,9 +380,12 @@ impl Holder<'_> {
         self.session.settle(self.outside_pid, &self.open.stack, &overlay)
     }
 
+    fn merged_root(&self) -> Result<File> {
+        File::open(self.open.instance.join(MERGED)).context(|| "cannot open the merged root".to_string())
+    }
+
     fn read_root(&self, path: &Path, limit: u64) -> Result<Option<String>> {
-        let root =
-            File::open(self.open.instance.join("mount")).context(|| "cannot open the merged root".to_string())?;
+        let root = self.merged_root()?;
         let relative = path.strip_prefix("/").unwrap_or(path);
         let Ok(descriptor) = sys::open_in_root(root.as_fd(), relative) else {
             return Ok(None);

@@ -10,6 +10,7 @@ mod driver;
 mod extract;
 mod holder;
 mod instance;
+mod locate;
 mod outside;
 mod overlay;
 mod protocol;

@@ -41,6 +41,8 @@ pub enum Operation {
     MakeFifos { paths: Vec<PathBuf> },
     /// Reads a regular file of the merged root, at most `limit` bytes.
     ReadRoot { path: PathBuf, limit: u64 },
+    /// Where absolute paths lead in the merged root. What is below `covered` will have something else mounted on it.
+    LocateRoot { paths: Vec<String>, covered: Vec<String> },
     /// Runs the sandbox with the descriptors 0, 1 and 2 of the janitor. Answered when it has ended.
     Run(Run),
     /// Sends a signal to the program that runs. With `spare_terminal` only if the terminal has not just sent it itself.
@@ -158,6 +160,12 @@ pub struct Signalled {
 pub struct Content {
     /// Each character is one byte. Absent when there is no such regular file.
     pub content: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Located {
+    /// In the order in which they were asked for. Absent where links lead in a circle, or to what is no text.
+    pub paths: Vec<Option<String>>,
 }
 
 #[derive(Serialize)]

@@ -1,11 +1,12 @@
 //! Mounts and files.
 
 use super::{c_string, check};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Result;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 
 /// Whether programs on the file system of `path` may not be executed.
 pub fn is_mounted_noexec(path: &Path) -> bool {
@@ -147,8 +148,22 @@ pub fn attribute(path: &Path, name: &str) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Opens a path below `root` as a process would whose root directory it is: links cannot lead out of it.
+/// Opens a path below `root` to read, as a process would whose root directory it is: links cannot lead out of it.
 pub fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    open_below(root, path, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)
+}
+
+/// What a symbolic link below `root` says. Links on the way to it cannot lead out of it. Fails where there is no link.
+pub fn link_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<PathBuf> {
+    let link = open_below(root, path, libc::O_PATH | libc::O_NOFOLLOW)?;
+    let mut target = vec![0; libc::PATH_MAX as usize];
+    // SAFETY: the kernel reads an empty string and writes at most as many bytes as the buffer has.
+    let length = unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), target.as_mut_ptr().cast(), target.len()) };
+    target.truncate(check(length as libc::c_long)? as usize);
+    Ok(OsString::from_vec(target).into())
+}
+
+fn open_below(root: BorrowedFd<'_>, path: &Path, flags: i32) -> Result<OwnedFd> {
     #[repr(C)]
     struct OpenHow {
         flags: u64,
@@ -156,7 +171,7 @@ pub fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
         resolve: u64,
     }
     let how = OpenHow {
-        flags: (libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY) as u64,
+        flags: (flags | libc::O_CLOEXEC) as u64,
         mode: 0,
         resolve: libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS,
     };
