@@ -13,7 +13,8 @@ use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, WriteBuf};
 
 use crate::buffer::Buffer;
 use crate::error::Fault;
-use crate::sections::{self, HEADER_SIZE, Section};
+use crate::index::{self, HEADER_SIZE, Section};
+use crate::sections;
 use crate::source::Window;
 
 /// Bytes of a frame after which the decoder can say how many it wants next.
@@ -164,8 +165,7 @@ impl Block {
 
     /// Reads and checks the compressed block. Without a decoder everything is ready.
     fn start(&self, window: &Window) -> Result<Option<Box<Decoder>>, Fault> {
-        let mut reader = SectionReader::new(window);
-        let header = sections::header(&mut reader, self.section, SectionType::BLOCK)?;
+        let header = index::header(window, self.section, SectionType::BLOCK)?;
         let length = usize::try_from(header.payload_size.get()).unwrap_or(usize::MAX);
         // What does not become smaller is stored as it is; the rest is for the headers of the formats.
         if length == 0 || length > self.limit.saturating_add(4096) {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,8 @@ use crate::block::Block;
 use crate::cache::{Cache, Key};
 use crate::error::{Error, Fault};
 use crate::files::Extent;
-use crate::sections::{Section, Sections};
+use crate::index::Section;
+use crate::sections::Sections;
 use crate::source::{Source, Window};
 use crate::tree::{Attributes, Entry, Kind, Tree};
 
@@ -198,9 +200,16 @@ impl Layer {
         let mut extents = extents.peekable();
         while let Some(extent) = extents.next() {
             let rest = size - collected.len();
-            let length = rest.min(extent.size as usize);
-            let block = self.block(extent.block);
-            let bytes = self.fetch(&block, extent, length)?;
+            let length = usize::try_from(extent.size).unwrap_or(usize::MAX).min(rest);
+            let Some(number) = extent.block else {
+                collected.resize(collected.len() + length, 0);
+                if length == rest {
+                    break;
+                }
+                continue;
+            };
+            let block = self.block(number);
+            let bytes = self.fetch(&block, number, extent.offset, length)?;
             if length == rest || extents.peek().is_none() {
                 if collected.is_empty() {
                     return Ok(done(bytes));
@@ -231,8 +240,8 @@ impl Layer {
             .block(key, size.into(), || Block::new(section, size as usize))
     }
 
-    fn fetch<'a>(&self, block: &'a Arc<Block>, extent: Extent, length: usize) -> io::Result<&'a [u8]> {
-        let start = extent.offset as usize;
+    fn fetch<'a>(&self, block: &'a Arc<Block>, number: u32, offset: u32, length: usize) -> io::Result<&'a [u8]> {
+        let start = offset as usize;
         let end = start + length;
         let is_ready = block.is_ready(end);
         let bytes = block.bytes(&self.window, start, end);
@@ -240,22 +249,23 @@ impl Layer {
             // The next read tries anew: the cause may have been the disk below and not the image.
             self.cache.forget(Key {
                 layer: self.number,
-                block: extent.block,
+                block: number,
             });
         } else if self.options.read_ahead_bytes > 0 {
-            self.look_ahead(block, extent, end, is_ready);
+            self.look_ahead(block, number, start..end, is_ready);
         }
         bytes
     }
 
     /// Has more decompressed in the background if this read went on from the last one, the more the longer that has
     /// been going on. A program that starts reads here and there, and the cores are better left to it.
-    fn look_ahead(&self, block: &Arc<Block>, extent: Extent, end: usize, was_ready: bool) {
+    fn look_ahead(&self, block: &Arc<Block>, number: u32, range: Range<usize>, was_ready: bool) {
         let size = u64::from(self.tree.files.block_size());
-        let base = u64::from(extent.block) * size;
-        let position = base + end as u64;
+        let base = u64::from(number) * size;
+        let (start, end) = (base + range.start as u64, range.end as u64);
+        let position = base + end;
         let last = self.last_end.swap(position, Ordering::Relaxed);
-        if (base + u64::from(extent.offset)).abs_diff(last) > NEARBY {
+        if start.abs_diff(last) > NEARBY {
             self.streak.store(0, Ordering::Relaxed);
             return;
         }
@@ -268,12 +278,12 @@ impl Layer {
         if !was_ready && !block.wished.swap(true, Ordering::Relaxed) {
             readahead.wish(Arc::clone(block), Arc::clone(&self.window), size as usize);
         }
-        if end as u64 * 2 < size || block.followed.swap(true, Ordering::Relaxed) {
+        if end * 2 < size || block.followed.swap(true, Ordering::Relaxed) {
             return;
         }
         // Never more than half of the cache: the blocks in use must stay.
         let ahead = self.options.read_ahead_bytes.min(self.cache.limit() / 2).min(streak) / size;
-        let next = (extent.block + 1..).take_while(|&number| (number as usize) < self.blocks.len());
+        let next = (number + 1..).take_while(|&number| (number as usize) < self.blocks.len());
         for number in next.take(ahead.max(1) as usize) {
             let block = self.block(number);
             if !block.wished.swap(true, Ordering::Relaxed) {
