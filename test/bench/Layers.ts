@@ -61,7 +61,7 @@ const ours = (subject: Subject): Candidate => ({
     subject.image,
     mountpoint,
     "-o",
-    `offset=${subject.layer.offset},imagesize=${subject.layer.size},cachesize=64m,readahead=4m,workers=2`
+    `offset=${subject.layer.offset},imagesize=${subject.layer.size},cachesize=128m,readahead=4m,workers=2`
   ]
 })
 

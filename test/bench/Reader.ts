@@ -89,11 +89,16 @@ const moduleNames = (root: string): ReadonlyArray<string> =>
     )
   ).slice(0, modules)
 
-/** A program that loads many files: perl with its modules. Some want others that are not there, but all are read. */
+/**
+ * A program that loads many files: perl with its modules. Some want others that are not there, but all are read; what they
+ * would do at the end is left out.
+ */
 const start = (root: string, names: ReadonlyArray<string>): number => {
-  const script = "for (@ARGV) { eval { require $_ } } print scalar @ARGV"
-  const { error, status, stdout } = spawnSync("chroot", [root, "/usr/bin/perl", "-e", script, ...names], {
-    encoding: "utf8"
+  const script = `use POSIX (); BEGIN { *CORE::GLOBAL::exit = sub { die } }
+    for (@ARGV) { eval { require $_ } } syswrite STDOUT, scalar keys %INC; POSIX::_exit(0)`
+  const { error, status, stdout } = spawnSync("chroot", [root, "/usr/bin/perl", "-", ...names], {
+    encoding: "utf8",
+    input: script
   })
   if (error !== undefined || status !== 0) throw error ?? new Error(`perl ended with ${status}`)
   return Number(stdout)

@@ -4,7 +4,7 @@
 //! The others sleep until their bytes are ready, or take the work over when the one before has what it wanted.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dwarfs::positioned_io::ReadAt;
@@ -19,6 +19,10 @@ use crate::source::Window;
 
 /// Bytes of a frame after which the decoder can say how many it wants next.
 const FIRST_INPUT: usize = 5;
+/// Most bytes that a decoder makes at once.
+const STEP: usize = 128 << 10;
+/// Memory of a decoder, without its input.
+const DECODER: u64 = 192 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Block {
@@ -32,6 +36,8 @@ pub(crate) struct Block {
     changed: Condvar,
     /// Whether the whole of it has been asked for in advance.
     pub(crate) wished: AtomicBool,
+    /// What the cache has booked for it.
+    pub(crate) booked: AtomicU64,
     /// Whether the blocks after this one have been asked for in advance.
     pub(crate) followed: AtomicBool,
 }
@@ -66,8 +72,25 @@ impl Block {
             }),
             changed: Condvar::new(),
             wished: AtomicBool::new(false),
+            booked: AtomicU64::new(0),
             followed: AtomicBool::new(false),
         }
+    }
+
+    /// Bytes of memory that a block of at most `limit` bytes takes when `end` of them are ready: until all are, the
+    /// compressed ones are kept too.
+    pub(crate) fn cost(section: Section, limit: usize, end: usize) -> u64 {
+        let end = end.next_multiple_of(STEP);
+        if end < limit {
+            end as u64 + section.length + DECODER
+        } else {
+            limit as u64
+        }
+    }
+
+    /// Bytes of memory that it takes now.
+    pub(crate) fn held(&self) -> u64 {
+        Self::cost(self.section, self.limit, self.ready.load(Ordering::Relaxed))
     }
 
     /// True if the first `end` bytes can be read without any work.

@@ -19,6 +19,8 @@ use crate::tree::{Attributes, Entry, Kind, Tree};
 
 /// A read is taken as going on from the one before if it starts this near to its end.
 const NEARBY: u64 = 512 << 10;
+/// Bytes of the first block that a start is expected to read: loader, C library and shells.
+const EARLY: usize = 4 << 20;
 /// Bytes read in a row from which on reads are taken as sequential.
 const STREAK: u64 = 1 << 20;
 
@@ -208,7 +210,7 @@ impl Layer {
                 }
                 continue;
             };
-            let block = self.block(number);
+            let block = self.block(number, extent.offset as usize + length);
             let bytes = self.fetch(&block, number, extent.offset, length)?;
             if length == rest || extents.peek().is_none() {
                 if collected.is_empty() {
@@ -225,19 +227,31 @@ impl Layer {
         Ok(done(&collected))
     }
 
-    fn block(&self, number: u32) -> Arc<Block> {
-        let size = self.tree.files.block_size();
+    /// Has what nearly every start of a program reads decompressed in the background: it is what `mkdwarfs` stores first.
+    pub fn expect_start(&self) {
+        if self.options.read_ahead_bytes > 0 && !self.blocks.is_empty() {
+            let block = self.block(0, EARLY);
+            self.cache.readahead().wish(block, Arc::clone(&self.window), EARLY);
+        }
+    }
+
+    /// A block of which the first `end` bytes are wanted.
+    fn block(&self, number: u32, end: usize) -> Arc<Block> {
+        let size = self.tree.files.block_size() as usize;
         let section = self
             .blocks
             .get(number as usize)
             .copied()
             .unwrap_or(Section { offset: 0, length: 0 });
-        let key = Key {
+        let cost = Block::cost(section, size, end);
+        self.cache.block(self.key(number), cost, || Block::new(section, size))
+    }
+
+    fn key(&self, block: u32) -> Key {
+        Key {
             layer: self.number,
-            block: number,
-        };
-        self.cache
-            .block(key, size.into(), || Block::new(section, size as usize))
+            block,
+        }
     }
 
     fn fetch<'a>(&self, block: &'a Arc<Block>, number: u32, offset: u32, length: usize) -> io::Result<&'a [u8]> {
@@ -247,14 +261,31 @@ impl Layer {
         let bytes = block.bytes(&self.window, start, end);
         if bytes.is_err() {
             // The next read tries anew: the cause may have been the disk below and not the image.
-            self.cache.forget(Key {
-                layer: self.number,
-                block: number,
-            });
-        } else if self.options.read_ahead_bytes > 0 {
+            self.cache.forget(self.key(number));
+            return bytes;
+        }
+        if !is_ready {
+            // Formats that are not decompressed step by step cost more than was thought.
+            let held = block.held();
+            if held > block.booked.load(Ordering::Relaxed) {
+                self.cache.book(self.key(number), held);
+            }
+        }
+        if self.options.read_ahead_bytes > 0 {
             self.look_ahead(block, number, start..end, is_ready);
         }
         bytes
+    }
+
+    /// Has all of a block decompressed in the background, once.
+    fn wish(&self, block: &Arc<Block>, number: u32) {
+        if !block.wished.swap(true, Ordering::Relaxed) {
+            let size = self.tree.files.block_size() as usize;
+            self.cache.book(self.key(number), size as u64);
+            self.cache
+                .readahead()
+                .wish(Arc::clone(block), Arc::clone(&self.window), size);
+        }
     }
 
     /// Has more decompressed in the background if this read went on from the last one, the more the longer that has
@@ -274,9 +305,8 @@ impl Layer {
         if streak < STREAK {
             return;
         }
-        let readahead = self.cache.readahead();
-        if !was_ready && !block.wished.swap(true, Ordering::Relaxed) {
-            readahead.wish(Arc::clone(block), Arc::clone(&self.window), size as usize);
+        if !was_ready {
+            self.wish(block, number);
         }
         if end * 2 < size || block.followed.swap(true, Ordering::Relaxed) {
             return;
@@ -285,10 +315,7 @@ impl Layer {
         let ahead = self.options.read_ahead_bytes.min(self.cache.limit() / 2).min(streak) / size;
         let next = (number + 1..).take_while(|&number| (number as usize) < self.blocks.len());
         for number in next.take(ahead.max(1) as usize) {
-            let block = self.block(number);
-            if !block.wished.swap(true, Ordering::Relaxed) {
-                readahead.wish(block, Arc::clone(&self.window), size as usize);
-            }
+            self.wish(&self.block(number, size as usize), number);
         }
     }
 }

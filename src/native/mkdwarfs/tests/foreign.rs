@@ -241,3 +241,43 @@ fn sections_that_are_not_ours() {
         &tree,
     );
 }
+
+#[test]
+fn the_cache_counts_what_blocks_come_to() {
+    let scratch = Scratch::new("cache");
+    let tree = scratch.folder("tree");
+    fs::write(tree.join("large"), "words and words, again and again\n".repeat(500_000)).unwrap();
+    let image = scratch.join("image");
+    pack(&tree, &image, &["-l", "0", "--block-size-bits", "20"]);
+    let sections = sections(&fs::read(&image).unwrap());
+    let source = Source {
+        path: image.clone(),
+        offset: 0,
+        size: None,
+    };
+    // Of blocks that are decompressed step by step a cache of 4 MiB holds the beginnings of many, of others four.
+    for (algorithm, expected) in [(CompressAlgo::ZSTD, 8..=15), (CompressAlgo::LZMA, 4..=4)] {
+        let way = WAYS.iter().find(|way| way.algorithm == algorithm).unwrap();
+        let built: Vec<_> = (0..)
+            .zip(&sections)
+            .map(|(number, (kind, content))| way.section(number, *kind, content))
+            .collect();
+        fs::write(&image, join(&sections, &built)).unwrap();
+        let cache = Cache::new(4 << 20);
+        let options = dwarfs_fuse::Options {
+            read_ahead_bytes: 0,
+            ..common::options()
+        };
+        let layer = Layer::open(&source, &options, cache.clone()).unwrap();
+        let large = walk(&layer, "large").unwrap();
+        for block in 0..15 {
+            layer
+                .read(large, block << 20, 4096, |bytes| assert_eq!(bytes.len(), 4096))
+                .unwrap();
+        }
+        let shown = format!("{cache:?}");
+        let blocks = shown.split("blocks: ").nth(1).unwrap();
+        let blocks: u32 = blocks.trim_end_matches(" }").parse().unwrap();
+        assert!(expected.contains(&blocks), "{shown} after {algorithm:?}");
+    }
+}

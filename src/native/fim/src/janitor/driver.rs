@@ -227,7 +227,13 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
                 };
                 let shared = cache.get_or_insert_with(|| Cache::new(options.cache_bytes)).clone();
                 Layer::open(&source, &options, shared)
-                    .map(|layer| layers.push(Some(layer)))
+                    .map(|layer| {
+                        // The lowest layer is the system. While the rest of the start is prepared there is time for it.
+                        if layers.is_empty() {
+                            layer.expect_start();
+                        }
+                        layers.push(Some(layer));
+                    })
                     .map_err(|error| Failure(error.to_string()))
             }
             (Message::Serve(index), Some(fuse)) => match layers.get_mut(index).and_then(Option::take) {
