@@ -69,18 +69,26 @@ export const layerTable = ({ layers }: Readings): string =>
     ])
   )
 
-/** How much smaller an image has to be than squashfs, and how much longer it may take. */
-const [leastSaving, largestTime] = [0.08, 1.25]
+/** How much longer than squashfs packing may take. */
+const largestTime = 1.25
+
+/**
+ * How much smaller than squashfs an image has to be. Against the strongest squashfs the measure is upstream's level 7, which
+ * made 206 MB of a tree that became 225 MB there, and 3 % more.
+ */
+const leastSaving = (block: string, strength: number): number | undefined =>
+  block === "128K" ? 0.08 : strength === 19 ? 1 - (206 / 225) * 1.03 : undefined
 
 export const packingGoals = (packings: ReadonlyArray<Packing>): ReadonlyArray<Goal> =>
   packings.flatMap(({ level, others, own, strength }) =>
     others.map(({ block, made }): Goal => {
       const [saved, longer] = [1 - own.size / made.size, own.milliseconds / made.milliseconds]
+      const least = leastSaving(block, strength)
       return {
         what: `level ${level} against squashfs, zstd ${strength}, blocks of ${block}`,
         figure: `${fixed(saved * 100)} % smaller in ${fixed(longer, 2)} times the time`,
-        goal: `at least ${leastSaving * 100} %, at most ${largestTime}`,
-        met: saved >= leastSaving && longer <= largestTime
+        goal: least === undefined ? "none" : `at least ${fixed(least * 100)} %, at most ${largestTime}`,
+        met: least === undefined ? undefined : saved >= least && longer <= largestTime
       }
     })
   )

@@ -19,6 +19,8 @@ use crate::tree::{Attributes, Entry, Kind, Tree};
 
 /// A read is taken as going on from the one before if it starts this near to its end.
 const NEARBY: u64 = 512 << 10;
+/// Bytes of metadata from which on opening leaves enough behind in the heap to look for it.
+const LARGE_METADATA: usize = 256 << 10;
 /// Bytes of the first block that a start is expected to read: loader, C library and shells.
 const EARLY: usize = 4 << 20;
 /// Bytes read in a row from which on reads are taken as sequential.
@@ -109,9 +111,12 @@ impl Layer {
         let window = Window::new(file, offset, size)?;
         let sections = Sections::read(&window)?;
         let blocks = u32::try_from(sections.blocks.len()).map_err(|_| Fault::damaged("it has too many blocks"))?;
+        let is_large = sections.metadata.len() > LARGE_METADATA;
         let tree = Tree::parse(&sections.schema, sections.metadata, blocks)?;
         drop(sections.schema);
-        allocator::trim();
+        if is_large {
+            allocator::trim();
+        }
         Ok(Self {
             window: Arc::new(window),
             number: cache.new_layer(),

@@ -267,6 +267,7 @@ impl Holder<'_> {
             };
             self.layers.attach(index, fuse.as_fd())?;
         }
+        self.layers.attached()?;
         Ok(None)
     }
 
