@@ -240,3 +240,34 @@ fn layer_at_an_offset() {
     let layer = Layer::open_file(file, 12_345, Some(end - 12_345), &common::options(), cache).unwrap();
     assert_same(&layer, &tree);
 }
+
+#[test]
+fn what_every_start_reads_lies_first() {
+    let scratch = Scratch::new("first");
+    let tree = scratch.folder("tree");
+    fs::create_dir_all(tree.join("usr/lib")).unwrap();
+    for (name, seed) in [("ld-linux-x86-64.so.2", 1), ("libc.so.6", 2), ("liba.so", 3)] {
+        fs::write(tree.join("usr/lib").join(name), noise(10_000, seed)).unwrap();
+    }
+    fs::write(tree.join("a"), noise(1000, 4)).unwrap();
+    let image = scratch.join("image");
+    pack(&tree, &image, &[]);
+    let cache = dwarfs_fuse::Cache::new(64 << 20);
+    let file = fs::File::open(&image).unwrap();
+    let layer = Layer::open_file(file, 0, None, &common::options(), cache.clone()).unwrap();
+    let names = [
+        "usr/lib/ld-linux-x86-64.so.2",
+        "usr/lib/libc.so.6",
+        "a",
+        "usr/lib/liba.so",
+    ];
+    let offsets = names.map(|name| {
+        let mut extents = layer.extents(walk(&layer, name).unwrap(), 0).unwrap();
+        extents.next().unwrap().offset
+    });
+    assert_eq!(offsets, [0, 10_000, 20_000, 21_000]);
+    assert!(format!("{cache:?}").contains("blocks: 0"), "{cache:?}");
+    layer.expect_start();
+    assert!(format!("{cache:?}").contains("blocks: 1"), "{cache:?}");
+    assert_same(&layer, &tree);
+}
