@@ -33,11 +33,11 @@ pub fn sort(nodes: &[Node], files: &mut [usize]) {
 
 fn rank(name: &str) -> usize {
     // `bash` is a shell, `bash.bashrc` is none; libraries go on with their versions.
-    let is = |first: &&str| match first.strip_prefix("l") {
-        Some(_) => name.starts_with(*first),
-        None => name == *first,
+    let is = |first: &&str| match first.starts_with('l') {
+        true => name.starts_with(*first),
+        false => name == *first,
     };
-    FIRST.iter().position(|first| is(&first)).unwrap_or(FIRST.len())
+    FIRST.iter().position(is).unwrap_or(FIRST.len())
 }
 
 #[cfg(test)]
