@@ -22,8 +22,11 @@ export class MountError extends Data.TaggedError("MountError")<{
   }
 }
 
-/** Bound of the block cache that the layers of one instance share, in bytes. */
-const cacheBytes = 64 * 1024 * 1024
+/**
+ * Bound of the block cache that the layers of one instance share, in bytes. A small system fits into it as a whole; blocks
+ * that nobody reads go after some seconds.
+ */
+const cacheBytes = 128 * 1024 * 1024
 
 /**
  * The merged root: layers below, the data directory's `data` on top, and above both, if it is asked for, a file system in

@@ -75,6 +75,17 @@ export const byNumber = (left: string, right: string): number => {
 const failing = (reason: LayerStackError["reason"]) => (error: { readonly message: string }) =>
   new LayerStackError({ reason, detail: error.message })
 
+/** A layer, and which it is whatever its file is called. */
+interface Found {
+  readonly place: LayerPlace
+  readonly identity: string
+}
+
+const found = (place: LayerPlace, info: FileSystem.File.Info): Found => ({
+  place,
+  identity: `${info.dev}:${Option.getOrElse(info.ino, () => 0)}:${place.offset}:${place.size}`
+})
+
 /** The layers inside the image. */
 const embedded = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
@@ -86,7 +97,7 @@ const embedded = Effect.fnUntraced(function*() {
     reservedOffset,
     Number(info.size)
   )
-  return layers.map((layer) => ({ path: image, offset: layer.offset, size: layer.size }))
+  return layers.map((layer) => found({ path: image, offset: layer.offset, size: layer.size }, info))
 }, Effect.scoped)
 
 /** Files that `path` stands for: itself, or what is directly in it. Whatever is not there or not DwarFS is passed over. */
@@ -99,23 +110,25 @@ const external = Effect.fnUntraced(function*(path: string) {
   }
   const names = info.value.type === "Directory" ? (yield* fs.readDirectory(path)).sort(byNumber) : undefined
   const files = names === undefined ? [path] : names.map((name) => `${path}/${name}`)
-  const places: Array<LayerPlace> = []
+  const layers: Array<Found> = []
   for (const file of files) {
-    const size = yield* Effect.option(sizeOfLayer(file))
-    if (Option.isSome(size) && size.value !== undefined) places.push({ path: file, offset: 0, size: size.value })
+    const layer = yield* Effect.option(layerIn(file, names === undefined ? info.value : undefined))
+    if (Option.isSome(layer) && layer.value !== undefined) layers.push(layer.value)
     else yield* Effect.logWarning(`'${file}' is not a DwarFS layer, skipped`)
   }
-  return places
+  return layers
 })
 
-/** The size of a file that begins as a DwarFS image does. */
-const sizeOfLayer = Effect.fnUntraced(function*(path: string) {
+/** A file that begins as a DwarFS image does. In: what is known of it already. */
+const layerIn = Effect.fnUntraced(function*(path: string, known: FileSystem.File.Info | undefined) {
   const fs = yield* FileSystem.FileSystem
-  const info = yield* fs.stat(path)
+  const info = known ?? (yield* fs.stat(path))
+  // Looked at before it is opened: a FIFO would wait for a writer.
   if (info.type !== "File") return undefined
   const file = yield* fs.open(path, { flag: "r" })
-  const start = yield* readAt(file, 0, magic.length)
-  return Buffer.from(start).toString("latin1") === magic ? Number(info.size) : undefined
+  const start = yield* file.readAlloc(magic.length)
+  const isLayer = Option.isSome(start) && Buffer.from(start.value).toString("latin1") === magic
+  return isLayer ? found({ path, offset: 0, size: Number(info.size) }, info) : undefined
 }, Effect.scoped)
 
 /**
@@ -129,24 +142,18 @@ export const collect: (data: string | undefined) => Effect.Effect<
   FileSystem.FileSystem | Host | Relocate
 > = Effect.fn("LayerStack.collect")(function*(data) {
   const host = yield* Host
-  const fs = yield* FileSystem.FileSystem
   const listed = (host.environment["FIM_LAYERS"] ?? "").split(":")
     .map((path) => expand(path, host.environment)).filter((path) => path !== "")
   const managed = data === undefined ? [] : [`${data}/layers`]
-  const [places, others] = yield* Effect.all([
+  const [own, others] = yield* Effect.all([
     embedded(),
     Effect.forEach([...listed, ...managed], external, { concurrency: 8 })
   ], { concurrency: "unbounded" })
-  const layers = [...places, ...others.flat()]
-  const files = new Map<string, string>()
-  for (const path of new Set(layers.map((layer) => layer.path))) {
-    const info = yield* fs.stat(path)
-    files.set(path, `${info.dev}:${Option.getOrElse(info.ino, () => 0)}`)
-  }
+  const layers = [...own, ...others.flat()]
   return {
-    layers,
-    identity: layers.map((layer) => `${files.get(layer.path)}:${layer.offset}:${layer.size}`).join(" "),
-    embedded: places.length,
+    layers: layers.map(({ place }) => place),
+    identity: layers.map(({ identity }) => identity).join(" "),
+    embedded: own.length,
     listed: others.slice(0, listed.length).flat().length
   }
 })

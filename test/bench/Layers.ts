@@ -11,7 +11,7 @@ import { project, type Subject } from "./Subject.ts"
 interface Candidate {
   readonly name: string
   readonly size: number
-  readonly argv: (mountpoint: string) => Task["argv"]
+  readonly argv: (mountpoint: string) => NonNullable<Task["argv"]>
 }
 
 /** What a candidate did: per kind of work the time in milliseconds and how much it was. */
@@ -24,7 +24,7 @@ export interface Reading {
   readonly peak: number
 }
 
-const works: ReadonlyArray<Work> = ["sequential", "random", "walk"]
+const works: ReadonlyArray<Work> = ["sequential", "random", "walk", "cold", "warm"]
 const reader = fileURLToPath(new URL("Reader.ts", import.meta.url))
 
 /** Squashfs images of the tree, of its usual block size and of its largest, which compresses best. */
@@ -61,14 +61,13 @@ const ours = (subject: Subject): Candidate => ({
     subject.image,
     mountpoint,
     "-o",
-    `offset=${subject.layer.offset},imagesize=${subject.layer.size},cachesize=64m,readahead=4m,workers=2`
+    `offset=${subject.layer.offset},imagesize=${subject.layer.size},cachesize=128m,readahead=4m,workers=2`
   ]
 })
 
 const isRoot = process.getuid?.() === 0
 
-const read = Effect.fnUntraced(function*(caller: Caller, candidate: Candidate, mountpoint: string, work: Work) {
-  const task: Task = { argv: candidate.argv(mountpoint), mountpoint, work }
+const read = Effect.fnUntraced(function*(caller: Caller, task: Task) {
   const printed = yield* output(as(caller, [
     "unshare",
     ...(isRoot ? [] : ["--user", "--map-root-user"]),
@@ -90,6 +89,13 @@ export const missing = Effect.fnUntraced(function*(caller: Caller) {
   return there ? undefined : "squashfuse is not installed: apt-get install --yes squashfuse squashfs-tools"
 })
 
+/** What was read, and how long the same program takes in the unpacked tree, where there is no driver. */
+export interface Readings {
+  /** The image's own driver first. */
+  readonly layers: ReadonlyArray<Reading>
+  readonly unpacked: Summary
+}
+
 /** Reads the image's layer and squashfs images of the same tree, each time freshly mounted, in turn. */
 export const readings = Effect.fn("Layers.readings")(function*(
   subject: Subject,
@@ -106,26 +112,31 @@ export const readings = Effect.fn("Layers.readings")(function*(
   ]
   const outcomes = new Map<string, Array<Outcome>>()
   const of = (candidate: Candidate, kind: Work) => outcomes.get(`${candidate.name} ${kind}`) ?? []
+  const unpacked: Array<number> = []
   for (let round = 0; round < rounds; round++) {
     for (const kind of works) {
       for (const candidate of candidates) {
-        const outcome = yield* read(caller, candidate, mountpoint, kind)
+        const outcome = yield* read(caller, { argv: candidate.argv(mountpoint), mountpoint, work: kind })
         outcomes.set(`${candidate.name} ${kind}`, [...of(candidate, kind), outcome])
       }
     }
+    unpacked.push((yield* read(caller, { argv: undefined, mountpoint: subject.root, work: "warm" })).milliseconds)
   }
   const done = (candidate: Candidate, kind: Work) => ({
     time: summarize(of(candidate, kind).map(({ milliseconds }) => milliseconds)),
     amount: of(candidate, kind)[0]?.amount ?? 0
   })
-  return candidates.map((candidate): Reading => ({
+  const layers = candidates.map((candidate): Reading => ({
     name: candidate.name,
     size: candidate.size,
     work: {
       sequential: done(candidate, "sequential"),
       random: done(candidate, "random"),
-      walk: done(candidate, "walk")
+      walk: done(candidate, "walk"),
+      cold: done(candidate, "cold"),
+      warm: done(candidate, "warm")
     },
     peak: Math.max(...works.flatMap((kind) => of(candidate, kind).map(({ peak }) => peak)))
   }))
+  return { layers, unpacked: summarize(unpacked) } satisfies Readings
 })

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"
 import type { Caller } from "./Caller.ts"
-import { held } from "./Processes.ts"
+import { type Command, held } from "./Processes.ts"
 import { idle } from "./Starts.ts"
 import type { Subject } from "./Subject.ts"
 
@@ -40,15 +40,18 @@ const nameOf = (pid: number): string => {
   return name === "fim" ? `fim ${words[1]}` : name
 }
 
-const memoryOf = (pid: number): Held => {
+const heldBy = (pid: number): Held => {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1")
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(rollup)?.[1] ?? 0)
   return { name: nameOf(pid), share: field("Pss"), own: field("Private_Clean") + field("Private_Dirty") }
 }
 
-/** What an image whose program sleeps has in memory, process by process. */
-export const memory = Effect.fn("Memory.memory")(function*(subject: Subject, caller: Caller) {
-  const pid = yield* held(idle(subject, caller))
+/** What a program that waits, and all below it, have in memory, process by process. */
+export const memoryOf = Effect.fn("Memory.memoryOf")(function*(command: Command) {
+  const pid = yield* held(command)
   yield* Effect.sleep("1 second")
-  return family(pid).map(memoryOf)
+  return family(pid).map(heldBy)
 }, Effect.scoped)
+
+/** What an image whose program sleeps has in memory. */
+export const memory = (subject: Subject, caller: Caller) => memoryOf(idle(subject, caller))

@@ -2,22 +2,22 @@
  * Mounts a layer, does one kind of work on it and prints what it took, as JSON. Runs as the first process of namespaces of
  * its own, with which the mount ends. Argument: a `Task` as JSON.
  */
-import { spawn } from "node:child_process"
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs"
+import { spawn, spawnSync } from "node:child_process"
+import { closeSync, globSync, lstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs"
 import { setTimeout } from "node:timers/promises"
 
-export type Work = "walk" | "sequential" | "random"
+export type Work = "walk" | "sequential" | "random" | "cold" | "warm"
 
 export interface Task {
-  /** The driver, staying in the foreground. */
-  readonly argv: readonly [program: string, ...words: Array<string>]
+  /** The driver, staying in the foreground; absent when the tree lies at the mount point as it is. */
+  readonly argv: readonly [program: string, ...words: Array<string>] | undefined
   readonly mountpoint: string
   readonly work: Work
 }
 
 export interface Outcome {
   readonly milliseconds: number
-  /** Entries seen, bytes read, or reads made. */
+  /** Entries seen, bytes read, reads made, or modules loaded. */
   readonly amount: number
   /** Most memory that the driver had, in KiB. */
   readonly peak: number
@@ -78,7 +78,38 @@ const readRandom = (files: ReadonlyArray<File>): number => {
   return randomReads
 }
 
-const measure = async ({ argv, mountpoint, work }: Task): Promise<Outcome> => {
+const modules = 100
+const repetitions = 5
+
+/** Perl's own modules first, by the names that `require` takes. */
+const moduleNames = (root: string): ReadonlyArray<string> =>
+  ["usr/lib/*-linux-gnu/perl-base", "usr/share/perl5"].flatMap((pattern) =>
+    globSync(pattern, { cwd: root }).flatMap((directory) =>
+      globSync("**/*.pm", { cwd: `${root}/${directory}` }).toSorted()
+    )
+  ).slice(0, modules)
+
+/**
+ * A program that loads many files: perl with its modules. Some want others that are not there, but all are read; what they
+ * would do at the end is left out.
+ */
+const start = (root: string, names: ReadonlyArray<string>): number => {
+  const script = `use POSIX (); BEGIN { *CORE::GLOBAL::exit = sub { die } }
+    for (@ARGV) { eval { require $_ } } syswrite STDOUT, scalar keys %INC; POSIX::_exit(0)`
+  const { error, status, stdout } = spawnSync("chroot", [root, "/usr/bin/perl", "-", ...names], {
+    encoding: "utf8",
+    input: script
+  })
+  if (error !== undefined || status !== 0) throw error ?? new Error(`perl ended with ${status}`)
+  return Number(stdout)
+}
+
+const startAgain = (root: string, names: ReadonlyArray<string>): number => {
+  for (let done = 1; done < repetitions; done++) start(root, names)
+  return start(root, names)
+}
+
+const mounted = async (argv: NonNullable<Task["argv"]>, mountpoint: string) => {
   const [program, ...words] = argv
   const before = statSync(mountpoint).dev
   const driver = spawn(program, words, { stdio: ["ignore", "ignore", "inherit"] })
@@ -86,17 +117,29 @@ const measure = async ({ argv, mountpoint, work }: Task): Promise<Outcome> => {
     if (driver.exitCode !== null) process.exit(1)
     await setTimeout(2)
   }
+  return driver
+}
+
+const peakOf = (pid: number | undefined): number =>
+  Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0)
+
+const measure = async ({ argv, mountpoint, work }: Task): Promise<Outcome> => {
+  const driver = argv === undefined ? undefined : await mounted(argv, mountpoint)
   const files: Array<File> = []
-  if (work !== "walk") walk(mountpoint, files)
+  if (work === "sequential" || work === "random") walk(mountpoint, files)
+  // What a start finds warm are the files; the driver's own blocks it finds only if it comes soon after.
+  const names = work === "cold" || work === "warm" ? moduleNames(mountpoint) : []
+  if (work === "warm") start(mountpoint, names)
   const started = performance.now()
-  const amount = work === "walk"
-    ? walk(mountpoint, files)
-    : work === "sequential"
-    ? readAll(files)
-    : readRandom(files)
-  const milliseconds = performance.now() - started
-  const peak = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${driver.pid}/status`, "latin1"))?.[1] ?? 0)
-  return { milliseconds, amount, peak }
+  const amount = {
+    walk: () => walk(mountpoint, files),
+    sequential: () => readAll(files),
+    random: () => readRandom(files),
+    cold: () => start(mountpoint, names),
+    warm: () => startAgain(mountpoint, names)
+  }[work]()
+  const milliseconds = (performance.now() - started) / (work === "warm" ? repetitions : 1)
+  return { milliseconds, amount, peak: driver === undefined ? 0 : peakOf(driver.pid) }
 }
 
 if (process.argv[2] !== undefined) {

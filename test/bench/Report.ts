@@ -1,9 +1,12 @@
-import type { Reading } from "./Layers.ts"
+import type { Readings } from "./Layers.ts"
 import type { Facts } from "./Machine.ts"
+import type { Many } from "./ManyLayers.ts"
 import type { Held } from "./Memory.ts"
+import type { Packing } from "./Packing.ts"
 import type { Phase } from "./Phases.ts"
 import type { Calls } from "./Portal.ts"
 import { callGoals, callTable } from "./ReportCalls.ts"
+import { layerGoals, layerTable, manyGoals, manyTable, packingGoals, packingTable } from "./ReportLayers.ts"
 import type { Start } from "./Starts.ts"
 import { ratio, type Summary } from "./Statistics.ts"
 import type { Subject } from "./Subject.ts"
@@ -19,15 +22,17 @@ export interface Measured {
 export interface Results {
   readonly subject: Subject
   readonly measured: ReadonlyArray<Measured>
-  /** The image's own driver first, then what it is compared with; empty when there was nothing to compare with. */
-  readonly layers: ReadonlyArray<Reading>
+  /** Absent when there was nothing to compare with. */
+  readonly layers: Readings | undefined
+  readonly packings: ReadonlyArray<Packing>
+  readonly many: Many
   readonly portal: ReadonlyArray<Calls & { readonly caller: string }>
   readonly notes: ReadonlyArray<string>
   readonly facts: Facts
 }
 
 export const fixed = (value: number, digits = 1): string => value.toFixed(digits)
-const megabytes = (bytes: number): string => fixed(bytes / 1e6)
+export const megabytes = (bytes: number): string => fixed(bytes / 1e6)
 
 /** A table of Markdown; all columns but the first `left` are numbers. */
 export const table = (head: ReadonlyArray<string>, left: number, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
@@ -58,27 +63,6 @@ const startGoals = (measured: Measured): ReadonlyArray<Goal> => {
   }]
 }
 
-/** How many times as fast as the other: less time is faster. */
-const speed = (reading: Reading, other: Reading, work: keyof Reading["work"]): number =>
-  other.work[work].time.median / reading.work[work].time.median
-
-/** Squashfs that is larger by more than this did not compress as well, so it has an easier time. */
-const similar = 1.1
-
-const layerGoals = ([own, ...others]: ReadonlyArray<Reading>): ReadonlyArray<Goal> =>
-  own === undefined ? [] : others.flatMap((other) => {
-    const comparable = other.size <= own.size * similar
-    const more = `${fixed((other.size / own.size - 1) * 100, 0)} % larger`
-    return (["sequential", "random", "walk"] as const).map((work): Goal => ({
-      what: `${{ sequential: "sequential read", random: "random 4 KiB read", walk: "metadata walk" }[work]} against ${
-        other.name.replace("blocks of ", "")
-      } (${more})`,
-      figure: `${fixed(speed(own, other, work), 2)} times as fast`,
-      goal: comparable ? "at least 1" : "none",
-      met: comparable ? speed(own, other, work) >= 1 : undefined
-    }))
-  })
-
 const goals = (results: Results): ReadonlyArray<Goal> => [
   ...results.measured.flatMap(startGoals),
   {
@@ -88,7 +72,9 @@ const goals = (results: Results): ReadonlyArray<Goal> => [
     met: results.subject.overhead <= 55e6
   },
   ...results.portal.flatMap(callGoals),
-  ...layerGoals(results.layers)
+  ...layerGoals(results.layers),
+  ...packingGoals(results.packings),
+  ...manyGoals(results.many)
 ]
 
 const goalTable = (results: Results): string =>
@@ -133,20 +119,6 @@ const memoryTable = (memory: ReadonlyArray<Held>): string => {
     ["**all**", `**${fixed(total("share") / 1024)}**`, `**${fixed(total("own") / 1024)}**`]
   ])
 }
-
-const layerTable = (layers: ReadonlyArray<Reading>): string =>
-  table(
-    ["file system", "size, MB", "sequential, MB/s", "random 4 KiB, µs each", "walk, µs per entry", "peak memory, MiB"],
-    1,
-    layers.map(({ name, peak, size, work: { random, sequential, walk } }) => [
-      name,
-      megabytes(size),
-      fixed(sequential.amount / 1e3 / sequential.time.median, 0),
-      fixed((random.time.median * 1e3) / random.amount, 0),
-      fixed((walk.time.median * 1e3) / walk.amount, 0),
-      fixed(peak / 1024, 0)
-    ])
-  )
 
 /** What a terminal shows at the end. */
 export const summary = (results: Results): string =>
@@ -223,8 +195,27 @@ ${callTable(results.portal)}
 ## A mounted layer
 
 The tree of the image, each time freshly mounted, read by one thread; the images themselves are in the page cache. Squashfs
-is packed with zstd 19; the goal is set against what compresses about as well. Random reads are 2000 single pages all over the tree; the walk lists every directory and looks at
-every entry.
+is packed with zstd 19. Random reads are 2000 single pages all over the tree; the walk lists every directory and looks at
+every entry. The program is Perl loading 100 modules: its first start after the mount, and later ones. In the unpacked tree
+a start takes ${
+    results.layers === undefined ? "a time that was not measured" : `${fixed(results.layers.unpacked.median)} ms`
+  }.
 
-${results.layers.length === 0 ? "Not measured." : layerTable(results.layers)}
+${results.layers === undefined ? "Not measured." : layerTable(results.layers)}
+
+## Packing
+
+The same tree by ${"`mkdwarfs`"} and by ${"`mksquashfs -comp zstd`"}, with as many threads as there are cores. Levels with the same
+strength of zstd stand together.
+
+${results.packings.length === 0 ? "Not measured." : packingTable(results.packings)}
+
+## Many layers
+
+Starts with the image's layer alone and with ${
+    results.many.layers - 1
+  } small ones on top of it, in turn, and the memory of the driver, which is
+one process for all of them.
+
+${manyTable(results.many)}
 `

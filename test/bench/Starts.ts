@@ -29,7 +29,7 @@ const settle = Effect.sleep("30 millis")
  * Measures specimens in turn, in an order that changes from round to round, so that all of them meet the same weather.
  * The first round warms caches and is not counted.
  */
-const inTurn = Effect.fnUntraced(function*(specimens: ReadonlyArray<Specimen>, rounds: number) {
+export const inTurn = Effect.fnUntraced(function*(specimens: ReadonlyArray<Specimen>, rounds: number) {
   const results = new Map<string, Array<Timed>>(specimens.map(({ key }) => [key, []]))
   for (let round = -1; round < rounds; round++) {
     for (let index = 0; index < specimens.length; index++) {

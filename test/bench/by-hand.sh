@@ -15,7 +15,7 @@ fi
 # The driver and all mounts end with the first process of the new namespaces.
 # shellcheck disable=SC2086,SC2016
 exec unshare $users --mount --pid --fork --kill-child sh -euc '
-  "$app/bin/fim" dwarfs "$image" "$layer" -o "offset=$offset,imagesize=$size,cachesize=64m,workers=2$owner" &
+  "$app/bin/fim" dwarfs "$image" "$layer" -o "offset=$offset,imagesize=$size,cachesize=128m,workers=2$owner" &
   # By looking again and again: quicker than any program that could wait.
   until [ -e "$layer/usr" ]; do :; done
   mount -t proc proc /proc

@@ -12,7 +12,9 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { type Caller, callers } from "./Caller.ts"
 import { missing, readings } from "./Layers.ts"
 import { facts, load } from "./Machine.ts"
+import { manyLayers } from "./ManyLayers.ts"
 import { memory } from "./Memory.ts"
+import { type Level, packings } from "./Packing.ts"
 import { phases } from "./Phases.ts"
 import { picture } from "./Picture.ts"
 import { allow, calls } from "./Portal.ts"
@@ -22,8 +24,9 @@ import { prepare, project, type Subject } from "./Subject.ts"
 
 const quick = process.argv.includes("--quick")
 const rounds = quick
-  ? { warm: 5, joined: 3, phases: 5, first: 1, layers: 1, calls: 20, bytes: 2 ** 26 }
-  : { warm: 40, joined: 20, phases: 40, first: 3, layers: 5, calls: 200, bytes: 2 ** 30 }
+  ? { warm: 5, joined: 3, phases: 5, first: 1, layers: 1, many: 5, calls: 20, bytes: 2 ** 26 }
+  : { warm: 40, joined: 20, phases: 40, first: 3, layers: 5, many: 20, calls: 200, bytes: 2 ** 30 }
+const levels: ReadonlyArray<Level> = quick ? [7] : [5, 6, 7]
 
 const step = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.andThen(Console.error(`bench: ${what}`), effect)
@@ -53,6 +56,8 @@ const main = Effect.gen(function*() {
   const measured = yield* Effect.forEach(all, (caller) => measure(subject, caller))
   const reason = yield* missing(own)
   const layers = reason === undefined ? yield* step("layers", readings(subject, own, work, rounds.layers)) : undefined
+  const packed = reason === undefined ? yield* step("packing", packings(subject, own, work, levels)) : []
+  const many = yield* step("many layers", manyLayers(subject, own, work, rounds.many))
   yield* allow(subject, own, "allow")
   const portal = yield* Effect.forEach(all, (caller) =>
     step(
@@ -64,7 +69,9 @@ const main = Effect.gen(function*() {
     subject,
     portal,
     measured,
-    layers: layers ?? [],
+    layers,
+    packings: packed,
+    many,
     notes: [
       ...notes,
       ...measured.flatMap((part) => part.notes),

@@ -3,21 +3,26 @@
 //! Many threads may want bytes of the same block. One of them works at a time; what is ready is read without a lock.
 //! The others sleep until their bytes are ready, or take the work over when the one before has what it wanted.
 
+mod decoder;
+
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dwarfs::positioned_io::ReadAt;
 use dwarfs::section::{CompressAlgo, Header, SectionReader, SectionType};
-use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, WriteBuf};
 
+use self::decoder::Decoder;
 use crate::buffer::Buffer;
 use crate::error::Fault;
-use crate::sections::{self, HEADER_SIZE, Section};
+use crate::index::{self, HEADER_SIZE, Section};
+use crate::sections;
 use crate::source::Window;
 
-/// Bytes of a frame after which the decoder can say how many it wants next.
-const FIRST_INPUT: usize = 5;
+/// Most bytes that a decoder makes at once.
+const STEP: usize = 128 << 10;
+/// Memory of a decoder, without its input.
+const DECODER: u64 = 192 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Block {
@@ -31,6 +36,8 @@ pub(crate) struct Block {
     changed: Condvar,
     /// Whether the whole of it has been asked for in advance.
     pub(crate) wished: AtomicBool,
+    /// What the cache has booked for it.
+    pub(crate) booked: AtomicU64,
     /// Whether the blocks after this one have been asked for in advance.
     pub(crate) followed: AtomicBool,
 }
@@ -65,8 +72,25 @@ impl Block {
             }),
             changed: Condvar::new(),
             wished: AtomicBool::new(false),
+            booked: AtomicU64::new(0),
             followed: AtomicBool::new(false),
         }
+    }
+
+    /// Bytes of memory that a block of at most `limit` bytes takes when `end` of them are ready: until all are, the
+    /// compressed ones are kept too.
+    pub(crate) fn cost(section: Section, limit: usize, end: usize) -> u64 {
+        let end = end.next_multiple_of(STEP);
+        if end < limit {
+            end as u64 + section.length + DECODER
+        } else {
+            limit as u64
+        }
+    }
+
+    /// Bytes of memory that it takes now.
+    pub(crate) fn held(&self) -> u64 {
+        Self::cost(self.section, self.limit, self.ready.load(Ordering::Relaxed))
     }
 
     /// True if the first `end` bytes can be read without any work.
@@ -164,8 +188,7 @@ impl Block {
 
     /// Reads and checks the compressed block. Without a decoder everything is ready.
     fn start(&self, window: &Window) -> Result<Option<Box<Decoder>>, Fault> {
-        let mut reader = SectionReader::new(window);
-        let header = sections::header(&mut reader, self.section, SectionType::BLOCK)?;
+        let header = index::header(window, self.section, SectionType::BLOCK)?;
         let length = usize::try_from(header.payload_size.get()).unwrap_or(usize::MAX);
         // What does not become smaller is stored as it is; the rest is for the headers of the formats.
         if length == 0 || length > self.limit.saturating_add(4096) {
@@ -210,95 +233,4 @@ impl Block {
 
 fn broken() -> io::Error {
     io::Error::from_raw_os_error(libc::EIO)
-}
-
-/// A zstd frame under way.
-struct Decoder {
-    input: Buffer,
-    consumed: usize,
-    wanted: usize,
-    context: DCtx<'static>,
-}
-
-impl std::fmt::Debug for Decoder {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Decoder")
-            .field("consumed", &self.consumed)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Decoder {
-    fn new(input: Buffer) -> io::Result<Self> {
-        let mut context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
-        // The decoder then writes each part to its final place, and needs no window of its own.
-        context
-            .set_parameter(DParameter::StableOutBuffer(true))
-            .map_err(|_| broken())?;
-        Ok(Self {
-            input,
-            consumed: 0,
-            wanted: FIRST_INPUT,
-            context,
-        })
-    }
-
-    /// Decompresses the next part, at most 128 KiB, to `room` from `ready` on. True if it was the last one.
-    fn step(&mut self, room: &Buffer, ready: &mut usize) -> io::Result<bool> {
-        let start = *ready;
-        loop {
-            let end = self.consumed.saturating_add(self.wanted).min(self.input.len());
-            let part = self
-                .input
-                .bytes()
-                .get(self.consumed..end)
-                .filter(|part| !part.is_empty())
-                .ok_or_else(broken)?;
-            let mut input = InBuffer::around(part);
-            let mut target = Target { room };
-            let mut output = OutBuffer::around_pos(&mut target, *ready);
-            let hint = self
-                .context
-                .decompress_stream(&mut output, &mut input)
-                .map_err(|_| broken())?;
-            let (taken, made) = (input.pos(), output.pos());
-            if taken == 0 && made == *ready {
-                return Err(broken());
-            }
-            self.consumed += taken;
-            *ready = made;
-            self.wanted = hint;
-            if hint == 0 {
-                return Ok(true);
-            }
-            if made > start {
-                return Ok(false);
-            }
-        }
-    }
-}
-
-/// The whole room as the decoder sees it. It reads behind its position and writes from there on.
-struct Target<'a> {
-    room: &'a Buffer,
-}
-
-// SAFETY: the pointer and the capacity are those of a live mapping, all of which is initialised (the kernel zeroes it).
-// No Rust reference to bytes above `ready` exists, and only the thread that holds the work gets here, so its writes there
-// are the only accesses; below `ready` it only reads, like everyone else.
-unsafe impl WriteBuf for Target<'_> {
-    fn as_slice(&self) -> &[u8] {
-        // Readers of this slice would race with nobody, but the length is all that is asked for.
-        self.room.bytes()
-    }
-
-    fn capacity(&self) -> usize {
-        self.room.len()
-    }
-
-    fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.room.start().as_ptr()
-    }
-
-    unsafe fn filled_until(&mut self, _: usize) {}
 }

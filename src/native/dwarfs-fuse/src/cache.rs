@@ -109,44 +109,56 @@ impl Cache {
         &self.readahead
     }
 
-    /// The block of this key, made by `make` if it is not there; `cost` is what it may come to in bytes.
+    /// The block of this key, made by `make` if it is not there. What it is used for must not cost more than `cost` bytes,
+    /// or [`Cache::book`] has to be told.
     pub(crate) fn block(&self, key: Key, cost: u64, make: impl FnOnce() -> Block) -> Arc<Block> {
-        let mut dropped = Vec::new();
         let mut state = self.shared.lock();
         state.clock += 1;
         let now = state.clock;
-        if let Some(slot) = state.blocks.get_mut(&key) {
-            slot.used = now;
-            return Arc::clone(&slot.block);
-        }
-        let block = Arc::new(make());
         let was_empty = state.blocks.is_empty();
-        while !state.blocks.is_empty() && state.cost + cost > self.shared.limit {
-            let oldest = state
-                .blocks
-                .iter()
-                .min_by_key(|(_, slot)| slot.used)
-                .map(|(&key, _)| key);
+        let slot = state.blocks.entry(key).or_insert_with(|| Slot {
+            block: Arc::new(make()),
+            cost: 0,
+            used: now,
+        });
+        slot.used = now;
+        let block = Arc::clone(&slot.block);
+        let dropped = self.raise(&mut state, key, cost);
+        if was_empty {
+            self.wake_keeper(&mut state);
+        }
+        // The memory is given back after the lock.
+        drop(state);
+        drop(dropped);
+        block
+    }
+
+    /// Books what a block has turned out to cost.
+    pub(crate) fn book(&self, key: Key, cost: u64) {
+        let mut state = self.shared.lock();
+        let dropped = self.raise(&mut state, key, cost);
+        drop(state);
+        drop(dropped);
+    }
+
+    /// Books a cost of a block if it is higher than before, and makes room for it. The answer is what had to go.
+    fn raise(&self, state: &mut State, key: Key, cost: u64) -> Vec<Slot> {
+        let mut dropped = Vec::new();
+        let Some(slot) = state.blocks.get_mut(&key).filter(|slot| slot.cost < cost) else {
+            return dropped;
+        };
+        slot.block.booked.store(cost, Ordering::Relaxed);
+        state.cost += cost - std::mem::replace(&mut slot.cost, cost);
+        while state.cost > self.shared.limit {
+            let others = state.blocks.iter().filter(|(other, _)| **other != key);
+            let oldest = others.min_by_key(|(_, slot)| slot.used).map(|(&key, _)| key);
             let Some(slot) = oldest.and_then(|key| state.blocks.remove(&key)) else {
                 break;
             };
             state.cost -= slot.cost;
             dropped.push(slot);
         }
-        state.cost += cost;
-        state.blocks.insert(
-            key,
-            Slot {
-                block: Arc::clone(&block),
-                cost,
-                used: now,
-            },
-        );
-        if was_empty {
-            self.wake_keeper(&mut state);
-        }
-        drop(state);
-        block
+        dropped
     }
 
     fn wake_keeper(&self, state: &mut State) {

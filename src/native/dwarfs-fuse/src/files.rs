@@ -14,13 +14,16 @@ const MAX_BLOCK_SIZE: u64 = 128 << 20;
 /// Pieces of all files at most; bounds the time it takes to check them.
 const MAX_PIECES: u32 = 1 << 27;
 
-/// A part of a file: `size` bytes from `offset` in the decompressed content of a data block.
+/// Offset of a hole whose size is in the table of large ones.
+const LARGE_HOLE: u32 = u32::MAX;
+
+/// A part of a file: `size` bytes from `offset` in the decompressed content of a data block, or as many zeros.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Extent {
-    /// Number of the data block, from 0.
-    pub block: u32,
+    /// Number of the data block, from 0; `None` is a hole, which is stored nowhere and reads as zeros.
+    pub block: Option<u32>,
     pub offset: u32,
-    pub size: u32,
+    pub size: u64,
 }
 
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(crate) struct Files {
     shared: Vec<u32>,
     /// Content number to the file offsets of its pieces 0, 64, 128 and so on, and at last its size.
     marks: HashMap<u32, Box<[u64]>>,
+    /// The number that stands for no block but a hole, and the sizes of holes that are too large for a piece.
+    hole: Option<(u32, Column)>,
     block_size: u32,
     total: u64,
 }
@@ -82,11 +87,12 @@ impl Files {
             unique,
             shared,
             marks: HashMap::new(),
+            hole: holes(root)?,
             block_size: block_size as u32,
             total: 0,
         };
         files.check(packed, blocks)?;
-        files.mark(packed, contents);
+        files.mark(packed, contents)?;
         Ok(files)
     }
 
@@ -100,15 +106,18 @@ impl Files {
         }
         for piece in 0..count {
             let extent = self.piece(packed, piece);
-            let end = u64::from(extent.offset) + u64::from(extent.size);
-            if extent.block >= blocks || end > u64::from(self.block_size) {
+            let fits = match extent.block {
+                Some(block) => block < blocks && u64::from(extent.offset) + extent.size <= u64::from(self.block_size),
+                None => self.offsets.get32(packed, piece) != LARGE_HOLE || self.large_hole(packed, piece).is_some(),
+            };
+            if !fits {
                 return Err(Fault::damaged("a file lies outside of the data blocks"));
             }
         }
         Ok(())
     }
 
-    fn mark(&mut self, packed: &Packed, contents: u32) {
+    fn mark(&mut self, packed: &Packed, contents: u32) -> Result<(), Fault> {
         for content in 0..contents {
             let pieces = self.pieces(content);
             let is_long = pieces.len() > PIECES_PER_MARK as usize;
@@ -118,7 +127,11 @@ impl Files {
                 if is_long && number % PIECES_PER_MARK as usize == 0 {
                     marks.push(size);
                 }
-                size += u64::from(self.sizes.get32(packed, piece));
+                // A size that the kernel can hand on; holes claim any.
+                size = size
+                    .checked_add(self.piece(packed, piece).size)
+                    .filter(|&size| size <= i64::MAX as u64)
+                    .ok_or_else(|| Fault::damaged("a file is larger than any file can be"))?;
             }
             self.total = self.total.saturating_add(size);
             if is_long {
@@ -126,6 +139,7 @@ impl Files {
                 self.marks.insert(content, marks.into_boxed_slice());
             }
         }
+        Ok(())
     }
 
     /// How many files there are.
@@ -147,10 +161,7 @@ impl Files {
         let content = self.content(file);
         match self.marks.get(&content).and_then(|marks| marks.last()) {
             Some(&size) => size,
-            None => self
-                .pieces(content)
-                .map(|piece| u64::from(self.sizes.get32(packed, piece)))
-                .sum(),
+            None => self.pieces(content).map(|piece| self.piece(packed, piece).size).sum(),
         }
     }
 
@@ -169,14 +180,16 @@ impl Files {
         }
         pieces.filter_map(move |piece| {
             let mut extent = self.piece(packed, piece);
-            if skip >= u64::from(extent.size) {
-                skip -= u64::from(extent.size);
+            if skip >= extent.size {
+                skip -= extent.size;
                 return None;
             }
-            let cut = skip as u32;
+            extent.size -= skip;
+            if extent.block.is_some() {
+                // Less than the size of a block, which is a number of 32 bits.
+                extent.offset += skip as u32;
+            }
             skip = 0;
-            extent.offset += cut;
-            extent.size -= cut;
             Some(extent)
         })
     }
@@ -201,12 +214,43 @@ impl Files {
     }
 
     fn piece(&self, packed: &Packed, piece: u32) -> Extent {
+        let (block, offset, size) = (
+            self.blocks.get32(packed, piece),
+            self.offsets.get32(packed, piece),
+            self.sizes.get32(packed, piece),
+        );
+        if self.hole.is_none_or(|(hole, _)| hole != block) {
+            return Extent {
+                block: Some(block),
+                offset,
+                size: size.into(),
+            };
+        }
+        let size = match offset {
+            LARGE_HOLE => self.large_hole(packed, piece).unwrap_or(0),
+            _ => u64::from(size) * u64::from(self.block_size) + u64::from(offset),
+        };
         Extent {
-            block: self.blocks.get32(packed, piece),
-            offset: self.offsets.get32(packed, piece),
-            size: self.sizes.get32(packed, piece),
+            block: None,
+            offset: 0,
+            size,
         }
     }
+
+    fn large_hole(&self, packed: &Packed, piece: u32) -> Option<u64> {
+        let (_, sizes) = self.hole?;
+        let row = self.sizes.get32(packed, piece);
+        (row < sizes.len()).then(|| sizes.get(packed, row))
+    }
+}
+
+/// How images with sparse files say that a piece is a hole; `None` if they have none.
+fn holes(root: Place<'_>) -> Result<Option<(u32, Column)>, Fault> {
+    let Some(hole) = root.field(34).optional()? else {
+        return Ok(None);
+    };
+    let sizes = root.field(35).optional()?.map(Place::numbers).transpose()?;
+    Ok(Some((hole.number32()?, sizes.unwrap_or_default())))
 }
 
 /// The packed form says for each shared content how many more than two files have it.

@@ -2,10 +2,8 @@
 
 use std::fs::File;
 
-use dwarfs::section::SectionReader;
-
 use crate::error::{Error, Fault};
-use crate::sections::{self, HEADER_SIZE, Sections};
+use crate::index::{self, HEADER_SIZE};
 use crate::source::{Source, Window};
 
 /// Longest section that is hashed: all of it is in memory meanwhile.
@@ -28,10 +26,9 @@ impl Source {
         use dwarfs::positioned_io::ReadAt;
         use dwarfs::zerocopy::IntoBytes;
         let window = Window::new(File::open(&self.path)?, self.offset, self.size)?;
-        let mut reader = SectionReader::new(&window);
         let mut all = Vec::new();
-        for (section, kind) in Sections::places(&window)? {
-            let header = sections::header(&mut reader, section, kind)?;
+        for (section, kind) in index::places(&window)? {
+            let header = index::header(&window, section, kind)?;
             all.extend_from_slice(&section.offset.to_le_bytes());
             all.extend_from_slice(header.as_bytes());
             if !hashes {

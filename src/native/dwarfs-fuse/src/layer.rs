@@ -1,5 +1,7 @@
 //! An opened layer: its tree, and reading of its files through the shared cache.
 
+mod ahead;
+
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -11,15 +13,13 @@ use crate::block::Block;
 use crate::cache::{Cache, Key};
 use crate::error::{Error, Fault};
 use crate::files::Extent;
-use crate::sections::{Section, Sections};
+use crate::index::Section;
+use crate::sections::Sections;
 use crate::source::{Source, Window};
 use crate::tree::{Attributes, Entry, Kind, Tree};
 
-/// A read is taken as going on from the one before if it starts this near to its end.
-const NEARBY: u64 = 512 << 10;
-/// Bytes read in a row from which on reads are taken as sequential.
-const STREAK: u64 = 1 << 20;
-
+/// Bytes of metadata from which on opening leaves enough behind in the heap to look for it.
+const LARGE_METADATA: usize = 256 << 10;
 /// How a layer is served.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -105,9 +105,12 @@ impl Layer {
         let window = Window::new(file, offset, size)?;
         let sections = Sections::read(&window)?;
         let blocks = u32::try_from(sections.blocks.len()).map_err(|_| Fault::damaged("it has too many blocks"))?;
+        let is_large = sections.metadata.len() > LARGE_METADATA;
         let tree = Tree::parse(&sections.schema, sections.metadata, blocks)?;
         drop(sections.schema);
-        allocator::trim();
+        if is_large {
+            allocator::trim();
+        }
         Ok(Self {
             window: Arc::new(window),
             number: cache.new_layer(),
@@ -198,9 +201,16 @@ impl Layer {
         let mut extents = extents.peekable();
         while let Some(extent) = extents.next() {
             let rest = size - collected.len();
-            let length = rest.min(extent.size as usize);
-            let block = self.block(extent.block);
-            let bytes = self.fetch(&block, extent, length)?;
+            let length = usize::try_from(extent.size).unwrap_or(usize::MAX).min(rest);
+            let Some(number) = extent.block else {
+                collected.resize(collected.len() + length, 0);
+                if length == rest {
+                    break;
+                }
+                continue;
+            };
+            let block = self.block(number, extent.offset as usize + length);
+            let bytes = self.fetch(&block, number, extent.offset, length)?;
             if length == rest || extents.peek().is_none() {
                 if collected.is_empty() {
                     return Ok(done(bytes));
@@ -216,70 +226,46 @@ impl Layer {
         Ok(done(&collected))
     }
 
-    fn block(&self, number: u32) -> Arc<Block> {
-        let size = self.tree.files.block_size();
+    /// A block of which the first `end` bytes are wanted.
+    fn block(&self, number: u32, end: usize) -> Arc<Block> {
+        let size = self.tree.files.block_size() as usize;
         let section = self
             .blocks
             .get(number as usize)
             .copied()
             .unwrap_or(Section { offset: 0, length: 0 });
-        let key = Key {
-            layer: self.number,
-            block: number,
-        };
-        self.cache
-            .block(key, size.into(), || Block::new(section, size as usize))
+        let cost = Block::cost(section, size, end);
+        self.cache.block(self.key(number), cost, || Block::new(section, size))
     }
 
-    fn fetch<'a>(&self, block: &'a Arc<Block>, extent: Extent, length: usize) -> io::Result<&'a [u8]> {
-        let start = extent.offset as usize;
+    fn key(&self, block: u32) -> Key {
+        Key {
+            layer: self.number,
+            block,
+        }
+    }
+
+    fn fetch<'a>(&self, block: &'a Arc<Block>, number: u32, offset: u32, length: usize) -> io::Result<&'a [u8]> {
+        let start = offset as usize;
         let end = start + length;
         let is_ready = block.is_ready(end);
         let bytes = block.bytes(&self.window, start, end);
         if bytes.is_err() {
             // The next read tries anew: the cause may have been the disk below and not the image.
-            self.cache.forget(Key {
-                layer: self.number,
-                block: extent.block,
-            });
-        } else if self.options.read_ahead_bytes > 0 {
-            self.look_ahead(block, extent, end, is_ready);
+            self.cache.forget(self.key(number));
+            return bytes;
         }
-        bytes
-    }
-
-    /// Has more decompressed in the background if this read went on from the last one, the more the longer that has
-    /// been going on. A program that starts reads here and there, and the cores are better left to it.
-    fn look_ahead(&self, block: &Arc<Block>, extent: Extent, end: usize, was_ready: bool) {
-        let size = u64::from(self.tree.files.block_size());
-        let base = u64::from(extent.block) * size;
-        let position = base + end as u64;
-        let last = self.last_end.swap(position, Ordering::Relaxed);
-        if (base + u64::from(extent.offset)).abs_diff(last) > NEARBY {
-            self.streak.store(0, Ordering::Relaxed);
-            return;
-        }
-        let length = position.saturating_sub(last);
-        let streak = self.streak.fetch_add(length, Ordering::Relaxed) + length;
-        if streak < STREAK {
-            return;
-        }
-        let readahead = self.cache.readahead();
-        if !was_ready && !block.wished.swap(true, Ordering::Relaxed) {
-            readahead.wish(Arc::clone(block), Arc::clone(&self.window), size as usize);
-        }
-        if end as u64 * 2 < size || block.followed.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        // Never more than half of the cache: the blocks in use must stay.
-        let ahead = self.options.read_ahead_bytes.min(self.cache.limit() / 2).min(streak) / size;
-        let next = (extent.block + 1..).take_while(|&number| (number as usize) < self.blocks.len());
-        for number in next.take(ahead.max(1) as usize) {
-            let block = self.block(number);
-            if !block.wished.swap(true, Ordering::Relaxed) {
-                readahead.wish(block, Arc::clone(&self.window), size as usize);
+        if !is_ready {
+            // Formats that are not decompressed step by step cost more than was thought.
+            let held = block.held();
+            if held > block.booked.load(Ordering::Relaxed) {
+                self.cache.book(self.key(number), held);
             }
         }
+        if self.options.read_ahead_bytes > 0 {
+            self.look_ahead(block, number, start..end, is_ready);
+        }
+        bytes
     }
 }
 

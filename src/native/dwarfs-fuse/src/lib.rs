@@ -17,6 +17,7 @@ mod files;
 mod filesystem;
 mod frozen;
 mod identity;
+mod index;
 mod layer;
 mod mount;
 mod readahead;

@@ -3,22 +3,13 @@
 use dwarfs::section::{CompressAlgo, Header, SectionReader, SectionType};
 
 use crate::error::Fault;
+use crate::index::{self, HEADER_SIZE, Section};
 use crate::source::Window;
 
-pub(crate) const HEADER_SIZE: u64 = size_of::<Header>() as u64;
-/// An index of a million sections; with blocks of 1 MiB an image of a TiB.
-const MAX_INDEX: usize = 8 << 20;
 const MAX_SCHEMA: usize = 1 << 20;
 const MAX_METADATA: usize = 256 << 20;
 /// Enough of a payload to see what it becomes.
 const PREFIX: usize = 32;
-
-/// Place of a section in the image, its header included.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Section {
-    pub(crate) offset: u64,
-    pub(crate) length: u64,
-}
 
 #[derive(Debug)]
 pub(crate) struct Sections {
@@ -34,7 +25,7 @@ impl Sections {
         let mut blocks = Vec::new();
         let mut metadata = None;
         let mut schema = None;
-        for (section, kind) in Self::places(window)? {
+        for (section, kind) in index::places(window)? {
             match kind {
                 SectionType::BLOCK => blocks.push(section),
                 SectionType::METADATA_V2 if metadata.is_none() => metadata = Some(section),
@@ -55,43 +46,6 @@ impl Sections {
             metadata: read_whole(&mut reader, metadata, SectionType::METADATA_V2, MAX_METADATA)?,
         })
     }
-
-    /// Where each section lies and what it is, in their order, as the index says or, without one, the sections themselves.
-    pub(crate) fn places(window: &Window) -> Result<Vec<(Section, SectionType)>, Fault> {
-        let mut reader = SectionReader::new(window);
-        let size = window.size();
-        if size < HEADER_SIZE {
-            return Err(Fault::damaged("it is too short"));
-        }
-        let index = match reader.read_section_index(size, MAX_INDEX)? {
-            Some((_, index)) => index,
-            None => reader.build_section_index(size, MAX_INDEX)?,
-        };
-        let mut places = Vec::with_capacity(index.len());
-        for (number, entry) in index.iter().enumerate() {
-            let offset = entry.offset();
-            let end = index.get(number + 1).map_or(size, |next| next.offset());
-            let length = end.checked_sub(offset).filter(|&length| length >= HEADER_SIZE);
-            let Some(length) = length.filter(|_| number != 0 || offset == 0) else {
-                return Err(Fault::damaged("its sections overlap"));
-            };
-            places.push((Section { offset, length }, entry.section_type()));
-        }
-        Ok(places)
-    }
-}
-
-/// Reads the header of a section and checks that it is what the index said.
-pub(crate) fn header(
-    reader: &mut SectionReader<&Window>,
-    section: Section,
-    kind: SectionType,
-) -> Result<Header, Fault> {
-    let header = reader.read_header_at(section.offset)?;
-    if header.section_type != kind || header.payload_size.get() != section.length - HEADER_SIZE {
-        return Err(Fault::damaged("a section is not what the index says"));
-    }
-    Ok(header)
 }
 
 fn read_whole(
@@ -101,7 +55,7 @@ fn read_whole(
     limit: usize,
 ) -> Result<Vec<u8>, Fault> {
     use dwarfs::positioned_io::ReadAt;
-    let header = header(reader, section, kind)?;
+    let header = index::header(reader.get_ref(), section, kind)?;
     let start = section.offset + HEADER_SIZE;
     let mut prefix = [0; PREFIX];
     let length = reader.get_ref().read_at(start, &mut prefix)?;

@@ -12,6 +12,9 @@ use crate::schema::Schema;
 use crate::strings::Strings;
 use crate::validate;
 
+/// Names of features that are looked at; upstream has one so far.
+const MAX_FEATURES: u32 = 64;
+
 /// What an inode is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
@@ -145,12 +148,17 @@ impl Tree {
         let schema = Schema::parse(schema)?;
         let packed = Packed::new(metadata);
         let root = Place::root(&schema, &packed);
-        if let Some(features) = root.field(27).optional()?
-            && features.count()? != 0
-        {
-            return Err(Fault::unsupported(
-                "it needs features that came after version 2.5 of the format",
-            ));
+        if let Some(features) = root.field(27).optional()? {
+            // A forged list takes no room for any number of names.
+            for index in 0..features.count()?.min(MAX_FEATURES) {
+                match features.string(index)? {
+                    Some(b"sparsefiles") => {}
+                    other => {
+                        let name = other.unwrap_or_default().escape_ascii();
+                        return Err(Fault::unsupported(format!("it needs the feature \"{name}\"")));
+                    }
+                }
+            }
         }
         let options = root.field(18).optional()?;
         let Some(entries) = root.field(19).optional()? else {
@@ -224,8 +232,15 @@ impl Tree {
                 inodes.time(column, packed, inode)
             }
         };
-        let pick =
-            |table: &[u32], column: Column| table.get(column.get32(packed, inode) as usize).copied().unwrap_or(0);
+        let pick = |table: &[u32], column: Column| {
+            let index = column.get32(packed, inode);
+            // Upstream up to 0.7 left the table out where all files were given one owner, and stored the owner itself.
+            if table.is_empty() {
+                index
+            } else {
+                table.get(index as usize).copied().unwrap_or(0)
+            }
+        };
         let links = match kind {
             Kind::Directory => self.directory_links.get(inode as usize).copied().unwrap_or(2),
             _ => self.links.get(&inode).copied().unwrap_or(1),

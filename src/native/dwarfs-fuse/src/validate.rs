@@ -170,9 +170,10 @@ fn check_inodes(tree: &Tree) -> Result<(), Fault> {
     let (inodes, packed) = (&tree.inodes, &tree.packed);
     for inode in 0..tree.ranges.end {
         let within = |column: Column, table: &[u32]| (column.get32(packed, inode) as usize) < table.len();
+        let owned = |column: Column, table: &[u32]| table.is_empty() || within(column, table);
         if !within(inodes.mode, &inodes.modes)
-            || !within(inodes.owner, &inodes.owners)
-            || !within(inodes.group, &inodes.groups)
+            || !owned(inodes.owner, &inodes.owners)
+            || !owned(inodes.group, &inodes.groups)
         {
             return Err(Fault::damaged(
                 "an inode has a mode or an owner outside of their tables",

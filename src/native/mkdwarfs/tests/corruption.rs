@@ -8,12 +8,12 @@ use std::os::fd::FromRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::image::{HEADER, assemble, join, section, sections};
 use common::{Scratch, content, noise, open, options, pack, plain_tree, walk};
-use dwarfs::section::{CompressAlgo, Header, MagicVersion, SectionIndexEntry, SectionType};
-use dwarfs::zerocopy::{FromBytes, IntoBytes};
+use dwarfs::section::{SectionIndexEntry, SectionType};
+use dwarfs::zerocopy::FromBytes;
 use dwarfs_fuse::{Cache, Kind, Layer};
 
-const HEADER: usize = size_of::<Header>();
 /// Time for all cases of one kind: some seconds, or as many as the variable `FUZZ_SECONDS` says.
 fn budget() -> Duration {
     let seconds = std::env::var("FUZZ_SECONDS")
@@ -160,64 +160,6 @@ fn truncated() {
     }
     assert_eq!(exercise(&[], &cache), None);
     assert_eq!(exercise(&noise(100_000, 1), &cache), None);
-}
-
-/// The sections of an image: their type and decompressed content.
-fn sections(image: &[u8]) -> Vec<(SectionType, Vec<u8>)> {
-    let mut reader = dwarfs::section::SectionReader::new(image);
-    let mut sections = Vec::new();
-    let mut offset = 0;
-    while offset < image.len() {
-        let header = Header::read_from_bytes(&image[offset..offset + HEADER]).unwrap();
-        if header.section_type != SectionType::SECTION_INDEX {
-            let (_, content) = reader.read_section_at(offset as u64, 64 << 20).unwrap();
-            sections.push((header.section_type, content));
-        }
-        offset += HEADER + header.payload_size.get() as usize;
-    }
-    sections
-}
-
-/// Builds an image of such sections, with right checksums and a right index.
-fn assemble(sections: &[(SectionType, Vec<u8>)]) -> Vec<u8> {
-    let built: Vec<_> = sections
-        .iter()
-        .zip(0..)
-        .map(|((kind, content), number)| section(number, *kind, content))
-        .collect();
-    join(sections, &built)
-}
-
-/// Puts built sections one after the other, and an index after them.
-fn join(sections: &[(SectionType, Vec<u8>)], built: &[Vec<u8>]) -> Vec<u8> {
-    let mut image = Vec::new();
-    let mut index = Vec::new();
-    for ((kind, _), bytes) in sections.iter().zip(built) {
-        index.push(SectionIndexEntry::new(*kind, image.len() as u64).unwrap());
-        image.extend_from_slice(bytes);
-    }
-    index.push(SectionIndexEntry::new(SectionType::SECTION_INDEX, image.len() as u64).unwrap());
-    image.extend(section(
-        sections.len() as u32,
-        SectionType::SECTION_INDEX,
-        index.as_bytes(),
-    ));
-    image
-}
-
-/// A section as it lies in an image, with only that checksum which readers look at.
-fn section(number: u32, section_type: SectionType, content: &[u8]) -> Vec<u8> {
-    let mut header = Header {
-        magic_version: MagicVersion::LATEST,
-        slow_hash: [0; 32],
-        fast_hash: [0; 8],
-        section_number: number.into(),
-        section_type,
-        compress_algo: CompressAlgo::NONE,
-        payload_size: (content.len() as u64).into(),
-    };
-    header.fast_hash = header.calculate_fast_checksum(content).unwrap();
-    [header.as_bytes(), content].concat()
 }
 
 #[test]

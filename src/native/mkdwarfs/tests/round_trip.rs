@@ -2,86 +2,14 @@
 
 mod common;
 
-use std::collections::HashMap;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use common::{Scratch, content, make_node, mkdwarfs, noise, open, pack, plain_tree, walk};
-use dwarfs_fuse::{Kind, Layer};
-
-/// Compares a directory of an image with one of the file system, all the way down.
-fn compare(layer: &Layer, inode: u32, path: &Path, links: &mut HashMap<(u64, u64), u32>) {
-    let stat = fs::symlink_metadata(path).unwrap();
-    let said = layer.attributes(inode).unwrap();
-    let kind = stat.file_type();
-    let expected = if kind.is_dir() {
-        Kind::Directory
-    } else if kind.is_symlink() {
-        Kind::Symlink
-    } else if kind.is_file() {
-        Kind::File
-    } else if kind.is_block_device() {
-        Kind::BlockDevice
-    } else if kind.is_char_device() {
-        Kind::CharacterDevice
-    } else if kind.is_fifo() {
-        Kind::Pipe
-    } else {
-        Kind::Socket
-    };
-    assert_eq!(said.kind, expected, "{path:?}");
-    assert_eq!(said.mode, stat.mode() & 0o7777, "{path:?}");
-    assert_eq!((said.uid, said.gid), (stat.uid(), stat.gid()), "{path:?}");
-    assert_eq!(said.modified, stat.mtime() as u64, "{path:?}");
-    assert_eq!(u64::from(said.links), stat.nlink(), "{path:?}");
-    if !kind.is_dir() {
-        assert_eq!(said.size, stat.size(), "{path:?}");
-        assert_eq!(said.device, stat.rdev(), "{path:?}");
-        let first = *links.entry((stat.dev(), stat.ino())).or_insert(inode);
-        assert_eq!(first, inode, "{path:?} must be one inode with its other names");
-    }
-    match expected {
-        Kind::File => {
-            let original = fs::read(path).unwrap();
-            assert!(content(layer, inode, 1 << 20).unwrap() == original, "{path:?} differs");
-            assert!(
-                content(layer, inode, 4097).unwrap() == original,
-                "{path:?} differs in small steps"
-            );
-        }
-        Kind::Symlink => {
-            let target = fs::read_link(path).unwrap();
-            assert_eq!(layer.target(inode).unwrap(), target.as_os_str().as_bytes());
-        }
-        Kind::Directory => {
-            let mut names: Vec<_> = fs::read_dir(path)
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name())
-                .collect();
-            names.sort();
-            let entries: Vec<_> = layer.entries(inode).unwrap().collect();
-            let found: Vec<_> = entries.iter().map(|entry| entry.name).collect();
-            assert_eq!(
-                found,
-                names.iter().map(|name| name.as_bytes()).collect::<Vec<_>>(),
-                "{path:?}"
-            );
-            for (entry, name) in entries.iter().zip(names) {
-                assert_eq!(layer.find(inode, entry.name), Some(entry.inode));
-                compare(layer, entry.inode, &path.join(name), links);
-            }
-            assert_eq!(layer.find(inode, b"no such name"), None);
-        }
-        _ => {}
-    }
-}
-
-fn assert_same(layer: &Layer, root: &Path) {
-    compare(layer, 0, root, &mut HashMap::new());
-}
+use common::compare::assert_same;
+use common::{Scratch, make_node, mkdwarfs, noise, open, pack, plain_tree, walk};
+use dwarfs_fuse::Layer;
 
 #[test]
 fn every_level() {
@@ -310,5 +238,36 @@ fn layer_at_an_offset() {
     let file = fs::File::open(&image).unwrap();
     let cache = dwarfs_fuse::Cache::new(1 << 20);
     let layer = Layer::open_file(file, 12_345, Some(end - 12_345), &common::options(), cache).unwrap();
+    assert_same(&layer, &tree);
+}
+
+#[test]
+fn what_every_start_reads_lies_first() {
+    let scratch = Scratch::new("first");
+    let tree = scratch.folder("tree");
+    fs::create_dir_all(tree.join("usr/lib")).unwrap();
+    for (name, seed) in [("ld-linux-x86-64.so.2", 1), ("libc.so.6", 2), ("liba.so", 3)] {
+        fs::write(tree.join("usr/lib").join(name), noise(10_000, seed)).unwrap();
+    }
+    fs::write(tree.join("a"), noise(1000, 4)).unwrap();
+    let image = scratch.join("image");
+    pack(&tree, &image, &[]);
+    let cache = dwarfs_fuse::Cache::new(64 << 20);
+    let file = fs::File::open(&image).unwrap();
+    let layer = Layer::open_file(file, 0, None, &common::options(), cache.clone()).unwrap();
+    let names = [
+        "usr/lib/ld-linux-x86-64.so.2",
+        "usr/lib/libc.so.6",
+        "a",
+        "usr/lib/liba.so",
+    ];
+    let offsets = names.map(|name| {
+        let mut extents = layer.extents(walk(&layer, name).unwrap(), 0).unwrap();
+        extents.next().unwrap().offset
+    });
+    assert_eq!(offsets, [0, 10_000, 20_000, 21_000]);
+    assert!(format!("{cache:?}").contains("blocks: 0"), "{cache:?}");
+    layer.expect_start();
+    assert!(format!("{cache:?}").contains("blocks: 1"), "{cache:?}");
     assert_same(&layer, &tree);
 }

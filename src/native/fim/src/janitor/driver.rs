@@ -20,6 +20,8 @@ pub const DRIVER_LOG: &str = "logs/fuse/dwarfs.log";
 
 /// Longest message; a path is at most 4096 bytes, and each may take six in JSON.
 const MESSAGE_LIMIT: usize = 1 << 16;
+/// Layers being attached at once. Many more would fill the socket, where each side would wait for the other.
+const MOST_UNANSWERED: usize = 8;
 
 #[derive(Deserialize, Serialize)]
 enum Message {
@@ -46,6 +48,8 @@ pub struct Layers {
     end: Option<OwnedFd>,
     /// Absent when the driver is another instance's, which has mounted everything already.
     socket: Option<OwnedFd>,
+    /// Layers that were attached and of which it is not known yet whether they are served.
+    unanswered: usize,
 }
 
 impl Layers {
@@ -56,6 +60,7 @@ impl Layers {
             driver: Some(driver),
             end: Some(end),
             socket: None,
+            unanswered: 0,
         })
     }
 
@@ -65,6 +70,7 @@ impl Layers {
             driver: None,
             end: None,
             socket: None,
+            unanswered: 0,
         }
     }
 
@@ -135,10 +141,23 @@ impl Layers {
         layers.iter().try_for_each(|_| self.hear())
     }
 
-    /// Serves the layer with this number on a descriptor of `/dev/fuse` that is mounted.
-    pub fn attach(&self, index: usize, fuse: BorrowedFd<'_>) -> Result<()> {
+    /// Has the layer with this number served on a descriptor of `/dev/fuse` that is mounted. The next can be mounted
+    /// meanwhile; [`Layers::attached`] waits.
+    pub fn attach(&mut self, index: usize, fuse: BorrowedFd<'_>) -> Result<()> {
         self.tell(&Message::Serve(index), Some(fuse))?;
-        self.hear()
+        self.unanswered += 1;
+        if self.unanswered < MOST_UNANSWERED {
+            return Ok(());
+        }
+        self.attached()
+    }
+
+    /// Waits until all that was attached is served.
+    pub fn attached(&mut self) -> Result<()> {
+        for _ in 0..std::mem::take(&mut self.unanswered) {
+            self.hear()?;
+        }
+        Ok(())
     }
 
     /// For `poll`. Negative where there is no driver.
@@ -227,7 +246,13 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
                 };
                 let shared = cache.get_or_insert_with(|| Cache::new(options.cache_bytes)).clone();
                 Layer::open(&source, &options, shared)
-                    .map(|layer| layers.push(Some(layer)))
+                    .map(|layer| {
+                        // The lowest layer is the system. While the rest of the start is prepared there is time for it.
+                        if layers.is_empty() {
+                            layer.expect_start();
+                        }
+                        layers.push(Some(layer));
+                    })
                     .map_err(|error| Failure(error.to_string()))
             }
             (Message::Serve(index), Some(fuse)) => match layers.get_mut(index).and_then(Option::take) {

@@ -101,7 +101,7 @@ struct Extraction<'a> {
     layer: &'a Layer,
     owners: bool,
     /// Regular files: the place of their first byte, which inode, and their path.
-    files: Vec<((u32, u32), u32, PathBuf)>,
+    files: Vec<((Option<u32>, u32), u32, PathBuf)>,
     /// Of files with several names, the first.
     first_names: HashMap<u32, PathBuf>,
     missing_devices: u64,
@@ -140,7 +140,7 @@ impl Extraction<'_> {
             Kind::File => {
                 File::create_new(&path).map_err(|error| cannot(&path, &error))?;
                 let first = self.layer.extents(attributes.inode, 0).and_then(|mut all| all.next());
-                let place = first.map_or((0, 0), |extent| (extent.block, extent.offset));
+                let place = first.map_or((None, 0), |extent| (extent.block, extent.offset));
                 self.files.push((place, attributes.inode, path));
                 return Ok(());
             }
@@ -178,6 +178,13 @@ impl Extraction<'_> {
         while offset < size {
             if sys::is_pending(&ENDING) {
                 fail!("interrupted while the layers were unpacked")
+            }
+            // A hole may be of any size, and nothing has to be written for it.
+            let next = self.layer.extents(inode, offset).and_then(|mut rest| rest.next());
+            if let Some(hole) = next.filter(|extent| extent.block.is_none()) {
+                offset += hole.size;
+                progress(hole.size);
+                continue;
             }
             buffer.clear();
             self.layer

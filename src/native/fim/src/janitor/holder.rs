@@ -275,6 +275,7 @@ impl Holder<'_> {
             };
             self.layers.attach(index, fuse.as_fd())?;
         }
+        self.layers.attached()?;
         Ok(None)
     }
 

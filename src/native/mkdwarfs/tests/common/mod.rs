@@ -1,6 +1,9 @@
 //! What the tests share: scratch folders, trees to pack, the program, and opened images.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub mod compare;
+pub mod image;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

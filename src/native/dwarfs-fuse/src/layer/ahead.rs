@@ -1,0 +1,67 @@
+//! What a layer has decompressed before anybody waits for it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Layer;
+use crate::block::Block;
+
+/// A read is taken as going on from the one before if it starts this near to its end.
+const NEARBY: u64 = 512 << 10;
+/// Bytes of the first block that a start is expected to read: loader, C library and shells.
+const EARLY: usize = 4 << 20;
+/// Bytes read in a row from which on reads are taken as sequential.
+const STREAK: u64 = 1 << 20;
+
+impl Layer {
+    /// Has what nearly every start of a program reads decompressed in the background: it is what `mkdwarfs` stores first.
+    pub fn expect_start(&self) {
+        if self.options.read_ahead_bytes > 0 && !self.blocks.is_empty() {
+            let block = self.block(0, EARLY);
+            self.cache.readahead().wish(block, Arc::clone(&self.window), EARLY);
+        }
+    }
+
+    /// Has all of a block decompressed in the background, once.
+    fn wish(&self, block: &Arc<Block>, number: u32) {
+        if !block.wished.swap(true, Ordering::Relaxed) {
+            let size = self.tree.files.block_size() as usize;
+            self.cache.book(self.key(number), size as u64);
+            self.cache
+                .readahead()
+                .wish(Arc::clone(block), Arc::clone(&self.window), size);
+        }
+    }
+
+    /// Has more decompressed in the background if this read went on from the last one, the more the longer that has
+    /// been going on. A program that starts reads here and there, and the cores are better left to it.
+    pub(super) fn look_ahead(&self, block: &Arc<Block>, number: u32, range: Range<usize>, was_ready: bool) {
+        let size = u64::from(self.tree.files.block_size());
+        let base = u64::from(number) * size;
+        let (start, end) = (base + range.start as u64, range.end as u64);
+        let position = base + end;
+        let last = self.last_end.swap(position, Ordering::Relaxed);
+        if start.abs_diff(last) > NEARBY {
+            self.streak.store(0, Ordering::Relaxed);
+            return;
+        }
+        let length = position.saturating_sub(last);
+        let streak = self.streak.fetch_add(length, Ordering::Relaxed) + length;
+        if streak < STREAK {
+            return;
+        }
+        if !was_ready {
+            self.wish(block, number);
+        }
+        if end * 2 < size || block.followed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        // Never more than half of the cache: the blocks in use must stay.
+        let ahead = self.options.read_ahead_bytes.min(self.cache.limit() / 2).min(streak) / size;
+        let next = (number + 1..).take_while(|&number| (number as usize) < self.blocks.len());
+        for number in next.take(ahead.max(1) as usize) {
+            self.wish(&self.block(number, size as usize), number);
+        }
+    }
+}
