@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { arch } from "../../src/build/dist/Arch.ts"
 import { succeeds } from "../support/Commands.ts"
 import { inGuestOnly } from "../support/Guest.ts"
-import { images, program, root, scenario } from "../support/Needs.ts"
+import { images, program, scenario } from "../support/Needs.ts"
 import { svg } from "../support/Pictures.ts"
 import { debian, type Place, place } from "../support/Place.ts"
 import * as Process from "../support/Process.ts"
@@ -47,17 +47,17 @@ echo 'deb [trusted=yes] file:/opt/archive ./' > /etc/apt/sources.list`
 describe("fim-recipe on a Debian", () => {
   scenario(
     "installs the packages of recipes and puts the image onto the desktop",
-    [...images, debian, root],
+    [...images, debian],
     () =>
       Effect.gen(function*() {
-        const app = yield* place(self, { image: "debian", copy: true })
+        const app = yield* place(ordinary, { image: "debian", copy: true })
         yield* makeArchive(app)
         const server = yield* recipeServer({
           app: { description: "an app", packages: [], debian: ["one"], dependencies: ["left", "right"] },
           left: { description: "left", packages: ["two"], dependencies: ["base"] },
           right: { description: "right", packages: ["bash"], dependencies: ["base"] },
           "/icon.svg": svg(),
-          none: { description: "not in the archive", packages: ["bash", "no-such-package"] }
+          none: { description: "not in the archive", packages: ["bash", "tw."] }
         })
         server.recipes.set("base", {
           description: "base",
@@ -71,12 +71,14 @@ describe("fim-recipe on a Debian", () => {
         const refused = yield* app.run(["fim-recipe", "install", "none"], { patience: 60_000 })
         assert.strictEqual(refused.code, 100)
         assert.match(refused.stderr, /^W::The guest may not use the network, .*'fim-perms add network' lets it$/m)
-        assert.match(refused.stderr, /^E: Unable to locate package no-such-package$/m)
+        assert.match(refused.stderr, /^E: Unable to locate package tw\.$/m)
         yield* app.isClean
         yield* succeeds(app, ["fim-perms", "add", "network"])
 
         const { code, stderr, stdout } = yield* app.run(["fim-recipe", "install", "app"], { patience: 60_000 })
-        assert.deepStrictEqual([code, stderr], [0, ""], stdout)
+        assert.strictEqual(code, 0, stderr)
+        // apt itself may warn of a group that an ordinary user cannot give.
+        assert.notMatch(stderr, /^(E:|W::)/m)
         assert.deepStrictEqual(server.asked(), ["none", "app", "left", "base", "right"])
         const ours = stdout.split("\n").filter((line) => line.startsWith("I::"))
         assert.deepStrictEqual(ours.slice(-5, -4), [`I::Found desktop integration in recipe 'base'`])
@@ -100,7 +102,7 @@ describe("fim-recipe on a Debian", () => {
 
   scenario(
     "ends with all it has started when it is told to, while packages are installed",
-    [...images, debian, root],
+    [...images, debian],
     () =>
       Effect.gen(function*() {
         const app = yield* place(self, { image: "debian" })
