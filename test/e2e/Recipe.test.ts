@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { arch } from "../../src/build/dist/Arch.ts"
 import { succeeds } from "../support/Commands.ts"
+import { makeArchive } from "../support/DebArchive.ts"
 import { inGuestOnly } from "../support/Guest.ts"
 import { images, program, scenario } from "../support/Needs.ts"
 import { svg } from "../support/Pictures.ts"
@@ -16,33 +17,6 @@ import { ordinary, self } from "../support/Users.ts"
 const cacheOf = (app: Place, distribution = "debian") => `${app.data}/recipes/${distribution}/latest`
 
 const useRemote = (app: Place, url: string) => succeeds(app, ["fim-remote", "set", url])
-
-/** Makes an archive in the guest with the packages `one` and `two`, the first of which needs the second, and no other one. */
-const makeArchive = (app: Place) =>
-  Effect.gen(function*() {
-    const script = `${inGuestOnly}
-set -e
-mkdir -p /opt/archive
-cd /opt/archive
-for name in one two; do
-  mkdir -p /tmp/$name/DEBIAN /tmp/$name/opt/$name
-  echo "content of $name" > /tmp/$name/opt/$name/file
-  printf 'Package: %s\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: Nobody <nobody@localhost>\\n' $name > /tmp/$name/DEBIAN/control
-  if [ $name = one ]; then echo 'Depends: two' >> /tmp/$name/DEBIAN/control; fi
-  echo 'Description: small' >> /tmp/$name/DEBIAN/control
-  dpkg-deb --root-owner-group --build /tmp/$name ./$name.deb > /dev/null
-  { cat /tmp/$name/DEBIAN/control
-    echo "Filename: ./$name.deb"
-    echo "Size: $(stat -c %s $name.deb)"
-    echo "SHA256: $(sha256sum $name.deb | cut -d ' ' -f 1)"
-    echo; } >> Packages
-done
-rm -rf /etc/apt/sources.list /etc/apt/sources.list.d
-echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/quick
-echo 'deb [trusted=yes] file:/opt/archive ./' > /etc/apt/sources.list`
-    const { code, stderr } = yield* app.run(["fim-root", "sh", "-c", script])
-    assert.deepStrictEqual([code, stderr], [0, ""])
-  })
 
 describe("fim-recipe on a Debian", () => {
   scenario(
