@@ -3,8 +3,9 @@ import * as Effect from "effect/Effect"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { arch } from "../../src/build/dist/Arch.ts"
 import { succeeds } from "../support/Commands.ts"
+import { makeArchive } from "../support/DebArchive.ts"
 import { inGuestOnly } from "../support/Guest.ts"
-import { images, program, root, scenario } from "../support/Needs.ts"
+import { images, program, scenario } from "../support/Needs.ts"
 import { svg } from "../support/Pictures.ts"
 import { debian, type Place, place } from "../support/Place.ts"
 import * as Process from "../support/Process.ts"
@@ -17,47 +18,20 @@ const cacheOf = (app: Place, distribution = "debian") => `${app.data}/recipes/${
 
 const useRemote = (app: Place, url: string) => succeeds(app, ["fim-remote", "set", url])
 
-/** Makes an archive in the guest with the packages `one` and `two`, the first of which needs the second, and no other one. */
-const makeArchive = (app: Place) =>
-  Effect.gen(function*() {
-    const script = `${inGuestOnly}
-set -e
-mkdir -p /opt/archive
-cd /opt/archive
-for name in one two; do
-  mkdir -p /tmp/$name/DEBIAN /tmp/$name/opt/$name
-  echo "content of $name" > /tmp/$name/opt/$name/file
-  printf 'Package: %s\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: Nobody <nobody@localhost>\\n' $name > /tmp/$name/DEBIAN/control
-  if [ $name = one ]; then echo 'Depends: two' >> /tmp/$name/DEBIAN/control; fi
-  echo 'Description: small' >> /tmp/$name/DEBIAN/control
-  dpkg-deb --root-owner-group --build /tmp/$name ./$name.deb > /dev/null
-  { cat /tmp/$name/DEBIAN/control
-    echo "Filename: ./$name.deb"
-    echo "Size: $(stat -c %s $name.deb)"
-    echo "SHA256: $(sha256sum $name.deb | cut -d ' ' -f 1)"
-    echo; } >> Packages
-done
-rm -rf /etc/apt/sources.list /etc/apt/sources.list.d
-echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/quick
-echo 'deb [trusted=yes] file:/opt/archive ./' > /etc/apt/sources.list`
-    const { code, stderr } = yield* app.run(["fim-root", "sh", "-c", script])
-    assert.deepStrictEqual([code, stderr], [0, ""])
-  })
-
 describe("fim-recipe on a Debian", () => {
   scenario(
     "installs the packages of recipes and puts the image onto the desktop",
-    [...images, debian, root],
+    [...images, debian],
     () =>
       Effect.gen(function*() {
-        const app = yield* place(self, { image: "debian", copy: true })
+        const app = yield* place(ordinary, { image: "debian", copy: true })
         yield* makeArchive(app)
         const server = yield* recipeServer({
           app: { description: "an app", packages: [], debian: ["one"], dependencies: ["left", "right"] },
           left: { description: "left", packages: ["two"], dependencies: ["base"] },
           right: { description: "right", packages: ["bash"], dependencies: ["base"] },
           "/icon.svg": svg(),
-          none: { description: "not in the archive", packages: ["bash", "no-such-package"] }
+          none: { description: "not in the archive", packages: ["bash", "tw."] }
         })
         server.recipes.set("base", {
           description: "base",
@@ -71,12 +45,14 @@ describe("fim-recipe on a Debian", () => {
         const refused = yield* app.run(["fim-recipe", "install", "none"], { patience: 60_000 })
         assert.strictEqual(refused.code, 100)
         assert.match(refused.stderr, /^W::The guest may not use the network, .*'fim-perms add network' lets it$/m)
-        assert.match(refused.stderr, /^E: Unable to locate package no-such-package$/m)
+        assert.match(refused.stderr, /^E: Unable to locate package tw\.$/m)
         yield* app.isClean
         yield* succeeds(app, ["fim-perms", "add", "network"])
 
         const { code, stderr, stdout } = yield* app.run(["fim-recipe", "install", "app"], { patience: 60_000 })
-        assert.deepStrictEqual([code, stderr], [0, ""], stdout)
+        assert.strictEqual(code, 0, stderr)
+        // apt itself may warn of a group that an ordinary user cannot give.
+        assert.notMatch(stderr, /^(E:|W::)/m)
         assert.deepStrictEqual(server.asked(), ["none", "app", "left", "base", "right"])
         const ours = stdout.split("\n").filter((line) => line.startsWith("I::"))
         assert.deepStrictEqual(ours.slice(-5, -4), [`I::Found desktop integration in recipe 'base'`])
@@ -100,7 +76,7 @@ describe("fim-recipe on a Debian", () => {
 
   scenario(
     "ends with all it has started when it is told to, while packages are installed",
-    [...images, debian, root],
+    [...images, debian],
     () =>
       Effect.gen(function*() {
         const app = yield* place(self, { image: "debian" })

@@ -1,70 +1,15 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
-import { findDistribution } from "../../src/build/dist/Distributions.ts"
-import { Progress } from "../../src/build/Progress.ts"
-import { Recipes } from "../../src/recipe/Recipes.ts"
-import { RecipeSource } from "../../src/recipe/RecipeSource.ts"
-import { Host } from "../../src/relocate/Host.ts"
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { temporary } from "../support/Place.ts"
 import { recipeServer } from "../support/RecipeServer.ts"
 import { self } from "../support/Users.ts"
+import { setting } from "./Setting.ts"
 
-const distribution = findDistribution("debian")!
 const good = { description: "a good one", packages: ["bash"] }
-
-/** The service on a data directory of its own, the lines it says, and the files of its cache. */
-const setting = Effect.fnUntraced(function*(remote: string | undefined) {
-  const data = yield* temporary(self)
-  const said: Array<string> = []
-  const reported: Array<number> = []
-  const recipes = yield* Recipes.pipe(
-    Effect.provide(
-      Recipes.layer({ distribution, data, remote }).pipe(
-        Layer.provide(RecipeSource.layer),
-        Layer.provide(Layer.succeed(Progress, {
-          step: (_label, work) => work((done) => Effect.sync(() => void reported.push(done))),
-          note: () => Effect.void
-        })),
-        Layer.provide(
-          Layer.succeed(Host, {
-            environment: {},
-            pid: 7,
-            uid: 0,
-            gid: 0,
-            architecture: "x64",
-            directory: "/",
-            words: []
-          })
-        ),
-        Layer.provide(NodeServices.layer)
-      )
-    )
-  )
-  const logger = Logger.make(({ message }) => void said.push(String(message)))
-  const heard = <A, E>(effect: Effect.Effect<A, E>) => Effect.provide(effect, Logger.layer([logger]))
-  const directory = `${data}/recipes/debian/latest`
-  const cache = () =>
-    existsSync(directory)
-      ? Object.fromEntries(readdirSync(directory).map((name) => [name, readFileSync(`${directory}/${name}`, "utf8")]))
-      : {}
-  return {
-    data,
-    directory,
-    said,
-    reported,
-    cache,
-    fetch: (...names: ReadonlyArray<string>) => heard(recipes.fetch(names)),
-    provide: (...names: ReadonlyArray<string>) => heard(recipes.provide(names)),
-    recipes
-  }
-})
 
 const namesOf = (recipes: ReadonlyArray<{ readonly name: string }>) => recipes.map(({ name }) => name)
 

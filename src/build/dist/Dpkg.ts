@@ -54,7 +54,8 @@ export const dpkgLeftovers = [
 export const aptInstall = [
   "export DEBIAN_FRONTEND=noninteractive",
   "apt-get update --quiet --error-on=any",
-  "apt-get install --yes --quiet --no-install-recommends -- \"$@\"",
+  // A name that no package has is a mistake; otherwise it would be a regular expression, and a dot any letter.
+  "apt-get install --yes --quiet --no-install-recommends -o APT::Cmd::Pattern-Only=true -- \"$@\"",
   "apt-get clean",
   "rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log /var/log/alternatives.log",
   "rm -f /var/cache/ldconfig/aux-cache"
