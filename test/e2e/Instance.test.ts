@@ -180,7 +180,7 @@ describe.each(users)("as $name", (user) => {
         const app = yield* alone(user)
         const running = yield* live(app)
         // The shell says that its children were hung up, to a reader that is gone.
-      const command = (signal: string, then: string) =>
+        const command = (signal: string, then: string) =>
           app.start([
             "fim-instance",
             "exec",
