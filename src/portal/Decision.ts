@@ -27,6 +27,9 @@ const isHarmless = (name: string, value: string): boolean =>
 const crosses = (name: string, value: string): boolean =>
   (names.has(name) || /^LC_[A-Z]+$/.test(name)) && isHarmless(name, value)
 
+/** Of the caller's variables no others are looked at, so no others need to be sent. `*` stands for any end of a name. */
+export const lookedAt: ReadonlyArray<string> = [...names, "LC_*"]
+
 /** Variables of the launcher, which are about this image and not about the programs of the host. */
 const own: ReadonlySet<string> = new Set([
   "FIM_BIN_SELF",
@@ -77,5 +80,6 @@ export const decide = (request: Request, policy: Policy): Decision => {
     return { kind: "refuse", call, code: refused, lines }
   }
   const directories = [request.directory, ...(policy.directory === undefined ? [] : [toBytes(policy.directory)]), "/"]
-  return { kind: "start", call, environment: environmentOf(request, policy), directories }
+  // What is allowed is read once, at the start of the image, and nothing else of a request was looked at.
+  return { kind: "start", call, environment: environmentOf(request, policy), directories, lasting: true }
 }

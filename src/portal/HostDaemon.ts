@@ -1,6 +1,7 @@
 /**
  * The host's side of the portal: a fiber of the boot program that decides, and a native process that reads the FIFO, runs
- * what was allowed and moves bytes. Loaded only for images that allow something.
+ * what was allowed and moves bytes. It remembers what the fiber has decided, so that the same question costs no way through
+ * the runtime again. Loaded only for images that allow something.
  */
 import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -10,7 +11,7 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { exitCode } from "../Failure.ts"
-import { decide, type Policy } from "./Decision.ts"
+import { decide, lookedAt, type Policy } from "./Decision.ts"
 import * as Frames from "./Frames.ts"
 import { type Decision, decode } from "./Message.ts"
 import { PortalError } from "./PortalError.ts"
@@ -29,14 +30,16 @@ export const serve = Effect.fn("HostDaemon.serve")(
   function*(options: { readonly program: string; readonly portal: string; readonly policy: Policy }) {
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const decisions = yield* Queue.make<Uint8Array, Cause.Done>()
-    const handle = yield* spawner.spawn(ChildProcess.make(options.program, ["portal-host", options.portal], {
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "ignore",
-      detached: false,
-      env: {},
-      additionalFds: { fd3: { type: "input", stream: Stream.fromQueue(decisions) }, fd4: { type: "output" } }
-    })).pipe(Effect.mapError(failed))
+    const handle = yield* spawner.spawn(
+      ChildProcess.make(options.program, ["portal-host", options.portal, ...lookedAt], {
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "ignore",
+        detached: false,
+        env: {},
+        additionalFds: { fd3: { type: "input", stream: Stream.fromQueue(decisions) }, fd4: { type: "output" } }
+      })
+    ).pipe(Effect.mapError(failed))
     // It ends by itself when there are no more decisions, and so does everything it has started.
     yield* Effect.addFinalizer(() => Effect.andThen(Queue.end(decisions), Effect.ignore(handle.exitCode)))
     const ready = yield* Deferred.make<void, PortalError>()

@@ -67,5 +67,7 @@ export type Decision =
     readonly environment: ReadonlyArray<string>
     /** Working directories, best first. */
     readonly directories: ReadonlyArray<string>
+    /** It holds for every request with this program, directory and environment: nobody has to ask again. */
+    readonly lasting: boolean
   }
   | { readonly kind: "refuse"; readonly call: string; readonly code: number; readonly lines: ReadonlyArray<string> }

@@ -1,21 +1,42 @@
 import * as Effect from "effect/Effect"
+import { BenchError } from "./BenchError.ts"
 import { as, type Caller } from "./Caller.ts"
 import { held, output, timed } from "./Processes.ts"
 import { idle } from "./Starts.ts"
 import { summarize, type Summary } from "./Statistics.ts"
 import { applicationOf, type Subject } from "./Subject.ts"
 
-/** Calls across the wall and what they are compared with: times in milliseconds, speeds in MB per second. */
-export interface Calls {
+/** A command across the wall, and the same on the caller's own side, measured in turn with it. In milliseconds. */
+export interface Pair {
   readonly direct: Summary
-  /** `fim_portal true` in the guest. */
-  readonly outward: Summary
-  /** `APP fim-instance exec 0 true`. */
-  readonly inward: Summary
-  /** Until the first byte of a program of the host is read in the guest, and of a program started directly. */
-  readonly firstByte: { readonly outward: Summary; readonly direct: Summary }
-  /** Bytes to a program on the other side and from it, and through a plain pipe. */
-  readonly speed: Readonly<Record<"plain" | "outwardTo" | "outwardFrom" | "inwardTo" | "inwardFrom", number>>
+  readonly across: Summary
+}
+
+/** Calls from one side of the wall to the other. */
+export interface Crossing {
+  /** `true`, from its start to its end. */
+  readonly call: Pair
+  /** Until the first byte of the command is read. */
+  readonly firstByte: Pair
+  /** All bytes to the command, and from it. */
+  readonly to: Pair
+  readonly from: Pair
+}
+
+export interface Calls {
+  /** `fim_portal` in the guest. */
+  readonly outward: Crossing
+  /** `APP fim-instance exec 0` on the host. */
+  readonly inward: Crossing
+  /** Bytes that go each way. */
+  readonly bytes: number
+}
+
+/** How often each of them is measured. */
+export interface Rounds {
+  readonly calls: number
+  readonly bytes: number
+  readonly transfers: number
 }
 
 /** Lets the guest of the subject's image run what is measured. As whoever runs the bench: the image is theirs. */
@@ -25,47 +46,57 @@ export const allow = (subject: Subject, own: Caller, operation: "allow" | "clear
     ids: undefined
   })
 
-/** Functions of bash. It takes the time itself: in the guest nobody else can, and outside it must cost the same. */
-const functions = `
-  each() { local n=$1 a b; shift; for ((i = 0; i < n; i++)); do a=\${EPOCHREALTIME/[.,]/}; "$@" < /dev/null; b=\${EPOCHREALTIME/[.,]/}; echo $((b - a)); done; }
-  first() { local n=$1 a; shift; for ((i = 0; i < n; i++)); do a=\${EPOCHREALTIME/[.,]/}; "$@" sh -c 'echo x; exec sleep 0.05' | { read -r x; echo $((\${EPOCHREALTIME/[.,]/} - a)); }; done; }
-  to() { local a b n=$1; shift; a=\${EPOCHREALTIME/[.,]/}; head -c $n /dev/zero | "$@" cat > /dev/null; b=\${EPOCHREALTIME/[.,]/}; echo $((b - a)); }
-  from() { local a b n=$1; shift; a=\${EPOCHREALTIME/[.,]/}; "$@" head -c $n /dev/zero | cat > /dev/null; b=\${EPOCHREALTIME/[.,]/}; echo $((b - a)); }
+/**
+ * For bash, which takes the time itself: in the guest nobody else can. Both ways of a command are measured in turn, so that
+ * they meet the same weather; a round before the first one warms caches and is not counted. `env` stands in for the wall.
+ */
+const script = `
+  now() { now=\${EPOCHREALTIME/[.,]/}; }
+  took() { local key=$1 begin; shift; now; begin=$now; "$@"; now; echo "$key $((now - begin))"; }
+  call() { "$@" < /dev/null; }
+  first() { local key=$1 begin; shift; now; begin=$now
+    "$@" sh -c 'echo x; exec sleep 0.05' < /dev/null | { read -r x; now; echo "$key $((now - begin))"; }; }
+  to() { head -c $bytes /dev/zero | "$@" cat > /dev/null; }
+  from() { "$@" head -c $bytes /dev/zero < /dev/null | cat > /dev/null; }
+  calls=$1 bytes=$2 transfers=$3; shift 3
+  for ((n = 0; n <= calls; n++)); do took call.direct call /bin/true; took call.across call "$@" true; done
+  for ((n = 0; n <= calls; n++)); do first firstByte.direct env; first firstByte.across "$@"; done
+  for ((n = 0; n <= transfers; n++)); do
+    for way in to from; do took $way.direct $way env; took $way.across $way "$@"; done
+  done
 `
 
-const milliseconds = (times: ReadonlyArray<number>) => summarize(times.map((time) => time / 1000))
-const thrice = (script: string) => `${script}; ${script}; ${script}`
+/** Times of one kind out of what the script prints, without the first. */
+const timesOf = Effect.fnUntraced(function*(text: string, key: string) {
+  const times = text.split("\n").filter((line) => line.startsWith(`${key} `)).map((line) => Number(line.split(" ")[1]))
+  if (times.length < 2) return yield* new BenchError({ reason: "Failed", detail: `there is no time for ${key}` })
+  return summarize(times.slice(1).map((time) => time / 1000))
+})
 
-/** Measures calls of one caller. Each is made `rounds` times, `bytes` go each way. */
+const crossing = Effect.fnUntraced(
+  function*(caller: Caller, shell: readonly [string, ...Array<string>], prefix: ReadonlyArray<string>, rounds: Rounds) {
+    const numbers = [rounds.calls, rounds.bytes, rounds.transfers].map(String)
+    const text = yield* output(as(caller, [...shell, "-c", script, "bash", ...numbers, ...prefix]))
+    const pair = (key: keyof Crossing) =>
+      Effect.all({ direct: timesOf(text, `${key}.direct`), across: timesOf(text, `${key}.across`) })
+    return (yield* Effect.all({
+      call: pair("call"),
+      firstByte: pair("firstByte"),
+      to: pair("to"),
+      from: pair("from")
+    })) satisfies Crossing
+  }
+)
+
+/** Measures calls of one caller, beside an instance that does nothing else. */
 export const calls = Effect.fn("Portal.calls")(
-  function*(subject: Subject, caller: Caller, rounds: number, bytes: number) {
+  function*(subject: Subject, caller: Caller, rounds: Rounds) {
     yield* held(idle(subject, caller))
-    const bash = `${applicationOf(caller)}/bin/bash`
-    const numbers = (argv: readonly [string, ...Array<string>], script: string) =>
-      Effect.map(
-        output(as(caller, [...argv, "-c", functions + script, "bash", subject.image])),
-        (text) => text.trim().split("\n").map(Number)
-      )
-    const host = (script: string) => numbers([bash], script)
-    const guest = (script: string) => numbers([subject.image, "fim-exec", "bash"], script)
-    const speed = (times: ReadonlyArray<number>) => bytes / Math.min(...times)
-    const exec = "\"$1\" fim-instance exec 0"
-    return {
-      direct: milliseconds(yield* host(`each ${rounds} /bin/true`)),
-      outward: milliseconds(yield* guest(`each ${rounds} fim_portal true`)),
-      inward: milliseconds(yield* host(`each ${rounds} ${exec} true`)),
-      firstByte: {
-        outward: milliseconds(yield* guest(`first ${rounds} fim_portal`)),
-        direct: milliseconds(yield* host(`first ${rounds} env`))
-      },
-      speed: {
-        plain: speed(yield* host(thrice(`to ${bytes} env`))),
-        outwardTo: speed(yield* guest(thrice(`to ${bytes} fim_portal`))),
-        outwardFrom: speed(yield* guest(thrice(`from ${bytes} fim_portal`))),
-        inwardTo: speed(yield* host(thrice(`to ${bytes} ${exec}`))),
-        inwardFrom: speed(yield* host(thrice(`from ${bytes} ${exec}`)))
-      }
-    } satisfies Calls
+    const { image } = subject
+    const outward = yield* crossing(caller, [image, "fim-exec", "bash"], ["fim_portal"], rounds)
+    const own = `${applicationOf(caller)}/bin/bash`
+    const inward = yield* crossing(caller, [own], [image, "fim-instance", "exec", "0"], rounds)
+    return { outward, inward, bytes: rounds.bytes } satisfies Calls
   },
   Effect.scoped
 )

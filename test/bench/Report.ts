@@ -186,9 +186,9 @@ An image without layers has ${megabytes(results.subject.overhead)} MB; this one 
 
 ## Calls across the wall
 
-Round trips of \`true\`, taken by bash around each call: in the guest for \`fim_portal\`, which runs it on the host, and on the
-host for \`fim-instance exec\`, the whole image called, beside one that runs. Speeds are the best of three through
-\`head\`, \`cat\` and what is between them.
+Taken by bash around each call, in turn with the same command on the caller's own side: in the guest for \`fim_portal\`, which
+runs it on the host, and on the host for \`fim-instance exec\`, the whole image called, beside one that runs. Bytes go through
+\`head\`, \`cat\` and what is between them; speeds are medians.
 
 ${callTable(results.portal)}
 

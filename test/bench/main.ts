@@ -24,8 +24,8 @@ import { prepare, project, type Subject } from "./Subject.ts"
 
 const quick = process.argv.includes("--quick")
 const rounds = quick
-  ? { warm: 5, joined: 3, phases: 5, first: 1, layers: 1, many: 5, calls: 20, bytes: 2 ** 26 }
-  : { warm: 40, joined: 20, phases: 40, first: 3, layers: 5, many: 20, calls: 200, bytes: 2 ** 30 }
+  ? { warm: 5, joined: 3, phases: 5, first: 1, layers: 1, many: 5, calls: 20, bytes: 2 ** 26, transfers: 5 }
+  : { warm: 40, joined: 20, phases: 40, first: 3, layers: 5, many: 20, calls: 200, bytes: 2 ** 30, transfers: 5 }
 const levels: ReadonlyArray<Level> = quick ? [7] : [5, 6, 7]
 
 const step = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -62,7 +62,7 @@ const main = Effect.gen(function*() {
   const portal = yield* Effect.forEach(all, (caller) =>
     step(
       `calls across the wall, ${caller.name}`,
-      Effect.map(calls(subject, caller, rounds.calls, rounds.bytes), (made) => ({ ...made, caller: caller.name }))
+      Effect.map(calls(subject, caller, rounds), (made) => ({ ...made, caller: caller.name }))
     ))
   yield* allow(subject, own, "clear")
   const results: Results = {

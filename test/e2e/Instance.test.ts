@@ -153,6 +153,61 @@ describe.each(users)("as $name", (user) => {
       yield* app.isClean
     }))
 
+  scenario("nothing but a FIFO in its place is written to", images, () =>
+    Effect.gen(function*() {
+      const app = yield* alone(user)
+      const running = yield* live(app)
+      const ask = "\"$app\" fim-instance exec 0 true; echo $?"
+      const outcome = yield* app.shell(
+        `cd "$FIM_DIR_GLOBAL"/app/*/instance/*/portal/daemon && mv guest.fifo kept
+        echo text > guest.fifo; ${ask}; cat guest.fifo; rm guest.fifo
+        ln -s kept guest.fifo; ${ask}; rm guest.fifo
+        mkdir guest.fifo; ${ask}; rmdir guest.fifo
+        ${ask}; mv kept guest.fifo; ${ask}; find ../dispatcher -mindepth 2`
+      )
+      assert.strictEqual(outcome.stdout, "125\ntext\n125\n125\n125\n0\n")
+      assert.match(outcome.stderr, /^(E::the instance does not listen[^\n]*\n){4}$/)
+      yield* running.write("end\n")
+      yield* running.outcome
+      yield* app.isClean
+    }))
+
+  scenario(
+    "signals to the caller are the command's, and a caller that is killed hangs it up",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* alone(user)
+        const running = yield* live(app)
+        // The shell says that its children were hung up, to a reader that is gone.
+        const command = (signal: string, then: string) =>
+          app.start([
+            "fim-instance",
+            "exec",
+            "0",
+            "sh",
+            "-c",
+            `exec 2> /dev/null; trap '${then}' ${signal}; echo up; while :; do sleep 0.05; done`
+          ])
+        const told = yield* command("TERM", "echo told; exit 9")
+        yield* told.says(/up/)
+        yield* told.signal("SIGTERM")
+        const outcome = yield* told.outcome
+        assert.deepStrictEqual([outcome.code, outcome.stdout], [9, "up\ntold\n"])
+        const killed = yield* command("HUP", "echo hup > /tmp/hup; exit")
+        yield* killed.says(/up/)
+        yield* killed.signal("SIGKILL")
+        yield* killed.exited
+        const wait = "for i in $(seq 200); do [ -s /tmp/hup ] && break; sleep 0.02; done; cat /tmp/hup"
+        assert.strictEqual((yield* exec(app, ["0", "sh", "-c", wait])).stdout, "hup\n")
+        const left = yield* app.shell("find \"$FIM_DIR_GLOBAL\"/app/*/instance/*/portal/dispatcher -mindepth 2")
+        assert.strictEqual(left.stdout, "")
+        yield* running.write("end\n")
+        yield* running.outcome
+        yield* app.isClean
+      })
+  )
+
   scenario("a command has a terminal of its own", [...images, program("script")], () =>
     Effect.gen(function*() {
       const app = yield* alone(user)

@@ -3,21 +3,9 @@ import * as Effect from "effect/Effect"
 import { existsSync, readFileSync } from "node:fs"
 import { images, program, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
-import { eventually } from "../support/Portal.ts"
+import { eventually, inGuest, open } from "../support/Portal.ts"
 import { keys, openTerminal, quoted } from "../support/Terminal.ts"
 import { users } from "../support/Users.ts"
-
-/** A place whose image lets the guest run these programs of the host. */
-const open = (user: Parameters<typeof place>[0], ...programs: ReadonlyArray<string>) =>
-  Effect.gen(function*() {
-    const app = yield* place(user, { copy: true })
-    const allowed = yield* app.run(["fim-portal", "allow", ...programs])
-    assert.deepStrictEqual([allowed.code, allowed.stdout, allowed.stderr], [0, "", ""])
-    return app
-  })
-
-const inGuest = (app: Place, script: string, options?: Parameters<Place["run"]>[1]) =>
-  app.run(["fim-exec", "sh", "-c", script], options)
 
 /** A request for `cat`, as a word in double quotes of a shell. */
 const request = (call: string, detached: string) =>
@@ -145,7 +133,7 @@ describe.each(users)("as $name", (user) => {
           "fim-exec",
           "sh",
           "-c",
-          "fim_portal sh -c \"$0\" & read line; kill -9 $!; echo killed; read line",
+          `fim_portal sh -c "$0" & read line; kill -9 $!; echo killed; read line; ${left}`,
           stubborn
         ], {
           interactive: true
@@ -161,7 +149,7 @@ describe.each(users)("as $name", (user) => {
         yield* eventually("the end of the command", () => !isAlive(pid))
         assert.strictEqual(readFileSync(`${app.home}/hup`, "utf8"), "hup\n")
         yield* running.write("end\n")
-        yield* running.outcome
+        assert.strictEqual((yield* running.outcome).stdout, "killed\n")
         yield* app.isClean
       })
   )

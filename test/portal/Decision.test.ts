@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { decide, type Policy } from "../../src/portal/Decision.ts"
+import { decide, lookedAt, type Policy } from "../../src/portal/Decision.ts"
 import type { Request } from "../../src/portal/Message.ts"
 
 const policy: Policy = {
@@ -78,6 +78,23 @@ describe("what a command gets", () => {
     for (const variable of passed) assert.include(all, variable)
     for (const variable of held) assert.notInclude(all, variable)
     assert.notInclude(all, "LANG=de_DE.UTF-8")
+  })
+
+  it("and no variable that is left out because nobody looks at it would have crossed", () => {
+    const isLookedAt = (name: string) =>
+      lookedAt.some((text) => text.endsWith("*") ? name.startsWith(text.slice(0, -1)) : name === text)
+    const names = ["TERM", "LANG", "LANGUAGE", "LC_ALL", "LC_X", "TZ", "NO_COLOR", "COLORTERM", "DESKTOP_STARTUP_ID"]
+    for (const name of names) assert.include(variables([`${name}=x`]), `${name}=x`)
+    for (const name of names) assert.isTrue(isLookedAt(name), name)
+    for (const name of ["PATH", "LC", "XLANG", "LD_PRELOAD"]) assert.isFalse(isLookedAt(name), name)
+  })
+
+  it("the same for every request with that program, directory and environment, and says so", () => {
+    const environment = ["LANG=C", "TERM=x"]
+    const one = decide(request(["xdg-open", "a"], environment), policy)
+    const other: Request = { ...request(["xdg-open", "b", "c"], environment), streams: ["null", "null", "null"] }
+    assert.deepStrictEqual(decide({ ...other, detached: true }, policy), one)
+    assert.isTrue(one.kind === "start" && one.lasting)
   })
 
   it("and only where the value leads nowhere", () => {

@@ -1,9 +1,11 @@
 //! The host's hands: reads what guests ask for, lets the boot program decide, and runs what it allows.
 //!
-//! `fim portal-host PORTAL`; decisions of the boot program come in at descriptor 3, requests go out at 4, in frames as in
-//! the FIFOs. It ends when the boot program does, and with it every command, unless that was started to stay.
+//! `fim portal-host PORTAL VARIABLE…`; decisions of the boot program come in at descriptor 3, requests go out at 4, in frames
+//! as in the FIFOs. The boot program names the variables of a caller that it looks at, `LC_*` for all that begin so. It ends
+//! when the boot program does, and with it every command, unless that was started to stay.
 
 use super::call::{Call, Caller, open_knocker, open_room};
+use super::decided::{Decided, Question, Start};
 use super::frame::{self, Decoder};
 use super::message::{
     Decision, Form, Knock, Request, bytes_of, parse_decision, parse_knock, parse_request, to_payload,
@@ -17,8 +19,8 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 const DECISIONS: i32 = 3;
@@ -36,6 +38,7 @@ const NOT_FOUND: i32 = 1;
 struct Asking {
     call: Call,
     request: Request,
+    question: Question,
     is_large: bool,
 }
 
@@ -53,23 +56,25 @@ struct Host {
     decisions: File,
     /// Its other end is with every process that serves a call: closed with us.
     lifeline: (OwnedFd, OwnedFd),
+    decided: Decided,
     asking: BTreeMap<String, Asking>,
     reading: Vec<Reading>,
     waiting: VecDeque<Call>,
     servers: usize,
 }
 
-/// `fim portal-host PORTAL`.
+/// `fim portal-host PORTAL VARIABLE…`
 pub fn command(arguments: &[OsString]) -> i32 {
-    let [portal] = arguments else {
-        eprintln!("usage: fim portal-host PORTAL");
+    let [portal, names @ ..] = arguments else {
+        eprintln!("usage: fim portal-host PORTAL [VARIABLE]...");
         return EXIT_CODE;
     };
+    let names = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
     sys::set_name(c"fim-portal-host");
     sys::close_all_on_exec(3);
     // It ends with the boot program, which decides what follows from them.
     sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
-    match Host::open(Path::new(portal)).and_then(|mut host| host.attend()) {
+    match Host::open(Path::new(portal), Decided::new(names)).and_then(|mut host| host.attend()) {
         Ok(()) => 0,
         Err(failure) => {
             eprintln!("E::{failure}");
@@ -79,7 +84,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
 }
 
 impl Host {
-    fn open(portal: &Path) -> Result<Host> {
+    fn open(portal: &Path, decided: Decided) -> Result<Host> {
         let failed = || format!("cannot open the portal '{}'", portal.display());
         // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
         let (decisions, requests) = unsafe { (File::from_raw_fd(DECISIONS), File::from_raw_fd(REQUESTS)) };
@@ -90,6 +95,7 @@ impl Host {
             requests,
             decisions,
             lifeline: sys::pipe().context(failed)?,
+            decided,
             asking: BTreeMap::new(),
             reading: Vec::new(),
             waiting: VecDeque::new(),
@@ -183,7 +189,7 @@ impl Host {
             return Ok(());
         }
         match knock {
-            Knock::Request(request) => self.ask(call, request, payload, false),
+            Knock::Request(request) => self.ask(call, request, false),
             Knock::Reference(_) => {
                 self.waiting.push_back(call);
                 Ok(())
@@ -191,16 +197,24 @@ impl Host {
         }
     }
 
-    fn ask(&mut self, call: Call, request: Request, payload: &[u8], is_large: bool) -> Result<()> {
+    /// Starts what was allowed already, and asks about everything else.
+    fn ask(&mut self, call: Call, mut request: Request, is_large: bool) -> Result<()> {
+        let question = self.decided.question(&mut request);
+        if let Some(start) = self.decided.answer(&question) {
+            self.start(call, &request, &start);
+            return Ok(());
+        }
+        let payload = to_payload(&request);
         self.asking.insert(
             call.name.clone(),
             Asking {
                 call,
                 request,
+                question,
                 is_large,
             },
         );
-        self.say(payload)
+        self.say(&payload)
     }
 
     /// Begins to read large requests, as many as may be held.
@@ -234,7 +248,7 @@ impl Host {
             let Reading { call, .. } = self.reading.swap_remove(index);
             let payload = payload.unwrap_or_default();
             match parse_request(&payload).filter(|request| request.call == call.name) {
-                Some(request) => self.ask(call, request, &payload, true)?,
+                Some(request) => self.ask(call, request, true)?,
                 None => call.refuse(EXIT_CODE, "E::the request cannot be read"),
             }
         }
@@ -245,25 +259,32 @@ impl Host {
         let Some((name, decision)) = parse_decision(payload) else {
             return;
         };
-        let Some(Asking { call, request, .. }) = self.asking.remove(&name) else {
+        let Some(Asking {
+            call,
+            request,
+            question,
+            ..
+        }) = self.asking.remove(&name)
+        else {
             return;
         };
-        let (environment, directories) = match decision {
+        match decision {
             Decision::Start {
                 environment,
                 directories,
-            } => (environment, directories),
-            Decision::Refuse { code, lines } => return call.refuse(code, &lines.join("\n")),
-        };
-        let plan = Plan {
-            words: request.words.iter().map(|word| bytes_of(word)).collect(),
-            environment: environment.iter().filter_map(|variable| split(variable)).collect(),
-            directories: directories.iter().map(|directory| bytes_of(directory)).collect(),
-            streams: request.streams,
-            terminal: request.terminal,
-            detached: request.detached,
-            not_found: NOT_FOUND,
-        };
+                lasting,
+            } => {
+                let start = Rc::new(Start::new(&environment, &directories));
+                if lasting {
+                    self.decided.keep(question, &start);
+                }
+                self.start(call, &request, &start);
+            }
+            Decision::Refuse { code, lines } => call.refuse(code, &lines.join("\n")),
+        }
+    }
+
+    fn start(&mut self, call: Call, request: &Request, start: &Start) {
         match sys::clone(0) {
             Ok(Forked::Parent(_)) => self.servers += 1,
             Ok(Forked::Child) => {
@@ -276,7 +297,7 @@ impl Host {
                     ]
                     .concat(),
                 );
-                serve(call, &plan, lifeline.ok());
+                serve(call, &plan_of(request, start), lifeline.ok());
                 std::process::exit(0)
             }
             Err(error) => call.refuse(EXIT_CODE, &format!("E::the host cannot start a process: {error}")),
@@ -284,8 +305,14 @@ impl Host {
     }
 }
 
-fn split(variable: &str) -> Option<(OsString, OsString)> {
-    let (name, value) = variable.split_once('=')?;
-    let (name, value) = (bytes_of(name), bytes_of(value));
-    (!name.is_empty() && !name.as_bytes().contains(&0) && !value.as_bytes().contains(&0)).then_some((name, value))
+fn plan_of(request: &Request, start: &Start) -> Plan {
+    Plan {
+        words: request.words.iter().map(|word| bytes_of(word)).collect(),
+        environment: start.environment.clone(),
+        directories: start.directories.clone(),
+        streams: request.streams,
+        terminal: request.terminal,
+        detached: request.detached,
+        not_found: NOT_FOUND,
+    }
 }

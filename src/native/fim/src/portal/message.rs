@@ -121,6 +121,8 @@ pub enum Decision {
         /// `NAME=value` each, all of it.
         environment: Vec<String>,
         directories: Vec<String>,
+        /// It holds for every request with this program, directory and environment.
+        lasting: bool,
     },
     Refuse {
         code: i32,
@@ -150,6 +152,8 @@ pub struct Form {
     environment: Option<Vec<String>>,
     #[serde(skip_serializing)]
     directories: Option<Vec<String>>,
+    #[serde(skip_serializing)]
+    lasting: Option<bool>,
 }
 
 impl Form {
@@ -269,14 +273,16 @@ pub fn parse_decision(payload: &[u8]) -> Option<(String, Decision)> {
         form.kind.as_str(),
         form.environment,
         form.directories,
+        form.lasting,
         form.code,
         form.lines,
     ) {
-        ("start", Some(environment), Some(directories), None, None) => Decision::Start {
+        ("start", Some(environment), Some(directories), Some(lasting), None, None) => Decision::Start {
             environment,
             directories,
+            lasting,
         },
-        ("refuse", None, None, Some(code), Some(lines)) => Decision::Refuse { code, lines },
+        ("refuse", None, None, None, Some(code), Some(lines)) => Decision::Refuse { code, lines },
         _ => return None,
     };
     Some((form.call?, decision))
@@ -355,7 +361,7 @@ mod tests {
             None
         );
         assert_eq!(
-            parse_knock(br#"["reference","1-a",null,null,null,null,null,null,null]"#),
+            parse_knock(br#"["reference","1-a",null,null,null,null,null,null,null,null]"#),
             None
         );
     }

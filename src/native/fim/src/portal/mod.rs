@@ -5,6 +5,7 @@
 
 mod call;
 mod client;
+mod decided;
 mod frame;
 mod guest;
 mod host;

@@ -11,6 +11,9 @@ const COPY: usize = 1 << 16;
 const BULK: u64 = 4 << 20;
 /// So many portions before others have their turn.
 const TURNS: usize = 16;
+/// So often in a row something may refuse to be spliced although both ends are ready. Once says nothing: an end may have become
+/// ready just after it refused.
+const REFUSALS: usize = 8;
 
 /// One end of a pump.
 pub enum End {
@@ -57,6 +60,7 @@ pub struct Pump {
     ends: Option<(End, End)>,
     awaits: Awaits,
     splices: bool,
+    refusals: usize,
     moved: u64,
     buffer: Vec<u8>,
     written: usize,
@@ -70,6 +74,7 @@ impl Pump {
             ends: Some((from, to)),
             awaits: Awaits::Source,
             splices,
+            refusals: 0,
             moved: 0,
             buffer: Vec::new(),
             written: 0,
@@ -142,8 +147,8 @@ impl Pump {
                     }
                     let (source, sink) = (is_ready(from.raw(), libc::POLLIN), is_ready(to.raw(), libc::POLLOUT));
                     if source && sink {
-                        // It says so of something that cannot be spliced without waiting.
-                        self.splices = false;
+                        self.refusals += 1;
+                        self.splices = self.refusals < REFUSALS;
                         continue;
                     }
                     self.awaits = if source { Awaits::Sink } else { Awaits::Source };
@@ -163,6 +168,7 @@ impl Pump {
     }
 
     fn count(&mut self, count: u64) {
+        self.refusals = 0;
         let before = self.moved;
         self.moved += count;
         if before < BULK
@@ -180,4 +186,62 @@ impl Pump {
 
 fn is_ready(descriptor: RawFd, events: i16) -> bool {
     sys::poll([(descriptor, events)], 0).is_ok_and(|[ready]| ready)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{Read, Write};
+
+    /// Bytes whose loss or exchange would be seen.
+    fn pattern(length: usize) -> Vec<u8> {
+        (0..length).map(|at| (at / 251 + at) as u8).collect()
+    }
+
+    /// Moves what a writer writes to a reader who takes their time, and gives what arrived.
+    fn moved(pump: &mut Pump, writer: File, mut reader: File, bytes: &[u8]) -> Vec<u8> {
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut writer = writer;
+                bytes.chunks(8192).for_each(|chunk| writer.write_all(chunk).unwrap());
+            });
+            let arrived = scope.spawn(move || {
+                let mut arrived = Vec::new();
+                reader.read_to_end(&mut arrived).unwrap();
+                arrived
+            });
+            while !pump.is_done() {
+                let mut entries = pump.entries();
+                sys::poll_all(&mut entries, -1).unwrap();
+                pump.advance(&entries);
+            }
+            arrived.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn pipes_are_spliced_to_the_last_byte() {
+        let (source, writer) = sys::pipe().unwrap();
+        let (reader, sink) = sys::pipe().unwrap();
+        let mut pump = Pump::new(End::Own(source), End::Own(sink));
+        let bytes = pattern(96 << 20);
+        assert!(moved(&mut pump, writer.into(), reader.into(), &bytes) == bytes);
+        assert!(pump.splices);
+    }
+
+    #[test]
+    fn what_cannot_be_spliced_is_copied() {
+        let path = std::env::temp_dir().join(format!("fim-pump-{}", std::process::id()));
+        // Splicing to a file that was opened for appending is refused.
+        let file = File::options().create(true).append(true).open(&path).unwrap();
+        let (source, writer) = sys::pipe().unwrap();
+        let mut pump = Pump::new(End::Own(source), End::Own(file.into()));
+        let bytes = pattern(1 << 20);
+        moved(&mut pump, writer.into(), File::open("/dev/null").unwrap(), &bytes);
+        let arrived = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(!pump.splices);
+        assert!(arrived == bytes);
+    }
 }

@@ -5,14 +5,12 @@ use super::call::{Call, KEYS, SCREEN, STREAMS};
 use super::frame::{self, Decoder};
 use super::message::{Control, Reply, Size, Stream, parse_control};
 use super::pump::{End, Pump};
-use crate::sys;
+use crate::sys::{self, Spawn};
 use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Between SIGHUP and SIGKILL for a command whose caller is gone.
@@ -111,29 +109,14 @@ fn start(call: &Call, plan: &Plan) -> std::result::Result<Served, (i32, String)>
             break;
         }
     }
-    let mut command = Command::new(&file);
-    command
-        .arg0(program)
-        .args(&plan.words[1..])
-        .env_clear()
-        .envs(plan.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::from(input))
-        .stdout(Stdio::from(output))
-        .stderr(Stdio::from(error))
-        .process_group(0);
-    let foreground = slave.map(AsRawFd::as_raw_fd);
-    // SAFETY: between fork and exec only system calls are made, on plain numbers.
-    unsafe {
-        command.pre_exec(move || {
-            if let Some(terminal) = foreground {
-                sys::take_foreground(terminal)?;
-            }
-            sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_DFL);
-            sys::mask_signals(libc::SIG_SETMASK, &[]);
-            Ok(())
-        });
-    }
-    let child = command.spawn().map_err(|error| match error.kind() {
+    let command = Spawn {
+        file: &file,
+        words: &plan.words,
+        environment: &plan.environment,
+        standard: [input.as_fd(), output.as_fd(), error.as_fd()],
+        terminal: slave.map(AsFd::as_fd),
+    };
+    let child = command.start().map_err(|error| match error.kind() {
         ErrorKind::NotFound => (plan.not_found, not_found(&name)),
         _ => (NOT_EXECUTABLE, format!("{name}: {error}")),
     })?;
@@ -141,7 +124,7 @@ fn start(call: &Call, plan: &Plan) -> std::result::Result<Served, (i32, String)>
         call: None,
         decoder: Decoder::new(frame::ATOMIC),
         lifeline: None,
-        child: child.id() as i32,
+        child,
         code: None,
         terminal,
         pumps,
@@ -301,7 +284,8 @@ impl Served {
             let _ = sys::kill(-self.child, libc::SIGHUP);
             let _ = sys::kill(-self.child, libc::SIGCONT);
         }
-        for child in children() {
+        // The command was told with its group: a second time it might take for another end.
+        for child in children().into_iter().filter(|child| *child != self.child) {
             let _ = sys::kill(child, libc::SIGHUP);
         }
     }

@@ -9,6 +9,7 @@ mod locks;
 mod process;
 mod signals;
 mod sockets;
+mod spawn;
 mod terminals;
 
 pub use attributes::*;
@@ -20,6 +21,7 @@ pub use locks::*;
 pub use process::*;
 pub use signals::*;
 pub use sockets::*;
+pub use spawn::*;
 pub use terminals::*;
 
 use std::ffi::{CString, OsStr};

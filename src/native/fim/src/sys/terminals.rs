@@ -83,9 +83,3 @@ pub fn control_terminal(terminal: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: takes plain numbers.
     check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) }.into()).map(drop)
 }
-
-/// Puts the calling process' group into the foreground of a terminal. SIGTTOU has to be blocked.
-pub fn take_foreground(terminal: RawFd) -> Result<()> {
-    // SAFETY: takes plain numbers.
-    check(unsafe { libc::tcsetpgrp(terminal, libc::getpgrp()) }.into()).map(drop)
-}
