@@ -53,7 +53,7 @@ export const serverArguments = (options: {
   if (options.type === "overlayfs") {
     const lower = `lowerdir=${lowers(options.layers).join(":")}`
     const upper = [`upperdir=data/data`, `workdir=data/work/${options.instance}`]
-    const mount = [lower, ...upper, ...others, "noacl"].join(",")
+    const mount = [lower, ...upper, ...others, "noacl", "writeback=0"].join(",")
     return [...start, `${options.bin}/fuse-overlayfs`, "-f", "-o", mount, "mount"]
   }
   const branches = ["data/data=RW", ...lowers(options.layers).map((layer) => `${layer}=RO`)].join(":")

@@ -61,10 +61,14 @@ cmp /USR/BIN/Bash /usr/bin/bash
 /Usr/Bin/BASH -c "echo runs"
 echo more >> /ETC/Casefold.conf; echo again >> /etc/casefold.CONF; cat /etc/CASEFOLD.conf
 rm /USR/bin/YES; ls /usr/bin/yes 2> /dev/null || echo removed
-ls / | sort -f | uniq -di`
+ls / | sort -f | uniq -di
+stat -f -c "names of %l" /`
           const environment = { ...once, FIM_OVERLAY: overlay }
           const seen = yield* app.run(["fim-root", "sh", "-c", script], { environment })
-          assert.deepStrictEqual([seen.code, seen.stdout, seen.stderr], [0, "runs\nmore\nagain\nremoved\n", ""])
+          // As long as the overlay takes them: fuse-overlayfs keeps four bytes for itself.
+          const names = `names of ${overlay === "overlayfs" ? 251 : 255}\n`
+          const expected = `runs\nmore\nagain\nremoved\n${names}`
+          assert.deepStrictEqual([seen.code, seen.stdout, seen.stderr], [0, expected, ""])
           yield* app.isClean
           // For that one run only.
           const look =

@@ -1,5 +1,8 @@
 # Eight writers in one directory, each with names of its own and a few that all of them use.
 #   sh writers.sh DIRECTORY once|forever
+#
+# Who writes for ever also counts, in `open`, which stays open, and in `closed`, which is opened and closed each time; each
+# number is told on output, or on error, once it is written.
 directory=$1
 mkdir -p "$directory/shared"
 cd "$directory" || exit 1
@@ -29,6 +32,10 @@ many() { # NUMBER
   done
 }
 
+if [ "$2" = forever ]; then
+  perl -e 'open F, ">&=3"; while (syswrite F, ++$n . "\n") { syswrite STDOUT, "$n\n"; select undef, undef, undef, 0.002 }' 3> open &
+  (n=0 && while n=$((n + 1)) && echo "$n" >> closed; do echo "$n" >&2; done) &
+fi
 pids=
 for number in 1 2 3 4 5 6 7 8; do
   many "$number" "$2" &

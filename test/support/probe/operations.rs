@@ -1,7 +1,8 @@
 //! What a file system can do, tried one after the other in a guest. One line for each operation: `yes NAME`, or `no NAME: why`.
 //!
 //! `operations DIRECTORY` works on what the layer below has there (see `test/support/Operations.ts`). `operations DIRECTORY
-//! again` looks, after another start, at what is to last. Without any crate, so that the compiler alone can build it.
+//! again` looks, after another start, at what is to last. `operations DIRECTORY hold` writes to a file and to a mapping of
+//! another, and waits with both open until it is killed. Without any crate, so that the compiler alone can build it.
 
 use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -87,6 +88,22 @@ fn shared_map(path: &Path) -> Result<()> {
     let mut byte = [0];
     File::open(path)?.read_exact_at(&mut byte, 0)?;
     must(&byte == b"M", "the file does not have what was written to the mapping")
+}
+
+fn hold(written: &Path, mapped: &Path) -> Result<()> {
+    let mut file = File::create(written)?;
+    file.write_all(b"written")?;
+    fs::write(mapped, [b'-'; 4096])?;
+    let other = OpenOptions::new().read(true).write(true).open(mapped)?;
+    let map = unsafe { mmap(std::ptr::null_mut(), 4096, 3, 1, other.as_raw_fd(), 0) };
+    if map as isize == -1 {
+        return Err(Error::last_os_error());
+    }
+    unsafe { map.cast::<u8>().write_volatile(b'M') };
+    println!("held");
+    loop {
+        std::thread::park();
+    }
 }
 
 fn set_times(path: &Path, seconds: i64, nanoseconds: i64) -> Result<()> {
@@ -287,7 +304,11 @@ fn main() {
     let mut words = std::env::args().skip(1);
     let directory = words.next().expect("a directory");
     let at = |name: &str| Path::new(&directory).join(name);
-    let operations = if words.next().is_none() { first(&at) } else { again(&at) };
+    let operations = match words.next().as_deref() {
+        None => first(&at),
+        Some("hold") => return hold(&at("written"), &at("mapped-here")).expect("files to hold"),
+        Some(_) => again(&at),
+    };
     for (name, operation) in operations {
         match operation() {
             Ok(()) => println!("yes {name}"),

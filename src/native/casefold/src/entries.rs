@@ -16,7 +16,7 @@ use crate::names::{Names, Stamp};
 use crate::node::Node;
 use crate::rename_target::is_renaming_to;
 
-const LONGEST_NAME: usize = 255;
+pub(crate) const LONGEST_NAME: u64 = 255;
 /// Of a directory whose stamp could not be read: equal to none.
 const NO_STAMP: Stamp = [i64::MIN; 4];
 
@@ -39,7 +39,7 @@ pub(crate) type Held<'a> = RwLockWriteGuard<'a, Option<Box<Names>>>;
 
 pub(crate) fn check_name(name: &[u8]) -> io::Result<()> {
     match name {
-        _ if name.len() > LONGEST_NAME => Err(error(libc::ENAMETOOLONG)),
+        _ if name.len() as u64 > LONGEST_NAME => Err(error(libc::ENAMETOOLONG)),
         b"" | b"." | b".." => Err(error(libc::EINVAL)),
         _ => Ok(()),
     }

@@ -16,8 +16,9 @@ use fuser::{
 use rustix::fs::{self as below, AtFlags, FallocateFlags, Mode, OFlags, SeekFrom, mkdirat, mknodat, symlinkat};
 
 use crate::attributes::{Changes, file_attr};
-use crate::entries::{Casefold, Told};
+use crate::entries::{Casefold, LONGEST_NAME, Told};
 use crate::handles::OpenDirectory;
+use crate::inodes::ROOT;
 
 /// For how long the kernel may take attributes, and names of directories, to be as they were.
 const SHORT: Duration = Duration::from_secs(1);
@@ -399,6 +400,11 @@ impl Filesystem for Casefold {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        // The space is that of the file system where it is taken from; how long names may be, the one below says.
+        let names = self
+            .directory(ROOT)
+            .and_then(|(_, root)| Ok(below::fstatvfs(&*root)?.f_namemax));
+        let longest = names.map_or(LONGEST_NAME, |longest| longest.min(LONGEST_NAME));
         match below::fstatvfs(&self.space) {
             Ok(space) => reply.statfs(
                 space.f_blocks,
@@ -407,7 +413,7 @@ impl Filesystem for Casefold {
                 space.f_files,
                 space.f_ffree,
                 space.f_bsize.try_into().unwrap_or(4096),
-                space.f_namemax.try_into().unwrap_or(255),
+                longest.try_into().unwrap_or(u32::MAX),
                 space.f_frsize.try_into().unwrap_or(4096),
             ),
             Err(cause) => reply.error(errno(&cause.into())),

@@ -20,7 +20,7 @@ use crate::sys;
 use dwarfs_fuse::MountOptions;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -48,6 +48,8 @@ pub struct Holder<'a> {
     pub trees: Vec<PathBuf>,
     pub tree_locks: Vec<File>,
     pub replies: File,
+    /// Something in it asks the janitor not to kill us while we end.
+    pub last_word: File,
 }
 
 struct Running {
@@ -161,6 +163,9 @@ impl Holder<'_> {
                 continue;
             }
             let Some(Request { id, operation }) = requests.next()? else {
+                if let Some(running) = running.filter(|_| !self.servers.is_empty()) {
+                    end_before_servers(running.program);
+                }
                 return Ok(());
             };
             match operation {
@@ -342,6 +347,9 @@ impl Holder<'_> {
             fail!("names that ignore case need a user namespace")
         }
         self.prepare_overlay()?;
+        self.last_word
+            .write_all(b"+")
+            .context(|| "the janitor has ended".to_string())?;
         let log = self.open.instance.join("logs/fuse/overlay.log");
         self.servers.push(overlay::serve(argv, Path::new(MERGED), &log)?);
         if ignore_case {
@@ -399,6 +407,15 @@ impl Holder<'_> {
         let mut bytes = Vec::new();
         file.take(limit).read_to_end(&mut bytes).context(failed)?;
         Ok(Some(protocol::from_bytes(&bytes)))
+    }
+}
+
+/// Ends a guest while its files are still served: what it has changed in a mapping, and not written yet, is written when it
+/// ends, and is lost if nobody takes it then.
+fn end_before_servers(mut program: Program) {
+    program.signal(libc::SIGKILL);
+    if let Ok(ended) = sys::process_descriptor(program.child) {
+        let _ = sys::poll([(ended.as_raw_fd(), libc::POLLIN)], -1);
     }
 }
 

@@ -34,10 +34,14 @@ use session::{Role, Session};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 /// Requests come in here, replies go out there. 0, 1 and 2 are the guest's.
 pub const REQUESTS: i32 = 3;
 pub const REPLIES: i32 = 4;
+
+/// How long a holder may take to end a guest whose files a program serves.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `fim janitor`.
 pub fn command() -> i32 {
@@ -86,7 +90,11 @@ fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<(
         }
     };
     let mut answers = replies.try_clone().context(|| "cannot copy a descriptor".to_string())?;
-    let (holder, is_outside) = match start_holder(id, open, &session, requests, replies) {
+    let Started {
+        holder,
+        is_outside,
+        farewell,
+    } = match start_holder(id, open, &session, requests, replies) {
         Ok(started) => started,
         Err(failure) => {
             session.leave();
@@ -98,6 +106,9 @@ fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<(
     let ended = sys::process_descriptor(holder);
     let ended = ended.as_ref().map_or(-1, AsRawFd::as_raw_fd);
     let _ = sys::poll([(boot.as_raw_fd(), 0), (ended, libc::POLLIN)], -1);
+    if sys::poll([(farewell.as_raw_fd(), libc::POLLIN)], 0).is_ok_and(|[asked]| asked) {
+        let _ = sys::poll([(farewell.as_raw_fd(), 0)], PATIENCE.as_millis() as i32);
+    }
     let _ = sys::kill(holder, libc::SIGKILL);
     session.retire();
     if is_outside {
@@ -119,8 +130,17 @@ fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<(
     Ok(())
 }
 
-/// Forks the holder and gives its pid, and whether it has no namespaces. The holder itself never returns.
-fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, replies: File) -> Result<(i32, bool)> {
+/// A holder at work.
+struct Started {
+    holder: i32,
+    /// Whether it has no namespaces.
+    is_outside: bool,
+    /// Readable once the holder asks not to be killed while it ends, and closed when it has let go of everything.
+    farewell: OwnedFd,
+}
+
+/// Forks the holder, which itself never returns.
+fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, replies: File) -> Result<Started> {
     let layers = match session.role {
         Role::First => Layers::serve(&open.instance.join(DRIVER_LOG))?,
         Role::Joined {
@@ -129,6 +149,7 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
         Role::Joined { driver: None, .. } => Layers::unserved(),
     };
     let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+    let (farewell, last_word) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let Entered {
         forked,
         own_users,
@@ -144,7 +165,7 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
     let holder = match forked {
         Forked::Parent(holder) => holder,
         Forked::Child => {
-            drop(writer);
+            drop((writer, farewell));
             let held = begin(reader).and_then(|outside_pid| {
                 let mut holder = Holder {
                     open,
@@ -157,6 +178,7 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
                     trees: Vec::new(),
                     tree_locks: Vec::new(),
                     replies,
+                    last_word: last_word.into(),
                 };
                 holder.prepare(id)?;
                 holder.serve(requests)
@@ -183,7 +205,11 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
         let _ = sys::kill(holder, libc::SIGKILL);
         sys::wait(holder, 0);
     }
-    begun.map(|()| (holder, is_outside))
+    begun.map(|()| Started {
+        holder,
+        is_outside,
+        farewell,
+    })
 }
 
 /// The holder's first steps: waits until its users are there, and learns its pid as others see it.
