@@ -8,7 +8,7 @@
  */
 import { execFileSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { cpus, release, tmpdir } from "node:os"
+import { cpus, loadavg, release, tmpdir } from "node:os"
 import { resolve } from "node:path"
 
 const [image = "", page = "", ...prefix] = process.argv.slice(2)
@@ -140,7 +140,7 @@ try {
       versionOf(["flatpak", "--version"])
     },`
     + ` Podman ${versionOf(["podman", "--version"])} with runc, bubblewrap ${versionOf(["bwrap", "--version"])}.`
-    + " The machine did other work.",
+    + ` Load average at the end: ${loadavg()[0]?.toFixed(0)}. In front of each: \`${prefix.join(" ")}\`.`,
     "",
     "| start | median | minimum |",
     "| --- | ---: | ---: |",
