@@ -8,11 +8,11 @@
  */
 import { execFileSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { cpus, release, tmpdir } from "node:os"
+import { cpus, loadavg, release, tmpdir } from "node:os"
 import { resolve } from "node:path"
 
 const [image = "", page = "", ...prefix] = process.argv.slice(2)
-const rounds = 15
+const rounds = 11
 const directory = mkdtempSync(`${tmpdir()}/fim-comparison-`)
 const environment = Object.assign({}, process.env, {
   FIM_DIR_GLOBAL: `${directory}/global`,
@@ -51,7 +51,6 @@ const makeFlatpak = (): void => {
   writeFileSync(`${directory}/program/metadata`, `[Application]\nname=org.flatimage.App\n${both}command=true\n`)
   run(["flatpak", "build-export", "--runtime", "repository", "runtime", "1"])
   run(["flatpak", "build-export", "repository", "program", "1"])
-  run(["flatpak", "build-bundle", "--runtime", "repository", "runtime.flatpak", "org.flatimage.Platform", "1"])
   run(["flatpak", "--user", "remote-add", "--no-gpg-verify", "local", "repository"])
   run([
     "flatpak",
@@ -125,6 +124,7 @@ const measure = (): ReadonlyArray<string> => {
 }
 
 const megabytes = (path: string) => `${(statSync(path).size / 1e6).toFixed(1)} MB`
+const megabytesBelow = (name: string) => `${(Number(run(["du", "-sb", name]).split("\t")[0]) / 1e6).toFixed(1)} MB`
 const versionOf = (words: ReadonlyArray<string>) => run(words).trim().split("\n")[0]?.split(" ").at(-1)
 
 try {
@@ -140,7 +140,7 @@ try {
       versionOf(["flatpak", "--version"])
     },`
     + ` Podman ${versionOf(["podman", "--version"])} with runc, bubblewrap ${versionOf(["bwrap", "--version"])}.`
-    + " The machine did other work.",
+    + ` Load average at the end: ${loadavg()[0]?.toFixed(0)}. In front of each: \`${prefix.join(" ")}\`.`,
     "",
     "| start | median | minimum |",
     "| --- | ---: | ---: |",
@@ -149,7 +149,7 @@ try {
     "| the same Debian as a file | |",
     "| --- | ---: |",
     `| flatimage, with its runtime | ${megabytes(app)} |`,
-    `| Flatpak, bundle of the runtime, without the host's Flatpak | ${megabytes(`${directory}/runtime.flatpak`)} |`,
+    `| Flatpak, the runtime as it is downloaded, without the host's Flatpak | ${megabytesBelow("repository")} |`,
     `| Podman, OCI archive, without the host's Podman | ${megabytes(`${directory}/debian.tar`)} |`
   ]
   const [begin, end] = ["<!-- measured -->\n", "<!-- end of what was measured -->"]

@@ -22,8 +22,6 @@ const pages = [...user.map((name) => `user/${name}`), "boot.md", "format.md", "f
 const environmentOf = (app: Place, builds: boolean) =>
   builds ? Object.assign({}, process.env, { FIM_DIR_GLOBAL: app.global }) : app.environment
 
-const patience = 60_000
-
 describe("the manual", () => {
   it("has examples on most of its pages", () => {
     assert.deepStrictEqual(pages.flatMap(({ name, page }) => page.mistakes.map((mistake) => `${name}: ${mistake}`)), [])
@@ -36,6 +34,7 @@ describe("the manual", () => {
     // What builds images needs the checkout, which is not everyone's to read.
     const builds = examples.some(({ command }) => command.includes("bin/flatimage"))
     const caller = builds ? self : ordinary
+    const patience = builds ? 180_000 : 60_000
     scenario(
       `prints what ${name} shows`,
       image === "debian" ? [...images, debian] : images,
