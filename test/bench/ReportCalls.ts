@@ -45,29 +45,33 @@ export const callGoals = (made: Made): ReadonlyArray<Goal> => [
   })
 ]
 
+type Way = keyof Pair
+
+/** A row for each way to do it, a column for each caller's median and minimum. */
+const timeRows = (all: ReadonlyArray<Made>, [side, command]: (typeof sides)[number], what: "call" | "firstByte") =>
+  (["direct", "across"] as const).map((way: Way) => {
+    const label = `${way === "direct" ? "directly" : `\`${command}\``}: ${what === "call" ? "`true`" : "first byte"}`
+    return [label].concat(all.flatMap((made) => {
+      const { median, minimum } = made[side][what][way]
+      return [fixed(median, 2), fixed(minimum, 2)]
+    }))
+  })
+
+const speedRow = (all: ReadonlyArray<Made>, [side, way, what]: (typeof transfers)[number]): ReadonlyArray<string> => {
+  const speed = (made: Made, pair: Way) => fixed(made.bytes / made[side][way][pair].median / 1e3, 0)
+  return [what as string].concat(all.flatMap((made) => [speed(made, "across"), speed(made, "direct")]))
+}
+
 export const callTable = (all: ReadonlyArray<Made>): string =>
   [
-    table(["call", ...all.flatMap(({ caller }) => [`${caller}, median ms`, "min ms"])], 1, [
-      ...sides.flatMap(([side, command]) =>
-        (["call", "firstByte"] as const).flatMap((what) =>
-          (["direct", "across"] as const).map((way) => [
-            `${way === "direct" ? "directly" : `\`${command}\``}: ${what === "call" ? "`true`" : "first byte"}`,
-            ...all.flatMap((made) => {
-              const summary = made[side][what][way]
-              return [fixed(summary.median, 2), fixed(summary.minimum, 2)]
-            })
-          ])
-        )
-      )
-    ]),
+    table(
+      ["call", ...all.flatMap(({ caller }) => [`${caller}, median ms`, "min ms"])],
+      1,
+      sides.flatMap((side) => (["call", "firstByte"] as const).flatMap((what) => timeRows(all, side, what)))
+    ),
     table(
       ["bytes", ...all.flatMap(({ caller }) => [`${caller}, MB/s`, "plain pipe, MB/s"])],
       1,
-      transfers.map(([side, way, what]) => [
-        what as string,
-        ...all.flatMap((made) =>
-          (["across", "direct"] as const).map((pair) => fixed(made.bytes / made[side][way][pair].median / 1e3, 0))
-        )
-      ])
+      transfers.map((transfer) => speedRow(all, transfer))
     )
   ].join("\n\n")

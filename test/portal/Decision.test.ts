@@ -32,6 +32,9 @@ const variables = (environment: ReadonlyArray<string>) => {
   return decision.kind === "start" ? decision.environment : []
 }
 
+const isLookedAt = (name: string) =>
+  lookedAt.some((text) => text.endsWith("*") ? name.startsWith(text.slice(0, -1)) : name === text)
+
 describe("what is allowed", () => {
   it("is allowed by exactly its name", () => {
     for (const name of ["xdg-open", "/opt/tool"]) assert.strictEqual(decide(request([name]), policy).kind, "start")
@@ -81,8 +84,6 @@ describe("what a command gets", () => {
   })
 
   it("and no variable that is left out because nobody looks at it would have crossed", () => {
-    const isLookedAt = (name: string) =>
-      lookedAt.some((text) => text.endsWith("*") ? name.startsWith(text.slice(0, -1)) : name === text)
     const names = ["TERM", "LANG", "LANGUAGE", "LC_ALL", "LC_X", "TZ", "NO_COLOR", "COLORTERM", "DESKTOP_STARTUP_ID"]
     for (const name of names) assert.include(variables([`${name}=x`]), `${name}=x`)
     for (const name of names) assert.isTrue(isLookedAt(name), name)

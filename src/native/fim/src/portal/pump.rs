@@ -147,8 +147,7 @@ impl Pump {
                     }
                     let (source, sink) = (is_ready(from.raw(), libc::POLLIN), is_ready(to.raw(), libc::POLLOUT));
                     if source && sink {
-                        self.refusals += 1;
-                        self.splices = self.refusals < REFUSALS;
+                        self.refused();
                         continue;
                     }
                     self.awaits = if source { Awaits::Sink } else { Awaits::Source };
@@ -165,6 +164,12 @@ impl Pump {
         } else {
             Awaits::Source
         };
+    }
+
+    /// It says that it would wait, and both ends are ready.
+    fn refused(&mut self) {
+        self.refusals += 1;
+        self.splices = self.refusals < REFUSALS;
     }
 
     fn count(&mut self, count: u64) {
@@ -228,6 +233,19 @@ mod tests {
         let bytes = pattern(96 << 20);
         assert!(moved(&mut pump, writer.into(), reader.into(), &bytes) == bytes);
         assert!(pump.splices);
+    }
+
+    #[test]
+    fn only_refusals_in_a_row_end_the_splicing() {
+        let ((source, _writer), (_reader, sink)) = (sys::pipe().unwrap(), sys::pipe().unwrap());
+        let mut pump = Pump::new(End::Own(source), End::Own(sink));
+        for _ in 0..100 {
+            pump.refused();
+            pump.count(1);
+        }
+        assert!(pump.splices);
+        (0..REFUSALS).for_each(|_| pump.refused());
+        assert!(!pump.splices);
     }
 
     #[test]

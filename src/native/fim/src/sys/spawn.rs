@@ -134,12 +134,12 @@ mod tests {
     use std::io::Read;
     use std::os::fd::AsFd;
 
-    fn said(script: &str) -> String {
+    fn said(file: &str, words: &[&str]) -> String {
         let (output, input) = super::super::pipe().unwrap();
         let null = std::fs::File::open("/dev/null").unwrap();
         let spawn = Spawn {
-            file: Path::new("/bin/sh"),
-            words: &["a name", "-c", script].map(OsString::from),
+            file: Path::new(file),
+            words: &words.iter().map(OsString::from).collect::<Vec<_>>(),
             environment: &[("A".into(), "b=c".into())],
             standard: [null.as_fd(), input.as_fd(), null.as_fd()],
             terminal: None,
@@ -154,17 +154,16 @@ mod tests {
 
     #[test]
     fn a_program_has_its_name_its_variables_and_a_group_of_its_own() {
-        assert_eq!(
-            said("echo $0 $A; test $(ps -o pgid= -p $$) = $$ && echo leads"),
-            "a name b=c\nleads\n"
-        );
+        let script = "echo $0 $A; test $(ps -o pgid= -p $$) = $$ && echo leads";
+        assert_eq!(said("/bin/sh", &["a name", "-c", script]), "a name b=c\nleads\n");
     }
 
     #[test]
     fn signals_are_as_a_program_expects_them() {
         super::super::dispose_signals(&[libc::SIGTTIN, libc::SIGTTOU], libc::SIG_IGN);
         super::super::mask_signals(libc::SIG_BLOCK, &[libc::SIGTERM]);
-        let text = said("grep -E '^Sig(Blk|Ign):' /proc/self/status");
+        // No shell: that would unblock them itself.
+        let text = said("/bin/grep", &["grep", "-E", "^Sig(Blk|Ign):", "/proc/self/status"]);
         super::super::mask_signals(libc::SIG_UNBLOCK, &[libc::SIGTERM]);
         super::super::dispose_signals(&[libc::SIGTTIN, libc::SIGTTOU], libc::SIG_DFL);
         // The C library leaves two of its own ignored, 32 and 33, and takes them back where it needs them.
