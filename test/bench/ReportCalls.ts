@@ -9,7 +9,7 @@ const largestCost = 3
 /** Of a plain pipe. */
 const smallestSpeed = 0.8
 
-const sides = [["outward", "fim_portal"], ["inward", "APP fim-instance exec 0"]] as const
+const sides = [["outward", "fim_portal", "in the guest"], ["inward", "APP fim-instance exec 0", "on the host"]] as const
 
 const transfers = [
   ["outward", "to", "from the guest to a program of the host"],
@@ -48,9 +48,13 @@ export const callGoals = (made: Made): ReadonlyArray<Goal> => [
 type Way = keyof Pair
 
 /** A row for each way to do it, a column for each caller's median and minimum. */
-const timeRows = (all: ReadonlyArray<Made>, [side, command]: (typeof sides)[number], what: "call" | "firstByte") =>
+const timeRows = (
+  all: ReadonlyArray<Made>,
+  [side, command, where]: (typeof sides)[number],
+  what: "call" | "firstByte"
+) =>
   (["direct", "across"] as const).map((way: Way) => {
-    const label = `${way === "direct" ? "directly" : `\`${command}\``}: ${what === "call" ? "`true`" : "first byte"}`
+    const label = `${what === "call" ? "`true`" : "first byte"}, ${way === "direct" ? where : `\`${command}\``}`
     return [label].concat(all.flatMap((made) => {
       const { median, minimum } = made[side][what][way]
       return [fixed(median, 2), fixed(minimum, 2)]
