@@ -139,7 +139,7 @@ mod tests {
         let question = decided.question(&mut request("true", "/", &["LANG=C", "X=1"]));
         assert_eq!(decided.answer(&question), None);
         decided.keep(question, &start("b"));
-        let mut ask = |asked: &mut Request| decided.answer(&decided.question(asked));
+        let ask = |asked: &mut Request| decided.answer(&decided.question(asked));
         assert_eq!(ask(&mut request("true", "/", &["LANG=C", "X=2"])), Some(start("b")));
         for mut other in [
             request("false", "/", &["LANG=C"]),
