@@ -188,7 +188,7 @@ An image without layers has ${megabytes(results.subject.overhead)} MB; this one 
 
 Taken by bash around each call, in turn with the same command on the caller's own side: in the guest for \`fim_portal\`, which
 runs it on the host, and on the host for \`fim-instance exec\`, the whole image called, beside one that runs. Bytes go through
-\`head\`, \`cat\` and what is between them; speeds are medians.
+\`dd\` with blocks of 64 KiB, \`cat\` and what is between them; speeds are medians.
 
 ${callTable(results.portal)}
 

@@ -296,7 +296,7 @@ describe.each(users)("as $name, in a terminal", (user) => {
     Effect.gen(function*() {
       const app = yield* open(user, "sh", "bash")
       const script =
-        "stty rows 33 cols 99; stty -g; \"$app\" fim-exec fim_portal sh -c 'test -t 0 && test -t 1 && test -t 2 && tty; stty size; echo go; trap \"echo got; stty size; exit 4\" INT WINCH; while :; do sleep 0.05; done'; echo code $?; stty -g"
+        "stty rows 33 cols 99; stty -g; \"$app\" fim-exec fim_portal sh -c 'test -t 0 && test -t 1 && test -t 2 && tty; stty size; trap \"echo got; stty size; exit 4\" INT WINCH; echo go; while :; do sleep 0.05; done'; echo code $?; stty -g"
       const terminal = yield* openTerminal(app, `trap : INT; ${script}`)
       yield* terminal.shows(/\/dev\/pts\/\d+\s+33 99\s+go/)
       yield* terminal.write(keys.interrupt)

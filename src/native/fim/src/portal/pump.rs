@@ -7,8 +7,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// So much at once, in bytes.
 const PORTION: usize = 1 << 20;
 const COPY: usize = 1 << 16;
-/// From so many bytes on a pipe gets more room, `PORTION`. Users have a bound for that, so small calls do not take of it.
+/// From so many bytes on pipes get more room. Users have a bound for that, so small calls do not take of it.
 const BULK: u64 = 4 << 20;
+/// More fits into a pipe and less into the caches of a processor: a MiB is no faster.
+const ROOM: i32 = 256 << 10;
 /// So many portions before others have their turn.
 const TURNS: usize = 16;
 /// So often in a row something may refuse to be spliced although both ends are ready. Once says nothing: an end may have become
@@ -103,6 +105,10 @@ impl Pump {
         {
             self.close();
         } else if source != 0 || sink != 0 {
+            if self.moved >= BULK {
+                // A writer wakes us with its first bytes. Who lets it write on moves more at once, and wakes others less often.
+                std::thread::yield_now();
+            }
             self.step();
         }
     }
@@ -181,9 +187,7 @@ impl Pump {
             && let Some((from, to)) = &self.ends
         {
             for end in [from, to] {
-                if let End::Own(pipe) = end {
-                    sys::enlarge(std::os::fd::AsFd::as_fd(pipe), PORTION as i32);
-                }
+                sys::enlarge(end.borrow(), ROOM);
             }
         }
     }

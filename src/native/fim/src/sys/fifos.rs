@@ -111,10 +111,14 @@ pub fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, count: usize) -> Result<
     check(count as libc::c_long).map(|count| count as usize)
 }
 
-/// Gives a pipe more room, if the user may have it.
+/// Gives a pipe at least this room, if the user may have it. Anything but a pipe stays as it is.
 pub fn enlarge(pipe: BorrowedFd<'_>, bytes: i32) {
     // SAFETY: takes plain numbers.
-    unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, bytes) };
+    unsafe {
+        if libc::fcntl(pipe.as_raw_fd(), libc::F_GETPIPE_SZ) < bytes {
+            libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, bytes);
+        }
+    }
 }
 
 /// Makes reads and writes wait again.
