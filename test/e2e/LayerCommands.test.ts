@@ -233,8 +233,8 @@ describe.each(users)("as $name", (user) => {
       Effect.gen(function*() {
         const app = yield* place(user, { copy: true })
         const original = readFileSync(app.image)
-        const fill = "head -c 12000000 /dev/urandom > /random; echo mine > /mine; rm -f /etc/group"
-        const digest = "sha256sum /random; cat /mine; test -e /etc/group || echo gone"
+        const fill = "head -c 12000000 /dev/urandom > /random; echo mine > /mine; rm -f /etc/shells"
+        const digest = "sha256sum /random; cat /mine; test -e /etc/shells || echo gone"
         yield* guest(app, fill)
         let expected = yield* guest(app, digest)
         for (const [index, delay] of [150, 250, 300, 350, 400, 450, 500, 600, 800].entries()) {
@@ -380,7 +380,7 @@ describe("fim-layer", () => {
         // The changes on another disk: the image has no room. Then with the image: the new layer has none.
         for (const [data, bytes] of [[`${app.home}/data`, 12_000_000], [`${disk}/data`, 4_000_000]] as const) {
           const options = { program: image, environment: { FIM_DIR_DATA: data } }
-          const script = `head -c ${bytes} /dev/urandom > /random; rm /etc/group`
+          const script = `head -c ${bytes} /dev/urandom > /random; rm /etc/shells`
           assert.strictEqual((yield* app.run(["fim-exec", "sh", "-c", script], options)).code, 0)
           const changes = tree(`${data}/data`)
           const committed = yield* app.run(["fim-layer", "commit", "binary"], options)
