@@ -66,7 +66,7 @@ const read = (size: number): Operation => (fs, place) =>
     const after = yield* file.readAlloc(size)
     const beyond = yield* file.readAlloc(size, { position: 100n })
     const { size: all } = yield* file.stat
-    return [counts, [...buffer], [middle, after, beyond].map(Option.map(String)), all]
+    return [counts, [...buffer], [middle, after, beyond].map(Option.map((bytes) => Array.from(bytes))), all]
   })
 
 const operations: ReadonlyArray<readonly [string, Operation]> = [

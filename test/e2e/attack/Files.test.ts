@@ -148,7 +148,9 @@ describe.each(users)("as $name, the guest cannot", (user) => {
         const said = yield* sound(read, { root })
         assert.notMatch(said, /\\0/)
         assert.match(said, isRoot ? /head: .*Permission denied/ : /No such file/)
-        assert.match(said, /mknod: .*Operation not permitted/)
+        // Root that is nobody outside is told that it has made one, and finds that it has not.
+        const isAnswered = root && user.uid !== 0
+        assert.match(said, isAnswered ? /head: \/tmp\/zero: No such file/ : /mknod: .*Operation not permitted/)
       }
     }))
 })
