@@ -7,9 +7,14 @@
 //! Only what nearly every start reads comes first, as all of a block up to the wanted byte is decompressed for it.
 
 use crate::scan::Node;
+use std::path::Path;
 
-/// Names that nearly every start reads, or how they begin: what loads programs, the C library, shells and what those need.
-const FIRST: [&str; 14] = [
+/// What nearly every start reads: names, or how they begin, of what loads programs, the C library, shells and what those need,
+/// and paths of what says who somebody is.
+const FIRST: [&str; 17] = [
+    "etc/passwd",
+    "etc/group",
+    "etc/nsswitch.conf",
     "ld.so.cache",
     "ld-linux",
     "ld-musl",
@@ -28,14 +33,15 @@ const FIRST: [&str; 14] = [
 
 /// Sorts the numbers of nodes into the order of storing.
 pub fn sort(nodes: &[Node], files: &mut [usize]) {
-    files.sort_by_cached_key(|&number| (rank(&nodes[number].name), &nodes[number].path));
+    files.sort_by_cached_key(|&number| (rank(&nodes[number].path, &nodes[number].name), &nodes[number].path));
 }
 
-fn rank(name: &str) -> usize {
+fn rank(path: &Path, name: &str) -> usize {
     // `bash` is a shell, `bash.bashrc` is none; libraries go on with their versions.
-    let is = |first: &&str| match first.starts_with('l') {
-        true => name.starts_with(*first),
-        false => name == *first,
+    let is = |first: &&str| match (first.contains('/'), first.starts_with('l')) {
+        (true, _) => path == Path::new(first),
+        (_, true) => name.starts_with(*first),
+        _ => name == *first,
     };
     FIRST.iter().position(is).unwrap_or(FIRST.len())
 }
@@ -43,13 +49,36 @@ fn rank(name: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{FIRST, rank};
+    use std::path::Path;
+
+    fn of(path: &str) -> usize {
+        let path = Path::new(path);
+        rank(path, path.file_name().unwrap_or_default().to_str().unwrap_or_default())
+    }
 
     #[test]
     fn what_every_start_reads_comes_first() {
-        let names = ["ld-linux-x86-64.so.2", "libc.so.6", "libtinfo.so.6.5", "bash"];
-        assert!(names.is_sorted_by_key(|name| rank(name)), "{:?}", names.map(rank));
-        for name in ["bash.bashrc", "dashboard", "libcap.so.2", "libcrypto.so.3", "perl", ""] {
-            assert_eq!(rank(name), FIRST.len(), "{name}");
+        let paths = [
+            "etc/passwd",
+            "etc/group",
+            "usr/lib64/ld-linux-x86-64.so.2",
+            "usr/lib/libc.so.6",
+            "lib/libtinfo.so.6.5",
+            "bin/bash",
+        ];
+        assert!(paths.is_sorted_by_key(|path| of(path)), "{:?}", paths.map(of));
+        assert!(paths.iter().all(|path| of(path) < FIRST.len()));
+        for path in [
+            "etc/bash.bashrc",
+            "usr/bin/passwd",
+            "usr/share/base/etc/passwd",
+            "bin/dashboard",
+            "lib/libcap.so.2",
+            "lib/libcrypto.so.3",
+            "bin/perl",
+            "",
+        ] {
+            assert_eq!(of(path), FIRST.len(), "{path}");
         }
     }
 }
