@@ -12,7 +12,7 @@ import { cpus, loadavg, release, tmpdir } from "node:os"
 import { resolve } from "node:path"
 
 const [image = "", page = "", ...prefix] = process.argv.slice(2)
-const rounds = 11
+const rounds = 21
 const directory = mkdtempSync(`${tmpdir()}/fim-comparison-`)
 const environment = Object.assign({}, process.env, {
   FIM_DIR_GLOBAL: `${directory}/global`,
@@ -140,7 +140,9 @@ try {
       versionOf(["flatpak", "--version"])
     },`
     + ` Podman ${versionOf(["podman", "--version"])} with runc, bubblewrap ${versionOf(["bwrap", "--version"])}.`
-    + ` Load average at the end: ${loadavg()[0]?.toFixed(0)}. In front of each: \`${prefix.join(" ")}\`.`,
+    + ` Load average at the end: ${loadavg()[0]?.toFixed(0)}.${
+      prefix.length === 0 ? "" : ` In front of each: \`${prefix.join(" ")}\`.`
+    }`,
     "",
     "| start | median | minimum |",
     "| --- | ---: | ---: |",
