@@ -81,11 +81,13 @@ const forReading = (method: string) => badArgument(method, "the file is open for
 const fileOf = (descriptor: number): FileSystem.File => {
   let position = 0n
   const read = (buffer: Uint8Array, options?: FileSystem.File.ReadOptions): Failing<number> =>
-    attempt("read", descriptor, () => {
-      const count = Node.readSync(descriptor, buffer, { position: options?.position ?? position })
-      if (options?.position === undefined) position += BigInt(count)
-      return count
-    })
+    options?.position !== undefined && options.position < 0n
+      ? badArgument("read", "the position lies before the start of the file")
+      : attempt("read", descriptor, () => {
+        const count = Node.readSync(descriptor, buffer, { position: options?.position ?? position })
+        if (options?.position === undefined) position += BigInt(count)
+        return count
+      })
   return {
     [FileSystem.FileTypeId]: FileSystem.FileTypeId,
     stat: attempt("stat", descriptor, () => infoOf(Node.fstatSync(descriptor, { bigint: true }))),
@@ -100,6 +102,7 @@ const fileOf = (descriptor: number): FileSystem.File => {
     read,
     readAlloc: (size, options) =>
       Effect.suspend(() => {
+        if (!Number.isInteger(size) || size < 0) return badArgument("readAlloc", `${size} is no number of bytes`)
         const buffer = new Uint8Array(size)
         return Effect.map(
           read(buffer, options),
@@ -163,7 +166,7 @@ export const layer = Layer.succeed(
         Node.mkdirSync(path, { recursive: options?.recursive ?? false, mode: options?.mode })
       }),
     open: (path, options) =>
-      options?.flag !== undefined && options.flag !== "r"
+      (options?.flag ?? "r") !== "r" || options?.noFollow === true
         ? open(path, options)
         : Effect.map(
           Effect.acquireRelease(
@@ -179,7 +182,18 @@ export const layer = Layer.succeed(
         () => Node.readdirSync(path, { recursive: options?.recursive ?? false, encoding: "utf8" })
       ),
     readFile,
-    readFileString: (path, encoding) => Effect.map(readFile(path), (bytes) => new TextDecoder(encoding).decode(bytes)),
+    readFileString: (path, encoding) =>
+      Effect.flatMap(readFile(path), (bytes) =>
+        Effect.try({
+          try: () => new TextDecoder(encoding).decode(bytes),
+          catch: (cause) =>
+            PlatformError.badArgument({
+              module: "FileSystem",
+              method: "readFileString",
+              description: "invalid encoding",
+              cause
+            })
+        })),
     remove: (path, options) =>
       attempt(
         "remove",

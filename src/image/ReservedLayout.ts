@@ -48,12 +48,15 @@ export const journal: Slot = { offset: 3_227_664, size: reservedSize - 3_227_664
 /** What is in front of the JSON of our own field: `FIMX` and version 1. */
 export const extensionPrefix = Uint8Array.of(0x46, 0x49, 0x4d, 0x58, 1, 0, 0, 0)
 
+/** Fields of a few bytes, all of which count. The others are texts that end with a zero byte, and the icon. */
+const isSmall = (field: FieldName): boolean => slots[field].size <= 8
+
 /**
  * Whether a field says nothing, so that it reads as its default. In: its slot, or the beginning of it that
  * {@link isComplete} is content with. Of an icon that takes more than a glance.
  */
 export const isBlank = (field: FieldName, start: Uint8Array): boolean =>
-  field !== "icon" && (start.length <= 8 ? start.every((byte) => byte === 0) : start[0] === 0)
+  field !== "icon" && (isSmall(field) ? start.every((byte) => byte === 0) : start[0] === 0)
 
 /** Whether the beginning of a slot holds its whole content, so that the rest of it need not be read. */
 export const isComplete = (field: FieldName, start: Uint8Array): boolean =>
