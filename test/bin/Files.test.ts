@@ -111,6 +111,19 @@ const operations: ReadonlyArray<readonly [string, Operation]> = [
     (fs, place) => Effect.flatMap(fs.open(`${place}/file`), (file) => file.seek(-1n, "start"))
   ],
   [
+    "read, before the start",
+    (fs, place) => Effect.flatMap(fs.open(`${place}/file`), (file) => file.read(new Uint8Array(1), { position: -1n }))
+  ],
+  [
+    "readAlloc, of no number of bytes",
+    (fs, place) => Effect.flatMap(fs.open(`${place}/file`), (file) => file.readAlloc(1.5))
+  ],
+  ["readFileString, of no encoding", (fs, place) => fs.readFileString(`${place}/file`, "none")],
+  [
+    "open, of a link that is not to be followed",
+    (fs, place) => Effect.asVoid(fs.open(`${place}/link`, { flag: "r", noFollow: true }))
+  ],
+  [
     "stream",
     (fs, place) => Effect.map(Stream.runCollect(fs.stream(`${place}/file`, { chunkSize: 3 })), (all) => all.map(String))
   ],
