@@ -75,35 +75,30 @@ const make = Effect.fnUntraced(function*() {
   if (warning !== undefined) yield* Effect.logWarning(warning)
   yield* Effect.logDebug("Phase: mount")
   const mountAs = (type: Overlay, others = true) =>
-    type === "bwrap" ? janitor.mountOverlay(layers.length) : janitor.serveOverlay(
+    type === "bwrap" ? janitor.mountOverlay : janitor.serveOverlay(
       Overlays.serverArguments({
         type,
         loader: relocate.loader,
         lib: relocate.directories.lib,
         bin: relocate.directories.bin,
-        layers: layers.length,
         instance: basename(instance),
         others
       }),
       casefold
     )
   const trees = treeCandidates(host, relocate.directories)
-  const mountLayersFor = (type: Overlay) =>
-    janitor.mountLayers(layers, { cacheBytes, deletionNotes: type === "unionfs", trees }).pipe(
-      Effect.mapError(failing("Layers"))
-    )
   // Instances that see names differently cannot share an overlay.
   const stack = [asked, ...(casefold ? ["casefold"] : []), identity].join(" ")
   // Asked in one breath, and carried out in this order. The janitor's namespace owns the mounts and its end releases them,
   // which is faster than to take them down one by one: the kernel waits for all processors at each.
   const [opened, { unpacked }, first] = yield* Effect.all([
     janitor.open({ instance, pid: host.pid, data, stack }).pipe(Effect.mapError(failing("Namespace"))),
-    mountLayersFor(asked),
+    janitor.mountLayers(layers, { cacheBytes, trees }).pipe(Effect.mapError(failing("Layers"))),
     Effect.result(mountAs(asked))
   ], { concurrency: "unbounded" })
   const logFile = yield* LogFile
   yield* logFile.open(`${instance}/logs/boot.log`)
-  for (const [index] of layers.entries()) yield* Effect.logDebug(`Overlay layer '${instance}/layers/${index}'`)
+  for (const { path } of layers) yield* Effect.logDebug(`Overlay layer '${path}'`)
   if (unpacked !== null) yield* reportUnpacked(unpacked)
   const { outside } = opened
   if (outside !== null) {
@@ -122,8 +117,6 @@ const make = Effect.fnUntraced(function*() {
       `Overlay '${overlay}' is not possible, '${next}' takes its place: ${mounted.failure.message}`
     )
     overlay = next
-    // It reads deletions in another form than those before it.
-    if (overlay === "unionfs") yield* mountLayersFor(overlay)
     mounted = yield* Effect.result(mountAs(overlay, outside === null))
   }
   yield* Effect.logDebug(`Overlay type: ${Overlays.logNames[overlay]}`)

@@ -76,18 +76,17 @@ export class Janitor extends Context.Service<Janitor, {
     readonly stack: string
   }) => Effect.Effect<typeof Opened.Type, JanitorError>
   /**
-   * Mounts layers on `layers/0`, `layers/1`, …, lowest first. `cacheBytes` bounds the cache that they share. Does nothing
+   * Mounts what layers, lowest first, show together on `layers/0`. `cacheBytes` bounds the cache that they share. Does nothing
    * where the overlay of another instance is shared, and neither does `mountOverlay`. Where layers cannot be mounted they
-   * are unpacked to the first of the directories `trees` that can be used; the answer says why. `deletionNotes` shows what
-   * layers delete in the form of unionfs-fuse. Asked once more, they are mounted on top of those before.
+   * are unpacked to the first of the directories `trees` that can be used, and each is bound to a directory of its own in
+   * `layers`; the answer says why.
    */
   readonly mountLayers: (layers: ReadonlyArray<LayerPlace>, options: {
     readonly cacheBytes: number
-    readonly deletionNotes: boolean
     readonly trees: ReadonlyArray<string>
   }) => Effect.Effect<typeof Mounted.Type, JanitorError>
-  /** Mounts the kernel's overlay of that many layers and the data directory on `mount`. */
-  readonly mountOverlay: (layers: number) => Effect.Effect<void, JanitorError>
+  /** Mounts the kernel's overlay of what is in `layers` and the data directory on `mount`. */
+  readonly mountOverlay: Effect.Effect<void, JanitorError>
   /**
    * The same by a program that serves the overlay through FUSE. Other instances cannot share it. With `casefold`, names in it
    * ignore case.
@@ -209,10 +208,10 @@ const make = Effect.fnUntraced(function*() {
     )
   return Janitor.of({
     open: Effect.fn("Janitor.open")(open),
-    mountLayers: Effect.fn("Janitor.mountLayers")((layers, { cacheBytes, deletionNotes, trees }) =>
-      prepare("mount-layers", { layers, cache_bytes: cacheBytes, deletion_notes: deletionNotes, trees }, Mounted)
+    mountLayers: Effect.fn("Janitor.mountLayers")((layers, { cacheBytes, trees }) =>
+      prepare("mount-layers", { layers, cache_bytes: cacheBytes, trees }, Mounted)
     ),
-    mountOverlay: Effect.fn("Janitor.mountOverlay")((layers) => prepare("mount-overlay", { layers }, Done)),
+    mountOverlay: prepare("mount-overlay", {}, Done),
     serveOverlay: Effect.fn("Janitor.serveOverlay")((argv, casefold) =>
       prepare("serve-overlay", { argv: argv.map((word) => toByteString(Buffer.from(word))), casefold }, Done)
     ),

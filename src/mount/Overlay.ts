@@ -29,13 +29,12 @@ make it available (for a container: --device /dev/fuse), or, if the data directo
 set FIM_DIR_DATA to a directory on another file system`
 })
 
-/** Layers as an overlay wants to hear them: the uppermost first, relative to the instance. */
-const lowers = (layers: number): ReadonlyArray<string> =>
-  Array.from({ length: layers }, (_, index) => `layers/${layers - 1 - index}`)
+/** Where the janitor mounts what all layers show together, relative to the instance. */
+const lower = "layers/0"
 
 /**
  * The command line of a program that serves an overlay through FUSE, in the foreground and in the directory of the
- * instance. In: how dynamic tools are started, the number of layers and the name of the instance. All paths are relative
+ * instance. In: how dynamic tools are started, and the name of the instance. All paths are relative
  * and made of letters that need no escape, whatever the paths of image and data directory are.
  */
 export const serverArguments = (options: {
@@ -43,7 +42,6 @@ export const serverArguments = (options: {
   readonly loader: string
   readonly lib: string
   readonly bin: string
-  readonly layers: number
   readonly instance: string
   /** Whether processes of other users may use it. The host's fusermount3 does not allow that to everybody. */
   readonly others: boolean
@@ -51,12 +49,10 @@ export const serverArguments = (options: {
   const others = options.others ? ["allow_other"] : []
   const start = [options.loader, "--library-path", options.lib]
   if (options.type === "overlayfs") {
-    const lower = `lowerdir=${lowers(options.layers).join(":")}`
-    const upper = [`upperdir=data/data`, `workdir=data/work/${options.instance}`]
-    const mount = [lower, ...upper, ...others, "noacl", "writeback=0"].join(",")
+    const directories = [`lowerdir=${lower}`, `upperdir=data/data`, `workdir=data/work/${options.instance}`]
+    const mount = [...directories, ...others, "noacl", "writeback=0"].join(",")
     return [...start, `${options.bin}/fuse-overlayfs`, "-f", "-o", mount, "mount"]
   }
-  const branches = ["data/data=RW", ...lowers(options.layers).map((layer) => `${layer}=RO`)].join(":")
   const mount = ["cow", "hide_meta_files", ...others, "use_ino", "default_permissions"].join(",")
-  return [...start, `${options.bin}/unionfs`, "-f", "-o", mount, branches, "mount"]
+  return [...start, `${options.bin}/unionfs`, "-f", "-o", mount, `data/data=RW:${lower}=RO`, "mount"]
 }

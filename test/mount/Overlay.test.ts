@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { candidates, serverArguments } from "../../src/mount/Overlay.ts"
 
-const options = { loader: "/l/ld.so", lib: "/l", bin: "/b", layers: 3, instance: "42", others: true }
+const options = { loader: "/l/ld.so", lib: "/l", bin: "/b", instance: "42", others: true }
 
 describe("an overlay", () => {
   it("falls back on what needs less of the kernel", () => {
@@ -24,16 +24,16 @@ describe("an overlay", () => {
     }
   })
 
-  it("served by fuse-overlayfs has the uppermost layer first", () => {
+  it("served by fuse-overlayfs has the layers below the data directory", () => {
     const words = serverArguments({ ...options, type: "overlayfs" })
     assert.deepStrictEqual(words.slice(0, 5), ["/l/ld.so", "--library-path", "/l", "/b/fuse-overlayfs", "-f"])
-    assert.match(words.join(" "), /lowerdir=layers\/2:layers\/1:layers\/0,upperdir=data\/data,workdir=data\/work\/42/)
+    assert.match(words.join(" "), /lowerdir=layers\/0,upperdir=data\/data,workdir=data\/work\/42/)
     assert.strictEqual(words.at(-1), "mount")
   })
 
-  it("served by unionfs has the writable branch first, then the uppermost layer", () => {
+  it("served by unionfs has the writable branch first, then the layers", () => {
     const words = serverArguments({ ...options, type: "unionfs" })
-    assert.include(words, "data/data=RW:layers/2=RO:layers/1=RO:layers/0=RO")
+    assert.include(words, "data/data=RW:layers/0=RO")
     assert.strictEqual(words.at(-1), "mount")
   })
 })

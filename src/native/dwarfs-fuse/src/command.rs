@@ -14,6 +14,7 @@ use crate::layer::{Layer, Options};
 use crate::mount::{MountOptions, mount};
 use crate::serving::session_config;
 use crate::source::Source;
+use crate::view::View;
 
 const HELP: &str = "\
 usage: dwarfs IMAGE MOUNTPOINT [-f] [-o OPTION,OPTION...]
@@ -104,7 +105,8 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 fn helped_session(layer: Layer, target: &Path) -> io::Result<Session<LayerFilesystem>> {
-    let mut config = session_config(&layer);
+    let view = View::bare(layer);
+    let mut config = session_config(&view).unwrap_or_default();
     // fusermount3 lets others in only where the host's administrator allows that.
     config.acl = fuser::SessionACL::Owner;
     config.mount_options = vec![
@@ -116,7 +118,7 @@ fn helped_session(layer: Layer, target: &Path) -> io::Result<Session<LayerFilesy
         MountOption::FSName("dwarfs".into()),
         MountOption::Subtype("dwarfs".into()),
     ];
-    Session::new(LayerFilesystem::new(layer), target, &config)
+    Session::new(LayerFilesystem::new(view), target, &config)
 }
 
 /// Blocks the signals that ask for an end, in this thread and all it starts, so that one thread can wait for them.

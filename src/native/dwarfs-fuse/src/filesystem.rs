@@ -1,4 +1,4 @@
-//! The layer as the kernel asks for it.
+//! Layers as the kernel asks for them.
 //!
 //! Nothing in a layer ever changes, so the kernel is told to keep everything it learns: names, also those that do not
 //! exist, attributes, directory listings, symlinks and pages. Opening a file costs no request at all where the kernel
@@ -36,9 +36,9 @@ pub(crate) struct LayerFilesystem {
 }
 
 impl LayerFilesystem {
-    pub(crate) fn new(layer: Layer) -> Self {
+    pub(crate) fn new(view: View) -> Self {
         Self {
-            view: View::new(layer),
+            view,
             opens_are_free: false,
             listings_are_free: false,
             is_reported: AtomicBool::new(false),
@@ -54,17 +54,8 @@ impl LayerFilesystem {
     }
 
     fn attributes(&self, node: Node) -> Option<FileAttr> {
-        self.view
-            .attributes(node)
-            .map(|attributes| file_attr(node, &attributes))
-    }
-}
-
-/// The inode of the layer that a number of the kernel's stands for, if it does.
-fn inode_of(number: INodeNo) -> Option<u32> {
-    match Node::of(number)? {
-        Node::Inode(inode) => Some(inode),
-        Node::Notes(_) | Node::Note(_) => None,
+        let attributes = self.view.attributes(node)?;
+        Some(file_attr(self.view.number(node), &attributes))
     }
 }
 
@@ -86,9 +77,9 @@ fn time(seconds: u64) -> SystemTime {
         .unwrap_or(UNIX_EPOCH)
 }
 
-fn file_attr(node: Node, attributes: &Attributes) -> FileAttr {
+fn file_attr(number: INodeNo, attributes: &Attributes) -> FileAttr {
     FileAttr {
-        ino: node.number(),
+        ino: number,
         size: attributes.size,
         blocks: attributes.size.div_ceil(512),
         atime: time(attributes.accessed),
@@ -154,7 +145,7 @@ impl Filesystem for LayerFilesystem {
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let Some(directory) = Node::of(parent) else {
+        let Some(directory) = self.view.node(parent) else {
             return reply.error(Errno::ESTALE);
         };
         let found = self.view.lookup(directory, name.as_bytes());
@@ -163,14 +154,15 @@ impl Filesystem for LayerFilesystem {
     }
 
     fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        match Node::of(inode).and_then(|node| self.attributes(node)) {
+        match self.view.node(inode).and_then(|node| self.attributes(node)) {
             Some(attributes) => reply.attr(&FOREVER, &attributes),
             None => reply.error(Errno::ESTALE),
         }
     }
 
     fn readlink(&self, _: &Request, inode: INodeNo, reply: ReplyData) {
-        match inode_of(inode).and_then(|inode| self.view.layer.target(inode)) {
+        let node = self.view.node(inode);
+        match node.and_then(|node| self.view.layer(node)?.target(node.inode)) {
             Some(target) => reply.data(target),
             None => reply.error(Errno::EINVAL),
         }
@@ -195,13 +187,12 @@ impl Filesystem for LayerFilesystem {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let inode = match Node::of(inode) {
-            Some(Node::Inode(inode)) => inode,
-            Some(Node::Note(_)) => return reply.data(&[]),
-            _ => return reply.error(Errno::ESTALE),
+        let node = self.view.node(inode);
+        let Some((node, layer)) = node.and_then(|node| Some((node, self.view.layer(node)?))) else {
+            return reply.error(Errno::ESTALE);
         };
         let mut reply = Some(reply);
-        let result = self.view.layer.read(inode, offset, size as usize, |bytes| {
+        let result = layer.read(node.inode, offset, size as usize, |bytes| {
             if let Some(reply) = reply.take() {
                 reply.data(bytes);
             }
@@ -227,7 +218,7 @@ impl Filesystem for LayerFilesystem {
     }
 
     fn readdir(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        let Some(directory) = Node::of(inode) else {
+        let Some(directory) = self.view.node(inode) else {
             return reply.error(Errno::ESTALE);
         };
         let mut position = offset;
@@ -238,7 +229,7 @@ impl Filesystem for LayerFilesystem {
                 return reply.error(Errno::EIO);
             };
             let kind = file_type(attributes.kind);
-            if reply.add(node.number(), position, kind, OsStr::from_bytes(&name)) {
+            if reply.add(self.view.number(node), position, kind, OsStr::from_bytes(name)) {
                 break;
             }
         }
@@ -246,7 +237,7 @@ impl Filesystem for LayerFilesystem {
     }
 
     fn readdirplus(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
-        let Some(directory) = Node::of(inode) else {
+        let Some(directory) = self.view.node(inode) else {
             return reply.error(Errno::ESTALE);
         };
         let mut position = offset;
@@ -259,7 +250,7 @@ impl Filesystem for LayerFilesystem {
             if reply.add(
                 attributes.ino,
                 position,
-                OsStr::from_bytes(&name),
+                OsStr::from_bytes(name),
                 &FOREVER,
                 &attributes,
                 GENERATION,
@@ -271,8 +262,10 @@ impl Filesystem for LayerFilesystem {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let blocks = self.view.layer.content_bytes().div_ceil(4096);
-        reply.statfs(blocks, 0, 0, self.view.layer.inode_count().into(), 0, 4096, 255, 4096);
+        let layers = self.view.layers();
+        let bytes = layers.iter().map(Layer::content_bytes).fold(0, u64::saturating_add);
+        let inodes = layers.iter().map(|layer| u64::from(layer.inode_count())).sum();
+        reply.statfs(bytes.div_ceil(4096), 0, 0, inodes, 0, 4096, 255, 4096);
     }
 
     fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: ReplyXattr) {

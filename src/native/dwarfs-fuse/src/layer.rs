@@ -33,8 +33,6 @@ pub struct Options {
     pub read_ahead_bytes: u64,
     /// Threads that answer the kernel for this layer; at least one is used.
     pub workers: usize,
-    /// Whether deletions are shown as the notes of unionfs-fuse and not as the character devices that the layer has.
-    pub deletion_notes: bool,
 }
 
 impl Default for Options {
@@ -46,7 +44,6 @@ impl Default for Options {
             cache_bytes: 256 << 20,
             read_ahead_bytes: 16 << 20,
             workers: cores.clamp(2, 4),
-            deletion_notes: false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! DwarFS layers as file systems: reads an image and answers the kernel's FUSE requests for it.
 //!
-//! One process serves many layers. All of them share one [`Cache`] of decompressed blocks, so the memory bound is that of
+//! One process serves many layers, as one file system in which they are merged. All of them share one [`Cache`] of decompressed blocks, so the memory bound is that of
 //! the process and not of each layer. An image is never mapped nor read as a whole: its metadata is kept packed as it
 //! lies in the image, and single blocks are read and decompressed, no further than somebody asked for.
 //!
@@ -25,6 +25,7 @@ mod schema;
 mod sections;
 mod serving;
 mod source;
+mod stack;
 mod strings;
 mod tree;
 mod validate;
@@ -37,6 +38,7 @@ pub use error::Error;
 pub use files::Extent;
 pub use layer::{Layer, Options};
 pub use mount::{MountOptions, mount};
-pub use serving::Serving;
+pub use serving::{Serving, serve_merged};
 pub use source::Source;
+pub use stack::{Directories, Seen, look};
 pub use tree::{Attributes, Entry, Kind};

@@ -1,4 +1,4 @@
-//! The threads that answer the kernel for one layer.
+//! The threads that answer the kernel for one file system.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,8 +7,9 @@ use fuser::{BackgroundSession, Config, Session, SessionACL};
 
 use crate::filesystem::LayerFilesystem;
 use crate::layer::Layer;
+use crate::view::View;
 
-/// A layer being served. Dropping it leaves the threads at work; they end when the mount is gone.
+/// A file system being served. Dropping it leaves the threads at work; they end when the mount is gone.
 #[derive(Debug)]
 pub struct Serving {
     session: BackgroundSession,
@@ -21,24 +22,33 @@ impl Serving {
     }
 }
 
+/// Serves what layers show together, lowest first, on the mount that an open `/dev/fuse` belongs to.
+///
+/// Returns after the kernel's first request was answered. The threads then wait for requests, and end without error when the
+/// last reference to the mount is gone. Fails with `EPERM` if the descriptor is not mounted, and with `EINVAL` without layers.
+pub fn serve_merged(layers: Vec<Layer>, fuse: OwnedFd) -> io::Result<Serving> {
+    serve(View::merge(layers), fuse)
+}
+
 impl Layer {
-    /// Serves the mount that an open `/dev/fuse` belongs to.
-    ///
-    /// Returns after the kernel's first request was answered. The threads then wait for requests, and end without error
-    /// when the last reference to the mount is gone. Fails with `EPERM` if the descriptor is not mounted.
+    /// As [`serve_merged`] for a single layer as it is: deletions are the character devices that stand for them.
     pub fn serve(self, fuse: OwnedFd) -> io::Result<Serving> {
-        let config = session_config(&self);
-        let session = Session::from_fd(LayerFilesystem::new(self), fuse, SessionACL::All, config)?;
-        Ok(Serving {
-            session: session.spawn()?,
-        })
+        serve(View::bare(self), fuse)
     }
 }
 
+fn serve(view: View, fuse: OwnedFd) -> io::Result<Serving> {
+    let config = session_config(&view).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let session = Session::from_fd(LayerFilesystem::new(view), fuse, SessionACL::All, config)?;
+    Ok(Serving {
+        session: session.spawn()?,
+    })
+}
+
 /// Every user may ask: it is the mount's options that say who gets through.
-pub(crate) fn session_config(layer: &Layer) -> Config {
+pub(crate) fn session_config(view: &View) -> Option<Config> {
     let mut config = Config::default();
     config.acl = SessionACL::All;
-    config.n_threads = Some(layer.options().workers.max(1));
-    config
+    config.n_threads = Some(view.layers().first()?.options().workers.max(1));
+    Some(config)
 }

@@ -308,7 +308,7 @@ impl Tree {
     }
 
     /// The position of a name among all entries. Names are sorted, which was checked.
-    pub(crate) fn find_position(&self, directory: u32, name: &[u8]) -> Option<u32> {
+    fn find_position(&self, directory: u32, name: &[u8]) -> Option<u32> {
         let mut range = self.entry_range(directory)?;
         while range.start < range.end {
             let middle = range.start + (range.end - range.start) / 2;

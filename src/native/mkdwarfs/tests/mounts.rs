@@ -10,40 +10,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use common::namespaces::{AS_ROOT, AS_USER, inside};
 use common::{Scratch, make_node, noise, options, pack, plain_tree, set_mode};
 use dwarfs_fuse::{Cache, Layer, MountOptions, Options, Serving, Source};
-
-/// Runs one of the ignored tests below in new namespaces. Without the right to make them it is skipped.
-fn inside(test: &str, namespaces: &[&str]) {
-    let usable = Command::new("unshare")
-        .args(namespaces)
-        .arg("true")
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !usable || !Path::new("/dev/fuse").exists() {
-        assert!(
-            std::env::var_os("MUST_WORK").is_none(),
-            "unshare {namespaces:?} or /dev/fuse does not work here"
-        );
-        eprintln!("skipped: unshare {namespaces:?} or /dev/fuse does not work here");
-        return;
-    }
-    let output = Command::new("unshare")
-        .args(namespaces)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
-        .env("USER_NAMESPACE", if namespaces.contains(&"-U") { "1" } else { "" })
-        .output()
-        .unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success() && out.contains("1 passed"), "{out}{err}");
-}
-
-const AS_ROOT: &[&str] = &["-m"];
-const AS_USER: &[&str] = &["-U", "-r", "-m"];
 
 #[test]
 fn layer_as_root() {

@@ -20,8 +20,6 @@ pub const DRIVER_LOG: &str = "logs/fuse/dwarfs.log";
 
 /// Longest message; a path is at most 4096 bytes, and each may take six in JSON.
 const MESSAGE_LIMIT: usize = 1 << 16;
-/// Layers being attached at once. Many more would fill the socket, where each side would wait for the other.
-const MOST_UNANSWERED: usize = 8;
 
 #[derive(Deserialize, Serialize)]
 enum Message {
@@ -29,15 +27,14 @@ enum Message {
         uid: Option<u32>,
         gid: Option<u32>,
         cache_bytes: u64,
-        deletion_notes: bool,
     },
     Open {
         path: std::path::PathBuf,
         offset: u64,
         size: u64,
     },
-    /// Serve the layer with this number, counted from 0 as they were opened; the message carries a FUSE descriptor.
-    Serve(usize),
+    /// Serve all that were opened, merged; the message carries a FUSE descriptor.
+    Serve,
 }
 
 /// The layers of an instance, as the holder knows them: the process that serves them, and the way to tell it.
@@ -48,8 +45,6 @@ pub struct Layers {
     end: Option<OwnedFd>,
     /// Absent when the driver is another instance's, which has mounted everything already.
     socket: Option<OwnedFd>,
-    /// Layers that were attached and of which it is not known yet whether they are served.
-    unanswered: usize,
 }
 
 impl Layers {
@@ -60,7 +55,6 @@ impl Layers {
             driver: Some(driver),
             end: Some(end),
             socket: None,
-            unanswered: 0,
         })
     }
 
@@ -70,7 +64,6 @@ impl Layers {
             driver: None,
             end: None,
             socket: None,
-            unanswered: 0,
         }
     }
 
@@ -109,21 +102,14 @@ impl Layers {
         }
     }
 
-    /// Opens and checks layers, lowest first. `owner` is the user and group that every file is shown as owned by, where it is
+    /// Opens and checks layers, lowest first. Only once. `owner` is the user and group that every file is shown as owned by, where it is
     /// not the layer that says so: the only one there is, as whoever mounts knows it.
-    pub fn open(
-        &self,
-        layers: &[Place],
-        cache_bytes: u64,
-        deletion_notes: bool,
-        owner: Option<(u32, u32)>,
-    ) -> Result<()> {
+    pub fn open(&self, layers: &[Place], cache_bytes: u64, owner: Option<(u32, u32)>) -> Result<()> {
         self.tell(
             &Message::Configure {
                 uid: owner.map(|(uid, _)| uid),
                 gid: owner.map(|(_, gid)| gid),
                 cache_bytes,
-                deletion_notes,
             },
             None,
         )?;
@@ -141,23 +127,10 @@ impl Layers {
         layers.iter().try_for_each(|_| self.hear())
     }
 
-    /// Has the layer with this number served on a descriptor of `/dev/fuse` that is mounted. The next can be mounted
-    /// meanwhile; [`Layers::attached`] waits.
-    pub fn attach(&mut self, index: usize, fuse: BorrowedFd<'_>) -> Result<()> {
-        self.tell(&Message::Serve(index), Some(fuse))?;
-        self.unanswered += 1;
-        if self.unanswered < MOST_UNANSWERED {
-            return Ok(());
-        }
-        self.attached()
-    }
-
-    /// Waits until all that was attached is served.
-    pub fn attached(&mut self) -> Result<()> {
-        for _ in 0..std::mem::take(&mut self.unanswered) {
-            self.hear()?;
-        }
-        Ok(())
+    /// Has the layers served, merged, on a descriptor of `/dev/fuse` that is mounted.
+    pub fn attach(&self, fuse: BorrowedFd<'_>) -> Result<()> {
+        self.tell(&Message::Serve, Some(fuse))?;
+        self.hear()
     }
 
     /// For `poll`. Negative where there is no driver.
@@ -207,8 +180,8 @@ fn detach(log: &Path, socket: &OwnedFd) -> Result<OwnedFd> {
 fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
     let mut options = Options::default();
     let mut cache: Option<Arc<Cache>> = None;
-    let mut layers: Vec<Option<Layer>> = Vec::new();
-    let mut serving = Vec::new();
+    let mut layers: Vec<Layer> = Vec::new();
+    let mut serving = None;
     loop {
         let (text, descriptor) =
             sys::receive(socket, MESSAGE_LIMIT).context(|| "cannot hear the holder".to_string())?;
@@ -217,25 +190,14 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
         }
         let message: Message = serde_json::from_slice(&text).context(|| "cannot understand the holder".to_string())?;
         let result = match (message, descriptor) {
-            (
-                Message::Configure {
-                    uid,
-                    gid,
-                    cache_bytes,
-                    deletion_notes,
-                },
-                _,
-            ) => {
+            (Message::Configure { uid, gid, cache_bytes }, _) => {
                 options = Options {
                     uid,
                     gid,
                     cache_bytes,
-                    deletion_notes,
                     ..options
                 };
                 cache = Some(Cache::new(cache_bytes));
-                // Those that are mounted already go on by themselves.
-                layers.clear();
                 Ok(())
             }
             (Message::Open { path, offset, size }, _) => {
@@ -251,18 +213,14 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
                         if layers.is_empty() {
                             layer.expect_start();
                         }
-                        layers.push(Some(layer));
+                        layers.push(layer);
                     })
                     .map_err(|error| Failure(error.to_string()))
             }
-            (Message::Serve(index), Some(fuse)) => match layers.get_mut(index).and_then(Option::take) {
-                Some(layer) => layer
-                    .serve(fuse)
-                    .map(|layer| serving.push(layer))
-                    .context(|| format!("cannot serve layer {index}")),
-                None => Err(Failure(format!("there is no layer {index}"))),
-            },
-            (Message::Serve(_), None) => Err(Failure("no descriptor to serve".to_string())),
+            (Message::Serve, Some(fuse)) => dwarfs_fuse::serve_merged(std::mem::take(&mut layers), fuse)
+                .map(|served| serving = Some(served))
+                .context(|| "cannot serve the layers".to_string()),
+            (Message::Serve, None) => Err(Failure("no descriptor to serve".to_string())),
         };
         let reply = match result {
             Ok(()) => b"+".to_vec(),
@@ -270,8 +228,8 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
         };
         sys::send(socket, &reply, None).context(|| "cannot answer the holder".to_string())?;
     }
-    for layer in serving {
-        layer.join().context(|| "a layer ended early".to_string())?;
+    match serving {
+        Some(serving) => serving.join().context(|| "the layers ended early".to_string()),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use super::cache::{self, TreeCache};
 use super::casefold;
 use super::driver::{DRIVER_LOG, Layers};
 use super::locate::locate;
-use super::outside::{self, Outside};
+use super::outside::Outside;
 use super::overlay;
 use super::protocol::{
     self, Content, Done, Ended, Event, Layer, Located, Mounted, Open, Opened, Operation, Request, Signalled, Unpacked,
@@ -21,7 +21,7 @@ use dwarfs_fuse::MountOptions;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -206,14 +206,13 @@ impl Holder<'_> {
             Operation::MountLayers {
                 layers,
                 cache_bytes,
-                deletion_notes,
                 trees,
             } => {
-                let result = self.mount_layers(&layers, cache_bytes, deletion_notes, &trees);
+                let result = self.mount_layers(&layers, cache_bytes, &trees);
                 answer(&mut self.replies, id, result.map(|unpacked| Mounted { unpacked }))
             }
-            Operation::MountOverlay { layers } => {
-                let result = self.mount_overlay(layers);
+            Operation::MountOverlay {} => {
+                let result = self.mount_overlay();
                 answer(&mut self.replies, id, done(result))
             }
             Operation::ServeOverlay { argv, casefold } => {
@@ -246,13 +245,7 @@ impl Holder<'_> {
     }
 
     /// The answer says why the layers are unpacked, if they are.
-    fn mount_layers(
-        &mut self,
-        layers: &[Layer],
-        cache_bytes: u64,
-        deletion_notes: bool,
-        trees: &[PathBuf],
-    ) -> Result<Option<Unpacked>> {
+    fn mount_layers(&mut self, layers: &[Layer], cache_bytes: u64, trees: &[PathBuf]) -> Result<Option<Unpacked>> {
         // Those of a shared overlay are mounted already.
         if self.is_joined() {
             return Ok(None);
@@ -262,25 +255,16 @@ impl Holder<'_> {
             (None, true) => Some((0, 0)),
             (None, false) => None,
         };
-        self.layers.open(layers, cache_bytes, deletion_notes, owner)?;
-        // fusermount3 cannot mount on top of them.
-        if self.outside.is_some() {
-            outside::unmount_below(&self.open.instance.join("layers"));
-        }
-        for index in 0..layers.len() {
-            let target = self.layer_target(index)?;
-            if let Some(outside) = &self.outside {
-                self.layers.attach(index, outside.mount(&target)?.as_fd())?;
-                continue;
-            }
-            let fuse: OwnedFd = match dwarfs_fuse::mount(&target, &MountOptions::default()) {
+        self.layers.open(layers, cache_bytes, owner)?;
+        let target = self.layer_target(0)?;
+        let fuse = match &self.outside {
+            Some(outside) => outside.mount(&target)?,
+            None => match dwarfs_fuse::mount(&target, &MountOptions::default()) {
                 Ok(fuse) => fuse,
-                Err(error) if index == 0 => return self.bind_trees(layers, trees, refusal(&error)).map(Some),
-                Err(error) => fail!("cannot mount layer {index}: {error}"),
-            };
-            self.layers.attach(index, fuse.as_fd())?;
-        }
-        self.layers.attached()?;
+                Err(error) => return self.bind_trees(layers, trees, refusal(&error)).map(Some),
+            },
+        };
+        self.layers.attach(fuse.as_fd())?;
         Ok(None)
     }
 
@@ -315,7 +299,7 @@ impl Holder<'_> {
 
     /// The kernel takes all paths of an overlay in one page, so they are said relative to the instance, where the data
     /// directory is bound to a short name; this also spares escaping whatever the path of an image may hold.
-    fn mount_overlay(&mut self, layers: usize) -> Result<()> {
+    fn mount_overlay(&mut self) -> Result<()> {
         if self.is_joined() {
             return Ok(());
         }
@@ -323,7 +307,9 @@ impl Holder<'_> {
             fail!("the kernel's overlay needs a user namespace")
         }
         self.prepare_overlay()?;
-        let lower: Vec<String> = (0..layers).rev().map(|index| format!("layers/{index}")).collect();
+        // Each tree of a layer that is unpacked, or one mount of all layers.
+        let lowers = self.trees.len().max(1);
+        let lower: Vec<String> = (0..lowers).rev().map(|index| format!("layers/{index}")).collect();
         let own = if self.own_users { ",userxattr" } else { "" };
         let name = self.open.name();
         let options = format!(
@@ -345,6 +331,9 @@ impl Holder<'_> {
     fn serve_overlay(&mut self, argv: &[String], ignore_case: bool) -> Result<()> {
         if ignore_case && self.outside.is_some() {
             fail!("names that ignore case need a user namespace")
+        }
+        if !self.trees.is_empty() {
+            fail!("it needs FUSE")
         }
         self.prepare_overlay()?;
         self.last_word

@@ -22,18 +22,16 @@ pub struct Request {
 pub enum Operation {
     /// Makes the instance directory and the namespaces. The first request, and only that.
     Open(Open),
-    /// Mounts layers on `layers/0`, `layers/1`, … of the instance, lowest first. Where they cannot be mounted they are
-    /// unpacked to the first of `trees` that can be used, and their trees are bound there. With `deletion_notes` what they
-    /// delete is shown in the form of unionfs-fuse. Asked once more, they are mounted on top of those before.
+    /// Mounts what layers, lowest first, show together on `layers/0` of the instance. Where that cannot be mounted they are
+    /// unpacked to the first of `trees` that can be used, and their trees are bound to `layers/0`, `layers/1`, ….
     MountLayers {
         layers: Vec<Layer>,
         cache_bytes: u64,
-        deletion_notes: bool,
         trees: Vec<PathBuf>,
     },
-    /// Mounts the kernel's overlay of the first `layers` layers and the data directory on `mount` of the instance.
-    MountOverlay { layers: usize },
-    /// The same by a program that serves it through FUSE in the foreground. It is started in the directory of the instance,
+    /// Mounts the kernel's overlay of what is in `layers` and the data directory on `mount` of the instance.
+    MountOverlay {},
+    /// The same by a program that serves it through FUSE in the foreground, with `layers/0` alone. It is started in the directory of the instance,
     /// where the data directory is bound to `data`, and ends with the instance; so its overlay cannot be shared. With
     /// `casefold`, names in it ignore case.
     ServeOverlay { argv: Vec<String>, casefold: bool },

@@ -1,10 +1,9 @@
 //! What layers that lie on one another show, as an overlay of the kernel would show them.
 //!
-//! The uppermost layer that has a name decides. Directories let those below through, until something else stands there. What is
-//! merged goes on other layers that stay: a deletion of what they have is kept, and where a directory took the place of
+//! What is merged goes on other layers that stay: a deletion of what they have is kept, and where a directory took the place of
 //! something that hid one of theirs, each name that would appear again is deleted: no layer can say that it is opaque.
 
-use dwarfs_fuse::{Attributes, Kind, Layer};
+use dwarfs_fuse::{Attributes, Directories, Kind, Layer, Seen, look};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -30,20 +29,6 @@ pub struct Source<'a> {
 
 pub struct Tree<'a> {
     pub nodes: Vec<Node<'a>>,
-}
-
-/// One directory in several layers, the uppermost first.
-type Directories = Vec<(usize, u32)>;
-
-/// What layers show at a name.
-struct Seen {
-    layer: usize,
-    inode: u32,
-    is_whiteout: bool,
-    /// All that is merged, if it is a directory.
-    directories: Directories,
-    /// Whether something that is no directory lies below it.
-    is_cut_off: bool,
 }
 
 /// A directory that is being listed.
@@ -107,9 +92,7 @@ impl<'a> Tree<'a> {
                 source: Some(source),
             });
             if is_directory {
-                let below = stack
-                    .look(&directory.below, name)
-                    .map_or_else(Vec::new, |seen| seen.directories);
+                let below = look(layers, &directory.below, name).map_or_else(Vec::new, |seen| seen.directories);
                 let opaque = directory.opaque || seen.is_cut_off;
                 open.push(stack.open(number, seen.directories, below, opaque));
             }
@@ -152,39 +135,9 @@ impl<'a> Stack<'a> {
         Some((layer.attributes(inode)?, Source { layer, inode }))
     }
 
-    fn look(&self, directories: &[(usize, u32)], name: &[u8]) -> Option<Seen> {
-        let mut seen: Option<Seen> = None;
-        for &(number, directory) in directories {
-            let Some((inode, layer)) = self
-                .layers
-                .get(number)
-                .and_then(|layer| Some((layer.find(directory, name)?, layer)))
-            else {
-                continue;
-            };
-            let Some(attributes) = layer.attributes(inode) else {
-                continue;
-            };
-            let is_directory = attributes.kind == Kind::Directory;
-            let seen = seen.get_or_insert_with(|| Seen {
-                layer: number,
-                inode,
-                is_whiteout: layer.is_deletion(inode),
-                directories: Vec::new(),
-                is_cut_off: false,
-            });
-            if !is_directory {
-                seen.is_cut_off = true;
-                break;
-            }
-            seen.directories.push((number, inode));
-        }
-        seen
-    }
-
     /// Lists a directory. A name with nothing, or with a deletion, is to be deleted in the layers below.
     fn open(&self, number: usize, merged: Directories, below: Directories, opaque: bool) -> Open<'a> {
-        let shows = |name: &[u8]| self.look(&below, name).is_some_and(|seen| !seen.is_whiteout);
+        let shows = |name: &[u8]| look(self.layers, &below, name).is_some_and(|seen| !seen.is_whiteout);
         let hidden: &[(usize, u32)] = if opaque { &below } else { &[] };
         let mut names: Vec<&'a [u8]> = Vec::new();
         for &(layer, inode) in merged.iter().chain(hidden) {
@@ -195,7 +148,7 @@ impl<'a> Stack<'a> {
         names.dedup();
         let mut entries = Vec::with_capacity(names.len());
         for name in names {
-            let seen = self.look(&merged, name);
+            let seen = look(self.layers, &merged, name);
             // What deletes nothing any more is left out.
             if seen.as_ref().is_some_and(|seen| !seen.is_whiteout) || shows(name) {
                 entries.push((name, seen));

@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod image;
+pub mod namespaces;
 
 use std::ffi::OsStr;
 use std::fs;
