@@ -21,6 +21,7 @@ mod handles;
 mod inodes;
 mod listing;
 mod lower;
+mod lower_names;
 mod names;
 mod node;
 mod rename;
