@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
-import * as Journal from "./Journal.ts"
+import * as JournalRecord from "./JournalRecord.ts"
 import { type FieldName, isComplete, journal, reservedSize, slots } from "./ReservedLayout.ts"
 import { platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
 
@@ -58,10 +58,10 @@ const headLength = (field: FieldName): number =>
 
 /** The pending record of an image, if there is one; its header in any case. */
 export const readJournal = Effect.fnUntraced(function*(source: Source, headerBytes: Uint8Array) {
-  const header = Journal.parseHeader(headerBytes)
-  if (!Journal.mayBePending(header)) return { header, pending: undefined }
+  const header = JournalRecord.parseHeader(headerBytes)
+  if (!JournalRecord.mayBePending(header)) return { header, pending: undefined }
   const payload = yield* readAt(source, header.position, header.length)
-  return { header, pending: Result.getOrUndefined(Journal.decodePayload(header, payload)) }
+  return { header, pending: Result.getOrUndefined(JournalRecord.decodePayload(header, payload)) }
 })
 
 /**
@@ -72,8 +72,8 @@ export const readOnce = Effect.fnUntraced(function*<Field extends FieldName>(
   source: Source,
   fields: ReadonlyArray<Field>
 ) {
-  const before = yield* readAt(source, journal.offset, Journal.headerSize)
-  const whole = Journal.mayBePending(Journal.parseHeader(before))
+  const before = yield* readAt(source, journal.offset, JournalRecord.headerSize)
+  const whole = JournalRecord.mayBePending(JournalRecord.parseHeader(before))
   const bytes = new Map<Field, Uint8Array>()
   for (const part of merge(fields.map((field) => ({ offset: slots[field].offset, length: headLength(field) })))) {
     const read = yield* readAt(source, part.offset, part.length)
@@ -94,10 +94,10 @@ export const readOnce = Effect.fnUntraced(function*<Field extends FieldName>(
   }
   // Only now: a record that is not complete yet cannot have been copied while the fields were read.
   const { pending } = yield* readJournal(source, before)
-  const after = yield* readAt(source, journal.offset, Journal.headerSize)
+  const after = yield* readAt(source, journal.offset, JournalRecord.headerSize)
   if (!equal(before, after)) return undefined
   if (pending !== undefined) {
-    for (const [field, slot] of bytes) Journal.overlay(slot, slots[field].offset, pending)
+    for (const [field, slot] of bytes) JournalRecord.overlay(slot, slots[field].offset, pending)
   }
   return bytes
 })

@@ -6,6 +6,7 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Journal from "./Journal.ts"
+import * as JournalRecord from "./JournalRecord.ts"
 import { encodeStage, type Stage } from "./PatchStages.ts"
 import { type FieldName, journal, reservedSize, slots } from "./ReservedLayout.ts"
 import { readAt, readJournal, type Source } from "./ReservedReader.ts"
@@ -120,9 +121,9 @@ export const locked = Effect.fnUntraced(function*<A, E, R>(
   const source: Source = { path: target.path, offset: target.offset, file }
   const { header, pending } = yield* readJournal(
     source,
-    yield* readAt(source, journal.offset, Journal.headerSize)
+    yield* readAt(source, journal.offset, JournalRecord.headerSize)
   )
-  const tailStart = Journal.tailStart(target.offset, header)
+  const tailStart = JournalRecord.tailStart(target.offset, header)
   const recovery = Journal.recovery({
     reservedOffset: target.offset,
     header,
@@ -130,7 +131,7 @@ export const locked = Effect.fnUntraced(function*<A, E, R>(
     fileSize: Number(info.size),
     tail: tailStart === undefined
       ? new Uint8Array(0)
-      : yield* readAt(source, tailStart - target.offset, Journal.tailHeaderSize)
+      : yield* readAt(source, tailStart - target.offset, JournalRecord.tailHeaderSize)
   })
   yield* Effect.uninterruptible(Effect.forEach(recovery.stages, lock.apply, { discard: true }))
   return yield* use({

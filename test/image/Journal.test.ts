@@ -5,6 +5,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Journal from "../../src/image/Journal.ts"
+import * as JournalRecord from "../../src/image/JournalRecord.ts"
 import {
   type FieldName,
   fieldNames,
@@ -324,8 +325,8 @@ describe("the journal", () => {
   it.prop("any bytes after a sound header are a record or none", { bytes: arbitraryBytes }, ({ bytes }) => {
     const [record] = planOf(shared, { notify: true })
     assert.isTrue(record?._tag === "Write")
-    const header = Journal.parseHeader((record as Extract<Journal.Stage, { _tag: "Write" }>).writes[0]!.bytes)
-    assert.isTrue(Result.isFailure(Journal.decodePayload({ ...header, length: bytes.length }, bytes)))
+    const header = JournalRecord.parseHeader((record as Extract<Journal.Stage, { _tag: "Write" }>).writes[0]!.bytes)
+    assert.isTrue(Result.isFailure(JournalRecord.decodePayload({ ...header, length: bytes.length }, bytes)))
   }, runs)
 
   it.prop(
@@ -350,12 +351,12 @@ describe("the journal", () => {
     at: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 300 }))
   }, ({ at, bytes }) => {
     const target = new Uint8Array(700).fill(9)
-    Journal.overlay(target, 100, Journal.patchesOf(100 + at, bytes))
+    JournalRecord.overlay(target, 100, JournalRecord.patchesOf(100 + at, bytes))
     const expected = new Uint8Array(700).fill(9)
     expected.set(bytes, at)
     assert.deepStrictEqual(target, expected)
     const outside = new Uint8Array(50).fill(9)
-    Journal.overlay(outside, 100 + at + bytes.length, Journal.patchesOf(100 + at, bytes))
+    JournalRecord.overlay(outside, 100 + at + bytes.length, JournalRecord.patchesOf(100 + at, bytes))
     assert.deepStrictEqual(outside, new Uint8Array(50).fill(9))
   }, runs)
 

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Journal from "../../src/image/Journal.ts"
+import * as JournalRecord from "../../src/image/JournalRecord.ts"
 import { type FieldName, journal, reservedSize, slots } from "../../src/image/ReservedLayout.ts"
 import type { Source } from "../../src/image/ReservedReader.ts"
 import type { Fields } from "../../src/image/Settings.ts"
@@ -46,10 +47,12 @@ export const sourceOf = (image: () => Buffer): Source => ({
 
 /** The header of an image's journal, its pending record, and the stages that finish what was left. */
 export const recoveryOf = (image: Buffer) => {
-  const header = Journal.parseHeader(image.subarray(reservedOffset + journal.offset).subarray(0, Journal.headerSize))
+  const header = JournalRecord.parseHeader(
+    image.subarray(reservedOffset + journal.offset).subarray(0, JournalRecord.headerSize)
+  )
   const at = reservedOffset + header.position
-  const pending = Result.getOrUndefined(Journal.decodePayload(header, image.subarray(at, at + header.length)))
-  const tail = Journal.tailStart(reservedOffset, header)
+  const pending = Result.getOrUndefined(JournalRecord.decodePayload(header, image.subarray(at, at + header.length)))
+  const tail = JournalRecord.tailStart(reservedOffset, header)
   return {
     header,
     pending,
@@ -58,7 +61,7 @@ export const recoveryOf = (image: Buffer) => {
       header,
       pending,
       fileSize: image.length,
-      tail: tail === undefined ? Buffer.alloc(0) : image.subarray(tail, tail + Journal.tailHeaderSize)
+      tail: tail === undefined ? Buffer.alloc(0) : image.subarray(tail, tail + JournalRecord.tailHeaderSize)
     })
   }
 }

@@ -7,7 +7,8 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crate::lower::{Listed, error};
+use crate::lower::error;
+use crate::lower_names::Listed;
 use crate::node::lock;
 
 #[derive(Default)]

@@ -10,14 +10,18 @@
 //!
 //! Files below are reached by descriptors of their directories and single names. Symlinks below are never followed.
 
+mod answers;
 mod attributes;
 mod caller;
+mod content;
 mod entries;
 mod filesystem;
 mod fold;
 mod handles;
 mod inodes;
+mod listing;
 mod lower;
+mod lower_names;
 mod names;
 mod node;
 mod rename;

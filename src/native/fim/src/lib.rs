@@ -10,5 +10,4 @@ pub mod merge;
 pub mod patch;
 pub mod portal;
 mod progress;
-mod rewrite;
 mod sys;

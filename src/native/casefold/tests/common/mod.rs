@@ -8,7 +8,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use casefold::{Options, Serving, serve};
 use dwarfs_fuse::MountOptions;
@@ -19,32 +18,8 @@ const AS_USER: &[&str] = &["-U", "-r", "-m", "-p", "-f", "--mount-proc"];
 /// Runs one of the ignored tests of this program in new namespaces, as root and as root of a user namespace. What cannot
 /// be made here is skipped.
 pub fn inside(test: &str) {
-    for namespaces in [AS_ROOT, AS_USER] {
-        let usable = Command::new("unshare")
-            .args(namespaces)
-            .arg("true")
-            .output()
-            .is_ok_and(|output| output.status.success());
-        if !usable || !Path::new("/dev/fuse").exists() {
-            let reason = format!("unshare {namespaces:?} or /dev/fuse does not work here");
-            assert!(std::env::var_os("MUST_WORK").is_none(), "{reason}");
-            eprintln!("skipped: {reason}");
-            continue;
-        }
-        let output = Command::new("unshare")
-            .args(namespaces)
-            .arg(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
-            .output()
-            .unwrap();
-        let (out, err) = (
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
-        );
-        assert!(
-            output.status.success() && out.contains("1 passed"),
-            "{namespaces:?}\n{out}{err}"
-        );
+    for options in [AS_ROOT, AS_USER] {
+        namespaces::inside(test, options);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The file system in which names ignore case, above the overlay.
 
+use super::server::leave_caller;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
@@ -64,16 +65,7 @@ pub fn serve(target: &Path, upper: &Path, log: &Path) -> Result<i32> {
 /// Leaves everything of the holder, and serves until the mount is gone.
 fn run(log: &Path, kept: [std::os::fd::BorrowedFd<'_>; 4]) -> Result<()> {
     let failed = || "cannot serve the file system that ignores case".to_string();
-    sys::set_name(c"fim-casefold");
-    dwarfs_fuse::tune_allocator();
-    let null = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")
-        .context(failed)?;
-    let log = OpenOptions::new().append(true).create(true).open(log).context(failed)?;
-    let [fuse, root, space, announce] =
-        sys::become_session([null.as_fd(), null.as_fd(), log.as_fd()], kept).context(failed)?;
+    let [fuse, root, space, announce] = leave_caller(c"fim-casefold", log, kept).context(failed)?;
     std::env::set_current_dir("/").context(failed)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options {

@@ -1,7 +1,7 @@
 //! The directory of an instance: made before anything is put there, removed when everything is gone.
 
 use super::outside;
-use super::session::start_time;
+use super::record::start_time;
 use crate::failure::{Context, Result};
 use crate::sys::effective_uid;
 use std::fs::{DirBuilder, Metadata, Permissions};

@@ -6,10 +6,10 @@
 //! every instance that lives, and exclusively by whoever mounts or takes down. Byte 1 is held while an instance decides and
 //! until its overlay is in place. These are open-file-description locks: the kernel drops them with their last process.
 
+use super::record::{self, Overlay};
 use crate::fail;
 use crate::failure::{Context, Result};
 use crate::sys::{self, Lock, LockByte};
-use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -22,33 +22,6 @@ const DECIDING: LockByte = LockByte(1);
 /// How long another instance may take to start or to end before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(2);
-
-/// A running instance, as it is written down in `work/NAME.holder`.
-#[derive(Deserialize, Serialize)]
-struct Record {
-    holder: i32,
-    start: u64,
-    /// The process that serves the layers, as the janitors see it, if they have to be served.
-    driver: Option<i32>,
-    /// The trees of unpacked layers.
-    #[serde(default)]
-    trees: Vec<PathBuf>,
-    stack: String,
-    /// Where the merged root is mounted, in the holder's mount namespace.
-    merged: PathBuf,
-    /// Whether it outlives the holder as long as somebody uses it.
-    lasts: bool,
-}
-
-/// What an instance has mounted, for those that may join it.
-pub struct Overlay<'a> {
-    pub merged: &'a Path,
-    pub lasts: bool,
-    /// The process that serves the layers, as the janitors see it, if there is one.
-    pub driver: Option<i32>,
-    /// The trees of unpacked layers.
-    pub trees: &'a [PathBuf],
-}
 
 pub struct Session {
     work: PathBuf,
@@ -81,7 +54,7 @@ impl Session {
             if sys::lock(lock.as_fd(), DECIDING, Lock::Exclusive).context(failed)? {
                 if sys::lock(lock.as_fd(), ALIVE, Lock::Exclusive).context(failed)? {
                     clear(&work);
-                    let record = work.join(format!("{name}.holder"));
+                    let record = record::path(&work, name);
                     return Ok(Session {
                         work,
                         lock,
@@ -89,9 +62,9 @@ impl Session {
                         role: Role::First,
                     });
                 }
-                if let Some(role) = join(&work, stack, data)? {
+                if let Some(role) = record::join(&work, stack, data)? {
                     sys::lock(lock.as_fd(), ALIVE, Lock::Shared).context(failed)?;
-                    let record = work.join(format!("{name}.holder"));
+                    let record = record::path(&work, name);
                     return Ok(Session {
                         work,
                         lock,
@@ -123,20 +96,7 @@ impl Session {
     /// Says that the overlay is in place and can be joined. Called by the holder: its own `/proc` does not know the pid that
     /// others see, `holder`, but when it was started is the same everywhere.
     pub fn settle(&self, holder: i32, stack: &str, overlay: &Overlay<'_>) -> Result<()> {
-        let Some(start) = start_time_of("self") else {
-            fail!("cannot read when the holder was started")
-        };
-        let record = Record {
-            holder,
-            start,
-            driver: overlay.driver,
-            trees: overlay.trees.to_vec(),
-            stack: stack.to_string(),
-            merged: overlay.merged.to_path_buf(),
-            lasts: overlay.lasts,
-        };
-        let text = serde_json::to_vec(&record).context(|| "cannot encode the holder's record".to_string())?;
-        std::fs::write(&self.record, text).context(|| format!("cannot write '{}'", self.record.display()))?;
+        record::write(&self.record, holder, stack, overlay)?;
         let failed = || "cannot lock the data directory".to_string();
         sys::lock(self.lock.as_fd(), ALIVE, Lock::Shared).context(failed)?;
         sys::lock(self.lock.as_fd(), DECIDING, Lock::None).context(failed)?;
@@ -186,76 +146,4 @@ fn clear(work: &Path) {
             super::instance::remove(&entry.path());
         }
     }
-}
-
-/// The namespaces of an instance that lives. `None` if there is none that can be entered.
-fn join(work: &Path, stack: &str, data: &Path) -> Result<Option<Role>> {
-    let mut other = None;
-    for entry in std::fs::read_dir(work).into_iter().flatten().flatten() {
-        if entry.path().extension().is_none_or(|extension| extension != "holder") {
-            continue;
-        }
-        let Some(record) = std::fs::read(entry.path())
-            .ok()
-            .and_then(|text| serde_json::from_slice::<Record>(&text).ok())
-        else {
-            continue;
-        };
-        if start_time(record.holder) != Some(record.start) {
-            continue;
-        }
-        if record.stack != stack || !record.lasts {
-            other = Some((record.holder, record.stack == stack));
-            continue;
-        }
-        let namespace = |kind: &str| File::open(format!("/proc/{}/ns/{kind}", record.holder)).map(OwnedFd::from);
-        let Ok(mount) = namespace("mnt") else { continue };
-        let user = if same_user_namespace(record.holder) {
-            None
-        } else {
-            namespace("user").ok()
-        };
-        if start_time(record.holder) == Some(record.start) {
-            return Ok(Some(Role::Joined {
-                user,
-                mount,
-                merged: record.merged,
-                driver: record.driver,
-                trees: record.trees,
-            }));
-        }
-    }
-    if let Some((holder, same_layers)) = other {
-        let why = if same_layers {
-            "an overlay that cannot be shared"
-        } else {
-            "other layers or another overlay"
-        };
-        fail!(
-            "the data directory '{}' is in use by an instance with {why} (process {holder}); end it, or set FIM_DIR_DATA to another directory",
-            data.display()
-        )
-    }
-    Ok(None)
-}
-
-fn same_user_namespace(pid: i32) -> bool {
-    let name = |path: String| std::fs::read_link(path).ok();
-    name(format!("/proc/{pid}/ns/user")) == name("/proc/self/ns/user".to_string())
-}
-
-/// When a process was started, in clock ticks since the boot of the host; tells a process from a later one with its pid.
-pub fn start_time(pid: i32) -> Option<u64> {
-    start_time_of(&pid.to_string())
-}
-
-fn start_time_of(process: &str) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, in parentheses, may hold spaces and parentheses; field 22 is counted from behind it, where field 3 begins.
-    let fields = stat.get(stat.rfind(')')? + 1..)?;
-    let mut fields = fields.split_ascii_whitespace();
-    if matches!(fields.clone().next(), Some("Z" | "X")) {
-        return None;
-    }
-    fields.nth(19)?.parse().ok()
 }

@@ -3,7 +3,6 @@
 
 pub mod compare;
 pub mod image;
-pub mod namespaces;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,29 +1,29 @@
 //! Several layers as one file system, compared with what the kernel's overlay makes of the trees they were packed from.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CString, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use common::namespaces::{AS_ROOT, AS_USER, inside};
-use common::{Scratch, make_node, open, pack, set_mode};
 use dwarfs_fuse::{Layer, MountOptions, mount, serve_merged};
+use namespaces::{inside, made_with};
+
+use super::common::{Scratch, make_node, open, pack, set_mode};
+use super::{AS_ROOT, AS_USER, mount_raw, unmount};
 
 const NAMES: [&str; 7] = ["a", "b", "c", "d", "ä", "long name", "z"];
 const ROUNDS: u64 = 8;
 
 #[test]
 fn layers_merge_as_the_kernel_merges_them() {
-    inside("inside_random_layers", AS_ROOT);
+    inside("merged::inside_random_layers", AS_ROOT);
 }
 
 #[test]
 fn layers_merge_in_a_user_namespace() {
-    inside("inside_random_layers", AS_USER);
+    inside("merged::inside_random_layers", AS_USER);
 }
 
 #[test]
@@ -186,28 +186,11 @@ fn inside_random_layers() {
 /// The kernel's overlay of trees, lowest first, that cannot be written to.
 fn overlay(trees: &[PathBuf], target: &Path) {
     let lower: Vec<_> = trees.iter().rev().map(|tree| tree.display().to_string()).collect();
-    let user = if std::env::var("USER_NAMESPACE").as_deref() == Ok("1") {
-        ",userxattr"
-    } else {
-        ""
-    };
-    let options = CString::new(format!("lowerdir={}{user}", lower.join(":"))).unwrap();
-    let target = CString::new(target.as_os_str().as_bytes()).unwrap();
-    // SAFETY: all pointers are to strings that end with a zero byte and outlive the call.
-    let result = unsafe {
-        libc::mount(
-            c"overlay".as_ptr(),
-            target.as_ptr(),
-            c"overlay".as_ptr(),
-            libc::MS_RDONLY,
-            options.as_ptr().cast(),
-        )
-    };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
-}
-
-fn unmount(path: &Path) {
-    let path = CString::new(path.as_os_str().as_bytes()).unwrap();
-    // SAFETY: the pointer is to a string that ends with a zero byte and outlives the call.
-    assert_eq!(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) }, 0);
+    let user = if made_with("-U") { ",userxattr" } else { "" };
+    mount_raw(
+        "overlay",
+        target,
+        "overlay",
+        &format!("lowerdir={}{user}", lower.join(":")),
+    );
 }

@@ -1,0 +1,128 @@
+//! The layers of an instance, as its holder knows them: who serves them, if anybody has to, and the way to tell that
+//! process, which is `driver`.
+
+use super::driver::{self, MESSAGE_LIMIT, Message};
+use super::protocol::Layer;
+use crate::fail;
+use crate::failure::{Context, Failure, Result};
+use crate::sys::{self, Forked};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// Messages that wait for their answers at once. Many more would fill the socket, where each side would wait for the other.
+const MOST_UNANSWERED: usize = 64;
+
+pub struct Layers {
+    /// As processes outside see it. Absent where the layers are plain files, which nobody has to serve.
+    pub driver: Option<i32>,
+    /// Readable when the driver has ended.
+    end: Option<OwnedFd>,
+    /// Absent when the driver is another instance's, which has mounted everything already.
+    socket: Option<OwnedFd>,
+}
+
+impl Layers {
+    /// Those of a running instance. To be called outside of the namespaces, in which the pid means nothing.
+    pub fn shared(driver: i32) -> Result<Layers> {
+        let end = sys::process_descriptor(driver).context(|| "the DwarFS driver has ended".to_string())?;
+        Ok(Layers {
+            driver: Some(driver),
+            end: Some(end),
+            socket: None,
+        })
+    }
+
+    /// Layers that are plain files.
+    pub fn unserved() -> Layers {
+        Layers {
+            driver: None,
+            end: None,
+            socket: None,
+        }
+    }
+
+    /// Forks a driver. Only for a process with a single thread.
+    pub fn serve(log: &Path) -> Result<Layers> {
+        let (ours, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
+        match sys::clone(0).context(|| "cannot start the DwarFS driver".to_string())? {
+            Forked::Parent(driver) => Ok(Layers {
+                socket: Some(ours),
+                ..Layers::shared(driver)?
+            }),
+            Forked::Child => {
+                drop(ours);
+                std::process::exit(driver::run(log, &theirs))
+            }
+        }
+    }
+
+    /// Waits for the end of a driver that is not needed, so that what it writes to may be removed.
+    pub fn dismiss(self) {
+        let ours = self.socket.is_some();
+        drop(self.socket);
+        if let Some(driver) = self.driver.filter(|_| ours) {
+            sys::wait(driver, 0);
+        }
+    }
+
+    /// Opens and checks layers, lowest first. `owner` is the user and group that every file is shown as owned by, where it is
+    /// not the layer that says so: the only one there is, as whoever mounts knows it.
+    pub fn open(&self, layers: &[Layer], cache_bytes: u64, owner: Option<(u32, u32)>) -> Result<()> {
+        self.tell(
+            &Message::Configure {
+                uid: owner.map(|(uid, _)| uid),
+                gid: owner.map(|(_, gid)| gid),
+                cache_bytes,
+            },
+            None,
+        )?;
+        self.hear()?;
+        for (index, layer) in layers.iter().enumerate() {
+            if index >= MOST_UNANSWERED {
+                self.hear()?;
+            }
+            self.tell(
+                &Message::Open {
+                    path: layer.path.clone(),
+                    offset: layer.offset,
+                    size: layer.size,
+                },
+                None,
+            )?;
+        }
+        (0..layers.len().min(MOST_UNANSWERED)).try_for_each(|_| self.hear())
+    }
+
+    /// Has the layers served, merged, on a descriptor of `/dev/fuse` that is mounted.
+    pub fn attach(&self, fuse: BorrowedFd<'_>) -> Result<()> {
+        self.tell(&Message::Serve, Some(fuse))?;
+        self.hear()
+    }
+
+    /// For `poll`. Negative where there is no driver.
+    pub fn end_descriptor(&self) -> i32 {
+        self.end.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    fn socket(&self) -> Result<BorrowedFd<'_>> {
+        let Some(socket) = &self.socket else {
+            fail!("the layers of another instance cannot be changed")
+        };
+        Ok(socket.as_fd())
+    }
+
+    fn tell(&self, message: &Message, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
+        let text = serde_json::to_vec(message).context(|| "cannot encode a message".to_string())?;
+        sys::send(self.socket()?, &text, descriptor).context(|| "the DwarFS driver has ended".to_string())
+    }
+
+    fn hear(&self) -> Result<()> {
+        let (reply, _) =
+            sys::receive(self.socket()?, MESSAGE_LIMIT).context(|| "the DwarFS driver has ended".to_string())?;
+        match reply.split_first() {
+            Some((b'+', _)) => Ok(()),
+            Some((_, text)) => Err(Failure(String::from_utf8_lossy(text).into_owned())),
+            None => fail!("the DwarFS driver has ended; its log is in the instance directory"),
+        }
+    }
+}

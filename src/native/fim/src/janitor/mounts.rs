@@ -1,0 +1,217 @@
+//! What the holder of an instance mounts: the layers, or trees of them where that is refused, and the overlay above them;
+//! and the merged root that comes of it. A joined instance finds all of that mounted and binds it.
+
+use super::cache::{self, TreeCache};
+use super::casefold;
+use super::holder::Holder;
+use super::layers::Layers;
+use super::overlay;
+use super::protocol::{self, Layer, Unpacked};
+use super::record::Overlay;
+use super::session::Role;
+use crate::fail;
+use crate::failure::{Context, Result};
+use crate::sys;
+use dwarfs_fuse::MountOptions;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+/// Where the merged root is, in the directory of the instance.
+const MERGED: &str = "mount";
+
+impl Holder<'_> {
+    /// Whether another instance has mounted everything.
+    pub fn is_joined(&self) -> bool {
+        matches!(self.session.role, Role::Joined { .. })
+    }
+
+    /// Mounts of the host still come in, ours do not go out, and `/proc` shows our processes.
+    pub fn isolate(&mut self) -> Result<()> {
+        if self.outside.is_some() {
+            return Ok(());
+        }
+        let none = OsStr::new("");
+        sys::mount(none, Path::new("/"), "", libc::MS_SLAVE | libc::MS_REC, none)
+            .context(|| "cannot make the mount namespace private ('/' has to be a mount point)".to_string())?;
+        let proc_flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+        sys::mount(OsStr::new("proc"), Path::new("/proc"), "proc", proc_flags, none).context(|| {
+            "cannot mount /proc for the new process namespace; the host may hide parts of /proc".to_string()
+        })?;
+        if let Role::Joined { merged, trees, .. } = &self.session.role {
+            self.tree_locks = cache::share(trees)?;
+            self.trees.clone_from(trees);
+            let target = self.open.instance.join(MERGED);
+            sys::mount(merged.as_os_str(), &target, "", libc::MS_BIND, none)
+                .context(|| format!("cannot bind the running overlay '{}'", merged.display()))?;
+            self.settle(true)?;
+        }
+        Ok(())
+    }
+
+    /// The answer says why the layers are unpacked, if they are.
+    pub fn mount_layers(&mut self, layers: &[Layer], cache_bytes: u64, trees: &[PathBuf]) -> Result<Option<Unpacked>> {
+        // Those of a shared overlay are mounted already.
+        if self.is_joined() {
+            return Ok(None);
+        }
+        let owner = match (&self.outside, self.own_users) {
+            (Some(_), _) => Some((sys::effective_uid(), sys::effective_gid())),
+            (None, true) => Some((0, 0)),
+            (None, false) => None,
+        };
+        self.layers.open(layers, cache_bytes, owner)?;
+        let target = self.layer_target(0)?;
+        let fuse = match &self.outside {
+            Some(outside) => outside.mount(&target)?,
+            None => match dwarfs_fuse::mount(&target, &MountOptions::default()) {
+                Ok(fuse) => fuse,
+                Err(error) => return self.bind_trees(layers, trees, refusal(&error)).map(Some),
+            },
+        };
+        self.layers.attach(fuse.as_fd())?;
+        Ok(None)
+    }
+
+    /// For a host that does not let us mount layers, which is why the driver goes.
+    fn bind_trees(&mut self, layers: &[Layer], candidates: &[PathBuf], reason: String) -> Result<Unpacked> {
+        self.layers = Layers::unserved();
+        let cache = TreeCache::open(candidates, !self.own_users)
+            .and_then(|cache| Ok((cache.trees(layers)?, cache)))
+            .context(|| format!("layers can neither be mounted ({reason}) nor unpacked"));
+        let (unpacked, cache) = cache?;
+        let mut missing_devices = 0;
+        for (index, tree) in unpacked.into_iter().enumerate() {
+            let target = self.layer_target(index)?;
+            let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_RDONLY;
+            sys::bind(&tree.tree, &target, flags).context(|| format!("cannot bind '{}'", tree.tree.display()))?;
+            missing_devices += tree.missing_devices;
+            self.trees.push(tree.tree);
+            self.tree_locks.push(tree.lock);
+        }
+        Ok(Unpacked {
+            reason,
+            directory: cache.path().to_path_buf(),
+            missing_devices,
+        })
+    }
+
+    fn layer_target(&self, index: usize) -> Result<PathBuf> {
+        let target = self.open.instance.join("layers").join(index.to_string());
+        std::fs::create_dir_all(&target).context(|| format!("cannot make '{}'", target.display()))?;
+        Ok(target)
+    }
+
+    /// The kernel takes all paths of an overlay in one page, so they are said relative to the instance, where the data
+    /// directory is bound to a short name; this also spares escaping whatever the path of an image may hold.
+    pub fn mount_overlay(&mut self) -> Result<()> {
+        if self.is_joined() {
+            return Ok(());
+        }
+        if self.outside.is_some() {
+            fail!("the kernel's overlay needs a user namespace")
+        }
+        self.prepare_overlay()?;
+        // Each tree of a layer that is unpacked, or one mount of all layers.
+        let lowers = self.trees.len().max(1);
+        let lower: Vec<String> = (0..lowers).rev().map(|index| format!("layers/{index}")).collect();
+        let own = if self.own_users { ",userxattr" } else { "" };
+        let name = self.open.name();
+        let options = format!(
+            "lowerdir={},upperdir=data/data,workdir=data/work/{name}{own}",
+            lower.join(":")
+        );
+        let flags = libc::MS_NOSUID | libc::MS_NODEV;
+        sys::mount(
+            OsStr::new("overlay"),
+            Path::new(MERGED),
+            "overlay",
+            flags,
+            OsStr::new(&options),
+        )
+        .context(|| "the kernel refused the overlay".to_string())?;
+        self.settle(true)
+    }
+
+    pub fn serve_overlay(&mut self, argv: &[String], ignore_case: bool) -> Result<()> {
+        if ignore_case && self.outside.is_some() {
+            fail!("names that ignore case need a user namespace")
+        }
+        if !self.trees.is_empty() {
+            fail!("it needs FUSE")
+        }
+        self.prepare_overlay()?;
+        self.last_word
+            .write_all(b"+")
+            .context(|| "the janitor has ended".to_string())?;
+        let log = self.open.instance.join("logs/fuse/overlay.log");
+        self.servers.push(overlay::serve(argv, Path::new(MERGED), &log)?);
+        if ignore_case {
+            let log = self.open.instance.join("logs/fuse/casefold.log");
+            let server = casefold::serve(Path::new(MERGED), Path::new("data/data"), &log)?;
+            self.servers.push(server);
+        }
+        self.settle(false)
+    }
+
+    /// Goes to the directory of the instance, and makes there what an overlay needs: `data` and a work directory.
+    fn prepare_overlay(&self) -> Result<()> {
+        let failed = || "cannot prepare the overlay".to_string();
+        std::env::set_current_dir(&self.open.instance).context(failed)?;
+        let work = self.session.work_of(&self.open.name());
+        std::fs::create_dir_all(&work).context(|| format!("cannot make the work directory '{}'", work.display()))?;
+        // Bound already where another type of overlay was tried before.
+        if !Path::new("data/data").exists() {
+            if self.outside.is_some() {
+                return std::os::unix::fs::symlink(&self.open.data, "data").context(failed);
+            }
+            std::fs::create_dir_all("data").context(failed)?;
+            let none = OsStr::new("");
+            sys::mount(self.open.data.as_os_str(), Path::new("data"), "", libc::MS_BIND, none).context(failed)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&self, lasts: bool) -> Result<()> {
+        let merged = self.open.instance.join(MERGED);
+        let overlay = Overlay {
+            merged: &merged,
+            lasts,
+            driver: self.layers.driver,
+            trees: &self.trees,
+        };
+        self.session.settle(self.outside_pid, &self.open.stack, &overlay)
+    }
+
+    pub fn merged_root(&self) -> Result<File> {
+        File::open(self.open.instance.join(MERGED)).context(|| "cannot open the merged root".to_string())
+    }
+
+    pub fn read_root(&self, path: &Path, limit: u64) -> Result<Option<String>> {
+        let root = self.merged_root()?;
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let Ok(descriptor) = sys::open_in_root(root.as_fd(), relative) else {
+            return Ok(None);
+        };
+        let file = File::from(descriptor);
+        let failed = || format!("cannot read '{}' of the merged root", path.display());
+        if !file.metadata().context(failed)?.is_file() {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes).context(failed)?;
+        Ok(Some(protocol::from_bytes(&bytes)))
+    }
+}
+
+/// Why a FUSE file system could not be mounted.
+fn refusal(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENOENT) => "there is no /dev/fuse".to_string(),
+        Some(libc::ENODEV | libc::ENXIO) => "the kernel has no FUSE".to_string(),
+        Some(libc::EINVAL) => "/dev/fuse is not the device of FUSE".to_string(),
+        _ => format!("/dev/fuse cannot be used: {error}"),
+    }
+}
