@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,14 +30,14 @@ const BACKGROUND: u16 = 32;
 const LARGEST: u32 = 1 << 20;
 
 pub(crate) struct LayerFilesystem {
-    view: View,
+    view: Arc<View>,
     opens_are_free: bool,
     listings_are_free: bool,
     is_reported: AtomicBool,
 }
 
 impl LayerFilesystem {
-    pub(crate) fn new(view: View) -> Self {
+    pub(crate) fn new(view: Arc<View>) -> Self {
         Self {
             view,
             opens_are_free: false,

@@ -1,6 +1,7 @@
 //! An opened layer: its tree, and reading of its files through the shared cache.
 
 mod ahead;
+mod start;
 
 use std::fs::File;
 use std::io;
@@ -17,6 +18,9 @@ use crate::index::Section;
 use crate::sections::Sections;
 use crate::source::{Source, Window};
 use crate::tree::{Attributes, Entry, Kind, Tree};
+
+use start::Touched;
+pub use start::Wanted;
 
 /// Bytes of metadata from which on opening leaves enough behind in the heap to look for it.
 const LARGE_METADATA: usize = 256 << 10;
@@ -61,6 +65,7 @@ pub struct Layer {
     last_end: AtomicU64,
     /// Bytes that have been read in a row up to there.
     streak: AtomicU64,
+    touched: Touched,
 }
 
 impl Layer {
@@ -117,6 +122,7 @@ impl Layer {
             cache,
             last_end: AtomicU64::new(u64::MAX),
             streak: AtomicU64::new(0),
+            touched: Touched::new(),
         })
     }
 
@@ -246,6 +252,7 @@ impl Layer {
         let start = offset as usize;
         let end = start + length;
         let is_ready = block.is_ready(end);
+        self.touched.record(number, end);
         let bytes = block.bytes(&self.window, start, end);
         if bytes.is_err() {
             // The next read tries anew: the cause may have been the disk below and not the image.

@@ -36,7 +36,7 @@ pub use cache::Cache;
 pub use command::command;
 pub use error::Error;
 pub use files::Extent;
-pub use layer::{Layer, Options};
+pub use layer::{Layer, Options, Wanted};
 pub use mount::{MountOptions, mount};
 pub use serving::{Serving, serve_merged};
 pub use source::Source;

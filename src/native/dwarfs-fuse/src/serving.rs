@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use fuser::{BackgroundSession, Config, Session, SessionACL};
 
@@ -13,12 +14,18 @@ use crate::view::View;
 #[derive(Debug)]
 pub struct Serving {
     session: BackgroundSession,
+    view: Arc<View>,
 }
 
 impl Serving {
     /// Waits until the mount is gone, that is until nothing refers to it any more or it was aborted.
     pub fn join(self) -> io::Result<()> {
         self.session.join()
+    }
+
+    /// What is served, lowest first.
+    pub fn layers(&self) -> &[Layer] {
+        self.view.layers()
     }
 }
 
@@ -39,9 +46,11 @@ impl Layer {
 
 fn serve(view: View, fuse: OwnedFd) -> io::Result<Serving> {
     let config = session_config(&view).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
-    let session = Session::from_fd(LayerFilesystem::new(view), fuse, SessionACL::All, config)?;
+    let view = Arc::new(view);
+    let session = Session::from_fd(LayerFilesystem::new(Arc::clone(&view)), fuse, SessionACL::All, config)?;
     Ok(Serving {
         session: session.spawn()?,
+        view,
     })
 }
 

@@ -9,20 +9,10 @@ use crate::block::Block;
 
 /// A read is taken as going on from the one before if it starts this near to its end.
 const NEARBY: u64 = 512 << 10;
-/// Bytes of the first block that a start is expected to read: loader, C library and shells.
-const EARLY: usize = 4 << 20;
 /// Bytes read in a row from which on reads are taken as sequential.
 const STREAK: u64 = 1 << 20;
 
 impl Layer {
-    /// Has what nearly every start of a program reads decompressed in the background: it is what `mkdwarfs` stores first.
-    pub fn expect_start(&self) {
-        if self.options.read_ahead_bytes > 0 && !self.blocks.is_empty() {
-            let block = self.block(0, EARLY);
-            self.cache.readahead().wish(block, Arc::clone(&self.window), EARLY);
-        }
-    }
-
     /// Has all of a block decompressed in the background, once.
     fn wish(&self, block: &Arc<Block>, number: u32) {
         if !block.wished.swap(true, Ordering::Relaxed) {

@@ -5,9 +5,11 @@
 //! instances that share the overlay after the one that started it has ended.
 
 use super::server::leave_caller;
+use super::start::Start;
+use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::sys;
-use dwarfs_fuse::{Cache, Layer, Options, Source};
+use dwarfs_fuse::{Cache, Layer, Options, Serving, Source};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -26,6 +28,9 @@ pub enum Message {
         uid: Option<u32>,
         gid: Option<u32>,
         cache_bytes: u64,
+        /// The hash of what identifies the layers, and where it is kept what a start reads of them.
+        stack: u64,
+        start: PathBuf,
     },
     Open {
         path: PathBuf,
@@ -34,6 +39,8 @@ pub enum Message {
     },
     /// Serve all that were opened, merged; the message carries a FUSE descriptor.
     Serve,
+    /// Keep what has been read so far for the next start.
+    Remember,
 }
 
 /// The driver itself: serves what it is told through the socket, until none of it is mounted any more. The answer is its
@@ -60,10 +67,7 @@ pub fn run(log: &Path, socket: &OwnedFd) -> i32 {
 }
 
 fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
-    let mut options = Options::default();
-    let mut cache: Option<Arc<Cache>> = None;
-    let mut layers: Vec<Layer> = Vec::new();
-    let mut serving = None;
+    let mut driver = Driver::default();
     loop {
         let (text, descriptor) =
             sys::receive(socket, MESSAGE_LIMIT).context(|| "cannot hear the holder".to_string())?;
@@ -71,47 +75,86 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
             break;
         }
         let message: Message = serde_json::from_slice(&text).context(|| "cannot understand the holder".to_string())?;
-        let result = match (message, descriptor) {
-            (Message::Configure { uid, gid, cache_bytes }, _) => {
-                options = Options {
-                    uid,
-                    gid,
-                    cache_bytes,
-                    ..options
-                };
-                cache = Some(Cache::new(cache_bytes));
-                Ok(())
-            }
-            (Message::Open { path, offset, size }, _) => {
-                let source = Source {
-                    path,
-                    offset,
-                    size: Some(size),
-                };
-                let shared = cache.get_or_insert_with(|| Cache::new(options.cache_bytes)).clone();
-                Layer::open(&source, &options, shared)
-                    .map(|layer| {
-                        // The lowest layer is the system. While the rest of the start is prepared there is time for it.
-                        if layers.is_empty() {
-                            layer.expect_start();
-                        }
-                        layers.push(layer);
-                    })
-                    .map_err(|error| Failure(error.to_string()))
-            }
-            (Message::Serve, Some(fuse)) => dwarfs_fuse::serve_merged(std::mem::take(&mut layers), fuse)
-                .map(|served| serving = Some(served))
-                .context(|| "cannot serve the layers".to_string()),
-            (Message::Serve, None) => Err(Failure("no descriptor to serve".to_string())),
-        };
-        let reply = match result {
+        let reply = match driver.perform(message, descriptor) {
             Ok(()) => b"+".to_vec(),
             Err(failure) => format!("-{failure}").into_bytes(),
         };
         sys::send(socket, &reply, None).context(|| "cannot answer the holder".to_string())?;
     }
-    match serving {
+    match driver.serving {
         Some(serving) => serving.join().context(|| "the layers ended early".to_string()),
         None => Ok(()),
+    }
+}
+
+#[derive(Default)]
+struct Driver {
+    options: Options,
+    cache: Option<Arc<Cache>>,
+    stack: u64,
+    start: PathBuf,
+    /// What the start before has read.
+    last: Option<Start>,
+    /// Those that are not served yet, lowest first.
+    layers: Vec<Layer>,
+    serving: Option<Serving>,
+}
+
+impl Driver {
+    fn perform(&mut self, message: Message, descriptor: Option<OwnedFd>) -> Result<()> {
+        match message {
+            Message::Configure {
+                uid,
+                gid,
+                cache_bytes,
+                stack,
+                start,
+            } => {
+                self.options = Options {
+                    uid,
+                    gid,
+                    cache_bytes,
+                    ..Options::default()
+                };
+                self.last = Start::read(&start, stack);
+                (self.stack, self.start) = (stack, start);
+                Ok(())
+            }
+            Message::Open { path, offset, size } => {
+                let source = Source {
+                    path,
+                    offset,
+                    size: Some(size),
+                };
+                let cache = self.cache.get_or_insert_with(|| Cache::new(self.options.cache_bytes));
+                let layer = Layer::open(&source, &self.options, Arc::clone(cache))
+                    .map_err(|error| Failure(error.to_string()))?;
+                // While the rest of the start is prepared there is time for it. The lowest layer is the system.
+                match &self.last {
+                    Some(last) => layer.expect(last.blocks(self.layers.len())),
+                    None if self.layers.is_empty() => layer.expect_start(),
+                    None => {}
+                }
+                self.layers.push(layer);
+                Ok(())
+            }
+            Message::Serve => {
+                let Some(fuse) = descriptor else {
+                    fail!("no descriptor to serve")
+                };
+                let layers = std::mem::take(&mut self.layers);
+                let serving = dwarfs_fuse::serve_merged(layers, fuse);
+                self.serving = Some(serving.context(|| "cannot serve the layers".to_string())?);
+                Ok(())
+            }
+            Message::Remember => {
+                let layers = self.serving.as_ref().map_or(&[][..], Serving::layers);
+                let now = Start::of(layers, self.stack);
+                if self.last.as_ref() == Some(&now) {
+                    return Ok(());
+                }
+                now.write(&self.start)
+            }
+        }
     }
 }

@@ -157,6 +157,7 @@ impl Holder<'_> {
     }
 
     fn report(&mut self, mut ended: Running, status: i32) -> Result<()> {
+        self.layers.remember();
         let said = std::fs::read_to_string(self.open.instance.join(DRIVER_LOG)).unwrap_or_default();
         let ended_as = Ended {
             code: sys::exit_code(status),

@@ -3,11 +3,12 @@
 
 use super::driver::{self, MESSAGE_LIMIT, Message};
 use super::protocol::Layer;
+use super::start;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys::{self, Forked};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Messages that wait for their answers at once. Many more would fill the socket, where each side would wait for the other.
 const MOST_UNANSWERED: usize = 64;
@@ -19,6 +20,18 @@ pub struct Layers {
     end: Option<OwnedFd>,
     /// Absent when the driver is another instance's, which has mounted everything already.
     socket: Option<OwnedFd>,
+}
+
+/// How layers are read.
+pub struct Reading<'a> {
+    /// Bound of the cache that they share.
+    pub cache_bytes: u64,
+    /// The user and group that every file is shown as owned by, where it is not the layer that says so: the only one there
+    /// is, as whoever mounts knows it.
+    pub owner: Option<(u32, u32)>,
+    /// What identifies the layers, and where it is kept what a start reads of them.
+    pub stack: &'a str,
+    pub start: PathBuf,
 }
 
 impl Layers {
@@ -65,14 +78,15 @@ impl Layers {
         }
     }
 
-    /// Opens and checks layers, lowest first. `owner` is the user and group that every file is shown as owned by, where it is
-    /// not the layer that says so: the only one there is, as whoever mounts knows it.
-    pub fn open(&self, layers: &[Layer], cache_bytes: u64, owner: Option<(u32, u32)>) -> Result<()> {
+    /// Opens and checks layers, lowest first, and has decompressed what the last start has read of them.
+    pub fn open(&self, layers: &[Layer], how: Reading<'_>) -> Result<()> {
         self.tell(
             &Message::Configure {
-                uid: owner.map(|(uid, _)| uid),
-                gid: owner.map(|(_, gid)| gid),
-                cache_bytes,
+                uid: how.owner.map(|(uid, _)| uid),
+                gid: how.owner.map(|(_, gid)| gid),
+                cache_bytes: how.cache_bytes,
+                stack: start::hash(how.stack),
+                start: how.start,
             },
             None,
         )?;
@@ -97,6 +111,13 @@ impl Layers {
     pub fn attach(&self, fuse: BorrowedFd<'_>) -> Result<()> {
         self.tell(&Message::Serve, Some(fuse))?;
         self.hear()
+    }
+
+    /// Has it kept for the next start what has been read so far. Only a guess is lost if that fails.
+    pub fn remember(&self) {
+        if self.socket.is_some() && self.tell(&Message::Remember, None).is_ok() {
+            let _ = self.hear();
+        }
     }
 
     /// For `poll`. Negative where there is no driver.

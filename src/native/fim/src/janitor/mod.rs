@@ -22,6 +22,7 @@ mod requests;
 mod run;
 mod server;
 mod session;
+mod start;
 
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::sys::{self, Forked};

@@ -4,7 +4,7 @@
 use super::cache::{self, TreeCache};
 use super::casefold;
 use super::holder::Holder;
-use super::layers::Layers;
+use super::layers::{Layers, Reading};
 use super::overlay;
 use super::protocol::{self, Layer, Unpacked};
 use super::record::Overlay;
@@ -62,7 +62,13 @@ impl Holder<'_> {
             (None, true) => Some((0, 0)),
             (None, false) => None,
         };
-        self.layers.open(layers, cache_bytes, owner)?;
+        let reading = Reading {
+            cache_bytes,
+            owner,
+            stack: &self.open.stack,
+            start: self.session.start(),
+        };
+        self.layers.open(layers, reading)?;
         let target = self.layer_target(0)?;
         let fuse = match &self.outside {
             Some(outside) => outside.mount(&target)?,

@@ -7,6 +7,7 @@
 //! until its overlay is in place. These are open-file-description locks: the kernel drops them with their last process.
 
 use super::record::{self, Overlay};
+use super::start;
 use crate::fail;
 use crate::failure::{Context, Result};
 use crate::sys::{self, Lock, LockByte};
@@ -88,6 +89,11 @@ impl Session {
         }
     }
 
+    /// Where it is kept what the last start has read of the layers.
+    pub fn start(&self) -> PathBuf {
+        self.work.join(start::NAME)
+    }
+
     /// Where the overlay's work directory goes.
     pub fn work_of(&self, name: &str) -> PathBuf {
         self.work.join(name)
@@ -142,7 +148,7 @@ pub fn open_lock(work: &Path) -> Result<(File, PathBuf)> {
 /// Removes what overlays and instances have left in `work`. For whoever knows that none lives.
 fn clear(work: &Path) {
     for entry in std::fs::read_dir(work).into_iter().flatten().flatten() {
-        if entry.file_name() != "lock" {
+        if entry.file_name() != "lock" && entry.file_name() != start::NAME {
             super::instance::remove(&entry.path());
         }
     }
