@@ -34,7 +34,18 @@ describe.each(users)("as $name", (user) => {
         ${left}`
         const outcome = yield* inGuest(app, script)
         const codes = ["0", "1", "7", "126", "255", "143"]
-        const said = ["/tmp", String(user.uid), "in", "host", " 61 00 ff 0a", app.home, "1", "E::No arguments for dispatcher", "1", ""]
+        const said = [
+          "/tmp",
+          String(user.uid),
+          "in",
+          "host",
+          " 61 00 ff 0a",
+          app.home,
+          "1",
+          "E::No arguments for dispatcher",
+          "1",
+          ""
+        ]
         assert.deepStrictEqual(outcome.stdout.split("\n"), [...codes, ...said])
         const missing = "no-such-program: command not found\nE::Could not start PID, program not found?\n"
         assert.strictEqual(outcome.stderr, `err\n${missing}`)
