@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import { RequestError } from "../src/cli/Request.ts"
 import { exitCode, reportOf } from "../src/Failure.ts"
 
 const last = "The program exited with an error"
@@ -7,7 +6,7 @@ const last = "The program exited with an error"
 describe("a failure is told", () => {
   it("with its message first, and always with our exit code", () => {
     assert.strictEqual(exitCode, 125)
-    const report = reportOf(new RequestError({ detail: "no such thing" }))
+    const report = reportOf(new Error("no such thing"))
     assert.deepStrictEqual(report, { lines: ["no such thing", last], exitCode: 125 })
   })
 

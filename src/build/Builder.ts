@@ -9,7 +9,7 @@ import { type BuildError, buildError } from "./BuildError.ts"
 import { removeUnused } from "./CacheAge.ts"
 import { type Closure, ToolClosure } from "./Closure.ts"
 import { Steps, type StepsRequest } from "./definition/Steps.ts"
-import { dependenciesOf } from "./Dependencies.ts"
+import { debianDependencies, ownDependencies } from "./Dependencies.ts"
 import { ImageWriter, type Written } from "./ImageWriter.ts"
 import { Epoch } from "./Mkdwarfs.ts"
 import { formatBytes, Progress } from "./Progress.ts"
@@ -79,9 +79,10 @@ export class Builder extends Context.Service<Builder, {
         closure: Closure,
         packed: Effect.Success<ReturnType<typeof packTools>>
       ) {
+        const revision = yield* revisions.current
         const table: Manifest.ToolTable = {
           format: 1,
-          ...(yield* revisions.current),
+          ...revision,
           tools: packed.map(({ blob, path }) => ({
             path,
             mode: 0o755,
@@ -90,7 +91,10 @@ export class Builder extends Context.Service<Builder, {
             encoding: "zstd"
           })),
           applets: closure.applets,
-          dependencies: dependenciesOf(closure)
+          dependencies: {
+            ...debianDependencies(closure),
+            ...ownDependencies(revision, packed.map(({ blob, path }) => ({ path, sha256: blob.sha256 })))
+          }
         }
         return yield* Effect.fromResult(Manifest.encode(table)).pipe(
           Effect.mapError((error) => buildError("Refused", { detail: error.message }))

@@ -6,8 +6,38 @@ import { toolSources } from "./Toolbox.ts"
 const licenseUrl = (name: string): string =>
   name.startsWith("LicenseRef-") ? "" : `https://spdx.org/licenses/${name.split(" ")[0]}.html`
 
+const licensesOf = (names: ReadonlyArray<string>): Dependency["licenses"] =>
+  names.map((type) => ({ type, url: licenseUrl(type) }))
+
+/** Our own programs, each under the name of what it stands for: who looks through the list expects it there. */
+const ownPrograms = [
+  { path: "bin/fim", dependency: "ciopfs", source: "src/native/casefold", license: "Apache-2.0" },
+  { path: "bin/mkdwarfs", dependency: "dwarfs_aio", source: "src/native/mkdwarfs", license: "GPL-3.0-only" }
+]
+
+/**
+ * What `fim-version deps` prints of our own programs. In: what they were built from, and the programs of the image with
+ * the checksum of each.
+ */
+export const ownDependencies = (
+  revision: { readonly version: string; readonly commit: string },
+  programs: ReadonlyArray<{ readonly path: string; readonly sha256: string }>
+): Readonly<Record<string, Dependency>> =>
+  Object.fromEntries(
+    ownPrograms.flatMap(({ dependency, license, path, source }) => {
+      const program = programs.find((candidate) => candidate.path === path)
+      if (program === undefined) return []
+      return [[dependency, {
+        version: revision.version,
+        source: `flatimage ${revision.commit}, ${source}`,
+        sha: program.sha256,
+        licenses: licensesOf([license])
+      }]]
+    })
+  )
+
 /** What `fim-version deps` prints of Debian's tools: the checksum is that of the program itself. */
-export const dependenciesOf = (closure: Closure): Readonly<Record<string, Dependency>> =>
+export const debianDependencies = (closure: Closure): Readonly<Record<string, Dependency>> =>
   Object.fromEntries(
     toolSources.flatMap((tool) => {
       const file = closure.files.find((candidate) => candidate.path === `bin/${tool.name}`)
@@ -17,7 +47,7 @@ export const dependenciesOf = (closure: Closure): Readonly<Record<string, Depend
         version: pinned.version,
         source: pinned.homepage,
         sha: file.sha256,
-        licenses: pinned.licenses.map((type) => ({ type, url: licenseUrl(type) }))
+        licenses: licensesOf(pinned.licenses)
       }]]
     })
   )

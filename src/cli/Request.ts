@@ -1,5 +1,5 @@
-import * as Data from "effect/Data"
 import * as Result from "effect/Result"
+import { type CommandError, usageError } from "./config/CommandError.ts"
 
 /** A program to run: the image's boot command or another one. Its words stay bytes. */
 export type ProgramRequest =
@@ -9,14 +9,6 @@ export type ProgramRequest =
 /** What the caller's words ask for: a program, or one of our own commands. */
 export type Request = ProgramRequest | { readonly _tag: "Command"; readonly words: ReadonlyArray<string> }
 
-export class RequestError extends Data.TaggedError("RequestError")<{
-  readonly detail: string
-}> {
-  override get message(): string {
-    return this.detail
-  }
-}
-
 const text = (word: Uint8Array): string => Buffer.from(word).toString("utf8")
 
 /**
@@ -24,7 +16,7 @@ const text = (word: Uint8Array): string => Buffer.from(word).toString("utf8")
  * unless the first word begins with `fim-`. Behind `fim-exec` and `fim-root` everything is the program's again; one `--`
  * in front of it is ours.
  */
-export const parse = (words: ReadonlyArray<Uint8Array>): Result.Result<Request, RequestError> => {
+export const parse = (words: ReadonlyArray<Uint8Array>): Result.Result<Request, CommandError> => {
   const [first, ...rest] = words
   const verb = first === undefined ? "" : text(first)
   if (!verb.startsWith("fim-")) return Result.succeed({ _tag: "Boot", words })
@@ -33,7 +25,7 @@ export const parse = (words: ReadonlyArray<Uint8Array>): Result.Result<Request, 
   if (next === "--help") return Result.succeed({ _tag: "Command", words: ["fim-help", verb.slice("fim-".length)] })
   const program = next === "--" ? rest.slice(1) : rest
   if (program.length === 0) {
-    return Result.fail(new RequestError({ detail: `Incorrect number of arguments for ${verb}` }))
+    return Result.fail(usageError(`Incorrect number of arguments for ${verb}`))
   }
   return Result.succeed({ _tag: "Execute", root: verb === "fim-root", words: program })
 }

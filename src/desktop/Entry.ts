@@ -28,7 +28,6 @@ export const entryText = (options: {
     "Type=Application",
     `Comment=${escapeValue(`FlatImage distribution of "${identity.name}"`)}`,
     `Exec=${escapeValue(`${quoteWord(image)} %F`)}`,
-    `TryExec=${escapeValue(image)}`,
     `Icon=flatimage_${identity.file}`,
     `MimeType=application/flatimage_${identity.type};`,
     ...(categories.length === 0 ? [] : [`Categories=${categories.join(";")};`])

@@ -77,7 +77,7 @@ export const parseRecipe = (text: string, distribution: Distribution): Result.Re
   const document = parsed.success
   const missing = (field: string, hint: string) => Result.fail(refused(`Missing '${field}' field`, hint))
   if (typeof document["description"] !== "string") {
-    return missing("description", "Could not parse json file: it is a text")
+    return missing("description", "Could not parse json file: 'description' has to be a text")
   }
   const own = Object.hasOwn(document, distribution.name)
   if (!own && !Object.hasOwn(document, "packages")) {

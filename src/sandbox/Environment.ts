@@ -23,9 +23,12 @@ export interface Facts {
   readonly directories: Directories
 }
 
+/** What a version is called: a `v` in front of a number, and other names as they are. */
+export const versionName = (version: string): string => /^\d/.test(version) ? `v${version}` : version
+
 /** The variables that flatimage itself sets. */
 export const variables = (facts: Facts): Readonly<Record<string, string>> => ({
-  FIM_VERSION: facts.version,
+  FIM_VERSION: versionName(facts.version),
   FIM_COMMIT: facts.commit,
   FIM_TIMESTAMP: facts.timestamp,
   FIM_DIST: facts.distribution,

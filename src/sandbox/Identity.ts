@@ -24,7 +24,7 @@ const path = (text: string | undefined): string | undefined => text?.startsWith(
 /**
  * The identity of a run. In: whether root was asked for, the host's ids and environment, the image's variables (expanded)
  * and the path of the bundled bash in the guest. The image's variables UID, GID, USER, HOME and SHELL come before the
- * host's; what is not usable is passed over.
+ * host's; what is not usable is passed over. UID 0 asks for root as well, whose group is 0.
  */
 export const identityOf = (options: {
   readonly root: boolean
@@ -35,8 +35,9 @@ export const identityOf = (options: {
   readonly bash: string
 }): Identity => {
   const { host, image } = options
-  const uid = options.root ? 0 : numeric(image["UID"]) ?? options.uid
-  const gid = options.root ? 0 : numeric(image["GID"]) ?? options.gid
+  const asked = options.root ? 0 : numeric(image["UID"])
+  const uid = asked ?? options.uid
+  const gid = asked === 0 ? 0 : numeric(image["GID"]) ?? options.gid
   const isRoot = uid === 0
   const name = isRoot ? "root" : field(image["USER"]) ?? field(host["USER"]) ?? `user${uid}`
   const home = isRoot ? "/root" : path(image["HOME"]) ?? path(host["HOME"]) ?? `/home/${name}`

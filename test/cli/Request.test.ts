@@ -58,7 +58,8 @@ describe("words", () => {
   it.each([[["fim-exec"]], [["fim-root"]], [["fim-exec", "--"]]])("%j say no program", (words) => {
     const result = parse(words.map(bytes))
     assert(Result.isFailure(result))
-    assert.strictEqual(result.failure.message, `Incorrect number of arguments for ${words[0]}`)
+    const expected = [`Incorrect number of arguments for ${words[0]}`, "Could not parse arguments"]
+    assert.deepStrictEqual(result.failure.lines, expected)
   })
 
   it("need not be text to stay what they are", () => {

@@ -27,13 +27,12 @@ const check = (name: string, path: string, categories: ReadonlyArray<string>) =>
   const groups = readEntry(text)
   assert.deepStrictEqual([...groups.keys()], ["Desktop Entry"])
   const entry = groups.get("Desktop Entry")!
-  const keys = ["Name", "Type", "Comment", "Exec", "TryExec", "Icon", "MimeType"]
+  const keys = ["Name", "Type", "Comment", "Exec", "Icon", "MimeType"]
   const known = categories.filter(isCategory)
   assert.deepStrictEqual([...entry.keys()], known.length === 0 ? keys : [...keys, "Categories"])
   assert.strictEqual(entry.get("Name"), name)
   assert.strictEqual(entry.get("Comment"), `FlatImage distribution of "${name}"`)
   assert.deepStrictEqual(readExec(entry.get("Exec")!), [`/${path}`, "%F"])
-  assert.strictEqual(entry.get("TryExec"), `/${path}`)
   const listed = (entry.get("Categories") ?? "").split(";").slice(0, -1)
   assert.deepStrictEqual(
     listed.filter((word) => word !== "AudioVideo"),

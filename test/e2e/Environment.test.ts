@@ -66,7 +66,7 @@ describe.each(users)("as $name", (user) => {
       const inside = `/tmp/fim/app/${application}`
       const told = Object.fromEntries(Object.entries(variables).filter(([name]) => name.startsWith("FIM_")))
       assert.deepStrictEqual(told, {
-        FIM_VERSION: "0.1.0",
+        FIM_VERSION: "v0.1.0",
         FIM_COMMIT: commit,
         FIM_TIMESTAMP: timestamp,
         FIM_DIST: "BLUEPRINT",

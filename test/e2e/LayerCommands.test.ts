@@ -268,7 +268,7 @@ describe("fim-layer", () => {
       const there = `${app.directory}/there`
       writeFileSync(there, "")
       const usage: ReadonlyArray<readonly [words: ReadonlyArray<string>, text: string]> = [
-        [[], "Missing op for 'fim-layer' (create,add,commit,list,rollback,squash)"],
+        [[], "Missing op for 'fim-layer' (create,add,commit,list)\nE::There are rollback and squash too"],
         [["remove"], "Invalid layer operation"],
         [["create"], "create requires exactly two arguments (/path/to/dir /path/to/file.layer)"],
         [["create", "a", "b", "c"], "create requires exactly two arguments (/path/to/dir /path/to/file.layer)"],

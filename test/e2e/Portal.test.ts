@@ -30,12 +30,25 @@ describe.each(users)("as $name", (user) => {
         printf 'a\\0\\377\\n' | fim_portal /bin/cat | od -An -tx1
         cd /bin; mkdir -p /only-here; cd /only-here; fim_portal sh -c pwd
         fim_portal no-such-program; echo $?
+        fim_portal 2>&1 | head -n 1; fim_portal 2>/dev/null; echo $?
         ${left}`
         const outcome = yield* inGuest(app, script)
         const codes = ["0", "1", "7", "126", "255", "143"]
-        const said = ["/tmp", String(user.uid), "in", "host", " 61 00 ff 0a", app.home, "1", ""]
+        const said = [
+          "/tmp",
+          String(user.uid),
+          "in",
+          "host",
+          " 61 00 ff 0a",
+          app.home,
+          "1",
+          "E::No arguments for dispatcher",
+          "1",
+          ""
+        ]
         assert.deepStrictEqual(outcome.stdout.split("\n"), [...codes, ...said])
-        assert.strictEqual(outcome.stderr, "err\nno-such-program: command not found\n")
+        const missing = "no-such-program: command not found\nE::Could not start PID, program not found?\n"
+        assert.strictEqual(outcome.stderr, `err\n${missing}`)
         yield* app.isClean
       })
   )

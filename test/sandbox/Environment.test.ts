@@ -8,7 +8,7 @@ const of = (options: Partial<Parameters<typeof environmentOf>[0]>) =>
 describe("the environment of a guest", () => {
   it("names the image and its directories", () => {
     assert.deepStrictEqual(variables(facts), {
-      FIM_VERSION: "1.2.3",
+      FIM_VERSION: "v1.2.3",
       FIM_COMMIT: "c0ffee1",
       FIM_TIMESTAMP: "20260102030405",
       FIM_DIST: "DEBIAN",

@@ -31,7 +31,11 @@ describe("the identity of a run", () => {
     const host = { USER: "ann", HOME: "/home/ann", SHELL: "/bin/fish" }
     const expected = { uid: 7, gid: 8, name: "bob", home: "/srv/bob", shell: "/bin/zsh", prompt: "$ " }
     assert.deepStrictEqual(of({ image, host }), expected)
-    assert.deepInclude(of({ image: { UID: "0" }, host }), { uid: 0, gid: 100, name: "root", home: "/root" })
+    for (const GID of [undefined, "8"]) {
+      const image = { UID: "0", USER: "bob", ...(GID === undefined ? {} : { GID }) }
+      assert.deepInclude(of({ image, host }), { uid: 0, gid: 0, name: "root", home: "/root" })
+    }
+    assert.deepInclude(of({ uid: 0, gid: 0, image: { GID: "8" } }), { uid: 0, gid: 8, name: "root" })
   })
 
   it.each(["", "x", "-1", "1.5", "0x10", "1e3", " 1", "4294967295", "99999999999"])(

@@ -9,11 +9,11 @@ import { parseWords } from "./Words.ts"
 
 const add = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
   const [typeWord, src, dst] = words
-  if (typeWord === undefined || src === undefined || dst === undefined || words.length > 3) {
+  const type = bindingTypes.find((known) => known === typeWord?.toLowerCase())
+  if (typeWord !== undefined && type === undefined) return yield* usageError("Invalid bind type")
+  if (type === undefined || src === undefined || dst === undefined || words.length > 3) {
     return yield* usageError("Incorrect number of arguments for 'add' (<ro,rw,dev> <src> <dst>)")
   }
-  const type = bindingTypes.find((known) => known === typeWord.toLowerCase())
-  if (type === undefined) return yield* usageError("Invalid bind type")
   const index = yield* (yield* ReservedSpace).modify("bindings", (current) => [
     current.length,
     [...current, { type, src, dst }]
@@ -24,11 +24,11 @@ const add = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
 /** By index, or by where it appears in the guest. */
 const remove = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
   const [word] = words
+  if (word !== undefined && !/^\d+$/.test(word) && !word.includes("/")) {
+    return yield* usageError("Index argument for 'del' is not a number", "A destination is a path, as '/data'")
+  }
   if (word === undefined || words.length > 1) {
     return yield* usageError("Incorrect number of arguments for 'del' (<index>)")
-  }
-  if (!/^\d+$/.test(word) && !word.includes("/")) {
-    return yield* usageError("Index argument for 'del' is not a number", "A destination is a path, as '/data'")
   }
   const matches = (binding: Binding, index: number) =>
     /^\d+$/.test(word) ? index === Number(word) : binding.dst === word

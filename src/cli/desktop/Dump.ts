@@ -30,7 +30,7 @@ export const dump = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
   if (word === undefined) return yield* usageError("Missing arguments for 'dump' (entry,mimetype,icon)")
   const item = word.toLowerCase()
   if (item === "icon") return yield* dumpIcon(rest)
-  if (item !== "entry" && item !== "mimetype") return yield* usageError("Invalid desktop operation")
+  if (item !== "entry" && item !== "mimetype") return yield* usageError("Invalid dump operation")
   if (rest.length > 0) return yield* trailingError("fim-desktop", rest)
   const desktop = yield* (yield* ReservedSpace).read("desktop")
   if (desktop === undefined) return yield* notSetUp

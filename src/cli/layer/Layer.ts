@@ -45,7 +45,10 @@ export const layer = Effect.fn("fim-layer")(function*(args: ReadonlyArray<string
   const { json, operation, rest } = parseWords(args)
   switch (operation) {
     case undefined:
-      return yield* usageError("Missing op for 'fim-layer' (create,add,commit,list,rollback,squash)")
+      return yield* usageError(
+        "Missing op for 'fim-layer' (create,add,commit,list)",
+        "There are rollback and squash too"
+      )
     case "CREATE": {
       const [directory, file] = rest
       if (directory === undefined || file === undefined || rest.length > 2) {

@@ -130,7 +130,7 @@ describe("fim-desktop", () => {
         ["disable none", "Invalid integration item"],
         ["enable entry icon", "Trailing arguments for fim-desktop: ['icon',]"],
         ["dump", "Missing arguments for 'dump' (entry,mimetype,icon)"],
-        ["dump menu", "Invalid desktop operation"],
+        ["dump menu", "Invalid dump operation"],
         ["dump entry x", "Trailing arguments for fim-desktop: ['x',]"],
         ["dump icon", "Missing argument for 'icon' /path/to/dump/file"],
         ["dump icon /tmp/x", "Empty icon data"],

@@ -15,7 +15,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const NOT_FOUND: i32 = 127;
+const NOT_FOUND: (i32, &str) = (127, "");
+/// What the portal's own misuse ends with, as the C++ FlatImage has it.
+const MISUSE: i32 = 1;
 const REFUSED: i32 = 126;
 /// How long a caller may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,8 +57,8 @@ pub fn command(arguments: &[OsString]) -> i32 {
         words => (false, words),
     };
     let Some(program) = words.first() else {
-        eprint!("E::No arguments for fim_portal\n{USAGE}");
-        return EXIT_CODE;
+        eprint!("E::No arguments for dispatcher\n{USAGE}");
+        return MISUSE;
     };
     client::report(portal_of_self().and_then(|portal| {
         if !is_allowed(&portal, program) {

@@ -32,7 +32,7 @@ const LARGE: usize = 8;
 /// How long a caller may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What the reference gives for a program that the host does not have.
-const NOT_FOUND: i32 = 1;
+const NOT_FOUND: (i32, &str) = (1, "\nE::Could not start PID, program not found?");
 
 /// A call that waits for the boot program's decision.
 struct Asking {

@@ -27,8 +27,8 @@ pub struct Plan {
     pub streams: [Stream; 3],
     pub terminal: Option<Size>,
     pub detached: bool,
-    /// Exit code for a program that is not there.
-    pub not_found: i32,
+    /// For a program that is not there: the exit code, and what is said behind the line that names it.
+    pub not_found: (i32, &'static str),
 }
 
 struct Served {
@@ -84,7 +84,7 @@ fn start(call: &Call, plan: &Plan) -> std::result::Result<Served, (i32, String)>
         )
     };
     let Some(file) = find(program, &plan.environment) else {
-        return Err((plan.not_found, not_found(&name)));
+        return Err(not_found(&name, plan));
     };
     let mut pumps = Vec::new();
     let terminal = match plan.terminal {
@@ -117,7 +117,7 @@ fn start(call: &Call, plan: &Plan) -> std::result::Result<Served, (i32, String)>
         terminal: slave.map(AsFd::as_fd),
     };
     let child = command.start().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => (plan.not_found, not_found(&name)),
+        ErrorKind::NotFound => not_found(&name, plan),
         _ => (NOT_EXECUTABLE, format!("{name}: {error}")),
     })?;
     Ok(Served {
@@ -132,13 +132,14 @@ fn start(call: &Call, plan: &Plan) -> std::result::Result<Served, (i32, String)>
     })
 }
 
-fn not_found(name: &str) -> String {
+fn not_found(name: &str, plan: &Plan) -> (i32, String) {
     let what = if name.contains('/') {
         "No such file or directory"
     } else {
         "command not found"
     };
-    format!("{name}: {what}")
+    let (code, remark) = plan.not_found;
+    (code, format!("{name}: {what}{remark}"))
 }
 
 fn stream(
