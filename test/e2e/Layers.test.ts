@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs"
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { appendLayer, makeLayer, makeMark } from "../support/Layers.ts"
 import { images, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
@@ -83,6 +83,29 @@ describe.each(users)("as $name", (user) => {
         const both = { ...environment, FIM_LAYERS: layer }
         assert.deepStrictEqual(yield* marks(app, both), { top: 2, all: [1, 2, 3, 5] })
         assert.deepStrictEqual(yield* marks(app, { FIM_LAYERS: layer }), { top: 3, all: [3, 5] })
+      })
+  )
+
+  scenario(
+    "what a start has read is kept for the next one, which any guess serves",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const kept = `${app.data}/work/start`
+        const read = () => JSON.parse(readFileSync(kept, "utf8")) as { stack: string; blocks: Array<Array<unknown>> }
+        yield* marks(app, { FIM_LAYERS: makeMark(`${app.directory}/layer`, 1) })
+        const first = read()
+        assert.strictEqual(first.blocks.length, 2)
+        for (const layer of first.blocks) assert.isNotEmpty(layer)
+        for (const guess of ["", "{", `{"stack":"${first.stack}","blocks":[[[4294967295,4294967295]],[],[[0,0]]]}`]) {
+          writeFileSync(kept, guess)
+          yield* marks(app, { FIM_LAYERS: `${app.directory}/layer` })
+          assert.deepStrictEqual(read(), first)
+        }
+        yield* marks(app, { FIM_LAYERS: makeMark(`${app.directory}/other`, 1) })
+        assert.notStrictEqual(read().stack, first.stack)
+        yield* app.isClean
       })
   )
 

@@ -70,12 +70,21 @@ impl Readahead {
 
     /// Has the first `end` bytes of a block decompressed in the background, if there is time for it.
     pub(crate) fn wish(&self, block: Arc<Block>, window: Arc<Window>, end: usize) {
+        self.add(Wish { block, window, end }, cores());
+    }
+
+    /// The same for bytes that nobody reads yet: a core is left to those who will, and are busy with something else.
+    pub(crate) fn expect(&self, block: Arc<Block>, window: Arc<Window>, end: usize) {
+        self.add(Wish { block, window, end }, cores().saturating_sub(1).max(1));
+    }
+
+    fn add(&self, wish: Wish, threads: usize) {
         let mut queue = self.shared.lock();
         if queue.wishes.len() >= MAX_WAITING {
             return;
         }
-        queue.wishes.push_back(Wish { block, window, end });
-        if queue.idle < queue.wishes.len() && queue.threads < thread_limit() {
+        queue.wishes.push_back(wish);
+        if queue.idle < queue.wishes.len() && queue.threads < threads.min(MAX_THREADS) {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new()
                 .name("dwarfs-ahead".into())
@@ -95,10 +104,8 @@ fn yield_to_readers() {
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
 }
 
-fn thread_limit() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MAX_THREADS)
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Drop for Readahead {

@@ -29,7 +29,7 @@ pub enum Message {
         gid: Option<u32>,
         cache_bytes: u64,
         /// The hash of what identifies the layers, and where it is kept what a start reads of them.
-        stack: u64,
+        stack: String,
         start: PathBuf,
     },
     Open {
@@ -91,7 +91,7 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
 struct Driver {
     options: Options,
     cache: Option<Arc<Cache>>,
-    stack: u64,
+    stack: String,
     start: PathBuf,
     /// What the start before has read.
     last: Option<Start>,
@@ -116,7 +116,7 @@ impl Driver {
                     cache_bytes,
                     ..Options::default()
                 };
-                self.last = Start::read(&start, stack);
+                self.last = Start::read(&start, &stack);
                 (self.stack, self.start) = (stack, start);
                 Ok(())
             }
@@ -149,7 +149,7 @@ impl Driver {
             }
             Message::Remember => {
                 let layers = self.serving.as_ref().map_or(&[][..], Serving::layers);
-                let now = Start::of(layers, self.stack);
+                let now = Start::of(layers, &self.stack);
                 if self.last.as_ref() == Some(&now) {
                     return Ok(());
                 }

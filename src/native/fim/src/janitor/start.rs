@@ -18,23 +18,23 @@ pub const NAME: &str = "start";
 const LIMIT: u64 = 64 << 10;
 
 /// Tells layers from others, from the text that identifies them.
-pub fn hash(stack: &str) -> u64 {
+pub fn hash(stack: &str) -> String {
     let mut hasher = DefaultHasher::new();
     stack.hash(&mut hasher);
-    hasher.finish()
+    format!("{:016x}", hasher.finish())
 }
 
 /// The blocks of each layer, lowest first, in the order in which they were read.
 #[derive(Deserialize, Eq, PartialEq, Serialize)]
 pub struct Start {
     /// The hash of what identifies the layers.
-    stack: u64,
+    stack: String,
     blocks: Vec<Vec<Wanted>>,
 }
 
 impl Start {
     /// What was kept of these layers, if anything.
-    pub fn read(path: &Path, stack: u64) -> Option<Start> {
+    pub fn read(path: &Path, stack: &str) -> Option<Start> {
         let mut text = Vec::new();
         let mut options = OpenOptions::new();
         // Nothing else belongs there, but a FIFO would wait for a writer.
@@ -45,9 +45,9 @@ impl Start {
     }
 
     /// What has been read of layers so far.
-    pub fn of(layers: &[Layer], stack: u64) -> Start {
+    pub fn of(layers: &[Layer], stack: &str) -> Start {
         Start {
-            stack,
+            stack: stack.to_string(),
             blocks: layers.iter().map(Layer::touched).collect(),
         }
     }
@@ -99,28 +99,28 @@ mod tests {
             blocks: vec![vec![(0, 4096), (7, u32::MAX)], Vec::new()],
         };
         start.write(&place.0).unwrap();
-        assert!(Start::read(&place.0, start.stack).is_some_and(|read| read == start));
+        assert!(Start::read(&place.0, &start.stack).is_some_and(|read| read == start));
         assert_eq!(start.blocks(0), [(0, 4096), (7, u32::MAX)]);
         assert!(start.blocks(1).is_empty() && start.blocks(2).is_empty());
-        assert!(Start::read(&place.0, hash("others")).is_none());
+        assert!(Start::read(&place.0, &hash("others")).is_none());
     }
 
     #[test]
     fn what_makes_no_sense_is_as_if_it_were_not_there() {
         let place = Place::new("senseless");
-        assert!(Start::read(&place.0, 1).is_none());
+        assert!(Start::read(&place.0, "1").is_none());
         for text in [
             "",
             "{}",
-            "{\"stack\":1,\"blocks\":[[[-1,2]]]}",
-            "{\"stack\":1,\"blocks\":",
+            "{\"stack\":\"1\",\"blocks\":[[[-1,2]]]}",
+            "{\"stack\":\"1\",\"blocks\":",
             "\u{0}",
         ] {
             std::fs::write(&place.0, text).unwrap();
-            assert!(Start::read(&place.0, 1).is_none(), "{text}");
+            assert!(Start::read(&place.0, "1").is_none(), "{text}");
         }
-        let long = format!("{{\"stack\":1,\"blocks\":[[{}[0,1]]]}}", "[0,1],".repeat(20_000));
+        let long = format!("{{\"stack\":\"1\",\"blocks\":[[{}[0,1]]]}}", "[0,1],".repeat(20_000));
         std::fs::write(&place.0, long).unwrap();
-        assert!(Start::read(&place.0, 1).is_none());
+        assert!(Start::read(&place.0, "1").is_none());
     }
 }
