@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { DesktopFiles } from "../../src/desktop/DesktopFiles.ts"
 import { Records } from "../../src/desktop/Records.ts"
-import { Host } from "../../src/relocate/Host.ts"
+import { hostWith } from "../support/Host.ts"
 import { temporary } from "../support/Place.ts"
 import { self } from "../support/Users.ts"
 
@@ -15,17 +15,7 @@ const filesOf = (home: string) =>
     Effect.provide(
       DesktopFiles.layer.pipe(
         Layer.provide(Records.layer),
-        Layer.provide(
-          Layer.succeed(Host, {
-            environment: { HOME: home },
-            pid: 7,
-            uid: 0,
-            gid: 0,
-            architecture: "x64",
-            directory: "/",
-            words: []
-          })
-        ),
+        Layer.provide(hostWith({ HOME: home })),
         Layer.provide(NodeServices.layer)
       )
     )
