@@ -22,7 +22,10 @@ export class DesktopFiles extends Context.Service<DesktopFiles, {
   readonly put: (path: string, content: string | Uint8Array) => Effect.Effect<boolean, DesktopError>
   /** Removes files; the answer names those that were there. What is no file stays. */
   readonly remove: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
-  /** Makes the directories of these files; the answer names those that were not there, in the order of making. */
+  /**
+   * Makes the directories of these files, the data home and what leads to it; the answer names those that were not there, in
+   * the order of making. `.` is the data home, `..` and so on are above it.
+   */
   readonly makeDirectories: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
   /** Removes the directories of these that are empty, inner ones first; the answer names those that are left. */
   readonly removeDirectories: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
@@ -37,6 +40,15 @@ export class DesktopFiles extends Context.Service<DesktopFiles, {
 export const removeEmpty = (path: string) => Effect.ignore(Effect.tryPromise(() => rmdir(path)))
 
 const equal = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0
+
+const parts = (path: string): ReadonlyArray<string> => path.split("/").filter((name) => name !== ".")
+
+/** A directory by its path from the data home. */
+const resolve = (home: string, path: string): string =>
+  parts(path).reduce((found, name) => name === ".." ? dirname(found) : `${found}/${name}`, home)
+
+/** How far inside the data home a directory is, or above it. */
+const depth = (path: string): number => parts(path).reduce((sum, name) => name === ".." ? sum - 1 : sum + 1, 0)
 
 const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
@@ -54,6 +66,19 @@ const make = Effect.fnUntraced(function*() {
       ),
       Effect.mapError(filesError(path))
     )
+
+  /** The data home and what leads to it, as far as it is not there, outermost first. */
+  const missingAbove = Effect.fnUntraced(function*(top: string) {
+    const missing: Array<string> = []
+    for (
+      let path = ".";
+      (yield* kindOf(resolve(top, path)))._tag === "Missing";
+      path = path === "." ? ".." : `${path}/..`
+    ) {
+      missing.unshift(path)
+    }
+    return missing
+  })
 
   const put = Effect.fn("DesktopFiles.put")(function*(path: string, content: string | Uint8Array) {
     const target = yield* at(path)
@@ -89,18 +114,18 @@ const make = Effect.fnUntraced(function*() {
         }))
     }),
     makeDirectories: Effect.fn("DesktopFiles.makeDirectories")(function*(paths) {
-      yield* Effect.flatMap(
-        home,
-        (directory) => fs.makeDirectory(directory, { recursive: true }).pipe(Effect.mapError(filesError(directory)))
-      )
-      const made: Array<string> = []
-      const wanted = new Set(
-        paths.flatMap((path) =>
-          path.split("/").slice(0, -1).map((_, index, names) => names.slice(0, index + 1).join("/"))
+      const top = yield* home
+      const wanted = [
+        ...yield* missingAbove(top),
+        ...new Set(
+          paths.flatMap((path) =>
+            path.split("/").slice(0, -1).map((_, index, names) => names.slice(0, index + 1).join("/"))
+          )
         )
-      )
+      ]
+      const made: Array<string> = []
       for (const path of wanted) {
-        const target = yield* at(path)
+        const target = resolve(top, path)
         const isNew = yield* fs.makeDirectory(target).pipe(
           Effect.as(true),
           Effect.catchIf((error) => error.reason._tag === "AlreadyExists", () => Effect.succeed(false)),
@@ -112,8 +137,9 @@ const make = Effect.fnUntraced(function*() {
     }),
     removeDirectories: Effect.fn("DesktopFiles.removeDirectories")(function*(paths) {
       const left: Array<string> = []
-      for (const path of [...paths].sort((one, other) => other.length - one.length)) {
-        const target = yield* at(path)
+      const top = yield* home
+      for (const path of [...paths].sort((one, other) => depth(other) - depth(one))) {
+        const target = resolve(top, path)
         const names = yield* Effect.orElseSucceed(fs.readDirectory(target), () => undefined)
         if (names === undefined) continue
         if (names.length > 0) left.unshift(path)

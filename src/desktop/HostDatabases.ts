@@ -3,9 +3,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { removeEmpty } from "./DesktopFiles.ts"
+import { runUnheard } from "./HostProgram.ts"
 
 /** A database of some hundred types takes a second. */
 const patience = "20 seconds"
@@ -38,18 +38,7 @@ const make = Effect.fnUntraced(function*() {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
 
   /** A host without the program has no use for what it would make. */
-  const run = (program: string, directory: string) =>
-    spawner.exitCode(ChildProcess.make(program, [directory], {
-      detached: false,
-      extendEnv: true,
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "ignore"
-    })).pipe(
-      Effect.timeout(patience),
-      Effect.flatMap((code) => Effect.logDebug(`${program} '${directory}' ended with ${code}`)),
-      Effect.catch((error) => Effect.logDebug(`${program} '${directory}': ${error.message}`))
-    )
+  const run = (program: string, directory: string) => runUnheard(spawner, program, [directory], patience)
 
   const namesIn = (directory: string) => Effect.orElseSucceed(fs.readDirectory(directory), () => [])
   const removeAll = (paths: ReadonlyArray<string>) =>

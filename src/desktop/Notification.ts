@@ -1,10 +1,10 @@
 /** Tells the desktop that an image was started. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { dataHome } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
+import { runUnheard } from "./HostProgram.ts"
 import { type Identity, identityOf } from "./Names.ts"
 import { noticeIcons } from "./Plan.ts"
 
@@ -29,15 +29,5 @@ export const announce = Effect.fn("Notification.announce")(function*(name: strin
     ? []
     : noticeIcons(identity ?? identityOf(name)).map((path) => `${home}/${path}`)
   const there = yield* Effect.filter(candidates, (path) => Effect.orElseSucceed(fs.exists(path), () => false))
-  yield* spawner.exitCode(ChildProcess.make("notify-send", noticeWords(name, there[0]), {
-    detached: false,
-    extendEnv: true,
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "ignore"
-  })).pipe(
-    Effect.timeout(patience),
-    Effect.flatMap((code) => Effect.logDebug(`notify-send ended with ${code}`)),
-    Effect.catch((error) => Effect.logDebug(`Could not notify: ${error.message}`))
-  )
+  yield* runUnheard(spawner, "notify-send", noticeWords(name, there[0]), patience)
 })

@@ -21,8 +21,9 @@ const isOurFile = (path: string): boolean =>
     /^icons\/hicolor\/[0-9a-z]+\/(apps\/flatimage|mimetypes\/application-flatimage)(_[^/]+)?\.(png|svg)$/
   ].some((pattern) => pattern.test(path))
 
+/** `.` is the data home, `..` and so on are above it. */
 const isOurDirectory = (path: string): boolean =>
-  /^(applications|mime(\/packages)?|icons(\/hicolor(\/[0-9a-z]+(\/(apps|mimetypes))?)?)?|flatimage(\/desktop)?)$/
+  /^(\.|\.\.(\/\.\.)*|applications|mime(\/packages)?|icons(\/hicolor(\/[0-9a-z]+(\/(apps|mimetypes))?)?)?|flatimage(\/desktop)?)$/
     .test(path)
 
 const paths = (isOurs: (path: string) => boolean) =>

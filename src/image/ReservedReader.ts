@@ -28,8 +28,9 @@ export const readAt = Effect.fnUntraced(function*(source: Source, position: numb
     filled += read
   }
   if (filled < length && position < reservedSize) {
-    const size = source.offset + position + filled
-    return yield* new ReservedSpaceError({ path: source.path, reason: Reason.Truncated({ size }) })
+    const { size } = yield* source.file.stat.pipe(Effect.mapError(platformError(source.path)))
+    const reason = Reason.Truncated({ size: Number(size), end: source.offset + reservedSize })
+    return yield* new ReservedSpaceError({ path: source.path, reason })
   }
   return filled < length ? bytes.subarray(0, filled) : bytes
 })

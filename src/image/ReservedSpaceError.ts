@@ -9,7 +9,8 @@ export type Reason = Data.TaggedEnum<{
   NoRoom: { readonly field: FieldName; readonly bytes: number; readonly fits: number }
   Invalid: { readonly field: FieldName; readonly detail: string }
   Damaged: { readonly field: FieldName; readonly detail: string }
-  Truncated: { readonly size: number }
+  /** The file has `size` bytes; the reserved space alone would end at the byte `end`. */
+  Truncated: { readonly size: number; readonly end: number }
   Busy: { readonly detail: string }
   Io: { readonly detail: string }
   Layer: { readonly detail: string }
@@ -40,7 +41,8 @@ const words = (path: string, reason: Reason): string => {
       return `The field '${reason.field}' of '${path}' is damaged: ${reason.detail}.` +
         (reason.field in clearing ? ` '${clearing[reason.field]}' resets it` : " Setting it again repairs it")
     case "Truncated":
-      return `'${path}' ends inside its reserved space, at byte ${reason.size}: it is not a whole image`
+      return `'${path}' has ${reason.size} bytes, and its settings alone end at byte ${reason.end}: it is not a whole image, ` +
+        `${reason.end - reason.size} bytes or more are missing`
     case "Busy":
       return `Could not write the settings of '${path}': ${reason.detail}. Try again when fewer programs use it`
     case "Io":

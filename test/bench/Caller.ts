@@ -2,6 +2,8 @@ import * as Effect from "effect/Effect"
 import { chmodSync, chownSync, mkdirSync } from "node:fs"
 import { type Command, succeeds } from "./Processes.ts"
 
+const isRoot = process.getuid?.() === 0
+
 /** Whoever starts the image, with directories of its own. */
 export interface Caller {
   readonly name: "root" | "ordinary user"
@@ -53,13 +55,24 @@ export const as = (
   directory: caller.directory
 })
 
+/** Words that run a program in mount and process namespaces of its own: its mounts and processes end with it. */
+export const isolated = (...words: ReadonlyArray<string>): Command["argv"] => [
+  "unshare",
+  ...(isRoot ? [] : ["--user", "--map-root-user"]),
+  "--mount",
+  "--pid",
+  "--fork",
+  "--kill-child",
+  ...words
+]
+
 /** Whether the caller may do what an image needs. The answer is why not, if not. */
 const hindrance = Effect.fnUntraced(function*(caller: Caller) {
   if (!(yield* succeeds(as(caller, ["test", "-r", "/dev/fuse", "-a", "-w", "/dev/fuse"])))) {
     return `the ${caller.name} may not use /dev/fuse here`
   }
-  const isRoot = caller.ids === undefined && process.getuid?.() === 0
-  if (!isRoot && !(yield* succeeds(as(caller, ["unshare", "--user", "--map-root-user", "--mount", "true"])))) {
+  const hasRights = caller.ids === undefined && isRoot
+  if (!hasRights && !(yield* succeeds(as(caller, ["unshare", "--user", "--map-root-user", "--mount", "true"])))) {
     return `the ${caller.name} may not make user namespaces here`
   }
   return undefined

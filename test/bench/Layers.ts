@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { mkdirSync, statSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { as, type Caller } from "./Caller.ts"
+import { as, type Caller, isolated } from "./Caller.ts"
 import { output, succeeds, timed } from "./Processes.ts"
 import type { Outcome, Task, Work } from "./Reader.ts"
 import { summarize, type Summary } from "./Statistics.ts"
@@ -65,21 +65,9 @@ const ours = (subject: Subject): Candidate => ({
   ]
 })
 
-const isRoot = process.getuid?.() === 0
-
 const read = Effect.fnUntraced(function*(caller: Caller, task: Task) {
-  const printed = yield* output(as(caller, [
-    "unshare",
-    ...(isRoot ? [] : ["--user", "--map-root-user"]),
-    "--mount",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-    process.execPath,
-    reader,
-    JSON.stringify(task)
-  ]))
+  const words = isolated("--mount-proc", process.execPath, reader, JSON.stringify(task))
+  const printed = yield* output(as(caller, words))
   return JSON.parse(printed) as Outcome
 })
 

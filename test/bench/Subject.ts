@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import { chmodSync, globSync, mkdirSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { BenchError } from "./BenchError.ts"
-import { as, type Caller } from "./Caller.ts"
+import { as, type Caller, isolated } from "./Caller.ts"
 import { type Command, output } from "./Processes.ts"
 
 /** The checkout that is measured. */
@@ -49,13 +49,7 @@ const compileHello = Effect.fnUntraced(function*(work: string) {
 const unpack = Effect.fnUntraced(function*(image: string, layer: Subject["layer"], work: string) {
   const isRoot = process.getuid?.() === 0
   mkdirSync(`${work}/layer`)
-  yield* output(ours([
-    "unshare",
-    ...(isRoot ? [] : ["--user", "--map-root-user"]),
-    "--mount",
-    "--pid",
-    "--fork",
-    "--kill-child",
+  yield* output(ours(isolated(
     "sh",
     "-euc",
     `"$1/build/native/fim" dwarfs "$2" "$3/layer" -o "$4" & until [ -e "$3/layer/usr" ]; do sleep 0.01; done
@@ -65,7 +59,7 @@ const unpack = Effect.fnUntraced(function*(image: string, layer: Subject["layer"
     image,
     work,
     `offset=${layer.offset},imagesize=${layer.size}${isRoot ? "" : ",uid=0,gid=0"}`
-  ]))
+  )))
   return `${work}/system`
 })
 

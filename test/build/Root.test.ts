@@ -14,7 +14,7 @@ import { debian } from "../../src/build/dist/Debian.ts"
 import { ubuntu } from "../../src/build/dist/Ubuntu.ts"
 import { Download } from "../../src/build/Download.ts"
 import { Gpgv } from "../../src/build/Gpgv.ts"
-import { Mkdwarfs, type PackOptions } from "../../src/build/Mkdwarfs.ts"
+import type { PackOptions } from "../../src/build/Mkdwarfs.ts"
 import { Mmdebstrap } from "../../src/build/Mmdebstrap.ts"
 import { Pacman } from "../../src/build/Pacman.ts"
 import { Repositories } from "../../src/build/Repositories.ts"
@@ -23,30 +23,17 @@ import { Tarball } from "../../src/build/Tarball.ts"
 import { Programs } from "../../src/build/Programs.ts"
 import { TreeSandbox } from "../../src/build/TreeSandbox.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
-import { TestApt } from "./TestServices.ts"
+import { packerOf, TestApt } from "./TestServices.ts"
 
 /** A packer that notes what it was to pack: the names in the tree and the options. */
 const packed: Array<{ readonly names: ReadonlyArray<string>; readonly options: PackOptions }> = []
 
-const FakeMkdwarfs = Layer.effect(
-  Mkdwarfs,
+const FakeMkdwarfs = packerOf((fs) => (tree, path, options) =>
   Effect.gen(function*() {
-    const fs = yield* FileSystem.FileSystem
-    const workspace = yield* Workspace
-    return Mkdwarfs.of({
-      cached: (key, level) =>
-        Effect.gen(function*() {
-          const path = `${yield* workspace.directory("cache", "layers")}/${key}-${level}`
-          return { path, present: yield* Effect.orElseSucceed(fs.exists(path), () => false) }
-        }),
-      pack: (tree, path, options) =>
-        Effect.gen(function*() {
-          packed.push({ names: (yield* fs.readDirectory(tree, { recursive: true })).toSorted(), options })
-          yield* fs.writeFileString(path, "layer")
-          return { files: 1, directories: 1, bytesIn: 1, bytesOut: 1, duplicates: 0 }
-        }).pipe(Effect.orDie)
-    })
-  })
+    packed.push({ names: (yield* fs.readDirectory(tree, { recursive: true })).toSorted(), options })
+    yield* fs.writeFileString(path, "layer")
+    return { files: 1, directories: 1, bytesIn: 1, bytesOut: 1, duplicates: 0 }
+  }).pipe(Effect.orDie)
 )
 
 const TestLayer = RootLayer.layer.pipe(

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { Apt } from "../../src/build/Apt.ts"
 import { Lock } from "../../src/build/Lock.ts"
 import { Machine } from "../../src/build/Machine.ts"
+import { Mkdwarfs } from "../../src/build/Mkdwarfs.ts"
 import { Mirror } from "../../src/build/Mirror.ts"
 import { Programs } from "../../src/build/Programs.ts"
 import { Progress } from "../../src/build/Progress.ts"
@@ -33,6 +34,26 @@ const NoMirror = Layer.succeed(Mirror, {
     mirrors: { "debian": "http://127.0.0.1:9/debian", "debian-security": undefined }
   })
 })
+
+/** A packer with a cache of its own, that packs as the test says. */
+export const packerOf = (
+  pack: (fs: FileSystem.FileSystem) => Mkdwarfs["Service"]["pack"]
+) =>
+  Layer.effect(
+    Mkdwarfs,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const workspace = yield* Workspace
+      return Mkdwarfs.of({
+        cached: (key, level) =>
+          Effect.gen(function*() {
+            const path = `${yield* workspace.directory("cache", "layers")}/${key}-${level}`
+            return { path, present: yield* Effect.orElseSucceed(fs.exists(path), () => false) }
+          }),
+        pack: pack(fs)
+      })
+    })
+  )
 
 /** Shows nothing. */
 const NoProgress = Layer.succeed(Progress, {

@@ -1,9 +1,11 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { setTimeout as wait } from "node:timers/promises"
 import { processesIn } from "../support/Leftovers.ts"
-import { images, scenario } from "../support/Needs.ts"
+import { images, isRoot, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
+import * as Process from "../support/Process.ts"
 import { users } from "../support/Users.ts"
 
 /** A guest with children that ignore signals, one of them in a session of its own. */
@@ -62,6 +64,20 @@ const killServant = Effect.fnUntraced(function*(app: Place, name: string) {
   return { code, stderr: running.stderr() }
 }, Effect.scoped)
 
+/** Puts a process into the holder's namespace whose end nobody notices until `go`, so that the namespace cannot end before. */
+const lingering = (app: Place, holder: number) =>
+  Effect.gen(function*() {
+    const users = isRoot ? [] : ["--user", "--preserve-credentials"]
+    const script = "echo $$; exec sleep 1000"
+    const parent = yield* Process.start(
+      ["nsenter", ...users, "--pid", "--target", String(holder), "sh", "-c", script],
+      { environment: app.environment }
+    )
+    yield* parent.says(/\n/)
+    yield* parent.signal("SIGSTOP")
+    return { go: parent.signal("SIGCONT") }
+  })
+
 describe.each(users)("as $name, SIGKILL", (user) => {
   scenario("in each phase leaves nothing behind", images, () =>
     Effect.gen(function*() {
@@ -111,6 +127,31 @@ describe.each(users)("as $name, SIGKILL", (user) => {
         assert.match(stderr, /the janitor has ended/)
       }))
   }
+
+  scenario(
+    "of fim-janitor lets nobody else have the data directory before the last process has ended",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        yield* app.run(["fim-exec", "true"])
+        const began = performance.now()
+        const first = yield* app.start(["fim-exec", "sh", "-c", "echo ready; sleep 1000"])
+        yield* first.says(/ready/)
+        const aStart = performance.now() - began
+        const ours = processesIn([app.global])
+        const pidOf = (name: string) => ours.find((process) => process.name === name)?.pid ?? 0
+        const last = yield* lingering(app, pidOf("fim-holder"))
+        process.kill(pidOf("fim-janitor"), "SIGKILL")
+        assert.strictEqual(yield* first.exited, 125)
+        const second = yield* app.start(["fim-exec", "true"])
+        const early = yield* Effect.timeoutOption(second.exited, Math.min(5 * aStart, 5000))
+        assert.isTrue(Option.isNone(early), "the second start did not wait for the end of the first")
+        yield* last.go
+        assert.strictEqual(yield* second.exited, 0)
+        yield* app.isClean
+      })
+  )
 
   scenario("of fim-dwarfs ends a program that reads", images, () =>
     Effect.gen(function*() {

@@ -8,7 +8,7 @@ import { findDistribution } from "../../src/build/dist/Distributions.ts"
 import { Progress } from "../../src/build/Progress.ts"
 import { Recipes } from "../../src/recipe/Recipes.ts"
 import { RecipeSource } from "../../src/recipe/RecipeSource.ts"
-import { Host } from "../../src/relocate/Host.ts"
+import { hostWith } from "../support/Host.ts"
 import { temporary } from "../support/Place.ts"
 import { self } from "../support/Users.ts"
 
@@ -27,17 +27,7 @@ export const setting = Effect.fnUntraced(function*(remote: string | undefined) {
           step: (_label, work) => work((done) => Effect.sync(() => void reported.push(done))),
           note: () => Effect.void
         })),
-        Layer.provide(
-          Layer.succeed(Host, {
-            environment: {},
-            pid: 7,
-            uid: 0,
-            gid: 0,
-            architecture: "x64",
-            directory: "/",
-            words: []
-          })
-        ),
+        Layer.provide(hostWith()),
         Layer.provide(NodeServices.layer)
       )
     )

@@ -7,10 +7,9 @@ import { type GuestRequest, Runner } from "../../../src/build/definition/Runner.
 import { labelOf, Steps } from "../../../src/build/definition/Steps.ts"
 import { alpine } from "../../../src/build/dist/Alpine.ts"
 import type { Distribution } from "../../../src/build/dist/Distribution.ts"
-import { Epoch, Mkdwarfs } from "../../../src/build/Mkdwarfs.ts"
+import { Epoch } from "../../../src/build/Mkdwarfs.ts"
 import { Programs } from "../../../src/build/Programs.ts"
-import { Workspace } from "../../../src/build/Workspace.ts"
-import { TestBase } from "../TestServices.ts"
+import { packerOf, TestBase } from "../TestServices.ts"
 
 /** What was to be run in the guest; nothing is. */
 const ran: Array<GuestRequest> = []
@@ -18,21 +17,7 @@ const ran: Array<GuestRequest> = []
 const archives: Array<string> = []
 
 const Fakes = Layer.mergeAll(
-  Layer.effect(
-    Mkdwarfs,
-    Effect.gen(function*() {
-      const fs = yield* FileSystem.FileSystem
-      const workspace = yield* Workspace
-      return Mkdwarfs.of({
-        cached: (key, level) =>
-          Effect.gen(function*() {
-            const path = `${yield* workspace.directory("cache", "layers")}/${key}-${level}`
-            return { path, present: yield* Effect.orElseSucceed(fs.exists(path), () => false) }
-          }),
-        pack: () => Effect.die("nothing is packed")
-      })
-    })
-  ),
+  packerOf(() => () => Effect.die("nothing is packed")),
   Layer.effect(
     Runner,
     Effect.gen(function*() {

@@ -15,8 +15,8 @@ import * as Manifest from "../../../src/image/Manifest.ts"
 import { journal, reservedSize } from "../../../src/image/ReservedLayout.ts"
 import type { Fields } from "../../../src/image/Settings.ts"
 import { decodeSettings, encodeSettings } from "../../../src/image/SettingsFile.ts"
-import { Host } from "../../../src/relocate/Host.ts"
 import { imageOf, launcher, patcher } from "../../image/ReservedSpaceFixture.ts"
+import { hostWith } from "../../support/Host.ts"
 import { build } from "./Run.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "flatimage-config-"))
@@ -56,15 +56,7 @@ const config = (...words: ReadonlyArray<string>) => {
     Effect.provide(Layer.mergeAll(
       NodeServices.layer,
       Layer.succeed(Patcher, { path: patcher() }),
-      Layer.succeed(Host, {
-        environment: { HOME: "/h" },
-        pid: 1,
-        uid: 0,
-        gid: 0,
-        architecture: "x64",
-        directory: "/",
-        words: []
-      })
+      hostWith({ HOME: "/h" })
     )),
     Effect.map(() => lines.join("\n"))
   )

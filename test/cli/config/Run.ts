@@ -13,8 +13,9 @@ import { desktop } from "../../../src/cli/desktop/Desktop.ts"
 import { ReservedSpace } from "../../../src/image/ReservedSpace.ts"
 import type { Fields } from "../../../src/image/Settings.ts"
 import { defaults } from "../../../src/image/SettingsDefaults.ts"
-import { Host } from "../../../src/relocate/Host.ts"
+import type { Host } from "../../../src/relocate/Host.ts"
 import { patcher } from "../../image/ReservedSpaceFixture.ts"
+import { hostWith } from "../../support/Host.ts"
 
 export const build = {
   version: "0.1.0",
@@ -89,7 +90,7 @@ export const outcomeOf = <E>(
         distribution: Effect.succeed(build.distribution),
         dependencies: Effect.succeed(build.dependencies)
       }),
-      Layer.succeed(Host, { environment, pid: 1, uid: 0, gid: 0, architecture: "x64", directory: "/", words: [] }),
+      hostWith(environment),
       Logger.layer([logger]),
       NodeServices.layer
     )),

@@ -13,15 +13,14 @@ mod verify;
 
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
-use crate::janitor::{ALIVE, open_lock, remove};
-use crate::sys::{self, Lock};
+use crate::janitor::{have_alone, open_lock, remove};
+use crate::sys;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 pub use stack::{Place, open};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, Write};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -107,10 +106,11 @@ pub fn answer(value: &Value) {
 
 /// Takes the lock that every running instance holds. The kernel drops it with us.
 fn hold(data: &Path) -> Result<File> {
-    let (lock, path) = open_lock(&data.join("work"))?;
+    let work = data.join("work");
+    let (lock, path) = open_lock(&work)?;
     let failed = || format!("cannot lock '{}'", path.display());
     let deadline = Instant::now() + PATIENCE;
-    while !sys::lock(lock.as_fd(), ALIVE, Lock::Exclusive).context(failed)? {
+    while !have_alone(&lock, &work).context(failed)? {
         if Instant::now() > deadline {
             fail!(
                 "the data directory '{}' is in use by a running instance; end it, then commit",

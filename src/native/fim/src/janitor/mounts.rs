@@ -187,6 +187,7 @@ impl Holder<'_> {
             lasts,
             driver: self.layers.driver,
             trees: &self.trees,
+            servers: if self.outside.is_some() { &self.servers } else { &[] },
         };
         self.session.settle(self.outside_pid, &self.open.stack, &overlay)
     }

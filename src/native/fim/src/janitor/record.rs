@@ -26,6 +26,9 @@ struct Record {
     merged: PathBuf,
     /// Whether it outlives the holder as long as somebody uses it.
     lasts: bool,
+    /// Processes that serve the overlay and do not end with the holder's namespaces: pid and start.
+    #[serde(default)]
+    servers: Vec<(i32, u64)>,
 }
 
 /// What an instance has mounted, for those that may join it.
@@ -36,6 +39,8 @@ pub struct Overlay<'a> {
     pub driver: Option<i32>,
     /// The trees of unpacked layers.
     pub trees: &'a [PathBuf],
+    /// The processes that serve it, where the holder has no namespaces that they end with.
+    pub servers: &'a [i32],
 }
 
 /// Where the record of an instance is.
@@ -56,34 +61,47 @@ pub fn write(path: &Path, pid: i32, stack: &str, overlay: &Overlay<'_>) -> Resul
         stack: stack.to_string(),
         merged: overlay.merged.to_path_buf(),
         lasts: overlay.lasts,
+        servers: overlay
+            .servers
+            .iter()
+            .filter_map(|server| Some((*server, start_time(*server)?)))
+            .collect(),
     };
     let text = serde_json::to_vec(&record).context(|| "cannot encode the holder's record".to_string())?;
     std::fs::write(path, text).context(|| format!("cannot write '{}'", path.display()))
 }
 
-/// The records in `work` of holders that live, or that the kernel has not done away with yet.
-fn living(work: &Path) -> impl Iterator<Item = Record> {
+fn records(work: &Path) -> impl Iterator<Item = Record> {
     std::fs::read_dir(work)
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
-        .filter_map(|path| serde_json::from_slice::<Record>(&std::fs::read(path).ok()?).ok())
-        .filter(Record::lives)
+        .filter_map(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok())
+}
+
+/// Whether anything of an instance in `work` is left that could change files. A holder is there until the kernel has done
+/// away with all that was in its namespaces.
+pub fn is_any_left(work: &Path) -> bool {
+    records(work).any(|record| record.lives() || record.servers.iter().any(|(pid, start)| lives(*pid, *start)))
 }
 
 impl Record {
     fn lives(&self) -> bool {
-        start_time(self.holder) == Some(self.start)
+        lives(self.holder, self.start)
     }
+}
+
+fn lives(pid: i32, start: u64) -> bool {
+    start_time(pid) == Some(start)
 }
 
 /// The namespaces of an instance that lives and can be joined. `None` if there is none that can be entered. Fails if one lives
 /// that has something else mounted than the layers of `stack`, or cannot share it.
 pub fn join(work: &Path, stack: &str, data: &Path) -> Result<Option<Role>> {
     let mut other = None;
-    for record in living(work) {
+    for record in records(work).filter(Record::lives) {
         if record.stack != stack || !record.lasts {
             other = Some((record.holder, record.stack == stack));
             continue;

@@ -5,6 +5,10 @@
 //! the kernel keeps it alive until the last of them is gone. Two bytes of `work/lock` order this. Byte 0 is held shared by
 //! every instance that lives, and exclusively by whoever mounts or takes down. Byte 1 is held while an instance decides and
 //! until its overlay is in place. These are open-file-description locks: the kernel drops them with their last process.
+//!
+//! That process is the holder, the first of a process namespace: the kernel closes its files, and only then kills what is in
+//! the namespace. So where the janitor was killed nobody holds a lock any more while the guest may still write, and whoever
+//! gets the lock also looks for holders that are not gone: they are there until all of their namespace is.
 
 use super::record::{self, Overlay};
 use super::start;
@@ -16,8 +20,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A commit holds it exclusively too.
-pub const ALIVE: LockByte = LockByte(0);
+const ALIVE: LockByte = LockByte(0);
 const DECIDING: LockByte = LockByte(1);
 
 /// How long another instance may take to start or to end before this one gives up.
@@ -53,18 +56,18 @@ impl Session {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if sys::lock(lock.as_fd(), DECIDING, Lock::Exclusive).context(failed)? {
-                if sys::lock(lock.as_fd(), ALIVE, Lock::Exclusive).context(failed)? {
-                    clear(&work);
-                    let record = record::path(&work, name);
-                    return Ok(Session {
-                        work,
-                        lock,
-                        record,
-                        role: Role::First,
-                    });
-                }
-                if let Some(role) = record::join(&work, stack, data)? {
-                    sys::lock(lock.as_fd(), ALIVE, Lock::Shared).context(failed)?;
+                let role = match take_alone(&lock, &work).context(failed)? {
+                    Others::None => {
+                        clear(&work);
+                        Some(Role::First)
+                    }
+                    Others::Ending => None,
+                    Others::Living => record::join(&work, stack, data)?,
+                };
+                if let Some(role) = role {
+                    if matches!(role, Role::Joined { .. }) {
+                        sys::lock(lock.as_fd(), ALIVE, Lock::Shared).context(failed)?;
+                    }
                     let record = record::path(&work, name);
                     return Ok(Session {
                         work,
@@ -73,7 +76,7 @@ impl Session {
                         role,
                     });
                 }
-                // Somebody is alive but cannot be joined: on the way out. Let it finish.
+                // Nobody to join, but somebody on the way out. Let it finish.
                 sys::lock(lock.as_fd(), DECIDING, Lock::None).context(failed)?;
             }
             if is_abandoned() {
@@ -126,7 +129,7 @@ impl Session {
     /// Takes this instance off the books. The last one removes what the overlay left in `work`. The answer says whether
     /// this was the last one.
     pub fn leave(self) -> bool {
-        let last = sys::lock(self.lock.as_fd(), ALIVE, Lock::Exclusive).unwrap_or(false);
+        let last = have_alone(&self.lock, &self.work).unwrap_or(false);
         if last {
             clear(&self.work);
         }
@@ -145,11 +148,77 @@ pub fn open_lock(work: &Path) -> Result<(File, PathBuf)> {
     Ok((lock, path))
 }
 
+/// Who else uses a data directory.
+enum Others {
+    None,
+    /// Instances of which nobody holds the lock any more, and that are not wholly gone.
+    Ending,
+    Living,
+}
+
+/// Takes the lock that every instance holds, unless there are others.
+fn take_alone(lock: &File, work: &Path) -> std::io::Result<Others> {
+    if !sys::lock(lock.as_fd(), ALIVE, Lock::Exclusive)? {
+        return Ok(Others::Living);
+    }
+    if record::is_any_left(work) {
+        sys::lock(lock.as_fd(), ALIVE, Lock::None)?;
+        return Ok(Others::Ending);
+    }
+    Ok(Others::None)
+}
+
+/// Takes the lock that every instance holds, for whoever must be alone. False while any instance is not wholly gone.
+pub fn have_alone(lock: &File, work: &Path) -> std::io::Result<bool> {
+    take_alone(lock, work).map(|others| matches!(others, Others::None))
+}
+
 /// Removes what overlays and instances have left in `work`. For whoever knows that none lives.
 fn clear(work: &Path) {
     for entry in std::fs::read_dir(work).into_iter().flatten().flatten() {
         if entry.file_name() != "lock" && entry.file_name() != start::NAME {
             super::instance::remove(&entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::process::Command;
+
+    #[test]
+    fn an_instance_that_holds_no_lock_is_waited_for_until_its_holder_is_gone() {
+        let data = std::env::temp_dir().join(format!("fim-session-{}", std::process::id()));
+        let work = data.join("work");
+        std::fs::create_dir_all(&work).unwrap();
+        let mut holder = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = holder.id() as i32;
+        let start = record::start_time(pid).unwrap();
+        let text =
+            format!(r#"{{"holder":{pid},"start":{start},"driver":null,"stack":"other","merged":"/","lasts":true}}"#);
+        let record = record::path(&work, "1");
+        std::fs::write(&record, text).unwrap();
+        let (lock, _) = open_lock(&work).unwrap();
+        assert!(!have_alone(&lock, &work).unwrap());
+        let asked = Cell::new(0);
+        let child = Cell::new(Some(&mut holder));
+        let is_abandoned = || {
+            asked.set(asked.get() + 1);
+            if asked.get() == 3
+                && let Some(holder) = child.take()
+            {
+                holder.kill().unwrap();
+                holder.wait().unwrap();
+            }
+            false
+        };
+        let session = Session::decide(&data, "2", "ours", is_abandoned).unwrap();
+        assert_eq!(asked.get(), 3);
+        assert!(matches!(session.role, Role::First));
+        assert!(!record.exists());
+        assert!(session.leave());
+        std::fs::remove_dir_all(&data).unwrap();
     }
 }
