@@ -11,6 +11,7 @@ export class Place {
 
   readonly environment: NodeJS.ProcessEnv = Object.assign({}, process.env, {
     APPTAINER_CACHEDIR: this.path("apptainer-cache"),
+    APPTAINER_CONFIGDIR: this.path("apptainer"),
     APPTAINER_TMPDIR: this.directory,
     FLATPAK_USER_DIR: this.path("flatpak")
   })
