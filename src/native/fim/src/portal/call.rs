@@ -4,9 +4,10 @@
 //! is read or written that is not a FIFO of our own user.
 
 use super::frame;
-use super::message::{Form, Reply, Request, Stream, to_payload};
+use super::message::{Form, Reply};
+use super::request::{Stream, to_payload};
 use crate::sys;
-use std::io::{Error, ErrorKind, Result};
+use std::io::Result;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -221,27 +222,4 @@ fn remove(room: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &str) {
         let _ = sys::remove_at(directory, fifo, false);
     }
     let _ = sys::remove_at(room, name, true);
-}
-
-/// Reads the request that a reference stands for. Waits no longer than until `deadline`.
-pub fn receive(call: &Call, deadline: std::time::Instant) -> Result<Request> {
-    let mut decoder = frame::Decoder::new(frame::LIMIT);
-    let mut chunk = vec![0; 1 << 16];
-    loop {
-        let left = deadline.saturating_duration_since(std::time::Instant::now());
-        let [ready] = sys::poll([(call.control.as_raw_fd(), libc::POLLIN)], left.as_millis() as i32)?;
-        if !ready {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        let count = sys::read(call.control.as_fd(), &mut chunk)?;
-        if count == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
-        decoder.push(&chunk[..count]);
-        if let Some(payload) = decoder.next() {
-            return super::message::parse_request(&payload)
-                .filter(|request| request.call == call.name)
-                .ok_or_else(|| Error::from(ErrorKind::InvalidData));
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! What the boot program has decided and said to hold: the same question is not put to it again. It alone decides; here is
 //! only kept what it said, and which of a caller's variables it wants to see at all.
 
-use super::message::{Request, bytes_of};
+use super::request::{Request, bytes_of};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -96,7 +96,7 @@ impl Decided {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::{RequestKind, Stream};
+    use super::super::request::{RequestKind, Stream};
     use super::*;
 
     fn request(program: &str, directory: &str, environment: &[&str]) -> Request {

@@ -1,10 +1,13 @@
 //! The guest's ends of the portal: the client `fim_portal`, and the daemon, which is a part of the first process.
 
-use super::call::{Call, Caller, open_knocker, open_room, receive};
+use super::call::{Call, Caller, open_knocker, open_room};
 use super::client::{self, Asked};
+use super::command::Plan;
 use super::frame::{ATOMIC, Decoder};
-use super::message::{Knock, Request, bytes_of, parse_knock};
-use super::serve::{Plan, serve};
+use super::large::receive;
+use super::message::{Knock, parse_knock};
+use super::request::{Request, bytes_of};
+use super::serve::serve;
 use super::{BUSY, CALLS};
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
@@ -13,14 +16,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 const NOT_FOUND: (i32, &str) = (127, "");
 /// What the portal's own misuse ends with, as the C++ FlatImage has it.
 const MISUSE: i32 = 1;
 const REFUSED: i32 = 126;
-/// How long a caller may take to say what it wants.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// A list of allowed programs that is longer is none.
 const LIST_LIMIT: u64 = 1 << 20;
 
@@ -176,7 +176,7 @@ impl Guest {
 fn run(call: Call, knock: Knock) {
     let request = match knock {
         Knock::Request(request) => request,
-        Knock::Reference(_) => match receive(&call, Instant::now() + PATIENCE) {
+        Knock::Reference(_) => match receive(&call) {
             Ok(request) => request,
             Err(error) => return call.refuse(EXIT_CODE, &format!("E::the request cannot be read: {error}")),
         },

@@ -5,32 +5,28 @@
 //! when the boot program does, and with it every command, unless that was started to stay.
 
 use super::call::{Call, Caller, open_knocker, open_room};
+use super::command::Plan;
 use super::decided::{Decided, Question, Start};
 use super::frame::{self, Decoder};
-use super::message::{
-    Decision, Form, Knock, Request, bytes_of, parse_decision, parse_knock, parse_request, to_payload,
-};
-use super::serve::{Plan, serve};
+use super::large::Large;
+use super::message::{Decision, Form, Knock, parse_decision, parse_knock};
+use super::request::{Request, bytes_of, to_payload};
+use super::serve::serve;
 use super::{BUSY, CALLS};
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 const DECISIONS: i32 = 3;
 const REQUESTS: i32 = 4;
 /// Largest decision: it holds the environment of the host.
 const DECISION_LIMIT: usize = 16 << 20;
-/// Requests too large for the FIFO of all that are held at a time. The others wait for their turn.
-const LARGE: usize = 8;
-/// How long a caller may take to say what it wants.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// What the reference gives for a program that the host does not have.
 const NOT_FOUND: (i32, &str) = (1, "\nE::Could not start PID, program not found?");
 
@@ -42,13 +38,6 @@ struct Asking {
     is_large: bool,
 }
 
-/// A call whose request is being read.
-struct Reading {
-    call: Call,
-    decoder: Decoder,
-    deadline: Instant,
-}
-
 struct Host {
     room: OwnedFd,
     knocker: OwnedFd,
@@ -58,8 +47,7 @@ struct Host {
     lifeline: (OwnedFd, OwnedFd),
     decided: Decided,
     asking: BTreeMap<String, Asking>,
-    reading: Vec<Reading>,
-    waiting: VecDeque<Call>,
+    large: Large,
     servers: usize,
 }
 
@@ -97,8 +85,7 @@ impl Host {
             lifeline: sys::pipe().context(failed)?,
             decided,
             asking: BTreeMap::new(),
-            reading: Vec::new(),
-            waiting: VecDeque::new(),
+            large: Large::default(),
             servers: 0,
         };
         host.say(&to_payload(&Form::of("ready")))?;
@@ -128,17 +115,9 @@ impl Host {
                 entry(self.knocker.as_raw_fd()),
                 entry(signals.as_raw_fd()),
             ];
-            entries.extend(
-                self.reading
-                    .iter()
-                    .map(|reading| entry(reading.call.control.as_raw_fd())),
-            );
-            let next = self.reading.iter().map(|reading| reading.deadline).min();
-            let patience = next.map_or(-1, |at| {
-                at.saturating_duration_since(Instant::now()).as_millis() as i32 + 1
-            });
-            sys::poll_all(&mut entries, patience).context(|| "cannot wait".to_string())?;
-            let is_ready = |index: usize| entries.get(index).is_some_and(|entry| entry.revents != 0);
+            entries.extend(self.large.descriptors().map(entry));
+            sys::poll_all(&mut entries, self.large.patience()).context(|| "cannot wait".to_string())?;
+            let is_ready = |index: usize| entries[index].revents != 0;
             while sys::next_signal(signals.as_fd()).is_some() {}
             while sys::wait(-1, libc::WNOHANG).is_some() {
                 self.servers -= 1;
@@ -152,8 +131,13 @@ impl Host {
                     self.carry_out(&payload);
                 }
             }
-            let ready: Vec<bool> = (0..self.reading.len()).map(|index| is_ready(index + 3)).collect();
-            self.read_large(&ready, &mut chunk)?;
+            let ready: Vec<bool> = entries[3..].iter().map(|entry| entry.revents != 0).collect();
+            for (call, request) in self.large.read(&ready, &mut chunk) {
+                match request {
+                    Some(request) => self.ask(call, request, true)?,
+                    None => call.refuse(EXIT_CODE, "E::the request cannot be read"),
+                }
+            }
             if is_ready(1) {
                 if let Ok(count) = sys::read(self.knocker.as_fd(), &mut chunk) {
                     knocks.push(&chunk[..count]);
@@ -162,7 +146,8 @@ impl Host {
                     self.answer(&payload)?;
                 }
             }
-            self.take_turns();
+            let held = self.asking.values().filter(|asking| asking.is_large).count();
+            self.large.take_turns(held);
         }
     }
 
@@ -175,23 +160,21 @@ impl Host {
             Knock::Reference(name) => name,
         };
         // One who is gone, or has put something else there, or asks twice, gets no answer.
-        let is_known = self.asking.contains_key(name)
-            || self.reading.iter().any(|reading| reading.call.name == *name)
-            || self.waiting.iter().any(|call| call.name == *name);
+        let is_known = self.asking.contains_key(name) || self.large.holds(name);
         let Ok(call) = Call::open(self.room.as_fd(), name) else {
             return Ok(());
         };
         if is_known {
             return Ok(());
         }
-        if self.servers + self.asking.len() + self.reading.len() + self.waiting.len() >= CALLS {
+        if self.servers + self.asking.len() + self.large.len() >= CALLS {
             call.refuse(EXIT_CODE, BUSY);
             return Ok(());
         }
         match knock {
             Knock::Request(request) => self.ask(call, request, false),
             Knock::Reference(_) => {
-                self.waiting.push_back(call);
+                self.large.push(call);
                 Ok(())
             }
         }
@@ -215,44 +198,6 @@ impl Host {
             },
         );
         self.say(&payload)
-    }
-
-    /// Begins to read large requests, as many as may be held.
-    fn take_turns(&mut self) {
-        let held = self.reading.len() + self.asking.values().filter(|asking| asking.is_large).count();
-        for _ in held..LARGE {
-            let Some(call) = self.waiting.pop_front() else { return };
-            self.reading.push(Reading {
-                call,
-                decoder: Decoder::new(frame::LIMIT),
-                deadline: Instant::now() + PATIENCE,
-            });
-        }
-    }
-
-    fn read_large(&mut self, ready: &[bool], chunk: &mut [u8]) -> Result<()> {
-        let now = Instant::now();
-        for (index, is_ready) in ready.iter().enumerate().rev() {
-            let reading = &mut self.reading[index];
-            let mut is_over = now >= reading.deadline;
-            if *is_ready {
-                match sys::read(reading.call.control.as_fd(), chunk) {
-                    Ok(0) | Err(_) => is_over = true,
-                    Ok(count) => reading.decoder.push(&chunk[..count]),
-                }
-            }
-            let payload = reading.decoder.next();
-            if payload.is_none() && !is_over {
-                continue;
-            }
-            let Reading { call, .. } = self.reading.swap_remove(index);
-            let payload = payload.unwrap_or_default();
-            match parse_request(&payload).filter(|request| request.call == call.name) {
-                Some(request) => self.ask(call, request, true)?,
-                None => call.refuse(EXIT_CODE, "E::the request cannot be read"),
-            }
-        }
-        Ok(())
     }
 
     fn carry_out(&mut self, payload: &[u8]) {

@@ -5,13 +5,18 @@
 
 mod call;
 mod client;
+mod command;
 mod decided;
+mod end;
+mod follow;
 mod frame;
 mod guest;
 mod host;
 mod instance;
+mod large;
 mod message;
 mod pump;
+mod request;
 mod serve;
 mod terminal;
 

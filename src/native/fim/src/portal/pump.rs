@@ -1,8 +1,8 @@
 //! Moves bytes from one descriptor to another as fast as both allow, and never more than the other side takes.
 
+use super::end::End;
 use crate::sys;
 use std::io::ErrorKind;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// So much at once, in bytes.
 const PORTION: usize = 1 << 20;
@@ -16,40 +16,6 @@ const TURNS: usize = 16;
 /// So often in a row something may refuse to be spliced although both ends are ready. Once says nothing: an end may have become
 /// ready just after it refused.
 const REFUSALS: usize = 8;
-
-/// One end of a pump.
-pub enum End {
-    /// A FIFO or terminal of our own that does not block.
-    Own(OwnedFd),
-    /// A standard stream that others may share: it is never made not to block.
-    Standard(RawFd),
-}
-
-impl End {
-    fn raw(&self) -> RawFd {
-        match self {
-            End::Own(descriptor) => descriptor.as_raw_fd(),
-            End::Standard(number) => *number,
-        }
-    }
-
-    fn borrow(&self) -> BorrowedFd<'_> {
-        // SAFETY: an own descriptor lives as long as this object, and a standard stream as long as the process.
-        unsafe { BorrowedFd::borrow_raw(self.raw()) }
-    }
-}
-
-impl Drop for End {
-    /// A standard stream is given up, so that who is at its other end sees that; its number stays in use. Standard error
-    /// stays: it may be needed to say what went wrong.
-    fn drop(&mut self) {
-        if let End::Standard(number @ 0..=1) = self
-            && let Ok(null) = std::fs::File::options().read(true).write(true).open("/dev/null")
-        {
-            let _ = sys::place_descriptor(null.as_raw_fd(), *number);
-        }
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Awaits {
@@ -134,7 +100,7 @@ impl Pump {
                 sys::splice(from.borrow(), to.borrow(), PORTION)
             } else {
                 self.awaits = Awaits::Source;
-                if !is_ready(from.raw(), libc::POLLIN) {
+                if !from.is_ready(libc::POLLIN) {
                     return;
                 }
                 self.buffer.resize(COPY, 0);
@@ -151,7 +117,7 @@ impl Pump {
                     if !self.splices || self.written < self.buffer.len() {
                         return;
                     }
-                    let (source, sink) = (is_ready(from.raw(), libc::POLLIN), is_ready(to.raw(), libc::POLLOUT));
+                    let (source, sink) = (from.is_ready(libc::POLLIN), to.is_ready(libc::POLLOUT));
                     if source && sink {
                         self.refused();
                         continue;
@@ -191,10 +157,6 @@ impl Pump {
             }
         }
     }
-}
-
-fn is_ready(descriptor: RawFd, events: i16) -> bool {
-    sys::poll([(descriptor, events)], 0).is_ok_and(|[ready]| ready)
 }
 
 #[cfg(test)]

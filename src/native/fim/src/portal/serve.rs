@@ -1,37 +1,20 @@
 //! One command on behalf of a caller on the other side of the wall. A process of its own for each: it leads a session,
 //! gathers whatever the command leaves behind, and so can end all of it.
 
-use super::call::{Call, KEYS, SCREEN, STREAMS};
+use super::call::Call;
+use super::command::{Plan, Started, start};
 use super::frame::{self, Decoder};
-use super::message::{Control, Reply, Size, Stream, parse_control};
-use super::pump::{End, Pump};
-use crate::sys::{self, Spawn};
-use std::ffi::{OsStr, OsString};
-use std::io::{Error, ErrorKind, Result};
+use super::message::{Control, Reply, parse_control};
+use super::pump::Pump;
+use crate::sys;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Between SIGHUP and SIGKILL for a command whose caller is gone.
 const GRACE: Duration = Duration::from_secs(5);
-const NOT_EXECUTABLE: i32 = 126;
-
-/// What to run, decided.
-pub struct Plan {
-    pub words: Vec<OsString>,
-    /// All of it.
-    pub environment: Vec<(OsString, OsString)>,
-    /// Working directories, best first.
-    pub directories: Vec<OsString>,
-    pub streams: [Stream; 3],
-    pub terminal: Option<Size>,
-    pub detached: bool,
-    /// For a program that is not there: the exit code, and what is said behind the line that names it.
-    pub not_found: (i32, &'static str),
-}
 
 struct Served {
+    /// Until the caller is gone or knows how the command has ended.
     call: Option<Call>,
     decoder: Decoder,
     /// Who is to live, if the command is to: closed when it has ended.
@@ -58,8 +41,8 @@ pub fn serve(call: Call, plan: &Plan, lifeline: Option<OwnedFd>) {
         Ok(signals) => signals,
         Err(error) => return call.refuse(crate::failure::EXIT_CODE, &format!("cannot receive signals: {error}")),
     };
-    let mut served = match start(&call, plan) {
-        Ok(served) => served,
+    let started = match start(&call, plan) {
+        Ok(started) => started,
         Err((code, line)) => return call.refuse(code, &line),
     };
     // First the caller, who waits; what it does not need any more goes while the command begins.
@@ -68,116 +51,18 @@ pub fn serve(call: Call, plan: &Plan, lifeline: Option<OwnedFd>) {
     if plan.detached {
         return call.tell(&Reply::Ended { code: 0 });
     }
-    served.lifeline = lifeline;
-    served.call = Some(call);
-    served.attend(&signals);
-}
-
-/// The streams of the command, and what moves bytes between them and the FIFOs where it has a terminal.
-fn start(call: &Call, plan: &Plan) -> std::result::Result<Served, (i32, String)> {
-    let program = plan.words.first().map_or(OsStr::new(""), OsString::as_os_str);
-    let name = program.to_string_lossy().into_owned();
-    let own = |error: Error| {
-        (
-            crate::failure::EXIT_CODE,
-            format!("cannot make the streams of '{name}': {error}"),
-        )
-    };
-    let Some(file) = find(program, &plan.environment) else {
-        return Err(not_found(&name, plan));
-    };
-    let mut pumps = Vec::new();
-    let terminal = match plan.terminal {
-        None => None,
-        Some(size) => {
-            let (master, slave) = sys::make_terminal(size.rows, size.columns).map_err(own)?;
-            sys::control_terminal(slave.as_fd()).map_err(own)?;
-            let keys = call.stream(KEYS, libc::O_RDONLY).map_err(own)?;
-            let screen = call.stream(SCREEN, libc::O_WRONLY).map_err(own)?;
-            let copy = || master.try_clone().map(End::Own).map_err(own);
-            pumps.push(Pump::new(copy()?, End::Own(screen)));
-            pumps.push(Pump::new(End::Own(keys), copy()?));
-            Some((master, Some(slave)))
-        }
-    };
-    let slave = terminal.as_ref().and_then(|(_, slave)| slave.as_ref());
-    let output = stream(call, plan, 1, slave, None).map_err(own)?;
-    let error = stream(call, plan, 2, slave, Some(&output)).map_err(own)?;
-    let input = stream(call, plan, 0, slave, None).map_err(own)?;
-    for directory in &plan.directories {
-        if directory.as_bytes().starts_with(b"/") && std::env::set_current_dir(directory).is_ok() {
-            break;
-        }
-    }
-    let command = Spawn {
-        file: &file,
-        words: &plan.words,
-        environment: &plan.environment,
-        standard: [input.as_fd(), output.as_fd(), error.as_fd()],
-        terminal: slave.map(AsFd::as_fd),
-    };
-    let child = command.start().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => not_found(&name, plan),
-        _ => (NOT_EXECUTABLE, format!("{name}: {error}")),
-    })?;
-    Ok(Served {
-        call: None,
+    let Started { child, terminal, pumps } = started;
+    let mut served = Served {
+        call: Some(call),
         decoder: Decoder::new(frame::ATOMIC),
-        lifeline: None,
+        lifeline,
         child,
         code: None,
         terminal,
         pumps,
         deadline: None,
-    })
-}
-
-fn not_found(name: &str, plan: &Plan) -> (i32, String) {
-    let what = if name.contains('/') {
-        "No such file or directory"
-    } else {
-        "command not found"
     };
-    let (code, remark) = plan.not_found;
-    (code, format!("{name}: {what}{remark}"))
-}
-
-fn stream(
-    call: &Call,
-    plan: &Plan,
-    index: usize,
-    slave: Option<&OwnedFd>,
-    output: Option<&OwnedFd>,
-) -> Result<OwnedFd> {
-    match (plan.streams[index], slave, output) {
-        (Stream::Pipe, ..) => {
-            let fifo = call.stream(STREAMS[index], if index == 0 { libc::O_RDONLY } else { libc::O_WRONLY })?;
-            sys::block(fifo.as_fd())?;
-            Ok(fifo)
-        }
-        (Stream::Terminal, Some(slave), _) => slave.try_clone(),
-        (Stream::Output, _, Some(output)) => output.try_clone(),
-        _ => Ok(std::fs::File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/null")?
-            .into()),
-    }
-}
-
-/// The program's file. Only absolute directories of PATH are looked at: the working directory is the caller's choice.
-fn find(program: &OsStr, environment: &[(OsString, OsString)]) -> Option<PathBuf> {
-    if program.as_bytes().contains(&b'/') {
-        return Some(PathBuf::from(program));
-    }
-    let path = environment
-        .iter()
-        .find(|(name, _)| name == "PATH")
-        .map(|(_, value)| value)?;
-    std::env::split_paths(path)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(program))
-        .find(|file| sys::is_executable(file))
+    served.attend(&signals);
 }
 
 impl Served {

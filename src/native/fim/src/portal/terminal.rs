@@ -1,6 +1,6 @@
 //! The caller's terminal, if it has one.
 
-use super::message::{Size, Stream};
+use super::request::{Size, Stream};
 use crate::sys;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};

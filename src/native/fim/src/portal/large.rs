@@ -1,0 +1,119 @@
+//! Requests that are too large for the FIFO of all: they come through `control` of their own calls.
+
+use super::call::Call;
+use super::frame::{self, Decoder};
+use super::request::{Request, parse_request};
+use crate::sys;
+use std::collections::VecDeque;
+use std::io::{Error, ErrorKind, Result};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// So many are held at a time. The others wait for their turn.
+const HELD: usize = 8;
+/// How long a caller may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A call whose request is being read.
+struct Reading {
+    call: Call,
+    decoder: Decoder,
+    deadline: Instant,
+}
+
+/// Reads those of many callers at once.
+#[derive(Default)]
+pub struct Large {
+    reading: Vec<Reading>,
+    waiting: VecDeque<Call>,
+}
+
+impl Large {
+    pub fn push(&mut self, call: Call) {
+        self.waiting.push_back(call);
+    }
+
+    pub fn len(&self) -> usize {
+        self.reading.len() + self.waiting.len()
+    }
+
+    pub fn holds(&self, name: &str) -> bool {
+        let reading = self.reading.iter().map(|reading| &reading.call);
+        reading.chain(&self.waiting).any(|call| call.name == name)
+    }
+
+    /// What to read from.
+    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        self.reading.iter().map(|reading| reading.call.control.as_raw_fd())
+    }
+
+    /// Milliseconds until somebody has taken too long, for `poll`; -1 if nobody can.
+    pub fn patience(&self) -> i32 {
+        let next = self.reading.iter().map(|reading| reading.deadline).min();
+        next.map_or(-1, |at| {
+            at.saturating_duration_since(Instant::now()).as_millis() as i32 + 1
+        })
+    }
+
+    /// Reads where something is there, in the order of `descriptors`. Gives the calls that this is over for, with the request
+    /// if there was one.
+    pub fn read(&mut self, ready: &[bool], chunk: &mut [u8]) -> Vec<(Call, Option<Request>)> {
+        let now = Instant::now();
+        let mut read = Vec::new();
+        for (index, is_ready) in ready.iter().enumerate().rev() {
+            let reading = &mut self.reading[index];
+            let mut is_over = now >= reading.deadline;
+            if *is_ready {
+                match sys::read(reading.call.control.as_fd(), chunk) {
+                    Ok(0) | Err(_) => is_over = true,
+                    Ok(count) => reading.decoder.push(&chunk[..count]),
+                }
+            }
+            let payload = reading.decoder.next();
+            if payload.is_some() || is_over {
+                let Reading { call, .. } = self.reading.swap_remove(index);
+                let request = payload.and_then(|payload| request_of(&call, &payload));
+                read.push((call, request));
+            }
+        }
+        read
+    }
+
+    /// Begins to read, as much as may be held besides `held` that were read already.
+    pub fn take_turns(&mut self, held: usize) {
+        for _ in self.reading.len() + held..HELD {
+            let Some(call) = self.waiting.pop_front() else { return };
+            self.reading.push(Reading {
+                call,
+                decoder: Decoder::new(frame::LIMIT),
+                deadline: Instant::now() + PATIENCE,
+            });
+        }
+    }
+}
+
+fn request_of(call: &Call, payload: &[u8]) -> Option<Request> {
+    parse_request(payload).filter(|request| request.call == call.name)
+}
+
+/// Reads the one of a single call.
+pub fn receive(call: &Call) -> Result<Request> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut decoder = Decoder::new(frame::LIMIT);
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let [ready] = sys::poll([(call.control.as_raw_fd(), libc::POLLIN)], left.as_millis() as i32)?;
+        if !ready {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        let count = sys::read(call.control.as_fd(), &mut chunk)?;
+        if count == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        decoder.push(&chunk[..count]);
+        if let Some(payload) = decoder.next() {
+            return request_of(call, &payload).ok_or_else(|| Error::from(ErrorKind::InvalidData));
+        }
+    }
+}
