@@ -80,6 +80,7 @@ fn knock(knocker: &OwnedFd, frame: &[u8], signals: &OwnedFd) -> Result<Option<i3
         match sys::write(knocker.as_fd(), frame) {
             Ok(_) => return Ok(None),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => fail!("the portal's daemon has ended"),
             Err(error) => fail!("cannot write to the portal: {error}"),
         }
         let watched = [

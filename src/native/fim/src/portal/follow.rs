@@ -1,4 +1,7 @@
 //! One call as its caller sees it, from the request to the end: moves bytes, passes signals on, stops when the command does.
+//!
+//! The other side may be a program of the guest that only plays the daemon. So what it says has to make sense, what waits
+//! for it has bounds, and whoever asks for the end gets it, whatever the other side does or does not.
 
 use super::call::Made;
 use super::end::End;
@@ -10,11 +13,18 @@ use super::terminal::Terminal;
 use crate::failure::{Context, Result};
 use crate::{fail, sys};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// Signals that ask for the end.
 pub const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 /// Replies are short; a longer one is no reply.
 const REPLY_LIMIT: usize = 1 << 16;
+/// Bytes that wait to be sent: a request, and then signals and sizes. More of those would be for nobody.
+const OUTBOX_LIMIT: usize = frame::LIMIT + (1 << 16);
+/// How long the other side may leave a signal that asks for the end unread.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const NONSENSE: &str = "the portal's daemon gave an answer that makes no sense";
 
 pub struct Client {
     made: Made,
@@ -29,6 +39,10 @@ pub struct Client {
     outputs: usize,
     is_started: bool,
     code: Option<i32>,
+    /// Whether somebody has told us to stop, and not yet to go on.
+    is_to_stop: bool,
+    /// The first signal that asked for the end, and when it has to be read.
+    ending: Option<(i32, Instant)>,
 }
 
 impl Client {
@@ -45,6 +59,8 @@ impl Client {
             outputs: 0,
             is_started: false,
             code: None,
+            is_to_stop: false,
+            ending: None,
         }
     }
 
@@ -79,7 +95,10 @@ impl Client {
                 self.pumps.len()
             };
             entries.extend(self.pumps[..moving].iter().flat_map(Pump::entries));
-            sys::poll_all(&mut entries, -1).context(|| "cannot wait".to_string())?;
+            let patience = self.ending.map_or(-1, |(_, at)| {
+                at.saturating_duration_since(Instant::now()).as_millis() as i32 + 1
+            });
+            sys::poll_all(&mut entries, patience).context(|| "cannot wait".to_string())?;
             let (own, pumps) = entries.split_at(4);
             for (pump, entries) in self.pumps.iter_mut().zip(pumps.chunks(2)) {
                 pump.advance(entries);
@@ -97,6 +116,9 @@ impl Client {
             if own[2].revents != 0 {
                 self.send();
             }
+            if let Some(code) = self.give_up() {
+                return Ok(code);
+            }
             if own[3].revents & libc::POLLERR != 0 && self.knocker.is_some() {
                 fail!("the portal's daemon has ended")
             }
@@ -111,6 +133,10 @@ impl Client {
             if !is_waited_for && ENDING.contains(&number) {
                 return Some(self.code.unwrap_or(128 + number));
             }
+            self.is_to_stop = number == libc::SIGTSTP || self.is_to_stop && number != libc::SIGCONT;
+            if ENDING.contains(&number) {
+                self.ending.get_or_insert((number, Instant::now() + PATIENCE));
+            }
             match number {
                 libc::SIGWINCH => self.resize(),
                 libc::SIGCONT => self.resume(),
@@ -118,6 +144,17 @@ impl Client {
             }
         }
         None
+    }
+
+    /// The exit code if the other side does not even read that it is to end. A command that has heard of it may take its time.
+    fn give_up(&mut self) -> Option<i32> {
+        let (signal, _) = self.ending.filter(|(_, at)| Instant::now() >= *at)?;
+        self.ending = None;
+        if self.outbox.is_empty() && sys::unread(self.made.control.as_fd()) == 0 {
+            return None;
+        }
+        eprintln!("E::nobody on the other side takes signals; what runs there may still run");
+        Some(128 + signal)
     }
 
     fn resize(&mut self) {
@@ -142,7 +179,9 @@ impl Client {
     }
 
     fn post(&mut self, message: &Control) {
-        if let Some(frame) = frame::encode(&to_payload(&Form::from(message)), frame::LIMIT) {
+        if let Some(frame) = frame::encode(&to_payload(&Form::from(message)), frame::LIMIT)
+            && self.outbox.len() + frame.len() <= OUTBOX_LIMIT
+        {
             self.outbox.extend(frame);
             self.send();
         }
@@ -165,17 +204,22 @@ impl Client {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(error) => fail!("cannot read from the portal: {error}"),
         }
-        while let Some(payload) = self.decoder.next() {
-            match parse_reply(&payload) {
-                Some(Reply::Started) if !self.is_started => self.begin(streams),
-                Some(Reply::Refused { code, lines }) => {
+        while self.code.is_none()
+            && let Some(payload) = self.decoder.next()
+        {
+            match (parse_reply(&payload), self.is_started) {
+                (Some(Reply::Started), false) => self.begin(streams),
+                (Some(Reply::Refused { code, lines }), false) => {
                     lines.iter().for_each(|line| eprintln!("{line}"));
                     return Ok(Some(code));
                 }
-                Some(Reply::Stopped) => self.stop(),
-                Some(Reply::Ended { code }) => self.code = Some(code),
-                _ => fail!("the portal's daemon gave an answer that makes no sense"),
+                (Some(Reply::Stopped), true) => self.stop(),
+                (Some(Reply::Ended { code }), true) => self.code = Some(code),
+                _ => fail!("{NONSENSE}"),
             }
+        }
+        if self.decoder.has_garbage() {
+            fail!("{NONSENSE}")
         }
         Ok(None)
     }
@@ -218,11 +262,23 @@ impl Client {
         }
     }
 
-    /// The command was stopped, so we stop too, with all that the terminal would have stopped.
+    /// The command was stopped, so we stop too, as ^Z would have stopped us: with all of our group, and only if somebody is
+    /// there who could let us go on. Without a terminal there is no ^Z: only who has told us to stop is believed.
     fn stop(&mut self) {
-        if let Some(terminal) = &mut self.terminal {
-            terminal.restore();
+        let stopped = match &mut self.terminal {
+            Some(terminal) => {
+                terminal.restore();
+                0
+            }
+            None if self.is_to_stop => std::process::id() as i32,
+            None => return,
+        };
+        let _ = sys::kill(stopped, libc::SIGTSTP);
+        sys::mask_signals(libc::SIG_UNBLOCK, &[libc::SIGTSTP]);
+        sys::mask_signals(libc::SIG_BLOCK, &[libc::SIGTSTP]);
+        self.is_to_stop = false;
+        if !sys::is_pending(&[libc::SIGCONT]) {
+            self.resume();
         }
-        let _ = sys::kill(0, libc::SIGSTOP);
     }
 }

@@ -31,6 +31,8 @@ pub struct Decoder {
     limit: usize,
     /// Bytes at the head of the buffer that were found to be part of one frame.
     checked: usize,
+    /// Whether bytes were passed over that are part of no frame.
+    has_garbage: bool,
 }
 
 impl Decoder {
@@ -40,7 +42,13 @@ impl Decoder {
             buffer: Vec::new(),
             limit,
             checked: 0,
+            has_garbage: false,
         }
+    }
+
+    /// Whether anything but frames has come until now. A writer who has a stream for themselves has no reason for that.
+    pub fn has_garbage(&self) -> bool {
+        self.has_garbage
     }
 
     pub fn push(&mut self, bytes: &[u8]) {
@@ -52,19 +60,19 @@ impl Decoder {
         loop {
             let start = find_mark(&self.buffer);
             if start > 0 {
-                self.drop_front(start);
+                self.pass_over(start);
             }
             let header = self.buffer.get(..HEADER)?;
             let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
             if length == 0 || length > self.limit {
-                self.drop_front(1);
+                self.pass_over(1);
                 continue;
             }
             let end = HEADER + length;
             let there = end.min(self.buffer.len());
             let from = self.checked.max(HEADER);
             if let Some(cut) = self.buffer[from..there].iter().position(|byte| *byte == MARK[0]) {
-                self.drop_front(from + cut);
+                self.pass_over(from + cut);
                 continue;
             }
             self.checked = there;
@@ -75,6 +83,11 @@ impl Decoder {
             self.drop_front(end);
             return Some(payload);
         }
+    }
+
+    fn pass_over(&mut self, count: usize) {
+        self.has_garbage = true;
+        self.drop_front(count);
     }
 
     fn drop_front(&mut self, count: usize) {
@@ -160,6 +173,27 @@ mod tests {
                 let found = decode(vector.limit, stream.chunks(size).map(<[u8]>::to_vec));
                 assert_eq!(found, expected, "{} in pieces of {size}", vector.name);
             }
+        }
+    }
+
+    #[test]
+    fn garbage_is_noticed_and_frames_are_none() {
+        let frame = encode(b"{}", 100).unwrap();
+        let too_long = [&MARK[..], &[101, 0, 0, 0]].concat();
+        let cut = [&frame[..HEADER + 1], &frame].concat();
+        for (stream, has_garbage) in [
+            (frame.clone(), false),
+            ([frame.clone(), frame.clone()].concat(), false),
+            (frame[..5].to_vec(), false),
+            ([b"x".to_vec(), frame.clone()].concat(), true),
+            ([frame.clone(), b"x".to_vec()].concat(), true),
+            (too_long, true),
+            (cut, true),
+        ] {
+            let mut decoder = Decoder::new(100);
+            decoder.push(&stream);
+            while decoder.next().is_some() {}
+            assert_eq!(decoder.has_garbage(), has_garbage, "{stream:?}");
         }
     }
 

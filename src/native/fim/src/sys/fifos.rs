@@ -121,6 +121,14 @@ pub fn enlarge(pipe: BorrowedFd<'_>, bytes: i32) {
     }
 }
 
+/// Bytes that were written into a pipe and not yet read, asked at either end.
+pub fn unread(pipe: BorrowedFd<'_>) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the kernel writes one number into ours.
+    let result = unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+    if result < 0 { 0 } else { count as usize }
+}
+
 /// Makes reads and writes wait again.
 pub fn block(descriptor: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: takes plain numbers.
