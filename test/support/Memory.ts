@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs"
 import { processesIn } from "./Leftovers.ts"
 
 /** The most that a process has had in memory until now, in bytes; 0 when it is gone. */
-const peakOf = (pid: number): number => {
+export const peakOf = (pid: number): number => {
   try {
     const [, kibibytes = "0"] = readFileSync(`/proc/${pid}/status`, "utf8").match(/^VmHWM:\s+(\d+) kB$/m) ?? []
     return Number(kibibytes) * 1024

@@ -217,7 +217,8 @@ impl Drop for Made {
     }
 }
 
-fn remove(room: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &str) {
+/// Removes a call's directory with all that may be in it.
+pub fn remove(room: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &str) {
     for fifo in ALL {
         let _ = sys::remove_at(directory, fifo, false);
     }

@@ -1,9 +1,10 @@
 //! The caller's side: makes a call, says what is to run, and ends as the command does.
 
 use super::call::{Caller, Made, open_knocker};
-use super::follow::{Client, ENDING};
+use super::follow::Client;
 use super::frame;
 use super::message::reference;
+use super::outbox::{ENDING, Outbox};
 use super::request::{Request, RequestKind, text_of, to_payload};
 use super::terminal::Terminal;
 use crate::failure::{Context, EXIT_CODE, Result};
@@ -71,7 +72,7 @@ pub fn call(portal: &Path, caller: Caller, asked: &Asked) -> Result<i32> {
     if let Some(signal) = knock(&knocker, &frame, &signals)? {
         return Ok(128 + signal);
     }
-    Client::new(made, signals, terminal, knocker, outbox).attend(streams)
+    Client::new(made, signals, terminal, knocker, Outbox::new(outbox)).attend(streams)
 }
 
 /// Writes into the FIFO of all callers in one piece. The answer is a signal that came while it was full.

@@ -4,25 +4,19 @@
 //! for it has bounds, and whoever asks for the end gets it, whatever the other side does or does not.
 
 use super::call::Made;
+use super::decoder::Decoder;
 use super::end::End;
-use super::frame::{self, Decoder};
-use super::message::{Control, Form, Reply, parse_reply};
+use super::message::{Control, Reply, parse_reply};
+use super::outbox::{ENDING, Outbox};
 use super::pump::Pump;
-use super::request::{Stream, to_payload};
+use super::request::Stream;
 use super::terminal::Terminal;
 use crate::failure::{Context, Result};
 use crate::{fail, sys};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
 
-/// Signals that ask for the end.
-pub const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 /// Replies are short; a longer one is no reply.
 const REPLY_LIMIT: usize = 1 << 16;
-/// Bytes that wait to be sent: a request, and then signals and sizes. More of those would be for nobody.
-const OUTBOX_LIMIT: usize = frame::LIMIT + (1 << 16);
-/// How long the other side may leave a signal that asks for the end unread.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 const NONSENSE: &str = "the portal's daemon gave an answer that makes no sense";
 
@@ -32,7 +26,7 @@ pub struct Client {
     terminal: Option<Terminal>,
     /// Until there is an answer: closed by its reader if the daemon ends.
     knocker: Option<OwnedFd>,
-    outbox: Vec<u8>,
+    outbox: Outbox,
     decoder: Decoder,
     /// Those of outputs first.
     pumps: Vec<Pump>,
@@ -41,13 +35,11 @@ pub struct Client {
     code: Option<i32>,
     /// Whether somebody has told us to stop, and not yet to go on.
     is_to_stop: bool,
-    /// The first signal that asked for the end, and when it has to be read.
-    ending: Option<(i32, Instant)>,
 }
 
 impl Client {
     /// For a request that was knocked for; `outbox` is what of it goes through `control`.
-    pub fn new(made: Made, signals: OwnedFd, terminal: Option<Terminal>, knocker: OwnedFd, outbox: Vec<u8>) -> Client {
+    pub fn new(made: Made, signals: OwnedFd, terminal: Option<Terminal>, knocker: OwnedFd, outbox: Outbox) -> Client {
         Client {
             made,
             signals,
@@ -60,7 +52,6 @@ impl Client {
             is_started: false,
             code: None,
             is_to_stop: false,
-            ending: None,
         }
     }
 
@@ -95,10 +86,7 @@ impl Client {
                 self.pumps.len()
             };
             entries.extend(self.pumps[..moving].iter().flat_map(Pump::entries));
-            let patience = self.ending.map_or(-1, |(_, at)| {
-                at.saturating_duration_since(Instant::now()).as_millis() as i32 + 1
-            });
-            sys::poll_all(&mut entries, patience).context(|| "cannot wait".to_string())?;
+            sys::poll_all(&mut entries, self.outbox.patience()).context(|| "cannot wait".to_string())?;
             let (own, pumps) = entries.split_at(4);
             for (pump, entries) in self.pumps.iter_mut().zip(pumps.chunks(2)) {
                 pump.advance(entries);
@@ -114,10 +102,11 @@ impl Client {
                 return Ok(code);
             }
             if own[2].revents != 0 {
-                self.send();
+                self.outbox.send(self.made.control.as_fd());
             }
-            if let Some(code) = self.give_up() {
-                return Ok(code);
+            if let Some(signal) = self.outbox.unheard(self.made.control.as_fd()) {
+                eprintln!("E::nobody on the other side takes signals; what runs there may still run");
+                return Ok(128 + signal);
             }
             if own[3].revents & libc::POLLERR != 0 && self.knocker.is_some() {
                 fail!("the portal's daemon has ended")
@@ -134,9 +123,6 @@ impl Client {
                 return Some(self.code.unwrap_or(128 + number));
             }
             self.is_to_stop = number == libc::SIGTSTP || self.is_to_stop && number != libc::SIGCONT;
-            if ENDING.contains(&number) {
-                self.ending.get_or_insert((number, Instant::now() + PATIENCE));
-            }
             match number {
                 libc::SIGWINCH => self.resize(),
                 libc::SIGCONT => self.resume(),
@@ -144,17 +130,6 @@ impl Client {
             }
         }
         None
-    }
-
-    /// The exit code if the other side does not even read that it is to end. A command that has heard of it may take its time.
-    fn give_up(&mut self) -> Option<i32> {
-        let (signal, _) = self.ending.filter(|(_, at)| Instant::now() >= *at)?;
-        self.ending = None;
-        if self.outbox.is_empty() && sys::unread(self.made.control.as_fd()) == 0 {
-            return None;
-        }
-        eprintln!("E::nobody on the other side takes signals; what runs there may still run");
-        Some(128 + signal)
     }
 
     fn resize(&mut self) {
@@ -179,21 +154,7 @@ impl Client {
     }
 
     fn post(&mut self, message: &Control) {
-        if let Some(frame) = frame::encode(&to_payload(&Form::from(message)), frame::LIMIT)
-            && self.outbox.len() + frame.len() <= OUTBOX_LIMIT
-        {
-            self.outbox.extend(frame);
-            self.send();
-        }
-    }
-
-    fn send(&mut self) {
-        match sys::write(self.made.control.as_fd(), &self.outbox) {
-            Ok(count) => drop(self.outbox.drain(..count)),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            // The reply says why nobody reads it any more.
-            Err(_) => self.outbox.clear(),
-        }
+        self.outbox.post(self.made.control.as_fd(), message);
     }
 
     fn read_replies(&mut self, streams: [Stream; 3]) -> Result<Option<i32>> {
@@ -204,9 +165,12 @@ impl Client {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(error) => fail!("cannot read from the portal: {error}"),
         }
-        while self.code.is_none()
-            && let Some(payload) = self.decoder.next()
-        {
+        while self.code.is_none() {
+            let payload = self.decoder.next();
+            if self.decoder.has_garbage() {
+                fail!("{NONSENSE}")
+            }
+            let Some(payload) = payload else { break };
             match (parse_reply(&payload), self.is_started) {
                 (Some(Reply::Started), false) => self.begin(streams),
                 (Some(Reply::Refused { code, lines }), false) => {
@@ -217,9 +181,6 @@ impl Client {
                 (Some(Reply::Ended { code }), true) => self.code = Some(code),
                 _ => fail!("{NONSENSE}"),
             }
-        }
-        if self.decoder.has_garbage() {
-            fail!("{NONSENSE}")
         }
         Ok(None)
     }

@@ -3,11 +3,13 @@
 use super::call::{Call, Caller, open_knocker, open_room};
 use super::client::{self, Asked};
 use super::command::Plan;
-use super::frame::{ATOMIC, Decoder};
+use super::decoder::Decoder;
+use super::frame::ATOMIC;
 use super::large::receive;
 use super::message::{Knock, parse_knock};
 use super::request::{Request, bytes_of};
 use super::serve::serve;
+use super::sweep::Sweeper;
 use super::{BUSY, CALLS};
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
@@ -118,6 +120,7 @@ pub struct Guest {
     decoder: Decoder,
     /// Processes that serve a call.
     servers: BTreeSet<i32>,
+    sweeper: Sweeper,
 }
 
 impl Guest {
@@ -128,6 +131,7 @@ impl Guest {
             knocker: open_knocker(portal, Caller::Host, libc::O_RDWR | libc::O_NONBLOCK).ok()?,
             decoder: Decoder::new(ATOMIC),
             servers: BTreeSet::new(),
+            sweeper: Sweeper::default(),
         })
     }
 
@@ -170,6 +174,7 @@ impl Guest {
                 Err(error) => call.refuse(EXIT_CODE, &format!("E::the guest cannot start a process: {error}")),
             }
         }
+        self.sweeper.sweep(self.room.as_fd());
     }
 }
 

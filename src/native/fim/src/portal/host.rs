@@ -4,18 +4,21 @@
 //! as in the FIFOs. The boot program names the variables of a caller that it looks at, `LC_*` for all that begin so. It ends
 //! when the boot program does, and with it every command, unless that was started to stay.
 
+use super::asking::{Asking, Turn};
 use super::call::{Call, Caller, open_knocker, open_room};
+use super::client::report;
 use super::command::Plan;
-use super::decided::{Decided, Question, Start};
-use super::frame::{self, Decoder};
-use super::large::Large;
+use super::decided::{Decided, Start};
+use super::decoder::Decoder;
+use super::frame;
+use super::large::{Large, request_of};
 use super::message::{Decision, Form, Knock, parse_decision, parse_knock};
-use super::request::{Request, bytes_of, to_payload};
+use super::request::{Request, bytes_of, parse_request, to_payload};
 use super::serve::serve;
+use super::sweep::Sweeper;
 use super::{BUSY, CALLS};
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
@@ -27,16 +30,9 @@ const DECISIONS: i32 = 3;
 const REQUESTS: i32 = 4;
 /// Largest decision: it holds the environment of the host.
 const DECISION_LIMIT: usize = 16 << 20;
+const TOO_LARGE: &str = "E::the names of program, directory and language of a command are larger than 64 KiB";
 /// What the reference gives for a program that the host does not have.
 const NOT_FOUND: (i32, &str) = (1, "\nE::Could not start PID, program not found?");
-
-/// A call that waits for the boot program's decision.
-struct Asking {
-    call: Call,
-    request: Request,
-    question: Question,
-    is_large: bool,
-}
 
 struct Host {
     room: OwnedFd,
@@ -46,9 +42,10 @@ struct Host {
     /// Its other end is with every process that serves a call: closed with us.
     lifeline: (OwnedFd, OwnedFd),
     decided: Decided,
-    asking: BTreeMap<String, Asking>,
+    asking: Asking,
     large: Large,
     servers: usize,
+    sweeper: Sweeper,
 }
 
 /// `fim portal-host PORTAL VARIABLE…`
@@ -62,13 +59,8 @@ pub fn command(arguments: &[OsString]) -> i32 {
     sys::close_all_on_exec(3);
     // It ends with the boot program, which decides what follows from them.
     sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
-    match Host::open(Path::new(portal), Decided::new(names)).and_then(|mut host| host.attend()) {
-        Ok(()) => 0,
-        Err(failure) => {
-            eprintln!("E::{failure}");
-            EXIT_CODE
-        }
-    }
+    let host = Host::open(Path::new(portal), Decided::new(names));
+    report(host.and_then(|mut host| host.attend()).map(|()| 0))
 }
 
 impl Host {
@@ -84,9 +76,10 @@ impl Host {
             decisions,
             lifeline: sys::pipe().context(failed)?,
             decided,
-            asking: BTreeMap::new(),
+            asking: Asking::default(),
             large: Large::default(),
             servers: 0,
+            sweeper: Sweeper::default(),
         };
         host.say(&to_payload(&Form::of("ready")))?;
         Ok(host)
@@ -132,9 +125,9 @@ impl Host {
                 }
             }
             let ready: Vec<bool> = entries[3..].iter().map(|entry| entry.revents != 0).collect();
-            for (call, request) in self.large.read(&ready, &mut chunk) {
-                match request {
-                    Some(request) => self.ask(call, request, true)?,
+            for (call, payload) in self.large.read(&ready, &mut chunk) {
+                match payload.and_then(|payload| Some((request_of(&call, &payload)?, payload))) {
+                    Some((request, payload)) => self.ask(call, request, payload),
                     None => call.refuse(EXIT_CODE, "E::the request cannot be read"),
                 }
             }
@@ -143,74 +136,65 @@ impl Host {
                     knocks.push(&chunk[..count]);
                 }
                 while let Some(payload) = knocks.next() {
-                    self.answer(&payload)?;
+                    self.answer(payload);
                 }
             }
-            let held = self.asking.values().filter(|asking| asking.is_large).count();
-            self.large.take_turns(held);
+            self.put_questions()?;
+            self.large.take_turns(self.asking.large());
+            if is_ready(1) {
+                self.sweeper.sweep(self.room.as_fd());
+            }
         }
     }
 
-    fn answer(&mut self, payload: &[u8]) -> Result<()> {
-        let Some(knock) = parse_knock(payload) else {
-            return Ok(());
-        };
+    fn answer(&mut self, payload: Vec<u8>) {
+        let Some(knock) = parse_knock(&payload) else { return };
         let name = match &knock {
             Knock::Request(request) => &request.call,
             Knock::Reference(name) => name,
         };
         // One who is gone, or has put something else there, or asks twice, gets no answer.
-        let is_known = self.asking.contains_key(name) || self.large.holds(name);
+        let is_known = self.asking.holds(name) || self.large.holds(name);
         let Ok(call) = Call::open(self.room.as_fd(), name) else {
-            return Ok(());
+            return;
         };
         if is_known {
-            return Ok(());
+            return;
         }
         if self.servers + self.asking.len() + self.large.len() >= CALLS {
-            call.refuse(EXIT_CODE, BUSY);
-            return Ok(());
+            return call.refuse(EXIT_CODE, BUSY);
         }
         match knock {
-            Knock::Request(request) => self.ask(call, request, false),
-            Knock::Reference(_) => {
-                self.large.push(call);
-                Ok(())
-            }
+            Knock::Request(request) => self.ask(call, request, payload),
+            Knock::Reference(_) => self.large.push(call),
         }
     }
 
-    /// Starts what was allowed already, and asks about everything else.
-    fn ask(&mut self, call: Call, mut request: Request, is_large: bool) -> Result<()> {
+    /// Starts what was allowed already; everything else waits for its turn to be asked about.
+    fn ask(&mut self, call: Call, mut request: Request, payload: Vec<u8>) {
         let question = self.decided.question(&mut request);
         if let Some(start) = self.decided.answer(&question) {
-            self.start(call, &request, &start);
-            return Ok(());
+            self.start(call, || Some(request), &start);
+        } else if let Some(call) = self.asking.push(call, payload, request, question) {
+            call.refuse(EXIT_CODE, TOO_LARGE);
         }
-        let payload = to_payload(&request);
-        self.asking.insert(
-            call.name.clone(),
-            Asking {
-                call,
-                request,
-                question,
-                is_large,
-            },
-        );
-        self.say(&payload)
+    }
+
+    fn put_questions(&mut self) -> Result<()> {
+        while let Some(turn) = self.asking.next(&self.decided) {
+            match turn {
+                Turn::Decided(waiting, start) => self.start(waiting.call, || parse_request(&waiting.payload), &start),
+                Turn::Ask(payload) => self.say(&payload)?,
+            }
+        }
+        Ok(())
     }
 
     fn carry_out(&mut self, payload: &[u8]) {
         let Some((name, decision)) = parse_decision(payload) else {
             return;
         };
-        let Some(Asking {
-            call,
-            request,
-            question,
-            ..
-        }) = self.asking.remove(&name)
-        else {
+        let Some((call, payload, question)) = self.asking.take(&name) else {
             return;
         };
         match decision {
@@ -223,13 +207,14 @@ impl Host {
                 if lasting {
                     self.decided.keep(question, &start);
                 }
-                self.start(call, &request, &start);
+                self.start(call, || parse_request(&payload), &start);
             }
             Decision::Refuse { code, lines } => call.refuse(code, &lines.join("\n")),
         }
     }
 
-    fn start(&mut self, call: Call, request: &Request, start: &Start) {
+    /// The request is taken out of its payload where it is needed, in the process that serves it.
+    fn start(&mut self, call: Call, request: impl FnOnce() -> Option<Request>, start: &Start) {
         match sys::clone(0) {
             Ok(Forked::Parent(_)) => self.servers += 1,
             Ok(Forked::Child) => {
@@ -242,7 +227,9 @@ impl Host {
                     ]
                     .concat(),
                 );
-                serve(call, &plan_of(request, start), lifeline.ok());
+                if let Some(request) = request() {
+                    serve(call, &plan_of(&request, start), lifeline.ok());
+                }
                 std::process::exit(0)
             }
             Err(error) => call.refuse(EXIT_CODE, &format!("E::the host cannot start a process: {error}")),

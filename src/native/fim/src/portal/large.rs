@@ -1,7 +1,8 @@
 //! Requests that are too large for the FIFO of all: they come through `control` of their own calls.
 
 use super::call::Call;
-use super::frame::{self, Decoder};
+use super::decoder::Decoder;
+use super::frame;
 use super::request::{Request, parse_request};
 use crate::sys;
 use std::collections::VecDeque;
@@ -55,9 +56,9 @@ impl Large {
         })
     }
 
-    /// Reads where something is there, in the order of `descriptors`. Gives the calls that this is over for, with the request
-    /// if there was one.
-    pub fn read(&mut self, ready: &[bool], chunk: &mut [u8]) -> Vec<(Call, Option<Request>)> {
+    /// Reads where something is there, in the order of `descriptors`. Gives the calls that this is over for, with the payload
+    /// of a frame if there was one.
+    pub fn read(&mut self, ready: &[bool], chunk: &mut [u8]) -> Vec<(Call, Option<Vec<u8>>)> {
         let now = Instant::now();
         let mut read = Vec::new();
         for (index, is_ready) in ready.iter().enumerate().rev() {
@@ -72,8 +73,7 @@ impl Large {
             let payload = reading.decoder.next();
             if payload.is_some() || is_over {
                 let Reading { call, .. } = self.reading.swap_remove(index);
-                let request = payload.and_then(|payload| request_of(&call, &payload));
-                read.push((call, request));
+                read.push((call, payload));
             }
         }
         read
@@ -92,7 +92,8 @@ impl Large {
     }
 }
 
-fn request_of(call: &Call, payload: &[u8]) -> Option<Request> {
+/// The request of a call, if that is what its payload is.
+pub fn request_of(call: &Call, payload: &[u8]) -> Option<Request> {
     parse_request(payload).filter(|request| request.call == call.name)
 }
 

@@ -3,10 +3,12 @@
 //! A caller makes a directory with FIFOs for one call and knocks at the daemon of the other side, which runs the command and
 //! connects it. `docs/decisions/0008-portal.md` says why it is made this way, `docs/user/portal.md` what one sees of it.
 
+mod asking;
 mod call;
 mod client;
 mod command;
 mod decided;
+mod decoder;
 mod end;
 mod follow;
 mod frame;
@@ -15,9 +17,11 @@ mod host;
 mod instance;
 mod large;
 mod message;
+mod outbox;
 mod pump;
 mod request;
 mod serve;
+mod sweep;
 mod terminal;
 
 pub use guest::{Guest, command, shim};

@@ -3,7 +3,8 @@
 
 use super::call::Call;
 use super::command::{Plan, Started, start};
-use super::frame::{self, Decoder};
+use super::decoder::Decoder;
+use super::frame;
 use super::message::{Control, Reply, parse_control};
 use super::pump::Pump;
 use crate::sys;
