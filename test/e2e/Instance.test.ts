@@ -63,6 +63,10 @@ describe.each(users)("as $name", (user) => {
         }
         const killed = yield* exec(app, ["0", "sh", "-c", "kill -KILL $$"])
         assert.strictEqual(killed.code, 137)
+        // Larger than what the FIFO of all takes in one piece.
+        const words = Array.from({ length: 20 }, () => "x".repeat(100_000))
+        const long = yield* exec(app, ["0", "sh", "-c", "echo $# ${#20}", "sh", ...words])
+        assert.deepStrictEqual([long.stdout, long.stderr], ["20 100000\n", ""])
         const unknown = yield* exec(app, ["0", "no-such-program"])
         assert.deepStrictEqual([unknown.code, unknown.stderr], [127, "no-such-program: command not found\n"])
         assert.strictEqual((yield* exec(app, ["0", "--", "/etc"])).code, 126)
@@ -107,25 +111,26 @@ describe.each(users)("as $name", (user) => {
     }))
 
   scenario(
-    "commands run whatever the guest has for itself, 100 of them, 20 at a time",
+    "commands run whatever the guest has for itself, 500 of them, 50 at a time",
     images,
     () =>
       Effect.gen(function*() {
         const app = yield* alone(user)
-        for (const unshare of ["all", "user", "pid", "net,ipc,uts,cgroup"]) {
-          yield* app.run(["fim-unshare", "set", unshare])
+        yield* app.run(["fim-portal", "allow", "echo"])
+        for (const unshare of ["all", "none", "user", "ipc", "pid", "net", "uts", "cgroup"]) {
+          yield* app.run(unshare === "none" ? ["fim-unshare", "clear"] : ["fim-unshare", "set", unshare])
           const running = yield* live(app)
-          const outcome = yield* exec(app, ["0", "sh", "-c", "id -u; echo $0", unshare])
+          const outcome = yield* exec(app, ["0", "sh", "-c", "id -u; fim_portal echo $0", unshare])
           assert.deepStrictEqual([outcome.stdout, outcome.stderr], [`${user.uid}\n${unshare}\n`, ""])
           if (unshare === "all") {
             const call =
-              "echo in$1 | \"$app\" fim-instance exec 0 sh -c \"cat; exit $1\" > out$1; echo \"$1 $? $(cat out$1)\""
-            const many = yield* app.shell(`seq 100 | xargs -P 20 -n 1 sh -c '${call}' sh | sort -n`, {
+              "echo in$1 | \"$app\" fim-instance exec 0 sh -c \"cat; exit $(($1 % 100))\" > out$1; echo \"$1 $? $(cat out$1)\""
+            const many = yield* app.shell(`seq 500 | xargs -P 50 -n 1 sh -c '${call}' sh | sort -n`, {
               patience: 60_000
             })
             assert.strictEqual(
               many.stdout,
-              Array.from({ length: 100 }, (_, n) => `${n + 1} ${n + 1} in${n + 1}\n`).join("")
+              Array.from({ length: 500 }, (_, n) => `${n + 1} ${(n + 1) % 100} in${n + 1}\n`).join("")
             )
           }
           yield* running.write("end\n")

@@ -50,6 +50,23 @@ describe.each(users)("as $name", (user) => {
       yield* app.isClean
     }))
 
+  scenario(
+    "who writes to a command is told when it reads no more, and who reads from it when it writes no more",
+    [...images, program("bash")],
+    () =>
+      Effect.gen(function*() {
+        const app = yield* open(user, "sh")
+        const script =
+          `(yes; echo $? > /tmp/yes) | fim_portal sh -c 'exec < /dev/null; read line < ${app.home}/go; echo out' &
+        while [ ! -s /tmp/yes ]; do sleep 0.02; done; cat /tmp/yes; fim_portal sh -c 'echo > ${app.home}/go'; wait
+        exec 3<> /tmp/in; fim_portal sh -c 'exec > /dev/null; read line; echo $line >&2' <&3 | { cat; echo closed; echo in >&3; }`
+        yield* app.shell(`mkfifo ${app.home}/go`)
+        const outcome = yield* inGuest(app, `mkfifo /tmp/in; ${script}`)
+        assert.deepStrictEqual([outcome.stdout, outcome.stderr], ["141\nout\nclosed\n", "in\n"])
+        yield* app.isClean
+      })
+  )
+
   scenario("a request of almost 8 MiB passes, and a larger one says that it is too large", [
     ...images,
     program("bash")
