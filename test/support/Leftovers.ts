@@ -89,7 +89,9 @@ const leftovers = (traces: Traces): ReadonlyArray<string> => {
     ...processesIn(paths).map(({ command, name, pid }) => `process ${pid} (${name}): ${command}`),
     ...mountsIn(paths),
     ...instancesIn(traces.global).map((path) => `instance directory ${path}`),
-    ...list(`${traces.data}/work`).filter((name) => name !== "lock" && name !== "start").map((name) => `${traces.data}/work/${name}`)
+    ...list(`${traces.data}/work`).filter((name) => name !== "lock" && name !== "start").map((name) =>
+      `${traces.data}/work/${name}`
+    )
   ]
 }
 

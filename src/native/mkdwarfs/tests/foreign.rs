@@ -1,5 +1,5 @@
 //! Images as other writers make them: every compression that their blocks may have, sections that are not ours, and tables
-//! that are laid out in another way. They are made here of an image of our own; those of `fixtures` upstream's writer made.
+//! that are laid out in another way. They are made here of an image of our own; `upstream.rs` has some of the real ones.
 
 mod common;
 

@@ -85,7 +85,7 @@ impl Layer {
                 let block = self.block(number, end as usize);
                 self.cache
                     .readahead()
-                    .wish(block, Arc::clone(&self.window), end as usize);
+                    .expect(block, Arc::clone(&self.window), end as usize);
             }
         }
     }
