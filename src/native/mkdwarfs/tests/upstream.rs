@@ -33,15 +33,46 @@ fn attributes(layer: &Layer, path: &str) -> Attributes {
     layer.attributes(walk(layer, path).unwrap()).unwrap()
 }
 
-/// The name of each file, what is in it, its mode, owner and number of names.
-fn files() -> [(&'static str, Vec<u8>, u32, (u32, u32), u32); 6] {
+struct Wanted {
+    path: &'static str,
+    content: Vec<u8>,
+    mode: u32,
+    owner: (u32, u32),
+    links: u32,
+}
+
+impl Wanted {
+    fn plain(path: &'static str, content: Vec<u8>) -> Wanted {
+        Wanted {
+            path,
+            content,
+            mode: 0o644,
+            owner: (0, 0),
+            links: 1,
+        }
+    }
+}
+
+fn files() -> [Wanted; 6] {
     [
-        ("numbers", numbers(1..=4000), 0o644, (0, 0), 2),
-        ("deep/linked", numbers(1..=4000), 0o644, (0, 0), 2),
-        ("deep/same", numbers(1..=4000), 0o644, (1234, 4321), 1),
-        ("deep/deeper/overlapping", numbers(2000..=6000), 0o644, (0, 0), 1),
-        ("sparse", sparse(), 0o644, (0, 0), 1),
-        ("empty", Vec::new(), 0o4711, (0, 0), 1),
+        Wanted {
+            links: 2,
+            ..Wanted::plain("numbers", numbers(1..=4000))
+        },
+        Wanted {
+            links: 2,
+            ..Wanted::plain("deep/linked", numbers(1..=4000))
+        },
+        Wanted {
+            owner: (1234, 4321),
+            ..Wanted::plain("deep/same", numbers(1..=4000))
+        },
+        Wanted::plain("deep/deeper/overlapping", numbers(2000..=6000)),
+        Wanted::plain("sparse", sparse()),
+        Wanted {
+            mode: 0o4711,
+            ..Wanted::plain("empty", Vec::new())
+        },
     ]
 }
 
@@ -49,14 +80,23 @@ fn files() -> [(&'static str, Vec<u8>, u32, (u32, u32), u32); 6] {
 fn everything_reads_back_as_it_was() {
     for name in IMAGES {
         let layer = open(&image(name));
-        for (path, bytes, mode, owner, links) in files() {
-            let inode = walk(&layer, path).unwrap_or_else(|| panic!("{name} lacks {path}"));
+        for wanted in files() {
+            let place = format!("{name}: {}", wanted.path);
+            let inode = walk(&layer, wanted.path).unwrap_or_else(|| panic!("{place} is missing"));
             let seen = layer.attributes(inode).unwrap();
-            assert_eq!((seen.kind, seen.mode), (Kind::File, mode), "{name}: {path}");
-            assert_eq!(((seen.uid, seen.gid), seen.links), (owner, links), "{name}: {path}");
-            assert_eq!((seen.size, seen.modified), (bytes.len() as u64, TIME), "{name}: {path}");
+            assert_eq!((seen.kind, seen.mode), (Kind::File, wanted.mode), "{place}");
+            assert_eq!(
+                ((seen.uid, seen.gid), seen.links),
+                (wanted.owner, wanted.links),
+                "{place}"
+            );
+            assert_eq!(
+                (seen.size, seen.modified),
+                (wanted.content.len() as u64, TIME),
+                "{place}"
+            );
             for step in [1 << 20, 4096, 777] {
-                assert!(content(&layer, inode, step).unwrap() == bytes, "{name}: {path}");
+                assert!(content(&layer, inode, step).unwrap() == wanted.content, "{place}");
             }
         }
         assert_eq!(walk(&layer, "numbers"), walk(&layer, "deep/linked"), "{name}");
