@@ -46,10 +46,13 @@ const heldBy = (pid: number): Held => {
   return { name: nameOf(pid), share: field("Pss"), own: field("Private_Clean") + field("Private_Dirty") }
 }
 
+/** Idle is who has not read for so long: the driver lets go of what it has decompressed after five seconds. */
+const wait = "7 seconds"
+
 /** What a program that waits, and all below it, have in memory, process by process. */
 export const memoryOf = Effect.fn("Memory.memoryOf")(function*(command: Command) {
   const pid = yield* held(command)
-  yield* Effect.sleep("1 second")
+  yield* Effect.sleep(wait)
   return family(pid).map(heldBy)
 }, Effect.scoped)
 
