@@ -13,8 +13,9 @@ use crate::allocator;
 use crate::block::Block;
 use crate::readahead::Readahead;
 
-/// Time without a read after which the blocks go.
-const IDLE: Duration = Duration::from_secs(5);
+/// Looks at an idle cache, in a row, after which the blocks go, and the time from one to the next.
+const LOOKS: u32 = 5;
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Blocks of any number of layers, shared between threads.
 pub struct Cache {
@@ -60,17 +61,20 @@ impl Shared {
     /// Sleeps while the cache is empty, then watches the clock; ends with the cache.
     fn keep(&self) {
         let mut state = self.lock();
+        let (mut seen, mut looks) = (state.clock, 0);
         while !state.is_closed {
             if state.blocks.is_empty() {
                 state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let seen = state.clock;
             (state, _) = self
                 .filled
-                .wait_timeout(state, IDLE)
+                .wait_timeout(state, INTERVAL)
                 .unwrap_or_else(PoisonError::into_inner);
-            if state.clock == seen {
+            looks = if state.clock == seen { looks + 1 } else { 0 };
+            seen = state.clock;
+            if looks >= LOOKS {
+                looks = 0;
                 let idle = std::mem::take(&mut state.blocks);
                 state.cost = 0;
                 drop(state);
