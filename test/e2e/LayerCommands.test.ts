@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFil
 import { elsewhere, guest, said, succeeds, tree } from "../support/Commands.ts"
 import { appendLayer, makeLayer, makeMark } from "../support/Layers.ts"
 import { images, program, root, scenario } from "../support/Needs.ts"
-import { place } from "../support/Place.ts"
+import { type Place, place } from "../support/Place.ts"
 import { smallDisk } from "../support/Rungs.ts"
 import { self, users } from "../support/Users.ts"
 
@@ -50,6 +50,17 @@ const changed = [
   "640 2 opt/d/f",
   "f"
 ]
+
+/**
+ * Waits until the kernel starts the image: who was killed while he wrote to it has it open for a moment more, and a file that is
+ * open for writing cannot be started ("Text file busy", 126).
+ */
+const closed = Effect.fnUntraced(function*(app: Place) {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if ((yield* app.run(["fim-version", "short"])).code !== 126) return
+    yield* Effect.sleep(20)
+  }
+})
 
 /** Ends a process, or with a negative number a group of them, where they have not ended yet. */
 const kill = (pid: number) => Effect.ignore(Effect.try(() => process.kill(pid, "SIGKILL")))
@@ -246,6 +257,7 @@ describe.each(users)("as $name", (user) => {
             yield* kill(index % 2 === 0 ? committing.pid : -committing.pid)
             yield* committing.exited
           }))
+          yield* closed(app)
           assert.strictEqual(yield* guest(app, digest), expected, `killed after ${delay} ms`)
           if (existsSync(`${app.data}/data/random`)) continue
           assert.strictEqual(yield* elsewhere(app, digest), expected)
