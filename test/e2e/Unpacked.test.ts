@@ -192,7 +192,13 @@ describe.each(users)("as $name, without FUSE", (user: User) => {
         assert.deepStrictEqual(trees(app).filter((name) => name.endsWith(".part")), [])
         // Until the kernel has ended the first instance it uses the tree, which is then not unpacked again.
         yield* app.isClean
-        for (const name of trees(app)) rmSync(`${cacheOf(app)}/${name}/large`, { force: true })
+        for (const tree of trees(app).map((name) => `${cacheOf(app)}/${name}`)) {
+          if (!existsSync(`${tree}/large`)) continue
+          const made = statSync(tree).mtimeMs / 1000
+          rmSync(`${tree}/large`)
+          // In the second in which the layer was made, as it is where all this is quick.
+          utimesSync(tree, made, made + 0.5)
+        }
         assert.strictEqual((yield* run(app, words, environment)).stdout, first.stdout)
       })
   )

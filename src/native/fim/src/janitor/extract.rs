@@ -54,7 +54,8 @@ fn kind(layer: &Layer, inode: u32) -> Option<Kind> {
     layer.attributes(inode).map(|attributes| attributes.kind)
 }
 
-/// Whether an extracted tree still has all of its names: to add or remove one changes the time of its directory.
+/// Whether an extracted tree still has all of its names: to add or remove one changes the time of its directory. Times of
+/// layers are whole seconds, so a change in the same second is told by its fraction.
 pub fn is_whole(layer: &Layer, target: &Path) -> bool {
     directories(layer, target).iter().all(|directory| {
         let said = layer
@@ -64,7 +65,7 @@ pub fn is_whole(layer: &Layer, target: &Path) -> bool {
         found.is_some_and(|found| {
             // Not every file system can keep a later time.
             let is_far = said > LAST_TIME;
-            found.is_dir() && (is_far || u64::try_from(found.mtime()) == Ok(said))
+            found.is_dir() && (is_far || u64::try_from(found.mtime()) == Ok(said) && found.mtime_nsec() == 0)
         })
     })
 }
