@@ -41,6 +41,8 @@ export class FilesystemController extends Context.Service<FilesystemController, 
   readonly shared: boolean
   /** Whether the caller is the only user in the janitor's namespace. */
   readonly ownUsers: boolean
+  /** Why a guest of root can only be among the host's users; absent where it need not. */
+  readonly sharedUsers: string | undefined
   /** The host's own bubblewrap, where there are no namespaces and it has to make the sandbox. */
   readonly hostBwrap: string | undefined
 }>()("flatimage/mount/FilesystemController") {
@@ -131,6 +133,7 @@ const make = Effect.fnUntraced(function*() {
     layers,
     shared: opened.shared,
     ownUsers: opened.own_users,
+    sharedUsers: opened.shared_users ?? undefined,
     hostBwrap: outside?.bwrap
   })
 })

@@ -37,6 +37,7 @@ const Opened = Schema.Struct({
   holder: Schema.Int,
   shared: Schema.Boolean,
   own_users: Schema.Boolean,
+  shared_users: Schema.NullOr(Schema.String),
   outside: Schema.NullOr(Schema.Struct({ bwrap: Schema.String, reason: Schema.String }))
 })
 const Unpacked = Schema.Struct({ reason: Schema.String, directory: Schema.String, missing_devices: Schema.Int })
@@ -106,9 +107,13 @@ export class Janitor extends Context.Service<Janitor, {
   ) => Effect.Effect<ReadonlyArray<string | null>, JanitorError>
   /**
    * Runs a program on our standard input, output and error, and waits for its end. It reads the seccomp filter from its
-   * descriptor 5, and says on 3 and 4 what `janitor/run.rs` describes.
+   * descriptor 5, and says on 3 and 4 what `janitor/run.rs` describes. With `privateUsers`, which only root can ask for, it is in
+   * a user namespace in which everybody is who he is outside.
    */
-  readonly run: (argv: ReadonlyArray<string>, filter: Filter) => Effect.Effect<typeof Ended.Type, JanitorError>
+  readonly run: (argv: ReadonlyArray<string>, options: {
+    readonly filter: Filter
+    readonly privateUsers: boolean
+  }) => Effect.Effect<typeof Ended.Type, JanitorError>
   /**
    * Sends a signal to the program that runs. With `spareTerminal` only if the terminal has not just sent it to all of its
    * foreground group, the program among them; the answer says whether it had.
@@ -224,7 +229,9 @@ const make = Effect.fnUntraced(function*() {
       const located = yield* ask("locate-root", { paths, covered }, Located)
       return located.paths
     }),
-    run: Effect.fn("Janitor.run")((argv, filter) => ask("run", { argv, filter }, Ended)),
+    run: Effect.fn("Janitor.run")((argv, { filter, privateUsers }) =>
+      ask("run", { argv, filter, private_users: privateUsers }, Ended)
+    ),
     signal: Effect.fn("Janitor.signal")(function*(signal, spareTerminal) {
       const { spared } = yield* ask("signal", { signal, spare_terminal: spareTerminal }, Signalled)
       return spared

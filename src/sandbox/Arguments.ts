@@ -21,9 +21,9 @@ export interface SandboxRequest {
   readonly host: Directories
   readonly guest: Directories
   readonly identity: Identity
-  /** Whether the guest needs a user namespace of its own: always, but for real root as root. */
+  /** Whether the guest gets a user namespace from bubblewrap, in which the caller is the only user. */
   readonly ownUsers: boolean
-  /** Whether the guest shares the host's network. */
+  /** Whether the guest may be in the host's network. */
   readonly network: boolean
   /** Of ipc, uts, cgroup and net, those that the guest has for itself. Processes it always has. */
   readonly namespaces: ReadonlySet<Namespace>
@@ -53,11 +53,15 @@ const rootCapabilities = [
 const toBoundCapabilities = ["CAP_SETPCAP"]
 
 /**
- * Without users of its own the guest's root is the host's, and files of `/proc` that only ask for that user would let it
- * change the host's kernel; the others ask for capabilities that it does not have. bubblewrap protects `/proc/sys` only
- * where a check of permissions says that it can be written, which for root it does not.
+ * Where root is not alone in its user namespace it is the host's root, and files of `/proc` that only ask for that user would
+ * let it change the host's kernel; the others ask for capabilities that it does not have. bubblewrap protects `/proc/sys`
+ * only where a check of permissions says that it can be written, which for root it does not.
  */
 const hostKernel = ["/proc/sys", "/proc/sysrq-trigger"].flatMap((path) => ["--ro-bind-try", path, path])
+
+/** Whether the guest is in the host's network: it may be, and does not have one for itself all the same. */
+export const sharesNetwork = (request: Pick<SandboxRequest, "namespaces" | "network">): boolean =>
+  request.network && !request.namespaces.has("net")
 
 const bindOption = (bind: Bind): ReadonlyArray<string> => {
   const option = { ro: "--ro-bind", rw: "--bind", dev: "--dev-bind" }[bind.type]
@@ -78,7 +82,7 @@ export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string>
     ...(request.namespaces.has("ipc") ? ["--unshare-ipc"] : []),
     ...(request.namespaces.has("uts") ? ["--unshare-uts", "--hostname", "flatimage"] : []),
     ...(request.namespaces.has("cgroup") ? ["--unshare-cgroup-try"] : []),
-    ...(request.network && !request.namespaces.has("net") ? [] : ["--unshare-net"]),
+    ...(sharesNetwork(request) ? [] : ["--unshare-net"]),
     "--die-with-parent",
     "--as-pid-1",
     "--cap-drop",

@@ -11,12 +11,13 @@ import { Portal } from "../portal/Portal.ts"
 import { inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import { type Bind, covered, sandboxArguments } from "./Arguments.ts"
+import { type Bind, covered, sandboxArguments, sharesNetwork } from "./Arguments.ts"
 import { CallFilter, type Filters } from "./CallFilter.ts"
 import { environmentOf } from "./Environment.ts"
 import { HostParts } from "./HostParts.ts"
 import { bashrcOf, groupOf, identityOf, passwdOf } from "./Identity.ts"
 import { permissionsOf } from "./Permissions.ts"
+import { usersOf } from "./Users.ts"
 
 export class BwrapError extends Data.TaggedError("BwrapError")<{
   /** `Allow`: `FIM_ALLOW` makes no sense. `Files`: what the sandbox needs could not be written. `Sandbox`: no sandbox. */
@@ -154,7 +155,18 @@ const make = Effect.fnUntraced(function*() {
       })
     }
     const permissions = permissionsOf(settings.permissions, identity, host.environment, found)
-    const ownUsers = hostBwrap === undefined && (host.uid !== 0 || filesystem.ownUsers || identity.uid !== 0)
+    const { network } = permissions
+    const namespaces = new Set(settings.unshare.length === 0 ? ["ipc", "uts", "cgroup"] as const : settings.unshare)
+    const users = usersOf({
+      caller: host.uid,
+      guest: identity.uid,
+      outside: hostBwrap !== undefined,
+      alone: filesystem.ownUsers,
+      refusal: filesystem.sharedUsers,
+      network: sharesNetwork({ network, namespaces }),
+      wanted: namespaces.has("user")
+    })
+    const ownUsers = users.kind === "caller"
     const [own, { binds, calls, environment: told }] = yield* Effect.all([
       writeFiles(identity),
       ownUsers && identity.uid === 0 ? emulated(filters) : Effect.succeed({ calls: filters.plain, ...nothing })
@@ -193,12 +205,13 @@ const make = Effect.fnUntraced(function*() {
       guest,
       identity,
       ownUsers,
-      network: permissions.network,
-      namespaces: new Set(settings.unshare.length === 0 ? ["ipc", "uts", "cgroup"] : settings.unshare),
+      network,
+      namespaces,
       binds: [...own, ...binds, ...(yield* followed([...permissions.binds, ...bindings]))],
       environment,
       directories: [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
     })
+    if (users.kind === "host") yield* Effect.logDebug(`The guest has no user namespace: ${users.because}`)
     yield* Effect.logDebug(`bwrap ${options.join(" ")}`)
     const ended = yield* janitor.run([
       ...[
@@ -212,7 +225,7 @@ const make = Effect.fnUntraced(function*() {
         ...options
       ].map((word) => toByteString(Buffer.from(word))),
       ...program.words.map(toByteString)
-    ], calls).pipe(Effect.mapError(failing("Sandbox")))
+    ], { filter: calls, privateUsers: users.kind === "everyone" }).pipe(Effect.mapError(failing("Sandbox")))
     yield* Effect.logDebug("Phase: end")
     if (ended.damage !== null) yield* Effect.logFatal(ended.damage)
     if (ended.started) return ended.code

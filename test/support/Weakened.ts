@@ -15,7 +15,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { createInterface } from "node:readline"
 import * as NodeHost from "../../bin/host.ts"
-import { type Filter, Janitor } from "../../src/mount/Janitor.ts"
+import { Janitor } from "../../src/mount/Janitor.ts"
 import { StandardStreams } from "../../src/mount/JanitorLink.ts"
 import { Host } from "../../src/relocate/Host.ts"
 import { unpack } from "../../src/relocate/Unpack.ts"
@@ -42,9 +42,9 @@ const weakened = {
     Effect.map(Janitor, (janitor) =>
       Janitor.of({
         ...janitor,
-        run: (argv: ReadonlyArray<string>, filter: Filter) => {
-          const changed = apply(weakness, argv, filter)
-          return janitor.run(changed.argv, changed.filter)
+        run: (argv, options) => {
+          const changed = apply(weakness, argv, options.filter)
+          return janitor.run(changed.argv, { ...options, filter: changed.filter })
         }
       }))
   ).pipe(Layer.provide(sound))

@@ -17,7 +17,7 @@ use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ pub struct Holder<'a> {
     pub own_users: bool,
     /// Where there are no namespaces, what takes their place.
     pub outside: Option<Outside>,
+    /// What guests of root are put into; the error says why there is none.
+    pub users: Result<OwnedFd>,
     /// Our pid as processes outside see it; our own `/proc` shows only the inside.
     pub outside_pid: i32,
     /// The processes that serve the overlay and what is above it, where it is not the kernel.
@@ -58,6 +60,7 @@ impl Holder<'_> {
             holder: self.outside_pid,
             shared: self.is_joined(),
             own_users: self.own_users,
+            shared_users: self.users.as_ref().err().map(ToString::to_string),
             outside: self.outside.as_ref().map(|outside| protocol::Outside {
                 bwrap: outside.bwrap.clone(),
                 reason: outside.reason.clone(),
@@ -135,7 +138,7 @@ impl Holder<'_> {
                 return Ok(());
             };
             match operation {
-                Operation::Run(run) if running.is_none() => match Program::start(&run) {
+                Operation::Run(run) if running.is_none() => match Program::start(&run, self.users.as_ref().ok()) {
                     Ok(mut program) => {
                         early.drain(..).for_each(|signal| program.signal(signal));
                         running = Some(Running { id, program });

@@ -23,6 +23,7 @@ mod run;
 mod server;
 mod session;
 mod start;
+mod users;
 
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::sys::{self, Forked};
@@ -154,6 +155,7 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
         } => Layers::shared(driver)?,
         Role::Joined { driver: None, .. } => Layers::unserved(),
     };
+    let users = users::make();
     let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let (farewell, last_word) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let Entered {
@@ -179,6 +181,7 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
                     layers,
                     own_users,
                     outside,
+                    users,
                     outside_pid,
                     servers: Vec::new(),
                     trees: Vec::new(),

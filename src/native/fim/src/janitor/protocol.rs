@@ -83,6 +83,8 @@ pub struct Run {
     pub argv: Vec<String>,
     /// The seccomp filter that the program reads from `FILTER_DESCRIPTOR`.
     pub filter: Vec<Instruction>,
+    /// Whether it gets a user namespace in which everybody is who he is outside.
+    pub private_users: bool,
 }
 
 /// `struct sock_filter`: operation, jump if true, jump if false, operand.
@@ -113,6 +115,8 @@ pub struct Opened {
     pub shared: bool,
     /// Whether the namespaces have users of their own, with the caller as the only one.
     pub own_users: bool,
+    /// Why a guest of root can only be among the users of the host; absent where it need not.
+    pub shared_users: Option<String>,
     /// Set where there are no namespaces.
     pub outside: Option<Outside>,
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -54,7 +54,8 @@ struct Report {
 }
 
 impl Program {
-    pub fn start(run: &Run) -> Result<Program> {
+    /// `users` is the namespace of `Run::private_users`.
+    pub fn start(run: &Run, users: Option<&OwnedFd>) -> Result<Program> {
         let mut words = Vec::with_capacity(run.argv.len());
         for word in &run.argv {
             let Some(bytes) = to_bytes(word) else {
@@ -80,6 +81,11 @@ impl Program {
             (teller.as_raw_fd(), STATE_DESCRIPTOR),
             (filter.as_raw_fd(), FILTER_DESCRIPTOR),
         ];
+        let users = match users {
+            _ if !run.private_users => None,
+            Some(users) => Some(users.as_raw_fd()),
+            None => fail!("there is no user namespace for root"),
+        };
         // Nothing of a terminal that the program does not use is left to it: not even `/dev/tty` opens.
         let has_own_session = !(0..3).any(sys::is_terminal);
         // SAFETY: between fork and exec only system calls are made, on plain numbers.
@@ -90,6 +96,10 @@ impl Program {
                 sys::mask_signals(libc::SIG_SETMASK, &[]);
                 if has_own_session {
                     sys::start_session()?;
+                }
+                // Before its number may become another's.
+                if let Some(users) = users {
+                    sys::enter_namespace(BorrowedFd::borrow_raw(users), libc::CLONE_NEWUSER)?;
                 }
                 sys::place_descriptors(places)
             });
