@@ -48,6 +48,7 @@ import { Inspector } from "../src/image/Inspect.ts"
 import * as Log from "../src/Log.ts"
 import { Host } from "../src/relocate/Host.ts"
 import * as NodeHost from "./host.ts"
+import * as Output from "./output.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "")
 
@@ -82,7 +83,7 @@ const HostLayer = Layer.mergeAll(
 const ConfigLayer = Layer.mergeAll(
   Layer.succeed(Host, NodeHost.make()),
   Layer.effect(Patcher, Effect.map(Workspace, (workspace) => ({ path: `${workspace.build}/native/fim` }))),
-  Log.layer("Info", { output: console.log, error: console.error, file: () => undefined })
+  Log.layer("Info", { output: Output.write(1), error: Output.write(2), file: () => undefined })
 )
 
 const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer).pipe(
@@ -120,8 +121,9 @@ const exitCode = <E, A>(exit: Exit.Exit<A, E>): number => {
 Command.run(flatimage, { version: metadata.version }).pipe(
   Effect.provide(MainLayer),
   Effect.tapCause(report),
+  Effect.provide(Output.layer),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    teardown: (exit, onExit) => onExit(exitCode(exit))
+    teardown: (exit, onExit) => onExit(Output.exitCode(exitCode(exit), 125))
   })
 )

@@ -7,23 +7,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
-import { openSync, writeSync } from "node:fs"
+import { openSync } from "node:fs"
 import * as Request from "../src/cli/Request.ts"
 import { exitCode, reportOf } from "../src/Failure.ts"
 import * as Log from "../src/Log.ts"
 import { Host } from "../src/relocate/Host.ts"
 import * as NodeHost from "./host.ts"
+import * as Output from "./output.ts"
 
 const host = NodeHost.make()
-
-/** Written at once: the process may end right after. A reader that has gone away is no reason to fail. */
-const write = (descriptor: number) => (line: string) => {
-  try {
-    writeSync(descriptor, `${line}\n`)
-  } catch {
-    return
-  }
-}
 
 const request = Request.parse(host.words)
 const isCommand = request._tag === "Success" && request.success._tag === "Command"
@@ -37,8 +29,8 @@ const sink: Log.Sink = {
     if (typeof logged === "function") logged(line)
     else logged.push(line)
   },
-  output: write(1),
-  error: write(2),
+  output: Output.write(1),
+  error: Output.write(2),
   ...(isDebug ? { elapsed: () => performance.now() } : {})
 }
 const level = isDebug ? "Debug" : isCommand ? "Info" : "Fatal"
@@ -49,11 +41,12 @@ const surroundings = Layer.mergeAll(
     open: (path) =>
       Effect.sync(() => {
         const lines = typeof logged === "function" ? [] : logged
-        logged = write(openSync(path, "a", 0o600))
+        logged = Output.write(openSync(path, "a", 0o600))
         for (const line of lines) sink.file(line)
       })
   }),
-  Log.layer(level, sink)
+  Log.layer(level, sink),
+  Output.layer
 )
 
 /** What a program needs and what a command needs are loaded apart: neither waits for the other's. */
@@ -69,7 +62,7 @@ const main = Effect.gen(function*() {
 
 const runMain = Runtime.makeRunMain(({ fiber }) => {
   fiber.addObserver((exit) => {
-    if (Exit.isSuccess(exit)) process.exit(Number(exit.value))
+    if (Exit.isSuccess(exit)) process.exit(Output.exitCode(Number(exit.value), exitCode))
     const report = reportOf(Cause.squash(exit.cause))
     for (const line of report.lines) sink.error(`E::${line.replaceAll("\n", " ")}`)
     process.exit(report.exitCode ?? exitCode)

@@ -33,6 +33,13 @@ export interface LayerPlace {
 /** Instructions of a seccomp filter, each with its operation, two jumps and operand as in `struct sock_filter`. */
 export type Filter = ReadonlyArray<readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number]>
 
+/** What a program gets besides its words. */
+export interface RunOptions {
+  readonly filter: Filter
+  /** Whether it gets a user namespace in which everybody is who he is outside. Only root has one to give. */
+  readonly privateUsers: boolean
+}
+
 const Opened = Schema.Struct({
   holder: Schema.Int,
   shared: Schema.Boolean,
@@ -107,13 +114,9 @@ export class Janitor extends Context.Service<Janitor, {
   ) => Effect.Effect<ReadonlyArray<string | null>, JanitorError>
   /**
    * Runs a program on our standard input, output and error, and waits for its end. It reads the seccomp filter from its
-   * descriptor 5, and says on 3 and 4 what `janitor/run.rs` describes. With `privateUsers`, which only root can ask for, it is in
-   * a user namespace in which everybody is who he is outside.
+   * descriptor 5, and says on 3 and 4 what `janitor/run.rs` describes.
    */
-  readonly run: (argv: ReadonlyArray<string>, options: {
-    readonly filter: Filter
-    readonly privateUsers: boolean
-  }) => Effect.Effect<typeof Ended.Type, JanitorError>
+  readonly run: (argv: ReadonlyArray<string>, options: RunOptions) => Effect.Effect<typeof Ended.Type, JanitorError>
   /**
    * Sends a signal to the program that runs. With `spareTerminal` only if the terminal has not just sent it to all of its
    * foreground group, the program among them; the answer says whether it had.

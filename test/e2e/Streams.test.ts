@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { succeeds } from "../support/Commands.ts"
 import { images, scenario } from "../support/Needs.ts"
 import { place } from "../support/Place.ts"
 import { users } from "../support/Users.ts"
@@ -62,6 +63,27 @@ describe.each(users)("as $name", (user) => {
       for (const closed of ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"]) {
         const outcome = yield* app.shell(`"$app" fim-exec sh -c 'exit 6' ${closed}`)
         assert.deepStrictEqual([closed, outcome.code, outcome.stderr], [closed, 6, ""])
+      }
+      yield* app.isClean
+    }))
+
+  scenario("an output that takes nothing more loses words, and no exit code", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { copy: true })
+      const cases = [
+        ["\"$app\" fim-exec no-such-program 2> /dev/full", 127],
+        ["\"$app\" fim-exec fim_portal 2> /dev/full", 1],
+        ["\"$app\" fim-exec fim_portal --help > /dev/full", 0],
+        ["FIM_DIR_GLOBAL=/proc/none \"$app\" fim-exec true 2> /dev/full", 125],
+        ["FIM_MAIN_OFFSET=1 \"$app\" > /dev/full", 125],
+        ["\"$app\" fim-instance exec 0 true 2> /dev/full", 125],
+        ["\"$app\" fim-env list > /dev/full", 125],
+        ["\"$app\" fim-no-such 2> /dev/full", 125]
+      ] as const
+      yield* succeeds(app, ["fim-env", "set", "A=b"])
+      for (const [command, code] of cases) {
+        const outcome = yield* app.shell(command)
+        assert.deepStrictEqual([command, outcome.code], [command, code])
       }
       yield* app.isClean
     }))

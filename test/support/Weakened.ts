@@ -42,10 +42,7 @@ const weakened = {
     Effect.map(Janitor, (janitor) =>
       Janitor.of({
         ...janitor,
-        run: (argv, options) => {
-          const changed = apply(weakness, argv, options.filter)
-          return janitor.run(changed.argv, { ...options, filter: changed.filter })
-        }
+        run: (argv, options) => janitor.run(...apply(weakness, argv, options))
       }))
   ).pipe(Layer.provide(sound))
 }

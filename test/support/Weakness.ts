@@ -1,5 +1,5 @@
 /** What can be taken from a sandbox, to show that an attack works without it. */
-import type { Filter } from "../../src/mount/Janitor.ts"
+import type { Filter, RunOptions } from "../../src/mount/Janitor.ts"
 
 export interface Weakness {
   /** Options of bubblewrap that are left out, with their words. */
@@ -37,12 +37,12 @@ const parse = (argv: ReadonlyArray<string>) => {
 const rootOf = (options: ReadonlyArray<ReadonlyArray<string>>): string =>
   options.find(([option, , target]) => option === "--bind" && target === "/")?.[1] ?? ""
 
-/** The command line and the filter of a sandbox with a weakness. */
+/** What runs a sandbox with a weakness: its command line, and the rest. */
 export const apply = (
   weakness: Weakness,
   argv: ReadonlyArray<string>,
-  filter: Filter
-): { readonly argv: ReadonlyArray<string>; readonly filter: Filter } => {
+  { filter, privateUsers }: RunOptions
+): readonly [argv: ReadonlyArray<string>, options: RunOptions] => {
   const { guest, options, program } = parse(argv)
   const kept = options
     .filter(([option = ""]) => weakness.without?.includes(option) !== true)
@@ -63,5 +63,9 @@ export const apply = (
     : weakness.before !== undefined
     ? ["/bin/sh", "-euc", `${path}${weakness.before}\nexec "$@"`, "sh", ...sandbox]
     : sandbox
-  return { argv: weakened, filter: weakness.unfiltered === true ? allowAll : filter }
+  return [weakened, {
+    filter: weakness.unfiltered === true ? allowAll : filter,
+    // A script in the place of the sandbox has what the holder has.
+    privateUsers: privateUsers && weakness.instead === undefined
+  }]
 }

@@ -52,20 +52,20 @@ pub fn command(arguments: &[OsString]) -> i32 {
         .iter()
         .any(|argument| argument == "--help" || argument == "-h")
     {
-        print!("{HELP}");
+        let _ = console::output(HELP);
         return 0;
     }
     let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(message) => {
-            eprintln!("dwarfs: {message}\ntry: dwarfs --help");
+            console::complain!("dwarfs: {message}\ntry: dwarfs --help");
             return 2;
         }
     };
     match run(&arguments) {
         Ok(()) => 0,
         Err(message) => {
-            eprintln!("dwarfs: {message}");
+            console::complain!("dwarfs: {message}");
             1
         }
     }
@@ -144,7 +144,7 @@ fn unmount_on_signal(signals: libc::sigset_t, mut unmount: impl FnMut() -> io::R
             if result == 0
                 && let Err(cause) = unmount()
             {
-                eprintln!("dwarfs: cannot unmount: {cause}");
+                console::complain!("dwarfs: cannot unmount: {cause}");
             }
         }
     };

@@ -50,7 +50,7 @@ impl LayerFilesystem {
     /// the kernel ends those whose code it cannot read.
     fn report_damage(&self, cause: &io::Error) {
         if !self.is_reported.swap(true, Ordering::Relaxed) {
-            eprintln!("a layer is damaged, some of its files cannot be read: {cause}");
+            console::complain!("a layer is damaged, some of its files cannot be read: {cause}");
         }
     }
 

@@ -51,7 +51,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
         _ => (Ok(()), arguments),
     };
     if let Err(error) = limited {
-        eprintln!("E::cannot limit the capabilities of the guest: {error}");
+        console::complain!("E::cannot limit the capabilities of the guest: {error}");
         return EXIT_CODE;
     }
     let mut portal = None;
@@ -75,20 +75,20 @@ pub fn command(arguments: &[OsString]) -> i32 {
         }
     }
     let [separator, program, words @ ..] = rest else {
-        eprintln!(
+        console::complain!(
             "usage: fim guest [--capabilities held|none] [--portal DIR] [--directory DIR]... -- PROGRAM [ARGUMENT]..."
         );
         return EXIT_CODE;
     };
     if separator != "--" {
-        eprintln!("fim guest: unknown option '{}'", separator.to_string_lossy());
+        console::complain!("fim guest: unknown option '{}'", separator.to_string_lossy());
         return EXIT_CODE;
     }
     sys::close_all_on_exec(3);
     sys::mask_signals(libc::SIG_BLOCK, &HEARD);
     sys::dispose_signals(&SHIELDED, libc::SIG_IGN);
     let Ok(signals) = sys::signal_descriptor(&HEARD) else {
-        eprintln!("E::the guest cannot receive signals");
+        console::complain!("E::the guest cannot receive signals");
         return EXIT_CODE;
     };
     // Before the program, which could put something else in its place.
@@ -144,15 +144,15 @@ fn start(program: &OsStr, words: &[OsString]) -> Result<i32, i32> {
             let name = program.to_string_lossy();
             Err(match error.kind() {
                 ErrorKind::NotFound if !name.contains('/') => {
-                    eprintln!("{name}: command not found");
+                    console::complain!("{name}: command not found");
                     NOT_FOUND
                 }
                 ErrorKind::NotFound => {
-                    eprintln!("{name}: No such file or directory");
+                    console::complain!("{name}: No such file or directory");
                     NOT_FOUND
                 }
                 _ => {
-                    eprintln!("{name}: {error}");
+                    console::complain!("{name}: {error}");
                     NOT_EXECUTABLE
                 }
             })

@@ -44,11 +44,11 @@ fn main() {
         "patch" => patch::command(rest),
         "portal-host" => portal::host_command(rest),
         "--help" | "-h" | "help" => {
-            print!("{USAGE}");
+            let _ = console::output(USAGE);
             0
         }
         _ => {
-            eprint!("{USAGE}");
+            console::error(USAGE);
             failure::EXIT_CODE
         }
     };

@@ -36,7 +36,7 @@ impl Progress {
         };
         if due {
             let share = self.done.min(self.total) * 100 / self.total.max(1);
-            eprint!("\r{}: {share} %", self.what);
+            console::error(&format!("\r{}: {share} %", self.what));
             self.shown = Some(now);
         }
     }
@@ -45,7 +45,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown.is_some() {
-            eprint!("\r\x1b[K");
+            console::error("\r\x1b[K");
         }
     }
 }

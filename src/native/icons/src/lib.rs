@@ -47,13 +47,13 @@ enum Format {
 /// Runs the applet; the result is its exit code.
 pub fn command(args: &[OsString]) -> i32 {
     let Some((format, sizes)) = parse(args) else {
-        eprintln!("{USAGE}");
+        console::complain!("{USAGE}");
         return 125;
     };
     match serve(format, &sizes) {
         Ok(()) => 0,
         Err(failure) => {
-            eprintln!("{failure}");
+            console::complain!("{failure}");
             1
         }
     }

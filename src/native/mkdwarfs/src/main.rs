@@ -27,18 +27,18 @@ use arguments::{Command, Parsed};
 fn main() -> ExitCode {
     match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Parsed::Help) => {
-            print!("{}", arguments::HELP);
+            let _ = console::output(arguments::HELP);
             ExitCode::SUCCESS
         }
         Ok(Parsed::Run(command)) => match run(&command) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("mkdwarfs: {error}");
+                console::complain!("mkdwarfs: {error}");
                 ExitCode::FAILURE
             }
         },
         Err(message) => {
-            eprintln!("mkdwarfs: {message}\ntry: mkdwarfs --help");
+            console::complain!("mkdwarfs: {message}\ntry: mkdwarfs --help");
             ExitCode::from(2)
         }
     }
@@ -48,10 +48,11 @@ fn run(command: &Command) -> Result<(), error::Error> {
     output::watch_signals();
     let report = pack::pack(command)?;
     if command.json {
-        println!(
-            "{{\"files\":{},\"directories\":{},\"bytesIn\":{},\"bytesOut\":{},\"duplicates\":{}}}",
+        let json = format!(
+            "{{\"files\":{},\"directories\":{},\"bytesIn\":{},\"bytesOut\":{},\"duplicates\":{}}}\n",
             report.files, report.directories, report.bytes_in, report.bytes_out, report.duplicates
         );
+        console::output(&json).map_err(error::Error::io(std::path::Path::new("standard output"), "write"))?;
     }
     Ok(())
 }

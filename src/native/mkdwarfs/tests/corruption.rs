@@ -197,7 +197,6 @@ fn forged_metadata() {
         forged[number] = original[number].clone();
         cases += 1;
     }
-    println!("{cases} cases, {opened} opened");
     assert!(cases > 300 && opened > 10, "{cases} cases, {opened} opened");
     assert_memory_bound();
 }

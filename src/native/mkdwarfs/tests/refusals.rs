@@ -95,7 +95,7 @@ fn files_that_claim_another_size() {
     let kernel = Path::new("/sys/kernel/mm/transparent_hugepage");
     if !kernel.is_dir() {
         assert!(std::env::var_os("MUST_WORK").is_none(), "{kernel:?} is missing");
-        eprintln!("skipped: {kernel:?} is missing");
+        console::complain!("skipped: {kernel:?} is missing");
         return;
     }
     let scratch = Scratch::new("claim");

@@ -67,7 +67,7 @@ fn devices_and_whiteouts() {
                 std::env::var_os("MUST_WORK").is_none(),
                 "device nodes are not permitted here"
             );
-            eprintln!("skipped: device nodes are not permitted here");
+            console::complain!("skipped: device nodes are not permitted here");
             return;
         }
     }

@@ -23,7 +23,7 @@ pub fn are_usable(options: &[&str]) -> bool {
     if !usable {
         let reason = format!("unshare {options:?} or /dev/fuse does not work here");
         assert!(std::env::var_os("MUST_WORK").is_none(), "{reason}");
-        eprintln!("skipped: {reason}");
+        console::complain!("skipped: {reason}");
     }
     usable
 }

@@ -9,7 +9,7 @@ fn main() {
     // SAFETY: reads a static of this program; volatile, because the builder changes it after the compiler has seen 0.
     let offset = u64::from_le_bytes(unsafe { std::ptr::read_volatile(&raw const RESERVED_OFFSET) });
     if offset == 0 {
-        eprintln!("C::this program is the head of an image, and there is no image behind it");
+        console::complain!("C::this program is the head of an image, and there is no image behind it");
         std::process::exit(fim::failure::EXIT_CODE);
     }
     fim::launcher::run(offset)

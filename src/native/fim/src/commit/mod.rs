@@ -53,7 +53,7 @@ struct Answer<T> {
 /// Runs the applet; the result is its exit code.
 pub fn command(args: &[OsString]) -> i32 {
     let [data] = args else {
-        eprintln!("usage: fim commit DATA");
+        console::complain!("usage: fim commit DATA");
         return EXIT_CODE;
     };
     match serve(Path::new(data)) {

@@ -53,7 +53,7 @@ pub fn serve(target: &Path, upper: &Path, log: &Path) -> Result<i32> {
             let code = match run(log, kept) {
                 Ok(()) => 0,
                 Err(failure) => {
-                    eprintln!("E::{failure}");
+                    console::complain!("E::{failure}");
                     EXIT_CODE
                 }
             };

@@ -49,7 +49,7 @@ pub fn run(log: &Path, socket: &OwnedFd) -> i32 {
     let [socket] = match leave_caller(c"fim-dwarfs", log, [socket.as_fd()]) {
         Ok(kept) => kept,
         Err(error) => {
-            eprintln!("E::cannot detach the DwarFS driver: {error}");
+            console::complain!("E::cannot detach the DwarFS driver: {error}");
             return EXIT_CODE;
         }
     };
@@ -59,7 +59,7 @@ pub fn run(log: &Path, socket: &OwnedFd) -> i32 {
             // There may be nobody to serve any more, and then no directory for the log either.
             let is_abandoned = sys::poll([(socket.as_raw_fd(), 0)], 0).is_ok_and(|[closed]| closed);
             if !is_abandoned {
-                eprintln!("E::{failure}");
+                console::complain!("E::{failure}");
             }
             EXIT_CODE
         }

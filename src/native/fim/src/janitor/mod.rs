@@ -74,7 +74,7 @@ pub fn command() -> i32 {
     match result {
         Ok(()) => 0,
         Err(failure) => {
-            eprintln!("E::{failure}");
+            console::complain!("E::{failure}");
             EXIT_CODE
         }
     }
@@ -195,7 +195,7 @@ fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, rep
             let code = match held {
                 Ok(()) => 0,
                 Err(failure) => {
-                    eprintln!("E::{failure}");
+                    console::complain!("E::{failure}");
                     EXIT_CODE
                 }
             };

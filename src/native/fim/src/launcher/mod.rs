@@ -31,11 +31,11 @@ const LOADER: &str = "lib/ld-linux-aarch64.so.1";
 /// Starts the image whose head this program is. Never returns.
 pub fn run(reserved_offset: u64) -> ! {
     if is_set("FIM_MAIN_OFFSET") {
-        println!("{reserved_offset}");
-        std::process::exit(0);
+        let told = console::output(&format!("{reserved_offset}\n"));
+        std::process::exit(if told.is_ok() { 0 } else { EXIT_CODE });
     }
     let Err(failure) = start(reserved_offset);
-    eprintln!("C::{failure}");
+    console::complain!("C::{failure}");
     std::process::exit(EXIT_CODE);
 }
 

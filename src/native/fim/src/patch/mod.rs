@@ -44,7 +44,7 @@ const USAGE: &str = "usage: fim patch FILE --range OFFSET:LENGTH [--wait SECONDS
 /// Runs the applet; the result is its exit code.
 pub fn command(args: &[OsString]) -> i32 {
     let Some(options) = Options::parse(args) else {
-        eprintln!("{USAGE}");
+        console::complain!("{USAGE}");
         return 125;
     };
     match serve(&options, &mut io::stdin().lock(), &mut io::stdout().lock()) {

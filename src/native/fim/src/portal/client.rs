@@ -100,7 +100,7 @@ fn knock(knocker: &OwnedFd, frame: &[u8], signals: &OwnedFd) -> Result<Option<i3
 /// Says what went wrong and gives the exit code of our own failures.
 pub fn report(result: Result<i32>) -> i32 {
     result.unwrap_or_else(|failure| {
-        eprintln!("E::{failure}");
+        console::complain!("E::{failure}");
         EXIT_CODE
     })
 }

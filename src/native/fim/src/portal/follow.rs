@@ -105,7 +105,7 @@ impl Client {
                 self.outbox.send(self.made.control.as_fd());
             }
             if let Some(signal) = self.outbox.unheard(self.made.control.as_fd()) {
-                eprintln!("E::nobody on the other side takes signals; what runs there may still run");
+                console::complain!("E::nobody on the other side takes signals; what runs there may still run");
                 return Ok(128 + signal);
             }
             if own[3].revents & libc::POLLERR != 0 && self.knocker.is_some() {
@@ -174,7 +174,7 @@ impl Client {
             match (parse_reply(&payload), self.is_started) {
                 (Some(Reply::Started), false) => self.begin(streams),
                 (Some(Reply::Refused { code, lines }), false) => {
-                    lines.iter().for_each(|line| eprintln!("{line}"));
+                    lines.iter().for_each(|line| console::complain!("{line}"));
                     return Ok(Some(code));
                 }
                 (Some(Reply::Stopped), true) => self.stop(),

@@ -53,20 +53,23 @@ pub fn command(arguments: &[OsString]) -> i32 {
     let (is_detached, words) = match arguments {
         [first, rest @ ..] if first == "--detach" => (true, rest),
         [first, ..] if first == "--help" || first == "-h" => {
-            print!("{USAGE}");
+            let _ = console::output(USAGE);
             return 0;
         }
         words => (false, words),
     };
     let Some(program) = words.first() else {
-        eprint!("E::No arguments for dispatcher\n{USAGE}");
+        console::complain!("E::No arguments for dispatcher");
+        console::error(USAGE);
         return MISUSE;
     };
     client::report(portal_of_self().and_then(|portal| {
         if !is_allowed(&portal, program) {
             let name = program.to_string_lossy();
-            eprintln!("E::'{name}' may not be run on the host");
-            eprintln!("E::'fim-portal allow {name}' in front of the image's words allows it, from its next start on");
+            console::complain!("E::'{name}' may not be run on the host");
+            console::complain!(
+                "E::'fim-portal allow {name}' in front of the image's words allows it, from its next start on"
+            );
             return Ok(REFUSED);
         }
         let asked = Asked {

@@ -51,7 +51,7 @@ struct Host {
 /// `fim portal-host PORTAL VARIABLE…`
 pub fn command(arguments: &[OsString]) -> i32 {
     let [portal, names @ ..] = arguments else {
-        eprintln!("usage: fim portal-host PORTAL [VARIABLE]...");
+        console::complain!("usage: fim portal-host PORTAL [VARIABLE]...");
         return EXIT_CODE;
     };
     let names = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();

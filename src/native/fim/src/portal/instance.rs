@@ -27,14 +27,15 @@ pub fn is_exec(words: &[OsString]) -> bool {
 pub fn command(arguments: &[OsString]) -> i32 {
     match arguments {
         [directory] => {
-            for name in living(Path::new(directory)) {
-                println!("{name}");
-            }
-            0
+            let lines: Vec<String> = living(Path::new(directory))
+                .iter()
+                .map(|name| format!("{name}\n"))
+                .collect();
+            console::output(&lines.concat()).map_or(EXIT_CODE, |()| 0)
         }
         [directory, option, words @ ..] if option == "--exec" => execute(Path::new(directory), words),
         _ => {
-            eprintln!("usage: fim instances DIRECTORY [--exec ID COMMAND...]");
+            console::complain!("usage: fim instances DIRECTORY [--exec ID COMMAND...]");
             EXIT_CODE
         }
     }
@@ -89,7 +90,7 @@ fn failed(text: &str) -> i32 {
 /// As every command of ours says it.
 fn say(text: &str, context: &str) -> i32 {
     for line in [text, context, "The program exited with an error"] {
-        eprintln!("E::{line}");
+        console::complain!("E::{line}");
     }
     EXIT_CODE
 }
