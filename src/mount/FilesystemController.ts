@@ -93,7 +93,7 @@ const make = Effect.fnUntraced(function*() {
   const stack = [asked, ...(casefold ? ["casefold"] : []), identity].join(" ")
   // Asked in one breath, and carried out in this order. The janitor's namespace owns the mounts and its end releases them,
   // which is faster than to take them down one by one: the kernel waits for all processors at each.
-  const [opened, { unpacked }, first] = yield* Effect.all([
+  const [opened, { unpacked, were_open: wereOpen }, first] = yield* Effect.all([
     janitor.open({ instance, pid: host.pid, data, stack }).pipe(Effect.mapError(failing("Namespace"))),
     janitor.mountLayers(layers, { cacheBytes, trees }).pipe(Effect.mapError(failing("Layers"))),
     Effect.result(mountAs(asked))
@@ -101,6 +101,7 @@ const make = Effect.fnUntraced(function*() {
   const logFile = yield* LogFile
   yield* logFile.open(`${instance}/logs/boot.log`)
   for (const { path } of layers) yield* Effect.logDebug(`Overlay layer '${path}'`)
+  if (wereOpen) yield* Effect.logDebug("The layers are those of the last start and were open already")
   if (unpacked !== null) yield* reportUnpacked(unpacked)
   const { outside } = opened
   if (outside !== null) {

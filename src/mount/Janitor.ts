@@ -48,7 +48,7 @@ const Opened = Schema.Struct({
   outside: Schema.NullOr(Schema.Struct({ bwrap: Schema.String, reason: Schema.String }))
 })
 const Unpacked = Schema.Struct({ reason: Schema.String, directory: Schema.String, missing_devices: Schema.Int })
-const Mounted = Schema.Struct({ unpacked: Schema.NullOr(Unpacked) })
+const Mounted = Schema.Struct({ unpacked: Schema.NullOr(Unpacked), were_open: Schema.Boolean })
 const Ended = Schema.Struct({ code: Schema.Int, started: Schema.Boolean, damage: Schema.NullOr(Schema.String) })
 const Signalled = Schema.Struct({ spared: Schema.Boolean })
 const Located = Schema.Struct({ paths: Schema.Array(Schema.NullOr(Schema.String)) })

@@ -1,9 +1,10 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { appendLayer, makeLayer, makeMark } from "../support/Layers.ts"
-import { images, scenario } from "../support/Needs.ts"
+import { images, isRoot, root, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
+import type { Options } from "../support/Process.ts"
 import { users } from "../support/Users.ts"
 
 /** Numbers from 1 to `count`, in the order of text, in which 10 comes before 2. */
@@ -18,6 +19,20 @@ const marks = Effect.fnUntraced(function*(app: Place, environment: Readonly<Reco
   assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""])
   const [top = "", all = ""] = outcome.stdout.split("\n")
   return { top: Number(top), all: all.trimEnd().split(" ").map(Number) }
+})
+
+/** `work/start` of a data directory, as far as it is looked at here. */
+interface LastStart {
+  readonly stack: string
+  readonly layers: ReadonlyArray<{ readonly path: string; readonly blocks: ReadonlyArray<unknown> }>
+}
+
+/** Whether a start finds its layers open, because they are those of the last one. */
+const finds = Effect.fnUntraced(function*(app: Place, options: Options = {}) {
+  const environment = { ...options.environment, FIM_DEBUG: "1" }
+  const { code, stdout } = yield* app.run(["fim-exec", "true"], { ...options, environment })
+  assert.strictEqual(code, 0)
+  return /The layers are those of the last start and were open already/.test(stdout)
 })
 
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
@@ -93,18 +108,73 @@ describe.each(users)("as $name", (user) => {
       Effect.gen(function*() {
         const app = yield* place(user)
         const kept = `${app.data}/work/start`
-        const read = () => JSON.parse(readFileSync(kept, "utf8")) as { stack: string; blocks: Array<Array<unknown>> }
+        const read = () => JSON.parse(readFileSync(kept, "utf8")) as LastStart
         yield* marks(app, { FIM_LAYERS: makeMark(`${app.directory}/layer`, 1) })
         const first = read()
-        assert.strictEqual(first.blocks.length, 2)
-        for (const layer of first.blocks) assert.isNotEmpty(layer)
-        for (const guess of ["", "{", `{"stack":"${first.stack}","blocks":[[[4294967295,4294967295]],[],[[0,0]]]}`]) {
+        assert.strictEqual(first.layers.length, 2)
+        for (const { blocks } of first.layers) assert.isNotEmpty(blocks)
+        const [lowest, ...others] = first.layers
+        const guesses = [
+          "",
+          "{",
+          JSON.stringify({ ...first, layers: [{ ...lowest, blocks: [[4294967295, 4294967295]] }, ...others] }),
+          JSON.stringify({ ...first, layers: [{ ...lowest, path: "/dev/null" }, ...others] }),
+          JSON.stringify({ ...first, layers: [{ ...lowest, offset: 0 }, ...others] }),
+          JSON.stringify({ ...first, layers: others }),
+          JSON.stringify({ ...first, cache_bytes: 1 })
+        ]
+        for (const guess of guesses) {
           writeFileSync(kept, guess)
           yield* marks(app, { FIM_LAYERS: `${app.directory}/layer` })
           assert.deepStrictEqual(read(), first)
         }
         yield* marks(app, { FIM_LAYERS: makeMark(`${app.directory}/other`, 1) })
         assert.notStrictEqual(read().stack, first.stack)
+        yield* app.isClean
+      })
+  )
+
+  scenario(
+    "layers of the last start are opened before they are asked for, and no others",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        const both = { environment: { FIM_LAYERS: makeMark(`${app.directory}/layer`, 1) } }
+        const chosen = { environment: { FIM_DIR_DATA: `${app.home}/data` } }
+        const relative = { environment: { FIM_DIR_DATA: "data" }, directory: app.home }
+        for (const options of [{}, both, chosen]) {
+          assert.isFalse(yield* finds(app, options))
+          assert.isTrue(yield* finds(app, options))
+        }
+        assert.isTrue(yield* finds(app, relative))
+        // Whoever joins a running instance needs none.
+        const running = yield* app.start(["fim-exec", "sh", "-c", "echo up; sleep 60"], chosen)
+        yield* running.says(/up/)
+        assert.isFalse(yield* finds(app, chosen))
+        yield* running.signal("SIGTERM")
+        yield* running.exited
+        if (isRoot) {
+          chownSync(`${app.home}/data/work/start`, 61235, 61235)
+          assert.isFalse(yield* finds(app, chosen))
+        }
+        yield* app.isClean
+      })
+  )
+
+  scenario(
+    "that is so too where the image is in a directory of others",
+    [...images, root],
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        const program = `${app.directory}/others/app`
+        mkdirSync(`${app.directory}/others`)
+        copyFileSync(app.image, program)
+        chmodSync(program, 0o755)
+        assert.isFalse(yield* finds(app, { program }))
+        assert.isTrue(yield* finds(app, { program }))
+        assert.strictEqual(existsSync(`${app.directory}/others/.app.data`), user.uid === 0)
         yield* app.isClean
       })
   )

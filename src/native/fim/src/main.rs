@@ -39,7 +39,7 @@ fn main() {
         "guest" => guest::command(rest),
         "icon" => icons::command(rest),
         "instances" => portal::instances_command(rest),
-        "janitor" => janitor::command(),
+        "janitor" => janitor::command(rest),
         "merge" => merge::command(),
         "patch" => patch::command(rest),
         "portal-host" => portal::host_command(rest),

@@ -5,7 +5,7 @@
 //! its bytes before a tree is made, so the same layer in another image finds the same tree, and no other layer does.
 
 use super::extract::{extract, is_whole};
-use super::protocol::Layer as Place;
+use super::protocol::Place;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::progress::Progress;

@@ -1,6 +1,6 @@
 //! The file system in which names ignore case, above the overlay.
 
-use super::server::leave_caller;
+use super::server::{complain_to, leave_caller};
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
@@ -65,7 +65,8 @@ pub fn serve(target: &Path, upper: &Path, log: &Path) -> Result<i32> {
 /// Leaves everything of the holder, and serves until the mount is gone.
 fn run(log: &Path, kept: [std::os::fd::BorrowedFd<'_>; 4]) -> Result<()> {
     let failed = || "cannot serve the file system that ignores case".to_string();
-    let [fuse, root, space, announce] = leave_caller(c"fim-casefold", log, kept).context(failed)?;
+    let [fuse, root, space, announce] = leave_caller(c"fim-casefold", kept).context(failed)?;
+    complain_to(log).context(failed)?;
     std::env::set_current_dir("/").context(failed)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let options = Options {

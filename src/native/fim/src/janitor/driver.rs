@@ -4,15 +4,17 @@
 //! gone, and a server inside would be such a reference itself. So it needs no one to end it, and it can go on for other
 //! instances that share the overlay after the one that started it has ended.
 
-use super::server::leave_caller;
+use super::guess::{self, Guess};
+use super::protocol::Place;
+use super::server::{complain_to, leave_caller};
 use super::start::Start;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::sys;
-use dwarfs_fuse::{Cache, Layer, Options, Serving, Source};
+use dwarfs_fuse::{Cache, Layer, Serving, Source};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the driver complains of, in the directory of the instance that started it.
@@ -21,22 +23,22 @@ pub const DRIVER_LOG: &str = "logs/fuse/dwarfs.log";
 /// Longest message; a path is at most 4096 bytes, and each may take six in JSON.
 pub const MESSAGE_LIMIT: usize = 1 << 16;
 
-/// What a holder tells it. Each is answered by `+`, or by `-` and why not.
+/// What a holder tells it. Each but the first is answered by `+`, by `=` for a layer that was open already, or by `-` and why not.
 #[derive(Deserialize, Serialize)]
 pub enum Message {
+    /// The janitor's, before there is a holder: open what is written down there already.
+    Guess {
+        start: PathBuf,
+    },
     Configure {
-        uid: Option<u32>,
-        gid: Option<u32>,
+        owner: Option<(u32, u32)>,
         cache_bytes: u64,
         /// The hash of what identifies the layers, and where it is kept what a start reads of them.
         stack: String,
         start: PathBuf,
+        log: PathBuf,
     },
-    Open {
-        path: PathBuf,
-        offset: u64,
-        size: u64,
-    },
+    Open(Place),
     /// Serve all that were opened, merged; the message carries a FUSE descriptor.
     Serve,
     /// Keep what has been read so far for the next start.
@@ -45,8 +47,8 @@ pub enum Message {
 
 /// The driver itself: serves what it is told through the socket, until none of it is mounted any more. The answer is its
 /// exit code. For a new child with a single thread.
-pub fn run(log: &Path, socket: &OwnedFd) -> i32 {
-    let [socket] = match leave_caller(c"fim-dwarfs", log, [socket.as_fd()]) {
+pub fn run(socket: &OwnedFd) -> i32 {
+    let [socket] = match leave_caller(c"fim-dwarfs", [socket.as_fd()]) {
         Ok(kept) => kept,
         Err(error) => {
             console::complain!("E::cannot detach the DwarFS driver: {error}");
@@ -75,8 +77,11 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
             break;
         }
         let message: Message = serde_json::from_slice(&text).context(|| "cannot understand the holder".to_string())?;
+        let is_answered = !matches!(message, Message::Guess { .. });
         let reply = match driver.perform(message, descriptor) {
-            Ok(()) => b"+".to_vec(),
+            _ if !is_answered => continue,
+            Ok(Done::Now) => b"+".to_vec(),
+            Ok(Done::Before) => b"=".to_vec(),
             Err(failure) => format!("-{failure}").into_bytes(),
         };
         sys::send(socket, &reply, None).context(|| "cannot answer the holder".to_string())?;
@@ -87,56 +92,71 @@ fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
     }
 }
 
+/// When what was asked for was done.
+enum Done {
+    Now,
+    Before,
+}
+
 #[derive(Default)]
 struct Driver {
-    options: Options,
+    owner: Option<(u32, u32)>,
+    cache_bytes: u64,
     cache: Option<Arc<Cache>>,
     stack: String,
     start: PathBuf,
     /// What the start before has read.
     last: Option<Start>,
+    guess: Option<Guess>,
+    /// Where the layers lie, lowest first.
+    places: Vec<Place>,
     /// Those that are not served yet, lowest first.
     layers: Vec<Layer>,
     serving: Option<Serving>,
 }
 
 impl Driver {
-    fn perform(&mut self, message: Message, descriptor: Option<OwnedFd>) -> Result<()> {
+    fn perform(&mut self, message: Message, descriptor: Option<OwnedFd>) -> Result<Done> {
         match message {
+            Message::Guess { start } => {
+                self.guess = Guess::open(&start);
+                Ok(Done::Now)
+            }
             Message::Configure {
-                uid,
-                gid,
+                owner,
                 cache_bytes,
                 stack,
                 start,
+                log,
             } => {
-                self.options = Options {
-                    uid,
-                    gid,
-                    cache_bytes,
-                    ..Options::default()
+                complain_to(&log).context(|| format!("cannot write '{}'", log.display()))?;
+                self.guess = self
+                    .guess
+                    .take()
+                    .filter(|guess| guess.start.is_of(&stack, owner, cache_bytes));
+                self.last = match &self.guess {
+                    Some(guess) => Some(guess.start.clone()),
+                    None => Start::read(&start, &stack),
                 };
-                self.last = Start::read(&start, &stack);
+                self.cache = Some(match &self.guess {
+                    Some(guess) => Arc::clone(&guess.cache),
+                    None => Cache::new(cache_bytes),
+                });
+                (self.owner, self.cache_bytes) = (owner, cache_bytes);
                 (self.stack, self.start) = (stack, start);
-                Ok(())
+                Ok(Done::Now)
             }
-            Message::Open { path, offset, size } => {
-                let source = Source {
-                    path,
-                    offset,
-                    size: Some(size),
+            Message::Open(place) => {
+                let (layer, done) = match self.guess.as_mut().and_then(|guess| guess.take(&place)) {
+                    Some(layer) => (layer, Done::Before),
+                    None => {
+                        self.guess = None;
+                        (self.open(&place)?, Done::Now)
+                    }
                 };
-                let cache = self.cache.get_or_insert_with(|| Cache::new(self.options.cache_bytes));
-                let layer = Layer::open(&source, &self.options, Arc::clone(cache))
-                    .map_err(|error| Failure(error.to_string()))?;
-                // While the rest of the start is prepared there is time for it. The lowest layer is the system.
-                match &self.last {
-                    Some(last) => layer.expect(last.blocks(self.layers.len())),
-                    None if self.layers.is_empty() => layer.expect_start(),
-                    None => {}
-                }
+                self.places.push(place);
                 self.layers.push(layer);
-                Ok(())
+                Ok(done)
             }
             Message::Serve => {
                 let Some(fuse) = descriptor else {
@@ -145,16 +165,37 @@ impl Driver {
                 let layers = std::mem::take(&mut self.layers);
                 let serving = dwarfs_fuse::serve_merged(layers, fuse);
                 self.serving = Some(serving.context(|| "cannot serve the layers".to_string())?);
-                Ok(())
+                Ok(Done::Now)
             }
             Message::Remember => {
                 let layers = self.serving.as_ref().map_or(&[][..], Serving::layers);
-                let now = Start::of(layers, &self.stack);
-                if self.last.as_ref() == Some(&now) {
-                    return Ok(());
+                let now = Start::of(layers, &self.places, &self.stack, self.owner, self.cache_bytes);
+                if self.last.as_ref() != Some(&now) {
+                    now.write(&self.start)?;
                 }
-                now.write(&self.start)
+                Ok(Done::Now)
             }
         }
+    }
+
+    /// Opens the next layer, and has decompressed what the last start has read of it.
+    fn open(&self, place: &Place) -> Result<Layer> {
+        let Some(cache) = &self.cache else {
+            fail!("nothing is configured yet")
+        };
+        let source = Source {
+            path: place.path.clone(),
+            offset: place.offset,
+            size: Some(place.size),
+        };
+        let options = guess::options(self.owner, self.cache_bytes);
+        let layer = Layer::open(&source, &options, Arc::clone(cache)).map_err(|error| Failure(error.to_string()))?;
+        // While the rest of the start is prepared there is time for it. The lowest layer is the system.
+        match &self.last {
+            Some(last) => layer.expect(last.blocks(self.layers.len())),
+            None if self.layers.is_empty() => layer.expect_start(),
+            None => {}
+        }
+        Ok(layer)
     }
 }

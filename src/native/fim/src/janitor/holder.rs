@@ -8,7 +8,7 @@ use super::layers::Layers;
 use super::locate::locate;
 use super::outside::Outside;
 use super::protocol::{
-    self, Content, Done, Ended, Event, Located, Mounted, Open, Opened, Operation, Request, Signalled, answer,
+    self, Content, Done, Ended, Event, Located, Open, Opened, Operation, Request, Signalled, answer,
 };
 use super::requests::Requests;
 use super::run::Program;
@@ -179,7 +179,7 @@ impl Holder<'_> {
                 trees,
             } => {
                 let result = self.mount_layers(&layers, cache_bytes, &trees);
-                answer(&mut self.replies, id, result.map(|unpacked| Mounted { unpacked }))
+                answer(&mut self.replies, id, result)
             }
             Operation::MountOverlay {} => {
                 let result = self.mount_overlay();

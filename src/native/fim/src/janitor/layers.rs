@@ -2,13 +2,13 @@
 //! process, which is `driver`.
 
 use super::driver::{self, MESSAGE_LIMIT, Message};
-use super::protocol::Layer;
+use super::protocol::Place;
 use super::start;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys::{self, Forked};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Messages that wait for their answers at once. Many more would fill the socket, where each side would wait for the other.
 const MOST_UNANSWERED: usize = 64;
@@ -32,6 +32,8 @@ pub struct Reading<'a> {
     /// What identifies the layers, and where it is kept what a start reads of them.
     pub stack: &'a str,
     pub start: PathBuf,
+    /// What the driver complains of goes there.
+    pub log: PathBuf,
 }
 
 impl Layers {
@@ -55,7 +57,7 @@ impl Layers {
     }
 
     /// Forks a driver. Only for a process with a single thread.
-    pub fn serve(log: &Path) -> Result<Layers> {
+    pub fn serve() -> Result<Layers> {
         let (ours, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
         match sys::clone(0).context(|| "cannot start the DwarFS driver".to_string())? {
             Forked::Parent(driver) => Ok(Layers {
@@ -64,9 +66,16 @@ impl Layers {
             }),
             Forked::Child => {
                 drop(ours);
-                std::process::exit(driver::run(log, &theirs))
+                std::process::exit(driver::run(&theirs))
             }
         }
+    }
+
+    /// Forks a driver that opens the layers which a start has written down, before anybody asks for them.
+    pub fn guess(start: PathBuf) -> Result<Layers> {
+        let layers = Layers::serve()?;
+        layers.tell(&Message::Guess { start }, None)?;
+        Ok(layers)
     }
 
     /// Waits for the end of a driver that is not needed, so that what it writes to may be removed.
@@ -78,39 +87,37 @@ impl Layers {
         }
     }
 
-    /// Opens and checks layers, lowest first, and has decompressed what the last start has read of them.
-    pub fn open(&self, layers: &[Layer], how: Reading<'_>) -> Result<()> {
+    /// Opens and checks layers, lowest first, and has decompressed what the last start has read of them. Out: whether all were
+    /// open already.
+    pub fn open(&self, layers: &[Place], how: Reading<'_>) -> Result<bool> {
         self.tell(
             &Message::Configure {
-                uid: how.owner.map(|(uid, _)| uid),
-                gid: how.owner.map(|(_, gid)| gid),
+                owner: how.owner,
                 cache_bytes: how.cache_bytes,
                 stack: start::hash(how.stack),
                 start: how.start,
+                log: how.log,
             },
             None,
         )?;
         self.hear()?;
+        let mut were_open = true;
         for (index, layer) in layers.iter().enumerate() {
             if index >= MOST_UNANSWERED {
-                self.hear()?;
+                were_open &= self.hear()?;
             }
-            self.tell(
-                &Message::Open {
-                    path: layer.path.clone(),
-                    offset: layer.offset,
-                    size: layer.size,
-                },
-                None,
-            )?;
+            self.tell(&Message::Open(layer.clone()), None)?;
         }
-        (0..layers.len().min(MOST_UNANSWERED)).try_for_each(|_| self.hear())
+        for _ in 0..layers.len().min(MOST_UNANSWERED) {
+            were_open &= self.hear()?;
+        }
+        Ok(were_open)
     }
 
     /// Has the layers served, merged, on a descriptor of `/dev/fuse` that is mounted.
     pub fn attach(&self, fuse: BorrowedFd<'_>) -> Result<()> {
         self.tell(&Message::Serve, Some(fuse))?;
-        self.hear()
+        self.hear().map(drop)
     }
 
     /// Has it kept for the next start what has been read so far. Only a guess is lost if that fails.
@@ -137,11 +144,13 @@ impl Layers {
         sys::send(self.socket()?, &text, descriptor).context(|| "the DwarFS driver has ended".to_string())
     }
 
-    fn hear(&self) -> Result<()> {
+    /// Waits for an answer. Out: whether it was done before it was asked for.
+    fn hear(&self) -> Result<bool> {
         let (reply, _) =
             sys::receive(self.socket()?, MESSAGE_LIMIT).context(|| "the DwarFS driver has ended".to_string())?;
         match reply.split_first() {
-            Some((b'+', _)) => Ok(()),
+            Some((b'+', _)) => Ok(false),
+            Some((b'=', _)) => Ok(true),
             Some((_, text)) => Err(Failure(String::from_utf8_lossy(text).into_owned())),
             None => fail!("the DwarFS driver has ended; its log is in the instance directory"),
         }

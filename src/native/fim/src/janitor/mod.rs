@@ -8,6 +8,7 @@ mod cache;
 mod casefold;
 mod driver;
 mod extract;
+mod guess;
 mod holder;
 mod instance;
 mod layers;
@@ -27,7 +28,6 @@ mod users;
 
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::sys::{self, Forked};
-use driver::DRIVER_LOG;
 use holder::Holder;
 use instance::Instance;
 pub use instance::{living, remove, sweep_instances};
@@ -38,9 +38,12 @@ pub use protocol::{from_bytes, to_bytes};
 use requests::Requests;
 use session::{Role, Session};
 pub use session::{have_alone, open_lock};
+pub use start::NAME as START;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Requests come in here, replies go out there. 0, 1 and 2 are the guest's.
@@ -50,8 +53,8 @@ pub const REPLIES: i32 = 4;
 /// How long a holder may take to end a guest whose files a program serves.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `fim janitor`.
-pub fn command() -> i32 {
+/// `fim janitor [FILE]...`. Each may be where a start has written down what it has read of its layers, best first.
+pub fn command(starts: &[OsString]) -> i32 {
     sys::set_name(c"fim-janitor");
     sys::close_all_on_exec(3);
     // The boot program decides what follows from them.
@@ -59,9 +62,11 @@ pub fn command() -> i32 {
     // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
     let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
     let mut requests = Requests::new(requests);
+    // Layers that nobody has asked for yet; without them the start takes longer, and nothing else.
+    let guessed = guess::choose(starts.iter().map(PathBuf::from)).and_then(|start| Layers::guess(start).ok());
     let result = match requests.next() {
         Ok(Some(request)) => match request.operation {
-            Operation::Open(open) => keep(request.id, &open, requests, replies),
+            Operation::Open(open) => keep(request.id, &open, guessed, requests, replies),
             _ => answer::<Done>(
                 &mut replies,
                 request.id,
@@ -81,7 +86,7 @@ pub fn command() -> i32 {
 }
 
 /// Makes the instance, waits for its end and removes it.
-fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<()> {
+fn keep(id: u64, open: &Open, guessed: Option<Layers>, requests: Requests, mut replies: File) -> Result<()> {
     let boot = requests.watch().context(|| "cannot copy a descriptor".to_string())?;
     let instance = match Instance::make(&open.instance, open.pid) {
         Ok(instance) => instance,
@@ -101,7 +106,7 @@ fn keep(id: u64, open: &Open, requests: Requests, mut replies: File) -> Result<(
         holder,
         is_outside,
         farewell,
-    } = match start_holder(id, open, &session, requests, replies) {
+    } = match start_holder(id, open, &session, guessed, requests, replies) {
         Ok(started) => started,
         Err(failure) => {
             session.leave();
@@ -147,9 +152,16 @@ struct Started {
 }
 
 /// Forks the holder, which itself never returns.
-fn start_holder(id: u64, open: &Open, session: &Session, requests: Requests, replies: File) -> Result<Started> {
+fn start_holder(
+    id: u64,
+    open: &Open,
+    session: &Session,
+    guessed: Option<Layers>,
+    requests: Requests,
+    replies: File,
+) -> Result<Started> {
     let layers = match session.role {
-        Role::First => Layers::serve(&open.instance.join(DRIVER_LOG))?,
+        Role::First => guessed.map_or_else(Layers::serve, Ok)?,
         Role::Joined {
             driver: Some(driver), ..
         } => Layers::shared(driver)?,

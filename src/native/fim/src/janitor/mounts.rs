@@ -3,10 +3,11 @@
 
 use super::cache::{self, TreeCache};
 use super::casefold;
+use super::driver::DRIVER_LOG;
 use super::holder::Holder;
 use super::layers::{Layers, Reading};
 use super::overlay;
-use super::protocol::{self, Layer, Unpacked};
+use super::protocol::{self, Mounted, Place, Unpacked};
 use super::record::Overlay;
 use super::session::Role;
 use crate::fail;
@@ -51,11 +52,14 @@ impl Holder<'_> {
         Ok(())
     }
 
-    /// The answer says why the layers are unpacked, if they are.
-    pub fn mount_layers(&mut self, layers: &[Layer], cache_bytes: u64, trees: &[PathBuf]) -> Result<Option<Unpacked>> {
+    pub fn mount_layers(&mut self, layers: &[Place], cache_bytes: u64, trees: &[PathBuf]) -> Result<Mounted> {
+        let mut mounted = Mounted {
+            unpacked: None,
+            were_open: false,
+        };
         // Those of a shared overlay are mounted already.
         if self.is_joined() {
-            return Ok(None);
+            return Ok(mounted);
         }
         let owner = match (&self.outside, self.own_users) {
             (Some(_), _) => Some((sys::effective_uid(), sys::effective_gid())),
@@ -67,22 +71,26 @@ impl Holder<'_> {
             owner,
             stack: &self.open.stack,
             start: self.session.start(),
+            log: self.open.instance.join(DRIVER_LOG),
         };
-        self.layers.open(layers, reading)?;
+        mounted.were_open = self.layers.open(layers, reading)?;
         let target = self.layer_target(0)?;
         let fuse = match &self.outside {
             Some(outside) => outside.mount(&target)?,
             None => match dwarfs_fuse::mount(&target, &MountOptions::default()) {
                 Ok(fuse) => fuse,
-                Err(error) => return self.bind_trees(layers, trees, refusal(&error)).map(Some),
+                Err(error) => {
+                    mounted.unpacked = Some(self.bind_trees(layers, trees, refusal(&error))?);
+                    return Ok(mounted);
+                }
             },
         };
         self.layers.attach(fuse.as_fd())?;
-        Ok(None)
+        Ok(mounted)
     }
 
     /// For a host that does not let us mount layers, which is why the driver goes.
-    fn bind_trees(&mut self, layers: &[Layer], candidates: &[PathBuf], reason: String) -> Result<Unpacked> {
+    fn bind_trees(&mut self, layers: &[Place], candidates: &[PathBuf], reason: String) -> Result<Unpacked> {
         self.layers = Layers::unserved();
         let cache = TreeCache::open(candidates, !self.own_users)
             .and_then(|cache| Ok((cache.trees(layers)?, cache)))

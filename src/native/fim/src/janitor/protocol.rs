@@ -25,7 +25,7 @@ pub enum Operation {
     /// Mounts what layers, lowest first, show together on `layers/0` of the instance. Where that cannot be mounted they are
     /// unpacked to the first of `trees` that can be used, and their trees are bound to `layers/0`, `layers/1`, ….
     MountLayers {
-        layers: Vec<Layer>,
+        layers: Vec<Place>,
         cache_bytes: u64,
         trees: Vec<PathBuf>,
     },
@@ -70,8 +70,9 @@ impl Open {
     }
 }
 
-#[derive(Deserialize)]
-pub struct Layer {
+/// Where a layer is: in which file, from which byte on, and how many bytes.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Place {
     pub path: PathBuf,
     pub offset: u64,
     pub size: u64,
@@ -133,6 +134,8 @@ pub struct Outside {
 pub struct Mounted {
     /// Why they are unpacked, if they are.
     pub unpacked: Option<Unpacked>,
+    /// Whether they were open before the request came, because the last start had the same.
+    pub were_open: bool,
 }
 
 #[derive(Serialize)]

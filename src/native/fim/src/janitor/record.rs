@@ -71,6 +71,11 @@ pub fn write(path: &Path, pid: i32, stack: &str, overlay: &Overlay<'_>) -> Resul
     std::fs::write(path, text).context(|| format!("cannot write '{}'", path.display()))
 }
 
+/// Whether an instance has written one down, be it still there or not.
+pub fn is_any_in(work: &Path) -> bool {
+    records(work).next().is_some()
+}
+
 fn records(work: &Path) -> impl Iterator<Item = Record> {
     std::fs::read_dir(work)
         .into_iter()

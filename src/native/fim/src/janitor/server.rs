@@ -8,12 +8,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// Leaves the terminal and everything else of the caller, so that neither ^C nor ^Z reaches it and no pipe of the caller
-/// stays open because of it. What it complains of goes to `log`. The descriptors in `kept` are returned under their new
-/// numbers. `name`, of at most 15 bytes, is what `ps` shows. For a new child with a single thread.
-pub fn leave_caller<const N: usize>(name: &CStr, log: &Path, kept: [BorrowedFd<'_>; N]) -> Result<[OwnedFd; N]> {
+/// stays open because of it. The descriptors in `kept` are returned under their new numbers. `name`, of at most 15 bytes, is
+/// what `ps` shows. For a new child with a single thread.
+pub fn leave_caller<const N: usize>(name: &CStr, kept: [BorrowedFd<'_>; N]) -> Result<[OwnedFd; N]> {
     sys::set_name(name);
     dwarfs_fuse::tune_allocator();
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    sys::become_session([null.as_fd(); 3], kept)
+}
+
+/// What it complains of goes to `log` from here on.
+pub fn complain_to(log: &Path) -> Result<()> {
     let log = OpenOptions::new().append(true).create(true).open(log)?;
-    sys::become_session([null.as_fd(), null.as_fd(), log.as_fd()], kept)
+    sys::replace_error(log.as_fd())
 }

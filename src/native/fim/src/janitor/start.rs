@@ -3,19 +3,21 @@
 //!
 //! It is a guess and no more: without it, or with a wrong one, every block is decompressed when somebody reads it.
 
+use super::protocol::Place;
 use crate::failure::{Context, Result};
+use crate::sys;
 use dwarfs_fuse::{Layer, Wanted};
 use serde::{Deserialize, Serialize};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{Read as _, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Its name in `work`.
 pub const NAME: &str = "start";
 /// Bytes of it that are read.
-const LIMIT: u64 = 64 << 10;
+const LIMIT: u64 = 256 << 10;
 
 /// Tells layers from others, from the text that identifies them.
 pub fn hash(stack: &str) -> String {
@@ -24,37 +26,71 @@ pub fn hash(stack: &str) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// The blocks of each layer, lowest first, in the order in which they were read.
-#[derive(Deserialize, Eq, PartialEq, Serialize)]
+/// The layers of a start, and what it has read of them.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Start {
     /// The hash of what identifies the layers.
     stack: String,
-    blocks: Vec<Vec<Wanted>>,
+    /// How they were read; see `layers::Reading`.
+    pub owner: Option<(u32, u32)>,
+    pub cache_bytes: u64,
+    /// Lowest first.
+    layers: Vec<Read>,
+}
+
+/// A layer, and the blocks that were read of it, in the order of their first reads.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+struct Read {
+    #[serde(flatten)]
+    place: Place,
+    blocks: Vec<Wanted>,
 }
 
 impl Start {
     /// What was kept of these layers, if anything.
     pub fn read(path: &Path, stack: &str) -> Option<Start> {
-        let mut text = Vec::new();
-        let mut options = OpenOptions::new();
-        // Nothing else belongs there, but a FIFO would wait for a writer.
-        let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
-        file.take(LIMIT).read_to_end(&mut text).ok()?;
-        let start: Start = serde_json::from_slice(&text).ok()?;
-        (start.stack == stack).then_some(start)
+        Start::parse(open(path).ok()?).filter(|start| start.stack == stack)
     }
 
-    /// What has been read of layers so far.
-    pub fn of(layers: &[Layer], stack: &str) -> Start {
+    /// What was kept of any layers, by a start of this user.
+    pub fn read_own(path: &Path) -> Option<Start> {
+        let file = open(path).ok()?;
+        let is_own = file.metadata().ok()?.uid() == sys::effective_uid();
+        Start::parse(file).filter(|_| is_own)
+    }
+
+    fn parse(file: File) -> Option<Start> {
+        let mut text = Vec::new();
+        file.take(LIMIT).read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// What has been read so far of layers, which lie at `places`.
+    pub fn of(layers: &[Layer], places: &[Place], stack: &str, owner: Option<(u32, u32)>, cache_bytes: u64) -> Start {
+        let reads = layers.iter().zip(places).map(|(layer, place)| Read {
+            place: place.clone(),
+            blocks: layer.touched(),
+        });
         Start {
             stack: stack.to_string(),
-            blocks: layers.iter().map(Layer::touched).collect(),
+            owner,
+            cache_bytes,
+            layers: reads.collect(),
         }
+    }
+
+    /// Whether it is of these layers, read in this way.
+    pub fn is_of(&self, stack: &str, owner: Option<(u32, u32)>, cache_bytes: u64) -> bool {
+        (self.stack.as_str(), self.owner, self.cache_bytes) == (stack, owner, cache_bytes)
+    }
+
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.layers.iter().map(|read| &read.place)
     }
 
     /// The blocks of one layer.
     pub fn blocks(&self, layer: usize) -> &[Wanted] {
-        self.blocks.get(layer).map_or(&[], Vec::as_slice)
+        self.layers.get(layer).map_or(&[], |read| &read.blocks)
     }
 
     /// Keeps it; who reads it meanwhile finds the one before.
@@ -72,55 +108,79 @@ impl Start {
     }
 }
 
+/// Nothing else belongs there, but a FIFO would wait for a writer.
+fn open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Start, hash};
+    use super::{Place, Read, Start, hash};
     use std::path::PathBuf;
 
-    struct Place(PathBuf);
+    /// A file that goes with the test.
+    struct Kept(PathBuf);
 
-    impl Place {
-        fn new(name: &str) -> Place {
-            Place(std::env::temp_dir().join(format!("fim-start-{name}-{}", std::process::id())))
+    impl Kept {
+        fn new(name: &str) -> Kept {
+            Kept(std::env::temp_dir().join(format!("fim-start-{name}-{}", std::process::id())))
         }
     }
 
-    impl Drop for Place {
+    impl Drop for Kept {
         fn drop(&mut self) {
             let _ = std::fs::remove_file(&self.0);
         }
     }
 
+    fn read(offset: u64, blocks: &[(u32, u32)]) -> Read {
+        let place = Place {
+            path: "/some/image".into(),
+            offset,
+            size: 5,
+        };
+        Read {
+            place,
+            blocks: blocks.to_vec(),
+        }
+    }
+
     #[test]
     fn is_read_as_it_was_written() {
-        let place = Place::new("kept");
+        let kept = Kept::new("kept");
         let start = Start {
             stack: hash("some layers"),
-            blocks: vec![vec![(0, 4096), (7, u32::MAX)], Vec::new()],
+            owner: Some((0, 7)),
+            cache_bytes: 1 << 40,
+            layers: vec![read(1, &[(0, 4096), (7, u32::MAX)]), read(u64::MAX, &[])],
         };
-        start.write(&place.0).unwrap();
-        assert!(Start::read(&place.0, &start.stack).is_some_and(|read| read == start));
+        start.write(&kept.0).unwrap();
+        assert!(Start::read(&kept.0, &start.stack).is_some_and(|read| read == start));
+        assert!(Start::read_own(&kept.0).is_some_and(|read| read == start));
         assert_eq!(start.blocks(0), [(0, 4096), (7, u32::MAX)]);
         assert!(start.blocks(1).is_empty() && start.blocks(2).is_empty());
-        assert!(Start::read(&place.0, &hash("others")).is_none());
+        assert!(Start::read(&kept.0, &hash("others")).is_none());
+        assert!(start.is_of(&start.stack, Some((0, 7)), 1 << 40));
+        for (owner, cache_bytes) in [(None, 1 << 40), (Some((0, 8)), 1 << 40), (Some((0, 7)), 1)] {
+            assert!(!start.is_of(&start.stack, owner, cache_bytes));
+        }
     }
 
     #[test]
     fn what_makes_no_sense_is_as_if_it_were_not_there() {
-        let place = Place::new("senseless");
-        assert!(Start::read(&place.0, "1").is_none());
-        for text in [
-            "",
-            "{}",
-            "{\"stack\":\"1\",\"blocks\":[[[-1,2]]]}",
-            "{\"stack\":\"1\",\"blocks\":",
-            "\u{0}",
-        ] {
-            std::fs::write(&place.0, text).unwrap();
-            assert!(Start::read(&place.0, "1").is_none(), "{text}");
+        let kept = Kept::new("senseless");
+        let says = |blocks: &str| {
+            let layer = format!("{{\"path\":\"/x\",\"offset\":1,\"size\":2,\"blocks\":{blocks}}}");
+            format!("{{\"stack\":\"1\",\"owner\":null,\"cache_bytes\":1,\"layers\":[{layer}]}}")
+        };
+        assert!(Start::read(&kept.0, "1").is_none());
+        std::fs::write(&kept.0, says("[[1,2]]")).unwrap();
+        assert!(Start::read(&kept.0, "1").is_some());
+        let long = says(&format!("[{}[0,1]]", "[0,1],".repeat(60_000)));
+        for text in ["", "{}", &says("[[-1,2]]"), &says("[[1,2]]")[1..], "\u{0}", &long] {
+            std::fs::write(&kept.0, text).unwrap();
+            assert!(Start::read(&kept.0, "1").is_none(), "{text:.100}");
+            assert!(Start::read_own(&kept.0).is_none(), "{text:.100}");
         }
-        let long = format!("{{\"stack\":\"1\",\"blocks\":[[{}[0,1]]]}}", "[0,1],".repeat(20_000));
-        std::fs::write(&place.0, long).unwrap();
-        assert!(Start::read(&place.0, "1").is_none());
     }
 }

@@ -2,11 +2,12 @@
 //! mounts, the boot program tells it.
 
 use crate::failure::{Context, Result};
-use crate::janitor::{REPLIES, REQUESTS};
+use crate::janitor::{REPLIES, REQUESTS, START};
 use crate::sys;
+use std::ffi::OsString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub struct Companion {
@@ -15,7 +16,7 @@ pub struct Companion {
 }
 
 /// Starts the janitor if the caller's words run a program. The commands that only read or change the image need none.
-pub fn start(application: &Path) -> Result<Option<Companion>> {
+pub fn start(application: &Path, image: &Path) -> Result<Option<Companion>> {
     let is_program = match std::env::args_os().nth(1) {
         Some(word) => word == "fim-exec" || word == "fim-root" || !word.as_encoded_bytes().starts_with(b"fim-"),
         None => true,
@@ -28,7 +29,7 @@ pub fn start(application: &Path) -> Result<Option<Companion>> {
     let (our_replies, replies) = sys::pipe().context(failed)?;
     let places = [(requests.as_raw_fd(), REQUESTS), (replies.as_raw_fd(), REPLIES)];
     let mut command = Command::new(application.join("bin/fim"));
-    command.arg("janitor").env_clear();
+    command.arg("janitor").args(starts(image)).env_clear();
     // SAFETY: between fork and exec only system calls are made, on plain numbers.
     unsafe { command.pre_exec(move || sys::place_descriptors(places)) };
     command.spawn().context(failed)?;
@@ -39,6 +40,33 @@ pub fn start(application: &Path) -> Result<Option<Companion>> {
         requests: our_requests,
         replies: our_replies,
     }))
+}
+
+/// Where the last start of this image may have left what it has read of its layers: in `work` of the data directory. Which one
+/// that is the boot program decides, by `dataCandidates` of `src/relocate/Directories.ts`; this is a guess, and no more than time is
+/// lost where it is wrong.
+fn starts(image: &Path) -> Vec<PathBuf> {
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let (Some(directory), Some(name)) = (image.parent(), image.file_name()) else {
+        return Vec::new();
+    };
+    let mut data = OsString::from(".");
+    data.push(name);
+    data.push(".data");
+    let candidates = match variable("FIM_DIR_DATA") {
+        Some(chosen) => vec![std::env::current_dir().unwrap_or_default().join(chosen)],
+        None => {
+            let chosen = variable("XDG_DATA_HOME").filter(|path| path.is_absolute());
+            let home = chosen.or_else(|| Some(variable("HOME")?.join(".local/share")));
+            let homes = home.map(|home| home.join("flatimage").join(&data));
+            [Some(directory.join(&data)), homes].into_iter().flatten().collect()
+        }
+    };
+    candidates.iter().map(|data| data.join("work").join(START)).collect()
 }
 
 impl Companion {

@@ -96,7 +96,7 @@ fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::
         command.current_dir("/").env("FIM_LOST_DIRECTORY", "1");
     }
     // The janitor starts while the runtime does: neither waits for the other.
-    let companion = companion::start(application)?;
+    let companion = companion::start(application, &image.path)?;
     if let Some(companion) = &companion {
         command.env("FIM_JANITOR", companion.descriptors());
     }

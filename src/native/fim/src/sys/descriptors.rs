@@ -114,6 +114,12 @@ pub fn become_session<const N: usize>(
     }
 }
 
+/// Puts a descriptor in the place of standard error.
+pub fn replace_error(by: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: takes two numbers; nothing in this process owns the one that is replaced.
+    check(unsafe { libc::dup2(by.as_raw_fd(), libc::STDERR_FILENO) }.into()).map(drop)
+}
+
 /// Whether a descriptor was opened for reading.
 pub fn may_read(descriptor: BorrowedFd<'_>) -> bool {
     // SAFETY: takes plain numbers.

@@ -1,0 +1,189 @@
+//! Layers that are opened before the boot program says which: those of the last start, while the runtime is still loading. If it
+//! then asks for the same, they are there, and what that start has read of them is decompressed; otherwise they are opened as if
+//! nothing had been guessed.
+
+use super::protocol::Place;
+use super::record;
+use super::start::Start;
+use dwarfs_fuse::{Cache, Layer, Options};
+use std::collections::VecDeque;
+use std::fs::{File, Metadata, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Memory that is taken for a guess at most, in bytes.
+const LARGEST_CACHE: u64 = 1 << 30;
+
+pub struct Guess {
+    pub start: Start,
+    pub cache: Arc<Cache>,
+    /// Lowest first, with what tells its file from others.
+    layers: VecDeque<(Place, File, Layer)>,
+}
+
+/// Of the files that may hold what the last start has read the one to guess by: the first that is there, if it is ours and nothing
+/// runs on that data directory, whose layers would be taken.
+pub fn choose(candidates: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    let start = candidates.into_iter().find(|path| path.exists())?;
+    let is_in_use = record::is_any_in(start.parent()?);
+    (!is_in_use).then_some(start)
+}
+
+impl Guess {
+    /// Opens the layers that the file `start` names, and has decompressed what it says.
+    pub fn open(start: &Path) -> Option<Guess> {
+        let start = Start::read_own(start)?;
+        let cache = Cache::new(start.cache_bytes.min(LARGEST_CACHE));
+        let options = options(start.owner, start.cache_bytes);
+        let mut layers = VecDeque::new();
+        for (index, place) in start.places().enumerate() {
+            let file = open_regular(&place.path)?;
+            let shown = file.try_clone().ok()?;
+            let layer = Layer::open_file(file, place.offset, Some(place.size), &options, Arc::clone(&cache)).ok()?;
+            layer.expect(start.blocks(index));
+            layers.push_back((place.clone(), shown, layer));
+        }
+        Some(Guess { start, cache, layers })
+    }
+
+    /// The next layer, lowest first, if it is this one, and its file still the one at that path.
+    pub fn take(&mut self, place: &Place) -> Option<Layer> {
+        let (known, file, layer) = self.layers.pop_front()?;
+        let is_same = known == *place && is_one_file(&file.metadata().ok()?, &std::fs::metadata(&place.path).ok()?);
+        is_same.then_some(layer)
+    }
+}
+
+/// How layers are read.
+pub fn options(owner: Option<(u32, u32)>, cache_bytes: u64) -> Options {
+    Options {
+        uid: owner.map(|(uid, _)| uid),
+        gid: owner.map(|(_, gid)| gid),
+        cache_bytes,
+        ..Options::default()
+    }
+}
+
+fn is_one_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Looked at before it is opened, because opening a device can do something, and a FIFO waits for a writer.
+fn open_regular(path: &Path) -> Option<File> {
+    let known = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
+    is_one_file(&known, &file.metadata().ok()?).then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Guess, choose};
+    use crate::janitor::protocol::Place;
+    use std::fs;
+    use std::os::fd::AsFd;
+    use std::path::{Path, PathBuf};
+
+    const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../mkdwarfs/tests/upstream/zstd.dwarfs");
+
+    /// A directory that goes with the test, with a layer and a file that says what was read of it.
+    struct Kept {
+        directory: PathBuf,
+        place: Place,
+    }
+
+    impl Kept {
+        fn new(name: &str) -> Kept {
+            let directory = std::env::temp_dir().join(format!("fim-guess-{name}-{}", std::process::id()));
+            fs::create_dir(&directory).unwrap();
+            let path = directory.join("layer");
+            let size = fs::copy(IMAGE, &path).unwrap();
+            let place = Place { path, offset: 0, size };
+            let kept = Kept { directory, place };
+            kept.say(&kept.place);
+            kept
+        }
+
+        fn start(&self) -> PathBuf {
+            self.directory.join("start")
+        }
+
+        fn say(&self, place: &Place) {
+            let mut layer = serde_json::to_value(place).unwrap();
+            layer["blocks"] = serde_json::json!([[0, 4096]]);
+            let text = serde_json::json!({ "stack": "1", "owner": null, "cache_bytes": 1 << 20, "layers": [layer] });
+            fs::write(self.start(), text.to_string()).unwrap();
+        }
+
+        fn open(&self) -> Option<Guess> {
+            Guess::open(&self.start())
+        }
+    }
+
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+
+    #[test]
+    fn a_layer_that_is_asked_for_is_there_and_its_blocks_are_decompressed() {
+        let kept = Kept::new("there");
+        let mut guess = kept.open().unwrap();
+        assert!(format!("{:?}", guess.cache).contains("blocks: 1"), "{:?}", guess.cache);
+        assert!(guess.take(&kept.place).is_some());
+        assert!(guess.take(&kept.place).is_none(), "there is one layer");
+    }
+
+    #[test]
+    fn another_layer_is_not_given_for_it() {
+        let kept = Kept::new("other");
+        let Place { path, offset, size } = kept.place.clone();
+        for (path, offset, size) in [
+            (IMAGE.into(), offset, size),
+            (path.clone(), offset + 1, size),
+            (path, offset, size - 1),
+        ] {
+            let other = Place { path, offset, size };
+            assert!(kept.open().unwrap().take(&other).is_none());
+        }
+        let mut guess = kept.open().unwrap();
+        let replacement = kept.directory.join("new");
+        fs::copy(IMAGE, &replacement).unwrap();
+        fs::rename(&replacement, &kept.place.path).unwrap();
+        assert!(guess.take(&kept.place).is_none(), "the file was replaced");
+        fs::remove_file(&kept.place.path).unwrap();
+        assert!(kept.open().is_none());
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_opened() {
+        let kept = Kept::new("special");
+        let directory = fs::File::open(&kept.directory).unwrap();
+        let fifo = kept.directory.join("fifo");
+        crate::sys::make_fifo_at(directory.as_fd(), "fifo").unwrap();
+        for path in [fifo.as_path(), Path::new("/dev/null"), kept.directory.as_path()] {
+            kept.say(&Place {
+                path: path.into(),
+                ..kept.place.clone()
+            });
+            assert!(kept.open().is_none(), "{path:?}");
+        }
+        fs::remove_file(kept.start()).unwrap();
+        crate::sys::make_fifo_at(directory.as_fd(), "start").unwrap();
+        assert!(kept.open().is_none());
+    }
+
+    #[test]
+    fn nothing_is_guessed_beside_an_instance_that_runs() {
+        let kept = Kept::new("beside");
+        let missing = kept.directory.join("missing/start");
+        let candidates = || [missing.clone(), kept.start()].into_iter();
+        assert_eq!(choose(candidates()), Some(kept.start()));
+        assert_eq!(choose([missing.clone()].into_iter()), None);
+        let record = r#"{"holder":1,"start":1,"stack":"1","merged":"/","lasts":true}"#;
+        fs::write(kept.directory.join("7.holder"), record).unwrap();
+        assert_eq!(choose(candidates()), None);
+    }
+}
