@@ -17,6 +17,7 @@ import { environmentOf } from "./Environment.ts"
 import { HostParts } from "./HostParts.ts"
 import { bashrcOf, groupOf, identityOf, passwdOf } from "./Identity.ts"
 import { permissionsOf } from "./Permissions.ts"
+import { reachable } from "./Sources.ts"
 import { usersOf } from "./Users.ts"
 
 export class BwrapError extends Data.TaggedError("BwrapError")<{
@@ -177,10 +178,6 @@ const make = Effect.fnUntraced(function*() {
       target: expand(binding.dst, host.environment),
       optional: true
     }))
-    if (host.environment["FIM_DEBUG"] === "1") {
-      const { reportMissing } = yield* Effect.promise(() => import("./Missing.ts"))
-      yield* reportMissing(fs, permissions, bindings)
-    }
     const environment = environmentOf({
       host: host.environment,
       identity,
@@ -207,7 +204,7 @@ const make = Effect.fnUntraced(function*() {
       ownUsers,
       network,
       namespaces,
-      binds: [...own, ...binds, ...(yield* followed([...permissions.binds, ...bindings]))],
+      binds: [...own, ...binds, ...(yield* followed(yield* reachable(fs, permissions, bindings)))],
       environment,
       directories: [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
     })

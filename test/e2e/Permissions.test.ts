@@ -2,7 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { once } from "node:events"
-import { chmodSync, existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname } from "node:path"
 import { type Permission, permissionNames } from "../../src/image/SettingsDefaults.ts"
@@ -212,6 +212,37 @@ describe.each(users)("as $name", (user) => {
         yield* app.isClean
       })
   )
+
+  scenario("what the caller cannot reach on the host is as if it were not there", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { copy: true })
+      symlinkSync("ring", `${app.home}/ring`)
+      // Root passes through any directory.
+      mkdirSync(`${app.directory}/closed`, { mode: 0o700 })
+      writeFileSync(`${app.directory}/closed/authority`, "")
+      const closed = user.uid === 0 ? "/nonexistent" : `${app.directory}/closed`
+      const unreachable = [
+        `${closed}/authority`,
+        "/etc/passwd/authority",
+        `${app.home}/ring/authority`,
+        `/tmp/${"a".repeat(256)}`,
+        `/tmp${"/a".repeat(2100)}`
+      ]
+      for (const source of unreachable) yield* succeeds(app, ["fim-bind", "add", "ro", source, "/target"])
+      yield* succeeds(app, ["fim-perms", "set", "wayland,xorg,dbus_user,audio"])
+      for (const path of unreachable.slice(0, 3)) {
+        // As of another user, after `su`.
+        const environment = {
+          DISPLAY: `:${display}`,
+          XAUTHORITY: path,
+          WAYLAND_DISPLAY: "wayland-0",
+          XDG_RUNTIME_DIR: path,
+          DBUS_SESSION_BUS_ADDRESS: `unix:path=${path}`
+        }
+        assert.strictEqual(yield* succeeds(app, ["fim-exec", "echo", "ran"], environment), "ran\n")
+      }
+      yield* app.isClean
+    }))
 
   scenario("what is bound where the guest has a link is seen behind the link", images, () =>
     Effect.gen(function*() {
