@@ -1,9 +1,9 @@
 //! The janitor, started before the boot program so that both load at the same time. Which instance it is for, and what it
 //! mounts, the boot program tells it.
 
-use crate::failure::{Context, Result};
+use crate::failure::{Context, EXIT_CODE, Result};
 use crate::janitor::{REPLIES, REQUESTS, START};
-use crate::sys;
+use crate::sys::{self, Forked};
 use std::ffi::OsString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -30,9 +30,15 @@ pub fn start(application: &Path, image: &Path) -> Result<Option<Companion>> {
     let places = [(requests.as_raw_fd(), REQUESTS), (replies.as_raw_fd(), REPLIES)];
     let mut command = Command::new(application.join("bin/fim"));
     command.arg("janitor").args(starts(image)).env_clear();
-    // SAFETY: between fork and exec only system calls are made, on plain numbers.
-    unsafe { command.pre_exec(move || sys::place_descriptors(places)) };
-    command.spawn().context(failed)?;
+    // Not by `spawn`, which waits until the other program is loaded. The boot program sees that it is not there.
+    if let Forked::Child = sys::clone(0).context(failed)? {
+        let error = match sys::place_descriptors(places) {
+            Ok(()) => command.exec(),
+            Err(error) => error,
+        };
+        console::complain!("C::{}: {error}", failed());
+        std::process::exit(EXIT_CODE)
+    }
     for ours in [&our_requests, &our_replies] {
         sys::keep_on_exec(ours).context(failed)?;
     }
