@@ -20,7 +20,7 @@ pub fn make() -> Result<OwnedFd> {
     let read = |path: &str| std::fs::read_to_string(path).context(|| format!("cannot read '{path}'"));
     if !is_whole(&read("/proc/self/mountinfo")?) {
         // bubblewrap mounts one of its own, which the kernel refuses in a user namespace that cannot see all of this one.
-        fail!("parts of /proc are covered or read-only here")
+        fail!("parts of /proc are covered here, or it is not mounted as usual")
     }
     let maps = [
         ("uid_map", read("/proc/self/uid_map")?),
@@ -64,14 +64,15 @@ fn same(map: &str) -> Result<String> {
     Ok(lines)
 }
 
-/// Whether nothing of `/proc` is covered, and it can be written; from the lines of mountinfo(5).
+/// Whether nothing of `/proc` is covered, and another one would have no more rights (`mnt_already_visible` of the kernel compares
+/// whether it can be written and how it keeps access times); from the lines of mountinfo(5).
 fn is_whole(mounts: &str) -> bool {
     mounts.lines().all(|line| {
         let mut words = line.split(' ').skip(4);
         let place = words.next().unwrap_or_default();
-        let is_read_only = words.next().unwrap_or_default().split(',').any(|option| option == "ro");
+        let options: Vec<&str> = words.next().unwrap_or_default().split(',').collect();
         match place {
-            "/proc" => !is_read_only,
+            "/proc" => ["rw", "relatime"].iter().all(|usual| options.contains(usual)),
             place => !place.starts_with("/proc/") || EMPTY_IN_PROC.contains(&place),
         }
     })
@@ -102,6 +103,8 @@ mod tests {
                 "{PROC}40 22 0:6 /null {covered} rw,nosuid - tmpfs tmpfs rw\n"
             )));
         }
-        assert!(!is_whole(&PROC.replacen("rw", "ro", 1)));
+        for (usual, other) in [("rw", "ro"), ("relatime", "noatime"), (",relatime", "")] {
+            assert!(!is_whole(&PROC.replacen(usual, other, 1)));
+        }
     }
 }
