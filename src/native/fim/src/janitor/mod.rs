@@ -7,6 +7,7 @@
 mod cache;
 mod casefold;
 mod driver;
+mod early;
 mod extract;
 mod guess;
 mod holder;
@@ -28,6 +29,7 @@ mod users;
 
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::sys::{self, Forked};
+use early::Early;
 use holder::Holder;
 use instance::Instance;
 pub use instance::{living, remove, sweep_instances};
@@ -43,7 +45,6 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Requests come in here, replies go out there. 0, 1 and 2 are the guest's.
@@ -62,11 +63,11 @@ pub fn command(starts: &[OsString]) -> i32 {
     // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
     let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
     let mut requests = Requests::new(requests);
-    // Layers that nobody has asked for yet; without them the start takes longer, and nothing else.
-    let guessed = guess::choose(starts.iter().map(PathBuf::from)).and_then(|start| Layers::guess(start).ok());
+    // While the runtime is loading there is time for what nobody has asked for yet.
+    let early = Early::make(starts);
     let result = match requests.next() {
         Ok(Some(request)) => match request.operation {
-            Operation::Open(open) => keep(request.id, &open, guessed, requests, replies),
+            Operation::Open(open) => keep(request.id, &open, early, requests, replies),
             _ => answer::<Done>(
                 &mut replies,
                 request.id,
@@ -86,7 +87,7 @@ pub fn command(starts: &[OsString]) -> i32 {
 }
 
 /// Makes the instance, waits for its end and removes it.
-fn keep(id: u64, open: &Open, guessed: Option<Layers>, requests: Requests, mut replies: File) -> Result<()> {
+fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: File) -> Result<()> {
     let boot = requests.watch().context(|| "cannot copy a descriptor".to_string())?;
     let instance = match Instance::make(&open.instance, open.pid) {
         Ok(instance) => instance,
@@ -106,7 +107,7 @@ fn keep(id: u64, open: &Open, guessed: Option<Layers>, requests: Requests, mut r
         holder,
         is_outside,
         farewell,
-    } = match start_holder(id, open, &session, guessed, requests, replies) {
+    } = match start_holder(id, open, &session, early, requests, replies) {
         Ok(started) => started,
         Err(failure) => {
             session.leave();
@@ -156,18 +157,16 @@ fn start_holder(
     id: u64,
     open: &Open,
     session: &Session,
-    guessed: Option<Layers>,
+    early: Early,
     requests: Requests,
     replies: File,
 ) -> Result<Started> {
-    let layers = match session.role {
-        Role::First => guessed.map_or_else(Layers::serve, Ok)?,
-        Role::Joined {
-            driver: Some(driver), ..
-        } => Layers::shared(driver)?,
-        Role::Joined { driver: None, .. } => Layers::unserved(),
+    // A driver that is not needed ends here: the holder must not keep its socket.
+    let layers = match (&session.role, early.layers) {
+        (Role::First, Some(layers)) => layers,
+        (Role::First, None) => Layers::serve()?,
+        (Role::Joined { driver, .. }, _) => driver.map_or_else(|| Ok(Layers::unserved()), Layers::shared)?,
     };
-    let users = users::make();
     let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let (farewell, last_word) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let Entered {
@@ -193,7 +192,7 @@ fn start_holder(
                     layers,
                     own_users,
                     outside,
-                    users,
+                    users: early.users,
                     outside_pid,
                     servers: Vec::new(),
                     trees: Vec::new(),

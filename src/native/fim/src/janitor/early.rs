@@ -1,0 +1,28 @@
+//! What the janitor makes before the boot program asks for anything, while the runtime is loading.
+
+use super::guess;
+use super::layers::Layers;
+use super::users;
+use crate::failure::Result;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+pub struct Early {
+    /// The layers of the last start, in the hands of a driver. Without them the start takes longer, and nothing else.
+    pub layers: Option<Layers>,
+    /// What guests of root are put into; the error says why there is none.
+    pub users: Result<OwnedFd>,
+}
+
+impl Early {
+    /// `starts` are files in which a start may have written down what it has read of its layers, best first. Only for a process
+    /// with a single thread.
+    pub fn make(starts: &[OsString]) -> Early {
+        let start = guess::choose(starts.iter().map(PathBuf::from));
+        Early {
+            layers: start.and_then(|start| Layers::guess(start).ok()),
+            users: users::make(),
+        }
+    }
+}
