@@ -49,6 +49,17 @@ describe.each(users)("as $name, a signal to the outer process", (user) => {
     )
   }
 
+  scenario("that the caller ignores is no reason to wait for ever", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      for (const signal of ["CHLD", "HUP", "INT", "TERM", "PIPE", "USR1", "ALRM"]) {
+        const words = [`--ignore-signal=${signal}`, app.image, "fim-exec", "sh", "-c", "true & wait $!; exit 7"]
+        const { code, stderr } = yield* app.run(words, { program: "env" })
+        assert.deepStrictEqual([signal, code, stderr], [signal, 7, ""])
+      }
+      yield* app.isClean
+    }))
+
   scenario("twice kills a program that does not listen, at once", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)

@@ -63,7 +63,11 @@ describe("root's guest", () => {
   )
 
   const refusals = {
-    "parts of /proc are covered": ["--mount", "mount --bind /dev/null /proc/cmdline;", /parts of \/proc are covered here/],
+    "parts of /proc are covered": [
+      "--mount",
+      "mount --bind /dev/null /proc/cmdline;",
+      /parts of \/proc are covered here/
+    ],
     "the kernel makes no more": [
       "--user",
       "echo 0 > /proc/sys/user/max_user_namespaces;",

@@ -11,3 +11,5 @@ pub mod patch;
 pub mod portal;
 mod progress;
 mod sys;
+
+pub use sys::hear_of_children;

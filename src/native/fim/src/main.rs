@@ -20,6 +20,7 @@ applets:
 ";
 
 fn main() {
+    fim::hear_of_children();
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     let name = if arguments.is_empty() {
         OsString::new()

@@ -12,6 +12,7 @@ mod unpack;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::portal::is_exec;
+use crate::sys;
 use image::Image;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -30,6 +31,7 @@ const LOADER: &str = "lib/ld-linux-aarch64.so.1";
 
 /// Starts the image whose head this program is. Never returns.
 pub fn run(reserved_offset: u64) -> ! {
+    sys::hear_of_children();
     if is_set("FIM_MAIN_OFFSET") {
         let told = console::output(&format!("{reserved_offset}\n"));
         std::process::exit(if told.is_ok() { 0 } else { EXIT_CODE });

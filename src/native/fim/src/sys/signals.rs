@@ -45,6 +45,12 @@ pub fn dispose_signals(signals: &[i32], disposition: libc::sighandler_t) {
     }
 }
 
+/// Takes back that a caller ignores the ends of its children, which programs that it starts inherit: the kernel keeps none of them
+/// to be waited for then, and whoever waits hears of none.
+pub fn hear_of_children() {
+    dispose_signals(&[libc::SIGCHLD], libc::SIG_DFL);
+}
+
 /// A descriptor from which blocked signals are read.
 pub fn signal_descriptor(signals: &[i32]) -> Result<OwnedFd> {
     let set = signal_set(signals);
