@@ -258,18 +258,35 @@ describe("without FIM_DIR_GLOBAL", () => {
     }))
 
   scenario(
-    "and with nothing in /tmp that can be used, the error says what to set",
+    "nothing in /tmp can be used, and the caller's cache is, if nobody else can change it",
     asRoot,
     () =>
       Effect.gen(function*() {
         const app = yield* place(ordinary, { fresh: true })
-        const words = ["/mnt/app.flatimage", "fim-exec", "echo", "ran"]
-        const outcome = yield* withOwnTmp(app, `mkdir /tmp/fim /tmp/fim-${ordinary.uid}`, words)
-        assert.deepStrictEqual([outcome.code, outcome.stdout], [125, ""])
-        assert.match(outcome.stderr, /^C::neither '\/tmp\/fim' nor .*FIM_DIR_GLOBAL/)
-        const noexec = yield* withOwnTmp(app, "mount -o remount,noexec /tmp", words)
-        assert.deepStrictEqual([noexec.code, noexec.stdout], [125, ""])
-        assert.match(noexec.stderr, /FIM_DIR_GLOBAL/)
+        const look =
+          "/mnt/app.flatimage fim-exec echo ran && ls -d /tmp/fim*/app \"$HOME\"/.cache/*/app 2> /dev/null; :"
+        const taken = `mkdir /tmp/fim /tmp/fim-${ordinary.uid}`
+        const noexec = "mount -o remount,noexec /tmp"
+        const run = (script: string, home = "/mnt/home") =>
+          withOwnTmp(app, script, ["env", `HOME=${home}`, "sh", "-c", look])
+        const cached = [0, "ran\n/mnt/home/.cache/flatimage/app\n", ""]
+        for (const script of [taken, noexec]) assert.deepStrictEqual(said(yield* run(script)), cached)
+        const homes = {
+          "not set": "",
+          "of somebody else": "/mnt/other",
+          "everybody's": "/mnt/open",
+          "below what is everybody's": "/mnt/open/home"
+        }
+        const prepare =
+          `mkdir -p /mnt/other /mnt/open/home; chmod 777 /mnt/open /mnt/other; chown ${ordinary.uid} /mnt/open /mnt/open/home`
+        for (const [name, home] of Object.entries(homes)) {
+          const outcome = yield* run(`${noexec}; ${prepare}`, home)
+          assert.deepStrictEqual([name, outcome.code, outcome.stdout], [name, 0, ""])
+          assert.match(
+            outcome.stderr,
+            /^C::no directory .*neither '\/tmp\/fim' \(programs on it may not run\) nor .*FIM_DIR_GLOBAL/
+          )
+        }
       })
   )
 })

@@ -2,7 +2,7 @@
 //!
 //! Programs are executed from there, so nobody but the caller and root may be able to change it. `/tmp/fim` can be made by
 //! any user of the host; it is used only when it is ours or root's and no one else can write to it, and otherwise a
-//! directory that carries our user id takes its place.
+//! directory that carries our user id takes its place, or the caller's own cache where programs in `/tmp` may not run.
 
 use super::image::Image;
 use crate::fail;
@@ -39,16 +39,44 @@ pub fn choose() -> Result<PathBuf> {
         };
     }
     let own = PathBuf::from(format!("{DEFAULT}-{}", sys::effective_uid()));
-    if claim(Path::new(DEFAULT)).is_ok() {
-        return Ok(PathBuf::from(DEFAULT));
+    let mut refusals = Vec::new();
+    // The cache is looked at, and made, only where it is needed.
+    let in_tmp = [PathBuf::from(DEFAULT), own].into_iter().map(Some);
+    for candidate in in_tmp.chain(std::iter::once_with(cache)).flatten() {
+        match claim(&candidate) {
+            Ok(()) if sys::is_mounted_noexec(&candidate) => {
+                refusals.push(format!("'{}' (programs on it may not run)", candidate.display()));
+            }
+            Ok(()) => return Ok(candidate),
+            Err(reason) => refusals.push(format!("'{}' ({reason})", candidate.display())),
+        }
     }
-    match claim(&own) {
-        Ok(()) => Ok(own),
-        Err(reason) => fail!(
-            "neither '{DEFAULT}' nor '{}' can be used: {reason}; set FIM_DIR_GLOBAL to a directory of yours",
-            own.display()
-        ),
-    }
+    fail!(
+        "no directory for runtime and tools can be used: neither {}; set FIM_DIR_GLOBAL to a directory of yours",
+        refusals.join(" nor ")
+    )
+}
+
+/// `flatimage` in the caller's cache, whose directory is made, if nobody else can put something in the place of it: after `su`
+/// the home may be that of another user.
+fn cache() -> Option<PathBuf> {
+    let variable = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&cache).ok()?;
+    let cache = cache.canonicalize().ok()?;
+    cache.ancestors().all(is_safe).then(|| cache.join("flatimage"))
+}
+
+/// Whether what lies in a directory is the caller's alone to replace, but for root.
+fn is_safe(directory: &Path) -> bool {
+    std::fs::symlink_metadata(directory).is_ok_and(|metadata| {
+        let is_trusted = metadata.uid() == 0 || metadata.uid() == sys::effective_uid();
+        is_trusted && (metadata.mode() & OTHERS_WRITE == 0 || metadata.mode() & STICKY != 0)
+    })
 }
 
 /// The application directory of an image, made if it is not there: `app/{commit}_{timestamp}`, or with the first digits
