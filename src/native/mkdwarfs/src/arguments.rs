@@ -137,7 +137,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
     }
     command.level = levels::level(level);
     if let Some(bits) = bits {
-        command.level.block_bits = bits;
+        (command.level.code, command.level.other) = (1 << bits, 1 << bits);
     }
     Ok(Parsed::Run(Box::new(command)))
 }

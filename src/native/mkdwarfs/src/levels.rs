@@ -1,42 +1,59 @@
 //! What the levels 0 to 9 stand for.
 
+use std::num::NonZero;
+
 use dwarfs_enc::section::CompressParam;
 
 pub const DEFAULT: u32 = 7;
 
-/// How blocks are compressed, and how large they are before that: 2 to the power of `block_bits` bytes.
+const MIB: u32 = 1 << 20;
+
+/// How blocks are compressed, and how many bytes they have at most before that.
 #[derive(Clone, Copy, Debug)]
 pub struct Level {
     pub compression: CompressParam,
-    pub block_bits: u32,
+    /// Blocks of programs and libraries.
+    pub code: u32,
+    /// Blocks of all else.
+    pub other: u32,
+}
+
+impl Level {
+    /// The block size of the image, which the format wants to be a power of two.
+    pub fn block_size(&self) -> NonZero<u32> {
+        let largest = self.code.max(self.other).next_power_of_two();
+        NonZero::new(largest).unwrap_or(NonZero::<u32>::MIN)
+    }
 }
 
 /// The parameters of a level; numbers above 9 are taken as 9.
 ///
-/// Larger blocks are smaller in sum, but all of a block up to the wanted byte is decompressed to read that byte. With blocks
-/// of 4 MiB a root tree is 2 to 3 parts in a hundred smaller than with 2 MiB, and `true` starts as early because of what
-/// lies first (`order.rs`); above that programs start noticeably later, so only the levels for archives have them. Up to
-/// such sizes zstd 22 finds no more than 19 and takes several times as long.
+/// Larger blocks are smaller in sum, but all of a block up to the wanted byte is decompressed to read that byte. Programs and
+/// libraries gain most from larger ones, and by themselves (`order.rs`) a start reads no more of blocks of 6 MiB than of 4 MiB with
+/// everything mixed; the rest gains little above 4 MiB. `docs/decisions/0016-code-apart.md` has the figures. Up to such sizes
+/// zstd 22 finds no more than 19 and takes several times as long.
 pub fn level(number: u32) -> Level {
-    let (zstd, block_bits) = match number {
+    let (zstd, code, other) = match number {
         0 => {
             return Level {
                 compression: CompressParam::None,
-                block_bits: 20,
+                code: MIB,
+                other: MIB,
             };
         }
-        1 => (1, 20),
-        2 => (3, 20),
-        3 => (6, 20),
-        4 => (9, 20),
-        5 => (12, 20),
-        6 => (15, 21),
-        7 => (19, 22),
-        8 => (19, 23),
-        _ => (22, 26),
+        1 => (1, MIB, MIB),
+        2 => (3, MIB, MIB),
+        3 => (6, MIB, MIB),
+        4 => (9, MIB, MIB),
+        5 => (12, MIB, MIB),
+        6 => (15, 2 * MIB, 2 * MIB),
+        7 => (19, 6 * MIB, 4 * MIB),
+        8 => (19, 16 * MIB, 8 * MIB),
+        _ => (22, 64 * MIB, 64 * MIB),
     };
     Level {
         compression: CompressParam::Zstd(zstd),
-        block_bits,
+        code,
+        other,
     }
 }

@@ -7,6 +7,7 @@
 //! cannot be stored as it is (a name that is no UTF-8, a file that changes meanwhile) ends the run with an error.
 
 mod arguments;
+mod blocks;
 mod contents;
 mod error;
 mod exclude;

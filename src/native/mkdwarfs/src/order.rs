@@ -1,10 +1,11 @@
 //! The order in which contents are stored. Neighbours are compressed together, so like should lie beside like.
 //!
-//! The order of paths is kept. What lies in one directory is mostly alike, and also read together, so that a program
-//! finds its files in few blocks. Ordering by file name extension instead changes the size of blocks up to 4 MiB by less
+//! Programs and libraries come before all else, since they are most of a system and compress better among themselves, and what
+//! programs read at their start is found in fewer blocks. Within both the order of paths is kept: what lies in one directory is
+//! mostly alike, and also read together. Ordering by file name extension instead changes the size of blocks up to 4 MiB by less
 //! than one part in a hundred, for the worse, and scatters each program over the whole image.
 //!
-//! Only what nearly every start reads comes first, as all of a block up to the wanted byte is decompressed for it.
+//! What nearly every start reads comes first, as all of a block up to the wanted byte is decompressed for it.
 
 use crate::scan::Node;
 use std::path::Path;
@@ -31,9 +32,22 @@ const FIRST: [&str; 17] = [
     "libpcre2-8.so",
 ];
 
-/// Sorts the numbers of nodes into the order of storing.
-pub fn sort(nodes: &[Node], files: &mut [usize]) {
-    files.sort_by_cached_key(|&number| (rank(&nodes[number].path, &nodes[number].name), &nodes[number].path));
+/// Sorts the numbers of nodes into the order of storing. Out: how many of them, at the start, are programs and libraries.
+pub fn sort(nodes: &[Node], files: &mut [usize]) -> usize {
+    let is_code = |number: usize| {
+        let Node { path, name, .. } = &nodes[number];
+        rank(path, name) < FIRST.len() || is_program(name, nodes[number].attributes.mode)
+    };
+    files.sort_by_cached_key(|&number| {
+        let Node { path, name, .. } = &nodes[number];
+        (!is_code(number), rank(path, name), path)
+    });
+    files.partition_point(|&number| is_code(number))
+}
+
+/// By mode and name, because a file that is served is read once only. Scripts are taken for programs, which is little.
+fn is_program(name: &str, mode: u32) -> bool {
+    mode & 0o111 != 0 || name.ends_with(".so") || name.contains(".so.")
 }
 
 fn rank(path: &Path, name: &str) -> usize {
@@ -48,7 +62,7 @@ fn rank(path: &Path, name: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{FIRST, rank};
+    use super::{FIRST, is_program, rank};
     use std::path::Path;
 
     fn of(path: &str) -> usize {
@@ -79,6 +93,20 @@ mod tests {
             "",
         ] {
             assert_eq!(of(path), FIRST.len(), "{path}");
+        }
+    }
+
+    #[test]
+    fn programs_and_libraries_are_known() {
+        for (name, mode) in [
+            ("true", 0o100_755),
+            ("libc.so.6", 0o100_644),
+            ("pam_unix.so", 0o100_644),
+        ] {
+            assert!(is_program(name, mode), "{name}");
+        }
+        for name in ["passwd", "notes.sort", "Socket.pm", "so", ""] {
+            assert!(!is_program(name, 0o100_644), "{name}");
         }
     }
 }

@@ -6,11 +6,11 @@ use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::Path;
 
-use dwarfs_enc::chunker::{BasicChunker, Chunker};
 use dwarfs_enc::metadata::{Builder, Chunk, Config, DirId, InodeMetadata, LinkableInodeId};
 use dwarfs_enc::section::Writer;
 
 use crate::arguments::Command;
+use crate::blocks::Blocks;
 use crate::contents::{self, Contents};
 use crate::error::Error;
 use crate::metadata::Rows;
@@ -43,14 +43,14 @@ pub fn pack(command: &Command) -> Result<Report, Error> {
     }
     let (source, nodes) = Source::list(command)?;
     let mut contents = contents::find(&nodes, &source, command.threads)?;
-    order::sort(&nodes, &mut contents.unique);
+    let programs = order::sort(&nodes, &mut contents.unique);
     let output = Output::create(&command.output)?;
     let threads = NonZero::new(command.threads).unwrap_or(NonZero::<usize>::MIN);
     let writer = Writer::new_with_threads(output, threads).map_err(Error::io(&command.output, "start the threads"))?;
-    let block_size = NonZero::new(1u32 << command.level.block_bits).unwrap_or(NonZero::<u32>::MIN);
-    let mut chunker = BasicChunker::new(writer, block_size, command.level.compression);
-    let chunks = store(command, &source, &nodes, &contents, &mut chunker)?;
-    let mut writer = chunker.finish()?;
+    let block_size = command.level.block_size();
+    let mut blocks = Blocks::new(writer, command.level.compression, command.level.code);
+    let chunks = store(command, &source, &nodes, &contents, programs, &mut blocks)?;
+    let mut writer = blocks.finish()?;
     let metadata = build(&nodes, &contents, &chunks, block_size)?;
     writer.write_metadata_sections(&metadata, command.level.compression)?;
     let output = writer.finish()?;
@@ -82,18 +82,22 @@ fn refuse_output_in_input(command: &Command) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stores the contents; returns where each node's lies.
+/// Stores the contents, first those of `programs`; returns where each node's lies.
 fn store(
     command: &Command,
     source: &Source,
     nodes: &[Node],
     contents: &Contents,
-    chunker: &mut BasicChunker<Output>,
+    programs: usize,
+    blocks: &mut Blocks<Output>,
 ) -> Result<HashMap<usize, Vec<Chunk>>, Error> {
     let total = contents.unique.iter().map(|&number| nodes[number].size).sum();
     let mut progress = Progress::new(command.progress, total);
     let mut chunks = HashMap::with_capacity(contents.unique.len());
-    for &number in &contents.unique {
+    for (position, &number) in contents.unique.iter().enumerate() {
+        if position == programs {
+            blocks.end_block(command.level.other)?;
+        }
         let node = &nodes[number];
         let path = source.path(node);
         let mut reader = Counted {
@@ -103,7 +107,7 @@ fn store(
             failure: None,
             progress: &mut progress,
         };
-        let result = chunker.put_reader(&mut reader);
+        let result = blocks.put(&mut reader);
         if let Some(cause) = reader.failure {
             return Err(Error::io(&path, "read the file")(cause));
         }

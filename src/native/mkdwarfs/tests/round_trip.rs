@@ -258,16 +258,49 @@ fn what_every_start_reads_lies_first() {
     let names = [
         "usr/lib/ld-linux-x86-64.so.2",
         "usr/lib/libc.so.6",
-        "a",
         "usr/lib/liba.so",
+        "a",
     ];
-    let offsets = names.map(|name| {
+    let places = names.map(|name| {
         let mut extents = layer.extents(walk(&layer, name).unwrap(), 0).unwrap();
-        extents.next().unwrap().offset
+        let first = extents.next().unwrap();
+        (first.block, first.offset)
     });
-    assert_eq!(offsets, [0, 10_000, 20_000, 21_000]);
+    assert_eq!(
+        places,
+        [(Some(0), 0), (Some(0), 10_000), (Some(0), 20_000), (Some(1), 0)]
+    );
     assert!(format!("{cache:?}").contains("blocks: 0"), "{cache:?}");
     layer.expect_start();
     assert!(format!("{cache:?}").contains("blocks: 1"), "{cache:?}");
     assert_same(&layer, &tree);
+}
+
+#[test]
+fn short_blocks_between_others_are_read_as_they_were() {
+    let scratch = Scratch::new("short");
+    let tree = scratch.folder("tree");
+    // Programs end in the middle of a block, and what follows fills smaller ones.
+    for (name, size, seed) in [("a.so", 11 << 20, 1), ("b", 9 << 20, 2), ("c", 100, 3), ("d", 0, 4)] {
+        fs::write(tree.join(name), noise(size, seed)).unwrap();
+    }
+    let image = scratch.join("image");
+    pack(&tree, &image, &["-l", "7"]);
+    let layer = common::open(&image);
+    assert_same(&layer, &tree);
+    let blocks = ["a.so", "b", "c"].map(|name| {
+        let extents = layer.extents(walk(&layer, name).unwrap(), 0).unwrap();
+        extents
+            .map(|extent| (extent.block.unwrap(), extent.size))
+            .collect::<Vec<_>>()
+    });
+    let mebibytes = |count: u64| count << 20;
+    assert_eq!(
+        blocks,
+        [
+            vec![(0, mebibytes(6)), (1, mebibytes(5))],
+            vec![(2, mebibytes(4)), (3, mebibytes(4)), (4, mebibytes(1))],
+            vec![(4, 100)],
+        ]
+    );
 }

@@ -32,11 +32,13 @@ impl Layer {
         let (start, end) = (base + range.start as u64, range.end as u64);
         let position = base + end;
         let last = self.last_end.swap(position, Ordering::Relaxed);
-        if start.abs_diff(last) > NEARBY {
+        // A block may be shorter than the others: then the next one begins behind a gap.
+        let is_next = range.start as u64 <= NEARBY && base > last && base - last < size;
+        if start.abs_diff(last) > NEARBY && !is_next {
             self.streak.store(0, Ordering::Relaxed);
             return;
         }
-        let length = position.saturating_sub(last);
+        let length = if is_next { end } else { position.saturating_sub(last) };
         let streak = self.streak.fetch_add(length, Ordering::Relaxed) + length;
         if streak < STREAK {
             return;
