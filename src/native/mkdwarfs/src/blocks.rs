@@ -1,7 +1,7 @@
 //! Contents one after the other in blocks, of which some may be shorter than the block size of the image: the format names a block
 //! and a place in it for each piece of a file, and says nothing of how long blocks are.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 
 use dwarfs::section::SectionType;
 use dwarfs_enc::metadata::Chunk;
@@ -38,7 +38,7 @@ impl<W: Write> Blocks<W> {
     }
 
     /// Stores all that can be read. Out: where it lies, in pieces that follow one another.
-    pub fn put(&mut self, reader: &mut dyn Read) -> Result<Vec<Chunk>, dwarfs_enc::Error> {
+    pub fn put(&mut self, mut reader: impl Read) -> Result<Vec<Chunk>, dwarfs_enc::Error> {
         let mut chunks = Vec::new();
         loop {
             if self.block.len() >= self.limit as usize {
@@ -46,7 +46,7 @@ impl<W: Write> Blocks<W> {
             }
             let offset = self.block.len();
             let room = self.limit as usize - offset;
-            let read = fill(reader, &mut self.block, room)?;
+            let read = reader.by_ref().take(room as u64).read_to_end(&mut self.block)?;
             if read > 0 {
                 chunks.push(Chunk {
                     section_idx: self.writer.section_count(),
@@ -64,21 +64,4 @@ impl<W: Write> Blocks<W> {
         self.end_block(self.limit)?;
         Ok(self.writer)
     }
-}
-
-/// Appends up to `room` bytes, fewer only at the end. Out: how many.
-fn fill(reader: &mut dyn Read, block: &mut Vec<u8>, room: usize) -> io::Result<usize> {
-    let start = block.len();
-    block.resize(start + room, 0);
-    let mut end = start;
-    let result = loop {
-        match reader.read(&mut block[end..]) {
-            Ok(0) => break Ok(end - start),
-            Ok(count) => end += count,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => break Err(cause),
-        }
-    };
-    block.truncate(end);
-    result
 }
