@@ -1,6 +1,7 @@
 //! The janitor, started before the boot program so that both load at the same time. Which instance it is for, and what it
 //! mounts, the boot program tells it.
 
+use super::variable;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::janitor::{REPLIES, REQUESTS, START};
 use crate::sys::{self, Forked};
@@ -52,11 +53,7 @@ pub fn start(application: &Path, image: &Path) -> Result<Option<Companion>> {
 /// that is the boot program decides, by `dataCandidates` of `src/relocate/Directories.ts`; this is a guess, and no more than time is
 /// lost where it is wrong.
 fn starts(image: &Path) -> Vec<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name| variable(name).map(PathBuf::from);
     let (Some(directory), Some(name)) = (image.parent(), image.file_name()) else {
         return Vec::new();
     };

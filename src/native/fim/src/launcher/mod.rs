@@ -110,7 +110,12 @@ fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::
 }
 
 fn is_set(name: &str) -> bool {
-    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+    variable(name).is_some()
+}
+
+/// A variable of the caller's; one that is empty counts as not set.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 fn dropped(names: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {

@@ -5,6 +5,7 @@
 //! directory that carries our user id takes its place, or the caller's own cache where programs in `/tmp` may not run.
 
 use super::image::Image;
+use super::variable;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys;
@@ -18,7 +19,7 @@ const OTHERS_WRITE: u32 = 0o022;
 
 /// The global directory, made if it is not there.
 pub fn choose() -> Result<PathBuf> {
-    if let Some(chosen) = std::env::var_os("FIM_DIR_GLOBAL").filter(|value| !value.is_empty()) {
+    if let Some(chosen) = variable("FIM_DIR_GLOBAL") {
         let path = PathBuf::from(chosen);
         if !path.is_absolute() {
             fail!("FIM_DIR_GLOBAL is '{}' but must be an absolute path", path.display())
@@ -60,12 +61,8 @@ pub fn choose() -> Result<PathBuf> {
 /// `flatimage` in the caller's cache, whose directory is made, if nobody else can put something in the place of it: after `su`
 /// the home may be that of another user.
 fn cache() -> Option<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?;
+    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
     DirBuilder::new().recursive(true).mode(0o700).create(&cache).ok()?;
     let cache = cache.canonicalize().ok()?;
     cache.ancestors().all(is_safe).then(|| cache.join("flatimage"))
