@@ -5,10 +5,11 @@
 use super::protocol::Place;
 use super::record;
 use super::start::Start;
+use crate::sys::same_file;
 use dwarfs_fuse::{Cache, Layer, Options};
 use std::collections::VecDeque;
 use std::fs::{File, Metadata, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ impl Guess {
     /// The next layer, lowest first, if it is this one, and its file still the one at that path.
     pub fn take(&mut self, place: &Place) -> Option<Layer> {
         let (known, file, layer) = self.layers.pop_front()?;
-        let is_same = known == *place && is_one_file(&file.metadata().ok()?, &std::fs::metadata(&place.path).ok()?);
+        let is_same = known == *place && same_file(&file.metadata().ok()?, &std::fs::metadata(&place.path).ok()?);
         is_same.then_some(layer)
     }
 }
@@ -65,16 +66,12 @@ pub fn options(owner: Option<(u32, u32)>, cache_bytes: u64) -> Options {
     }
 }
 
-fn is_one_file(one: &Metadata, other: &Metadata) -> bool {
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
 /// Looked at before it is opened, because opening a device can do something, and a FIFO waits for a writer.
 fn open_regular(path: &Path) -> Option<File> {
     let known = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
     let mut options = OpenOptions::new();
     let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
-    is_one_file(&known, &file.metadata().ok()?).then_some(file)
+    same_file(&known, &file.metadata().ok()?).then_some(file)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Stages done to the image: each is checked against where the image's own bytes are, and leaves the file open for writing
 //! for as short a time as its bytes take.
 
-use super::lock::same_file;
 use super::stage::{Stage, invalid};
 use super::{Options, rewrite};
+use crate::sys::same_file;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Error, ErrorKind};
 use std::os::unix::fs::FileExt;

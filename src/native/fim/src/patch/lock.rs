@@ -1,9 +1,9 @@
 //! The lock on an image: exclusive, and on the file that has its name.
 
 use super::answer_error;
-use std::fs::{File, Metadata, TryLockError};
+use crate::sys::same_file;
+use std::fs::{File, TryLockError};
 use std::io::{self, Error, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -21,10 +21,6 @@ pub fn lock(path: &Path, wait: Duration) -> io::Result<File> {
             return Ok(file);
         }
     }
-}
-
-pub fn same_file(left: &Metadata, right: &Metadata) -> bool {
-    (left.dev(), left.ino()) == (right.dev(), right.ino())
 }
 
 /// Waits in the kernel's queue, which is fair; a thread ends the process should it take too long.

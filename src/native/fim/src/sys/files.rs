@@ -2,15 +2,22 @@
 
 use super::{c_string, check};
 use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::io::Result;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Whether programs on the file system of `path` may not be executed.
 pub fn is_mounted_noexec(path: &Path) -> bool {
     mount_flags(path).is_ok_and(|flags| flags & libc::MS_NOEXEC != 0)
+}
+
+/// Whether both are of one file, whatever it is called.
+pub fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// mount(2). `source`, `kind` and `data` may be empty.
