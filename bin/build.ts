@@ -3,6 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import * as CliError from "effect/cli/CliError"
 import * as Command from "effect/cli/Command"
+import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -49,6 +50,7 @@ import * as Log from "../src/Log.ts"
 import { Host } from "../src/relocate/Host.ts"
 import * as NodeHost from "./host.ts"
 import * as Output from "./output.ts"
+import * as Stdio from "./stdio.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "")
 
@@ -83,7 +85,7 @@ const HostLayer = Layer.mergeAll(
 const ConfigLayer = Layer.mergeAll(
   Layer.succeed(Host, NodeHost.make()),
   Layer.effect(Patcher, Effect.map(Workspace, (workspace) => ({ path: `${workspace.build}/native/fim` }))),
-  Log.layer("Info", { output: Output.write(1), error: Output.write(2), file: () => undefined })
+  Log.layer("Info", { output: Output.write(Output.output), error: Output.write(Output.error), file: () => undefined })
 )
 
 const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer).pipe(
@@ -92,6 +94,8 @@ const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.la
   Layer.provideMerge(Mkdwarfs.layer),
   Layer.provideMerge(Apt.layer),
   Layer.provideMerge(HostLayer),
+  Layer.provideMerge(TerminalCapabilities.layer),
+  Layer.provideMerge(Stdio.layer),
   Layer.provideMerge(NodeServices.layer)
 )
 

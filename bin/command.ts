@@ -35,7 +35,7 @@ export const command = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
   const [path, stdio, terminal] = yield* Effect.promise(() =>
     Promise.all([
       import("@effect/platform-node/NodePath"),
-      import("@effect/platform-node/NodeStdio"),
+      import("./stdio.ts"),
       import("@effect/platform-node/NodeTerminal")
     ])
   )

@@ -29,8 +29,9 @@ const sink: Log.Sink = {
     if (typeof logged === "function") logged(line)
     else logged.push(line)
   },
-  output: Output.write(1),
-  error: Output.write(2),
+  // Where a program runs, standard output is the program's.
+  output: Output.write(isCommand ? Output.output : Output.error),
+  error: Output.write(Output.error),
   ...(isDebug ? { elapsed: () => performance.now() } : {})
 }
 const level = isDebug ? "Debug" : isCommand ? "Info" : "Fatal"

@@ -10,6 +10,7 @@ pub mod merge;
 pub mod patch;
 pub mod portal;
 mod progress;
+mod streams;
 mod sys;
 
 pub use sys::hear_of_children;

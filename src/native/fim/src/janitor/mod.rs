@@ -28,6 +28,7 @@ mod start;
 mod users;
 
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
+use crate::streams;
 use crate::sys::{self, Forked};
 use early::Early;
 use holder::Holder;
@@ -63,12 +64,15 @@ pub fn command(starts: &[OsString]) -> i32 {
     // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
     let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
     let mut requests = Requests::new(requests);
+    // Here, because every way to start a program in the sandbox passes here, and it gets our streams.
+    let streams = streams::check();
     // While the runtime is loading there is time for what nobody has asked for yet.
-    let early = Early::make(starts);
+    let early = Early::make(if streams.is_ok() { starts } else { &[] });
     let result = match requests.next() {
-        Ok(Some(request)) => match request.operation {
-            Operation::Open(open) => keep(request.id, &open, early, requests, replies),
-            _ => answer::<Done>(
+        Ok(Some(request)) => match (request.operation, streams) {
+            (_, Err(failure)) => answer::<Done>(&mut replies, request.id, Err(failure)),
+            (Operation::Open(open), Ok(())) => keep(request.id, &open, early, requests, replies),
+            (_, Ok(())) => answer::<Done>(
                 &mut replies,
                 request.id,
                 Err(Failure("the first request must be 'open'".to_string())),

@@ -4,6 +4,7 @@
 use super::variable;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::janitor::{REPLIES, REQUESTS, START};
+use crate::streams;
 use crate::sys::{self, Forked};
 use std::ffi::OsString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -25,6 +26,7 @@ pub fn start(application: &Path, image: &Path) -> Result<Option<Companion>> {
     if !is_program {
         return Ok(None);
     }
+    streams::check()?;
     let failed = || "cannot start the janitor".to_string();
     let (requests, our_requests) = sys::pipe().context(failed)?;
     let (our_replies, replies) = sys::pipe().context(failed)?;

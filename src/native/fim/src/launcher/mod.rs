@@ -12,6 +12,7 @@ mod unpack;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::portal::is_exec;
+use crate::streams::Aside;
 use crate::sys;
 use image::Image;
 use std::ffi::{OsStr, OsString};
@@ -92,7 +93,7 @@ fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::
     for name in dropped(std::env::vars_os().map(|(name, _)| name)) {
         command.env_remove(name);
     }
-    command.envs(variables).env_remove("FIM_LOST_DIRECTORY");
+    command.envs(variables).env_remove("FIM_LOST_DIRECTORY").env_remove("FIM_JANITOR");
     // The runtime does not start in a directory that was removed.
     if std::env::current_dir().is_err() {
         command.current_dir("/").env("FIM_LOST_DIRECTORY", "1");
@@ -102,7 +103,9 @@ fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::
     if let Some(companion) = &companion {
         command.env("FIM_JANITOR", companion.descriptors());
     }
-    let error = command.exec();
+    let streams = Aside::put()?;
+    let error = command.env("FIM_STREAMS", streams.numbers()).exec();
+    streams.restore();
     fail!(
         "cannot start '{}': {error}; if its directory does not allow programs to run, set FIM_DIR_GLOBAL to one that does",
         application.join("bin/boot").display()

@@ -8,7 +8,7 @@ use super::outbox::{ENDING, Outbox};
 use super::request::{Request, RequestKind, text_of, to_payload};
 use super::terminal::Terminal;
 use crate::failure::{Context, EXIT_CODE, Result};
-use crate::{fail, sys};
+use crate::{fail, streams, sys};
 use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
@@ -35,6 +35,7 @@ pub struct Asked {
 
 /// Runs it and gives the exit code. The error is a sentence for the user; then the exit code is 125.
 pub fn call(portal: &Path, caller: Caller, asked: &Asked) -> Result<i32> {
+    streams::check()?;
     sys::mask_signals(libc::SIG_BLOCK, &HEARD);
     // A change of the terminal's modes in the background must not stop us.
     sys::dispose_signals(&[libc::SIGTTOU, libc::SIGPIPE], libc::SIG_IGN);

@@ -3,6 +3,7 @@
 use super::end::End;
 use crate::sys;
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
 
 /// So much at once, in bytes.
 const PORTION: usize = 1 << 20;
@@ -152,8 +153,11 @@ impl Pump {
             && self.moved >= BULK
             && let Some((from, to)) = &self.ends
         {
+            // Not those of the caller: the room of a pipe is seen by all who share it.
             for end in [from, to] {
-                sys::enlarge(end.borrow(), ROOM);
+                if let End::Own(pipe) = end {
+                    sys::enlarge(pipe.as_fd(), ROOM);
+                }
             }
         }
     }

@@ -69,6 +69,26 @@ pub fn memory_file(name: &std::ffi::CStr) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// A copy of a descriptor at the first free number from `least` on, open across exec.
+pub fn copy_above(descriptor: RawFd, least: RawFd) -> Result<RawFd> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::fcntl(descriptor, libc::F_DUPFD, least) }.into()).map(|copy| copy as RawFd)
+}
+
+/// Whether a descriptor is open and a directory, however it was opened.
+pub fn is_directory(descriptor: RawFd) -> bool {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the kernel fills the structure, or the call fails and it is not read.
+    unsafe { libc::fstat(descriptor, stat.as_mut_ptr()) == 0 && stat.assume_init().st_mode & libc::S_IFMT == libc::S_IFDIR }
+}
+
+/// Whether a descriptor was opened with `O_PATH`: it stands for a place, and cannot be read or written.
+pub fn is_path(descriptor: RawFd) -> bool {
+    // SAFETY: takes plain numbers.
+    let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_PATH != 0
+}
+
 /// Whether a descriptor is open and a terminal.
 pub fn is_terminal(descriptor: RawFd) -> bool {
     // SAFETY: takes a plain number.
