@@ -5,7 +5,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 
-/** Levels in the letters of the log: D and I go to standard output, W, E and C to standard error. */
+/** Levels in the letters of the log. */
 const letters: Readonly<Record<LogLevel.LogLevel, string>> = {
   All: "D",
   Trace: "D",
@@ -30,7 +30,9 @@ export const lineOf = (level: LogLevel.LogLevel, message: unknown, elapsed?: num
 /** Where lines go. `elapsed` is given when those on the console are to carry the time. */
 export interface Sink {
   readonly elapsed?: () => number
+  /** D and I. */
   readonly output: (line: string) => void
+  /** W, E and C. */
   readonly error: (line: string) => void
   /** Gets every line, whatever the console's level. */
   readonly file: (line: string) => void

@@ -44,13 +44,13 @@ export const timed = (command: Command): Effect.Effect<Timed, BenchError> =>
     const started = performance.now()
     const child = start(command)
     const since = () => performance.now() - started
-    child.stdout?.on("data", (bytes: Buffer) => {
+    const hear = (text: string) => {
       const at = since()
-      const text = bytes.toString()
-      output += text
       for (const line of text.split("\n")) lines.push({ at, text: line })
-    })
-    child.stderr?.on("data", (bytes: Buffer) => void (errors += bytes.toString()))
+      return text
+    }
+    child.stdout?.on("data", (bytes: Buffer) => void (output += hear(bytes.toString())))
+    child.stderr?.on("data", (bytes: Buffer) => void (errors += hear(bytes.toString())))
     child.on("error", (error) => resume(Effect.fail(failed(command, error.message, errors))))
     child.on("exit", (status, signal) => {
       ended = since()

@@ -31,7 +31,7 @@ describe.each(users)("as $name, with casefold", (user) => {
         yield* app.run(["fim-casefold", "on"])
         const debug = yield* app.run(["fim-exec", "true"], { environment: { FIM_DEBUG: "1" } })
         assert.include(debug.stderr, "casefold cannot be used with bwrap overlayfs, falling back to unionfs")
-        assert.include(debug.stdout, "Overlay type: UNIONFS_FUSE")
+        assert.include(debug.stderr, "Overlay type: UNIONFS_FUSE")
         const first = yield* app.run(["fim-root", "sh", "-c", change])
         assert.deepStrictEqual([first.code, first.stdout, first.stderr], [0, changed, ""])
         yield* app.isClean

@@ -110,8 +110,8 @@ describe.each(users)("as $name", (user) => {
         const server = `${app.global}/app/${application}/bin/fuse-overlayfs`
         writeFileSync(server, Buffer.alloc(statSync(server).size))
         const seen = yield* app.run(looking, { environment: { FIM_OVERLAY: "overlayfs", FIM_DEBUG: "1" } })
-        assert.include(seen.stdout, "Overlay type: UNIONFS_FUSE")
-        assert.include(seen.stdout, `${first.join("\n")}\n`)
+        assert.include(seen.stderr, "Overlay type: UNIONFS_FUSE")
+        assert.strictEqual(seen.stdout, `${first.join("\n")}\n`)
       })
   )
 })

@@ -157,7 +157,7 @@ describe.each(users)("as $name, with the permission of the graphics card", (user
           nodes: ["dri/card0"],
           environment: { FIM_DEBUG: "1" }
         })
-        assert.match(debug.stdout, /^D::.*Permission gpu: the host has no driver of NVIDIA$/m)
+        assert.match(debug.stderr, /^D::.*Permission gpu: the host has no driver of NVIDIA$/m)
         yield* app.isClean
       })
   )

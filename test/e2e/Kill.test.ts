@@ -17,12 +17,12 @@ const debugging = { environment: { FIM_DEBUG: "1" } }
 const phasesOf = (app: Place) =>
   Effect.map(
     app.run(["fim-exec", "true"], debugging),
-    ({ stdout }) => [...stdout.matchAll(/Phase: (\w+)$/gm)].map(([, name]) => name ?? "")
+    ({ stderr }) => [...stderr.matchAll(/Phase: (\w+)$/gm)].map(([, name]) => name ?? "")
   )
 
 const killAtPhase = Effect.fnUntraced(function*(app: Place, phase: string) {
   const running = yield* app.start(["fim-exec", "sleep", phase === "end" ? "0" : "1000"], debugging)
-  yield* running.says(new RegExp(`Phase: ${phase}$`, "m"))
+  yield* running.complains(new RegExp(`Phase: ${phase}$`, "m"))
   yield* running.signal("SIGKILL")
   yield* running.exited
   yield* app.isClean

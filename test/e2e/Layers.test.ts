@@ -30,9 +30,9 @@ interface LastStart {
 /** Whether a start finds its layers open, because they are those of the last one. */
 const finds = Effect.fnUntraced(function*(app: Place, options: Options = {}) {
   const environment = { ...options.environment, FIM_DEBUG: "1" }
-  const { code, stdout } = yield* app.run(["fim-exec", "true"], { ...options, environment })
+  const { code, stderr } = yield* app.run(["fim-exec", "true"], { ...options, environment })
   assert.strictEqual(code, 0)
-  return /The layers are those of the last start and were open already/.test(stdout)
+  return /The layers are those of the last start and were open already/.test(stderr)
 })
 
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1)

@@ -27,7 +27,7 @@ describe.each(users)("as $name, the overlay", (user) => {
       Effect.gen(function*() {
         const app = yield* place(user)
         const debug = yield* app.run(["fim-exec", "true"], { environment: { ...environment, FIM_DEBUG: "1" } })
-        assert.include(debug.stdout, `Overlay type: ${name}`)
+        assert.include(debug.stderr, `Overlay type: ${name}`)
         yield* app.isClean
         const changed = yield* app.run(["fim-root", "sh", "-c", change], { environment })
         assert.deepStrictEqual([changed.code, changed.stdout, changed.stderr], [0, "a\n", ""])

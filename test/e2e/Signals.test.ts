@@ -105,7 +105,7 @@ describe.each(users)("as $name, a signal to the outer process", (user) => {
       const app = yield* place(user)
       for (const phase of ["relocate", "janitor", "layers", "mount", "sandbox"]) {
         const running = yield* app.start(["fim-exec", "sleep", "1000"], { environment: { FIM_DEBUG: "1" } })
-        yield* running.says(new RegExp(`Phase: ${phase}$`, "m"))
+        yield* running.complains(new RegExp(`Phase: ${phase}$`, "m"))
         yield* running.signal("SIGTERM")
         const told = performance.now()
         const { code } = yield* running.outcome

@@ -88,7 +88,7 @@ describe("root's guest", () => {
         const [before, after] = outcome.stdout.match(/^user:\[\d+\]$/gm) ?? []
         assert.isString(before)
         assert.strictEqual(after, before)
-        assert.match(outcome.stdout, reason)
+        assert.match(outcome.stderr, reason)
         yield* app.isClean
       }))
   }

@@ -39,6 +39,8 @@ export interface Running {
   readonly outcome: Effect.Effect<Outcome, Failure>
   /** Waits until standard output holds a match. */
   readonly says: (pattern: RegExp) => Effect.Effect<RegExpMatchArray, Failure>
+  /** Waits until standard error holds a match. */
+  readonly complains: (pattern: RegExp) => Effect.Effect<RegExpMatchArray, Failure>
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   readonly write: (text: string) => Effect.Effect<void>
 }
@@ -69,11 +71,12 @@ export const start = (
       const chunks = { stdout: [] as Array<Buffer>, stderr: [] as Array<Buffer> }
       const text = (name: "stdout" | "stderr") => Buffer.concat(chunks[name]).toString("utf8")
       const watchers = new Set<() => void>()
-      child.stdout.on("data", (chunk: Buffer) => {
-        chunks.stdout.push(chunk)
-        for (const watcher of watchers) watcher()
-      })
-      child.stderr.on("data", (chunk: Buffer) => chunks.stderr.push(chunk))
+      for (const name of ["stdout", "stderr"] as const) {
+        child[name].on("data", (chunk: Buffer) => {
+          chunks[name].push(chunk)
+          for (const watcher of watchers) watcher()
+        })
+      }
       child.stdin.on("error", () => {})
       if (options.interactive !== true) child.stdin.end(options.input)
       const exited = yield* Deferred.make<number | NodeJS.Signals, Failure>()
@@ -101,13 +104,13 @@ export const start = (
               )
             )
         })
-      const says = (pattern: RegExp) =>
+      const says = (name: "stdout" | "stderr") => (pattern: RegExp) =>
         bounded(
           Effect.callback<RegExpMatchArray, Failure>((resume) => {
             const look = () => {
-              const match = text("stdout").match(pattern)
+              const match = text(name).match(pattern)
               if (match !== null) resume(Effect.succeed(match))
-              else if (child.stdout.destroyed && child.exitCode !== null) {
+              else if (child[name].destroyed && child.exitCode !== null) {
                 resume(
                   Effect.fail(
                     new Failure({
@@ -137,7 +140,8 @@ export const start = (
           }),
           "it did not end and close its output"
         ),
-        says,
+        says: says("stdout"),
+        complains: says("stderr"),
         signal: (signal) => Effect.sync(() => void child.kill(signal)),
         write: (words) => Effect.sync(() => void child.stdin.write(words))
       } satisfies Running
