@@ -34,7 +34,10 @@ export const layer = Layer.effect(
         Layer.provide(Layer.mergeAll(Layer.succeed(FileSystem.FileSystem, fileSystem), path.layer))
       )))
     return ChildProcessSpawner.make((command) =>
-      Effect.flatMap(build, (context) => Context.get(context, ChildProcessSpawner.ChildProcessSpawner).spawn(onCallersStreams(command)))
+      Effect.flatMap(
+        build,
+        (context) => Context.get(context, ChildProcessSpawner.ChildProcessSpawner).spawn(onCallersStreams(command))
+      )
     )
   })
 )

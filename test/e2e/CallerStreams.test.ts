@@ -19,7 +19,9 @@ const size = 8 * 1024 * 1024
 /** As the guest's and the host's `seq` print it: no two lines are equal. */
 const bytes = (() => {
   const lines: Array<string> = []
-  for (let [number, length] = [1, 0]; length < size; number++) length += lines.push(`${number}\n`) && `${number}\n`.length
+  for (let [number, length] = [1, 0]; length < size; number++) {
+    length += lines.push(`${number}\n`) && `${number}\n`.length
+  }
   return Buffer.from(lines.join("")).subarray(0, size)
 })()
 const write = ["sh", "-c", `seq 1 2000000 | head -c ${size}`]
@@ -71,7 +73,9 @@ const features: Readonly<
 }
 
 describe.each(users)("as $name", (user) => {
-  for (const [feature, { environment = {}, settings = [], words = ["fim-exec", ...write] }] of Object.entries(features)) {
+  for (
+    const [feature, { environment = {}, settings = [], words = ["fim-exec", ...write] }] of Object.entries(features)
+  ) {
     scenario(`a slow reader gets 8 MiB byte for byte, with ${feature}`, needs, () =>
       Effect.gen(function*() {
         const app = yield* place(user, { copy: true })
@@ -123,20 +127,25 @@ describe.each(users)("as $name", (user) => {
       }))
   }
 
-  scenario("a command in an instance leaves the streams of its caller as they are", needs, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user, { fresh: true })
-      const running = yield* app.start(["fim-exec", "sh", "-c", "echo ready; read line"], { interactive: true })
-      yield* running.says(/ready/)
-      for (const kind of Object.keys(kinds) as ReadonlyArray<keyof typeof kinds>) {
-        isWhole(yield* held(app, kind, ["fim-instance", "exec", "0", ...write]), kind)
-      }
-    }))
+  scenario(
+    "a command in an instance leaves the streams of its caller as they are",
+    needs,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { fresh: true })
+        const running = yield* app.start(["fim-exec", "sh", "-c", "echo ready; read line"], { interactive: true })
+        yield* running.says(/ready/)
+        for (const kind of Object.keys(kinds) as ReadonlyArray<keyof typeof kinds>) {
+          isWhole(yield* held(app, kind, ["fim-instance", "exec", "0", ...write]), kind)
+        }
+      })
+  )
 
   scenario("what a program sets of the terminal lasts", needs, () =>
     Effect.gen(function*() {
       const app = yield* place(user)
-      const command = "\"$app\" fim-exec stty -echo erase x; \"$app\" fim-env list; stty -a; \"$app\" fim-exec stty echo; stty -a"
+      const command =
+        "\"$app\" fim-exec stty -echo erase x; \"$app\" fim-env list; stty -a; \"$app\" fim-exec stty echo; stty -a"
       const { code, stdout } = yield* (yield* openTerminal(app, command)).outcome
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(stdout.match(/(?<= )-?echo(?= )/g), ["-echo", "echo"])
@@ -194,7 +203,11 @@ describe.each(users)("as $name, a directory is refused as", (user) => {
   scenario("a stream by a path only, in an instance, and across the wall", needs, () =>
     Effect.gen(function*() {
       const app = yield* place(user, { fresh: true })
-      yield* isRefused(app, `exec ${asPath} "$app" fim-exec cat`, /^C::standard input is open as a path only \(O_PATH\)/m)
+      yield* isRefused(
+        app,
+        `exec ${asPath} "$app" fim-exec cat`,
+        /^C::standard input is open as a path only \(O_PATH\)/m
+      )
       const running = yield* app.start(["fim-exec", "sh", "-c", "echo ready; read line"], { interactive: true })
       yield* running.says(/ready/)
       for (const { lead, said } of Object.values(directories)) {

@@ -6,7 +6,7 @@ import { isRoot } from "./Needs.ts"
 import type { Place } from "./Place.ts"
 import { quoted } from "./Terminal.ts"
 
-/** Runs a command on its own streams, and writes down their flags before and after, and the modes of a terminal. */
+/** Runs a command on its own streams once they are watched, and writes down their flags before and after, and the modes of a terminal. */
 const holder = `look() {
   for number in 7 8 9; do
     while read -r name value; do if [ "$name" = flags: ]; then echo "$value"; fi; done < /proc/$$/fdinfo/$number
@@ -17,6 +17,7 @@ place=$1; shift
 # Copies share the flags. The shell itself leads 0, 1 and 2 elsewhere for a moment, as here.
 exec 7<&0 8>&1 9>&2
 echo $$ > "$place/number"; mv "$place/number" "$place/pid"
+while [ ! -e "$place/watched" ]; do sleep 0.01; done
 look > "$place/before"; "$@" 7<&- 8>&- 9>&-; code=$?; look > "$place/after"
 echo $code > "$place/code"
 `
@@ -64,7 +65,10 @@ const flagsOf = (pid: number): string | undefined => {
 const watch = Effect.fnUntraced(function*(place: string, seen: Set<string>) {
   while (true) {
     const flags = existsSync(`${place}/pid`) ? flagsOf(Number(readFileSync(`${place}/pid`, "utf8"))) : undefined
-    if (flags !== undefined) seen.add(flags)
+    if (flags !== undefined) {
+      if (seen.size === 0) writeFileSync(`${place}/watched`, "")
+      seen.add(flags)
+    }
     yield* Effect.sleep("1 millis")
   }
 })
@@ -97,12 +101,15 @@ export const held = Effect.fnUntraced(function*(
   const outcome = yield* running.outcome
   yield* Fiber.interrupt(watching)
   const read = (name: string) => existsSync(`${place}/${name}`) ? readFileSync(`${place}/${name}`) : Buffer.of()
-  const before = read("before").toString()
+  // A terminal on the other side of the wall ends lines as terminals do.
+  const received = kind === "a terminal"
+    ? Buffer.from(read("received").filter((byte) => byte !== 13))
+    : read("received")
   return {
     code: Number(read("code").toString()),
-    received: kind === "sockets" ? outcome.bytes : read("received"),
+    received: kind === "sockets" ? outcome.bytes : received,
     errors: kind === "sockets" ? outcome.stderr : read("errors").toString(),
-    before,
+    before: read("before").toString(),
     after: read("after").toString(),
     during: [...seen]
   } satisfies Held

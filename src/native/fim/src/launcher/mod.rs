@@ -93,7 +93,10 @@ fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::
     for name in dropped(std::env::vars_os().map(|(name, _)| name)) {
         command.env_remove(name);
     }
-    command.envs(variables).env_remove("FIM_LOST_DIRECTORY").env_remove("FIM_JANITOR");
+    command
+        .envs(variables)
+        .env_remove("FIM_LOST_DIRECTORY")
+        .env_remove("FIM_JANITOR");
     // The runtime does not start in a directory that was removed.
     if std::env::current_dir().is_err() {
         command.current_dir("/").env("FIM_LOST_DIRECTORY", "1");

@@ -79,7 +79,9 @@ pub fn copy_above(descriptor: RawFd, least: RawFd) -> Result<RawFd> {
 pub fn is_directory(descriptor: RawFd) -> bool {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the kernel fills the structure, or the call fails and it is not read.
-    unsafe { libc::fstat(descriptor, stat.as_mut_ptr()) == 0 && stat.assume_init().st_mode & libc::S_IFMT == libc::S_IFDIR }
+    unsafe {
+        libc::fstat(descriptor, stat.as_mut_ptr()) == 0 && stat.assume_init().st_mode & libc::S_IFMT == libc::S_IFDIR
+    }
 }
 
 /// Whether a descriptor was opened with `O_PATH`: it stands for a place, and cannot be read or written.
