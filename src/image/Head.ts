@@ -14,6 +14,8 @@ export class HeadError extends Data.TaggedError("HeadError")<{ readonly detail: 
   }
 }
 
+const refuse = (error: { readonly message: string }) => new HeadError({ detail: error.message })
+
 /**
  * Reads the head of an image.
  *
@@ -25,7 +27,6 @@ export const readHead = Effect.fnUntraced(function*<E, R>(
   readAt: (position: number, length: number) => Effect.Effect<Buffer, E, R>,
   size: number
 ) {
-  const refuse = (error: { readonly message: string }) => new HeadError({ detail: error.message })
   const tables = yield* Effect.fromResult(Elf.tablesEnd(yield* readAt(0, Elf.headerSize))).pipe(Effect.mapError(refuse))
   const elf = yield* Effect.fromResult(Elf.parse(yield* readAt(0, Math.min(tables, largestHead)))).pipe(
     Effect.mapError(refuse)
@@ -38,4 +39,3 @@ export const readHead = Effect.fnUntraced(function*<E, R>(
   }
   return { end: elf.end, offset }
 })
-

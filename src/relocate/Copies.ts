@@ -30,19 +30,23 @@ export const identityKeeper = (
         provided
       ),
     // A directory that cannot be written to now is recognised at the next start, by what the image was formerly.
-    changed: Effect.fn("IdentityKeeper.changed")(function*(before, after) {
-      if (before === undefined) return
-      const { image } = yield* imageFile(path, { identity: before })
-      const chosen = chosenData(host)
-      const directories = [
-        ...(yield* known(host, image)).map(({ directory }) => directory),
-        ...(chosen === undefined ? [] : [chosen])
-      ]
-      for (const directory of directories) {
-        const found = yield* look(directory, image, host.uid, false)
-        if (found._tag !== "Ours" || found.record === undefined || !isSameFile(found.record, image)) continue
-        yield* claim(directory, { ...image, identity: after, path: found.record.path }, found)
-      }
-    }, Effect.ignore({ log: "Debug" }), provided)
+    changed: Effect.fn("IdentityKeeper.changed")(
+      function*(before, after) {
+        if (before === undefined) return
+        const { image } = yield* imageFile(path, { identity: before })
+        const chosen = chosenData(host)
+        const directories = [
+          ...(yield* known(host, image)).map(({ directory }) => directory),
+          ...(chosen === undefined ? [] : [chosen])
+        ]
+        for (const directory of directories) {
+          const found = yield* look(directory, image, host.uid, false)
+          if (found._tag !== "Ours" || found.record === undefined || !isSameFile(found.record, image)) continue
+          yield* claim(directory, { ...image, identity: after, path: found.record.path }, found)
+        }
+      },
+      Effect.ignore({ log: "Debug" }),
+      provided
+    )
   }
 }

@@ -8,7 +8,17 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { Identified } from "../image/Identity.ts"
 import { notice } from "../Log.ts"
-import { claim, imageFile, isOtherName, isOthers, look, type Look, make, removeAbandoned, siblings } from "./DataFiles.ts"
+import {
+  claim,
+  imageFile,
+  isOtherName,
+  isOthers,
+  type Look,
+  look,
+  make,
+  removeAbandoned,
+  siblings
+} from "./DataFiles.ts"
 import * as Notices from "./DataNotices.ts"
 import { dataNames, type DataRecord, type ImageFile, isCurrent, pickSibling } from "./DataRecord.ts"
 import { basename, chosenData, dataPlaces, dirname } from "./Directories.ts"

@@ -40,6 +40,8 @@ export type Look =
   | { readonly _tag: "Unusable"; readonly owner: number }
   | { readonly _tag: Claim; readonly record: DataRecord | undefined; readonly damage: string | undefined }
 
+const damaged = (damage: string): Held => ({ damage })
+
 const random = Effect.map(
   Effect.promise(() => import("effect/crypto/SecureRandom")),
   ({ randomBytesUnsafe }) => Buffer.from(randomBytesUnsafe(8)).toString("hex")
@@ -49,21 +51,22 @@ const ownerOf = (info: FileSystem.File.Info): number => Option.getOrElse(info.ui
 const inodeOf = (info: FileSystem.File.Info): string => String(Option.getOrElse(info.ino, () => 0n))
 
 /** The image at a path, with what tells its file from others. */
-export const imageFile = Effect.fnUntraced(function*(path: string, identified: Pick<ImageFile, "identity" | "formerly">) {
-  const fs = yield* FileSystem.FileSystem
-  const info = yield* fs.stat(path)
-  return {
-    image: { ...identified, path, device: String(info.dev), inode: inodeOf(info) } satisfies ImageFile,
-    owner: ownerOf(info)
+export const imageFile = Effect.fnUntraced(
+  function*(path: string, identified: Pick<ImageFile, "identity" | "formerly">) {
+    const fs = yield* FileSystem.FileSystem
+    const info = yield* fs.stat(path)
+    return {
+      image: { ...identified, path, device: String(info.dev), inode: inodeOf(info) } satisfies ImageFile,
+      owner: ownerOf(info)
+    }
   }
-})
+)
 
 /** The record in a directory. Only a plain file counts that belongs to the caller, to root or to the directory's owner. */
 const readRecord = Effect.fnUntraced(function*(directory: string, uid: number) {
   const fs = yield* FileSystem.FileSystem
   const path = `${directory}/${recordName}`
   const info = yield* fs.lstat(path)
-  const damaged = (damage: string): Held => ({ damage })
   if (info.type !== "File") return damaged("it is not a plain file")
   if (info.size > recordLimit) return damaged(`it has ${info.size} bytes`)
   const owner = ownerOf(info)

@@ -47,8 +47,9 @@ const setIdentity = (image: string, identity: string | undefined) => {
   const { formerly: _formerly, identity: _identity, ...rest } = extensionOf(image)
   const value = identity === undefined ? rest : { ...rest, identity }
   const bytes = Result.getOrThrowWith(encode("extension", value), (failure) => new Error(JSON.stringify(failure)))
+  const position = reservedOffset(image) + slots.extension.offset
   const file = openSync(image, "r+")
-  writeSync(file, bytes, 0, bytes.length, reservedOffset(image) + slots.extension.offset)
+  writeSync(file, bytes, 0, bytes.length, position)
   closeSync(file)
 }
 
@@ -210,7 +211,7 @@ describe.each(users)("as $name, the data directory of an image", (user) => {
           assert.deepStrictEqual([set.code, set.stderr], [0, ""])
           assert.strictEqual(identityOf(unchanged), before)
           assert.notStrictEqual(identityOf(changed), before)
-          assert.deepStrictEqual(extensionOf(changed).formerly, [before])
+          assert.deepStrictEqual(extensionOf(changed).formerly, [String(before)])
           const data = which === "copy" ? `${app.directory}/.copy.data` : app.data
           assert.strictEqual(recordOf(data).identity, identityOf(changed))
           assert.deepStrictEqual(yield* guest(app, app.image, read), [0, "kept\n", ""])

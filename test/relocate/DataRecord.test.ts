@@ -95,9 +95,9 @@ describe("a data directory", () => {
   })
 })
 
-describe("of the directories beside", () => {
-  const sibling = (name: string, file: Sibling["file"]): Sibling => ({ directory: `/d/${name}`, record: record(), file })
+const sibling = (name: string, file: Sibling["file"]): Sibling => ({ directory: `/d/${name}`, record: record(), file })
 
+describe("of the directories beside", () => {
   it("a copy's is not used", () => {
     assert.strictEqual(pickSibling([sibling("a", "Copy")])._tag, "None")
   })

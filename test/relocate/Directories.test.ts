@@ -44,7 +44,10 @@ describe("the data directory", () => {
     const beside = "/opt/some apps"
     assert.deepStrictEqual(dataPlaces(hostWith({ HOME: "/h" }), image), [beside, "/h/.local/share/flatimage"])
     assert.deepStrictEqual(dataPlaces(hostWith({ HOME: "/h", XDG_DATA_HOME: "/x" }), image), [beside, "/x/flatimage"])
-    assert.deepStrictEqual(dataPlaces(hostWith({ HOME: "/h", XDG_DATA_HOME: "" }), image)[1], "/h/.local/share/flatimage")
+    assert.deepStrictEqual(
+      dataPlaces(hostWith({ HOME: "/h", XDG_DATA_HOME: "" }), image)[1],
+      "/h/.local/share/flatimage"
+    )
     assert.deepStrictEqual(dataPlaces(hostWith({}), image), [beside])
   })
 })

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
-import { readHead } from "../../image/Head.ts"
+import { type HeadError, readHead } from "../../image/Head.ts"
 import * as Manifest from "../../image/Manifest.ts"
 import { CommandError } from "./CommandError.ts"
 
@@ -26,7 +26,7 @@ export const openImage = Effect.fn("openImage")(
     })
     const refuse = (error: { readonly message: string }) => notAnImage(path, error.message)
     const { end, offset } = yield* readHead(readAt, size).pipe(
-      Effect.catchTag("HeadError", (error) => Effect.fail(refuse(error)))
+      Effect.catchTag("HeadError", (error: HeadError) => Effect.fail(refuse(error)))
     )
     const tableSize = (yield* readAt(end, 8)).readBigUInt64LE(0)
     if (tableSize > BigInt(Manifest.largestTable)) return yield* notAnImage(path, "its tool table is too large")
