@@ -10,7 +10,9 @@ export type Identified = Pick<Extension, "identity" | "formerly">
 const mostFormer = 8
 
 /** Thirty-two hexadecimal digits, in lower case. */
-export const isIdentity = (text: string): boolean => /^[0-9a-f]{32}$/.test(text)
+export const identityPattern = /^[0-9a-f]{32}$/
+
+export const isIdentity = (text: string): boolean => identityPattern.test(text)
 
 /** A new identity. */
 export const drawIdentity: Effect.Effect<string> = Effect.map(

@@ -1,6 +1,6 @@
 /** What an image can be told after it was built: one schema per field of the reserved space. */
 import * as Schema from "effect/Schema"
-import { isIdentity } from "./Identity.ts"
+import { identityPattern } from "./Identity.ts"
 import { iconCapacity } from "./ReservedLayout.ts"
 import { bindingTypes, integrationNames, namespaceNames, overlayNames, permissionNames } from "./SettingsDefaults.ts"
 
@@ -42,7 +42,7 @@ export const Icon = Schema.Struct({
 })
 export type Icon = typeof Icon.Type
 
-const Identity = Schema.String.check(Schema.makeFilter(isIdentity, { expected: "32 hexadecimal digits" }))
+const Identity = Schema.String.check(Schema.isPattern(identityPattern, { expected: "32 hexadecimal digits" }))
 
 /**
  * `portal` lists the host programs that the guest may start through the portal; `*` stands for all. `identity` says which image

@@ -360,7 +360,7 @@ describe.each(users)("as $name, the data directory of an image", (user) => {
   const damages: ReadonlyArray<readonly [string, (app: Place, path: string) => void]> = [
     ["cut off", (_, path) => truncateSync(path, 20)],
     ["empty", (_, path) => truncateSync(path, 0)],
-    ["huge", (_, path) => truncateSync(path, 1 << 40)],
+    ["huge", (_, path) => truncateSync(path, 2 ** 40)],
     [
       "with a path that is not absolute",
       (app, path) => writeFileSync(path, JSON.stringify({ ...recordOf(app.data), path: "../x" }))
@@ -585,6 +585,7 @@ describe("the data directory", () => {
       const planted = `${app.directory}/.planted.data`
       renameSync(app.data, planted)
       execFileSync("chown", ["-R", "1:1", planted])
+      execFileSync("chmod", ["-R", "a+rwX", planted])
       chmodSync(app.directory, 0o1777)
       const image = `${app.directory}/other`
       renameSync(app.image, image)
