@@ -161,6 +161,8 @@ export const layer = Layer.succeed(
       Effect.as(access(path), true).pipe(
         Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed(false))
       ),
+    link: (from, to) => attempt("link", to, () => Node.linkSync(from, to)),
+    lstat: (path) => attempt("lstat", path, () => infoOf(Node.lstatSync(path, { bigint: true }))),
     makeDirectory: (path, options) =>
       attempt("makeDirectory", path, () => {
         Node.mkdirSync(path, { recursive: options?.recursive ?? false, mode: options?.mode })
@@ -200,6 +202,7 @@ export const layer = Layer.succeed(
         path,
         () => Node.rmSync(path, { recursive: options?.recursive ?? false, force: options?.force ?? false })
       ),
+    rename: (from, to) => attempt("rename", from, () => Node.renameSync(from, to)),
     stat: (path) => attempt("stat", path, () => infoOf(Node.statSync(path, { bigint: true }))),
     writeFile,
     writeFileString: (path, text, options) => writeFile(path, new TextEncoder().encode(text), options),
@@ -208,8 +211,6 @@ export const layer = Layer.succeed(
     copy: nodes("copy"),
     copyFile: nodes("copyFile"),
     glob: nodes("glob"),
-    link: nodes("link"),
-    lstat: nodes("lstat"),
     makeTempDirectory: nodes("makeTempDirectory"),
     makeTempDirectoryScoped: nodes("makeTempDirectoryScoped"),
     makeTempFile: nodes("makeTempFile"),
@@ -217,7 +218,6 @@ export const layer = Layer.succeed(
     readDirectoryEntries: nodes("readDirectoryEntries"),
     readLink: nodes("readLink"),
     realPath: nodes("realPath"),
-    rename: nodes("rename"),
     symlink: nodes("symlink"),
     truncate: nodes("truncate"),
     utimes: nodes("utimes"),

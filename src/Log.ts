@@ -46,11 +46,18 @@ export const LogFile = Context.Reference<{ readonly open: (path: string) => Effe
   }
 )
 
+const noticeKey = "notice"
+
+/** Says a line on standard error whatever the console's level: what a user has to know though a program runs. */
+export const notice = (message: string): Effect.Effect<void> =>
+  Effect.logWarning(message).pipe(Effect.annotateLogs(noticeKey, true))
+
 /** Sends everything from `level` up to the console, and everything to the file. Effect's own log lines look the same. */
 export const layer = (level: LogLevel.LogLevel, sink: Sink): Layer.Layer<never> => {
-  const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+  const logger = Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
     sink.file(lineOf(logLevel, message))
-    if (!LogLevel.isGreaterThanOrEqualTo(logLevel, level)) return
+    const isNotice = fiber.getRef(References.CurrentLogAnnotations)[noticeKey] === true
+    if (!isNotice && !LogLevel.isGreaterThanOrEqualTo(logLevel, level)) return
     const line = lineOf(logLevel, message, sink.elapsed?.())
     if (letters[logLevel] === "D" || letters[logLevel] === "I") sink.output(line)
     else sink.error(line)

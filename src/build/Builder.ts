@@ -3,14 +3,17 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { Fields } from "../image/Settings.ts"
+import { deriveIdentity, drawIdentity } from "../image/Identity.ts"
 import * as Manifest from "../image/Manifest.ts"
+import { sha256 } from "../image/Sha256.ts"
 import { Blobs } from "./Blobs.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 import { removeUnused } from "./CacheAge.ts"
 import { type Closure, ToolClosure } from "./Closure.ts"
 import { Steps, type StepsRequest } from "./definition/Steps.ts"
+import { sha256OfFile } from "./Digest.ts"
 import { debianDependencies, ownDependencies } from "./Dependencies.ts"
-import { ImageWriter, type Written } from "./ImageWriter.ts"
+import { ImageWriter, type Parts, type Written } from "./ImageWriter.ts"
 import { Epoch } from "./Mkdwarfs.ts"
 import { formatBytes, Progress } from "./Progress.ts"
 import { newReservedSpace } from "./Reserved.ts"
@@ -34,9 +37,22 @@ export interface Request {
   readonly steps?: Pick<StepsRequest, "directory" | "distribution" | "steps">
   /** Whether to make all layers of the steps anew. */
   readonly refresh?: boolean
-  /** Makes the image reproducible: no file in it is younger, in seconds since 1970. */
+  /** Makes the image reproducible: no file in it is younger, in seconds since 1970, and its identity follows from its content. */
   readonly epoch?: number
+  /** The identity of the image that this one is a new version of: 32 hexadecimal digits. */
+  readonly identity?: string
 }
+
+/** The identity of a release: it follows from all that the image consists of, so that two builds of the same give the same. */
+const identityOfContent = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  settings: Uint8Array,
+  { head, layers, table }: Pick<Parts, "head" | "layers" | "table">
+) {
+  // The table has the digests of the tools.
+  const files = yield* Effect.forEach([head, ...layers], (path) => sha256OfFile(fs, path))
+  return deriveIdentity([sha256(table), sha256(settings), ...files])
+})
 
 /** Tools are compressed once and unpacked once per machine: as small as can be. */
 const toolLevel = 19
@@ -114,7 +130,8 @@ export class Builder extends Context.Service<Builder, {
           { path: "bin/mkdwarfs", file: native.mkdwarfs }
         ])
         const table = yield* makeTable(closure, packed)
-        const reserved = yield* newReservedSpace(request.distribution, request.settings)
+        // Refused before anything else is made.
+        const unnamed = yield* newReservedSpace(request.distribution, request.settings, request.identity)
         const base = yield* roots.make(request.root, closure, request.level)
         const parts = { head: native.launcher, table, tools: packed.map(({ blob }) => blob.frames) }
         const layers = request.steps === undefined ? [] : yield* steps.make({
@@ -130,6 +147,10 @@ export class Builder extends Context.Service<Builder, {
           level: request.level,
           refresh: request.refresh ?? false
         })
+        const identity = request.identity ?? (request.epoch === undefined
+          ? yield* drawIdentity
+          : yield* identityOfContent(fs, unnamed, { ...parts, layers: [base, ...layers] }))
+        const reserved = yield* newReservedSpace(request.distribution, request.settings, identity)
         const written = yield* progress.step(
           `Writing ${request.output}`,
           (report) =>

@@ -10,12 +10,13 @@ import { type BuildError, buildError } from "./BuildError.ts"
 const recipes = "https://raw.githubusercontent.com/flatimage/recipes/master"
 
 /**
- * The reserved space of a new image: the defaults, which distribution it is (as in `fim-version full`), and settings in place
- * of defaults. Fails with `BuildError` when a value cannot be stored.
+ * The reserved space of a new image: the defaults, which distribution it is (as in `fim-version full`), settings in place of
+ * defaults, and the identity if it has one. Fails with `BuildError` when a value cannot be stored.
  */
 export const newReservedSpace = (
   distribution: string,
-  settings: Partial<Fields> = {}
+  settings: Partial<Fields> = {},
+  identity?: string
 ): Effect.Effect<Uint8Array, BuildError> =>
   Effect.gen(function*() {
     const space = new Uint8Array(reservedSize)
@@ -23,7 +24,7 @@ export const newReservedSpace = (
       ...defaults,
       remote: recipes,
       ...settings,
-      extension: { ...defaults.extension, ...settings.extension, distribution }
+      extension: { ...defaults.extension, ...settings.extension, distribution, ...(identity === undefined ? {} : { identity }) }
     }
     const put = <Field extends FieldName>(field: Field) =>
       Result.map(encode(field, values[field]), (bytes) => space.set(bytes, slots[field].offset))

@@ -11,6 +11,7 @@ import { inspectTool } from "./InspectTool.ts"
 import * as Layers from "./Layers.ts"
 import * as Manifest from "./Manifest.ts"
 import { fieldNames, reservedSize, slots } from "./ReservedLayout.ts"
+import type { Extension } from "./Settings.ts"
 import { decode } from "./SettingsCodec.ts"
 
 /** A part of an image. `offset` and `size` in bytes, without the size field in front of a blob. */
@@ -26,6 +27,8 @@ export interface Inspection {
   readonly path: string
   readonly size: number
   readonly version: string | undefined
+  /** Which image it is, wherever it lies: 32 hexadecimal digits. Absent in images that were made before there were identities. */
+  readonly identity: string | undefined
   readonly parts: ReadonlyArray<Part>
   readonly problems: ReadonlyArray<string>
 }
@@ -52,6 +55,7 @@ export class Inspector extends Context.Service<Inspector, {
         const parts: Array<Part> = []
         const problems: Array<string> = []
         let version: string | undefined
+        let identity: string | undefined
 
         const readUpTo = Effect.fnUntraced(function*(position: number, length: number) {
           const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - position)))
@@ -162,6 +166,7 @@ export class Inspector extends Context.Service<Inspector, {
             if (Result.isFailure(value)) {
               problems.push(`the setting ${field} is not valid: ${value.failure} (at byte ${offset + slot.offset})`)
             }
+            if (field === "extension" && Result.isSuccess(value)) identity = (value.success as Extension).identity
           }
         })
 
@@ -200,7 +205,7 @@ export class Inspector extends Context.Service<Inspector, {
             if (head.reserved + reservedSize <= size) yield* inspectLayers(head.reserved)
           }
         }
-        return { path, size, version, parts, problems }
+        return { path, size, version, identity, parts, problems }
       }, Effect.scoped)
 
       return Inspector.of({ inspect })

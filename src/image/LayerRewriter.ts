@@ -7,6 +7,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import { basename, dirname } from "../relocate/Directories.ts"
+import { type IdentityKeeper, renewNow } from "./IdentityKeeper.ts"
 import * as Layers from "./Layers.ts"
 import { scanImage } from "./LayerWriter.ts"
 import type { Stage } from "./PatchStages.ts"
@@ -71,7 +72,7 @@ const checkWritable = Effect.fnUntraced(function*(target: Target, path: string) 
   }
 })
 
-const open = Effect.fnUntraced(function*(target: Target, session: Pick<Session, "apply" | "fileSize">) {
+const open = Effect.fnUntraced(function*(target: Target, session: Session, keeper: IdentityKeeper | undefined) {
   const fs = yield* FileSystem.FileSystem
   const explained = (error: PlatformError) => failure(target, error.message)
   const path = yield* fs.realPath(target.path).pipe(Effect.mapError(explained))
@@ -97,6 +98,8 @@ const open = Effect.fnUntraced(function*(target: Target, session: Pick<Session, 
       if (next === undefined) return yield* failure(target, `it has ${layers.length} layers`)
       const path = `${scratch}/image`
       const end = next.offset - Layers.prefixSize
+      // The new image is a copy of this one up to its layers.
+      yield* renewNow(keeper, session)
       yield* apply({ _tag: "Rebuild", end, path, layer: layer ?? "" })
       return { path, offset: next.offset }
     }),
@@ -117,5 +120,8 @@ const open = Effect.fnUntraced(function*(target: Target, session: Pick<Session, 
 })
 
 /** As `ReservedSpace.rewrite`. */
-export const rewrite = <A, E, R>(target: Target, use: (image: Rewriting) => Effect.Effect<A, E, R>) =>
-  locked(target, (session) => Effect.scoped(Effect.flatMap(open(target, session), use)))
+export const rewrite = <A, E, R>(
+  target: Target,
+  keeper: IdentityKeeper | undefined,
+  use: (image: Rewriting) => Effect.Effect<A, E, R>
+) => locked(target, (session) => Effect.scoped(Effect.flatMap(open(target, session, keeper), use)))

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { type IdentityKeeper, renewNow } from "./IdentityKeeper.ts"
 import { inspectLayer } from "./InspectLayer.ts"
 import * as Layers from "./Layers.ts"
 import { Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
@@ -46,14 +47,15 @@ export const scanImage = Effect.fnUntraced(function*(target: Target, fileSize: n
 
 /** As `ReservedSpace.append`. */
 export const append = Effect.fnUntraced(
-  function*(target: Target, path: string) {
+  function*(target: Target, path: string, keeper: IdentityKeeper | undefined) {
     const fs = yield* FileSystem.FileSystem
     const found = fs.stat(path).pipe(Effect.mapError((error) => failure(target, error.message)))
     const size = Number((yield* found).size)
     yield* check(target, path, { index: 0, offset: 0, size })
     yield* locked(
       target,
-      Effect.fnUntraced(function*({ apply, fileSize }) {
+      Effect.fnUntraced(function*(session) {
+        const { apply, fileSize } = session
         const { end, stop } = yield* scanImage(target, fileSize).pipe(
           Effect.mapError((detail) => failure(target, detail))
         )
@@ -65,6 +67,7 @@ export const append = Effect.fnUntraced(
         yield* check(target, target.path, { index: 0, offset: end + Layers.prefixSize, size: copied }).pipe(
           Effect.tapError(() => apply({ _tag: "Truncate", length: end }))
         )
+        yield* renewNow(keeper, session)
         yield* apply({ _tag: "Publish", offset: end, size: copied })
       })
     )

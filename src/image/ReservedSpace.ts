@@ -4,11 +4,15 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Result from "effect/Result"
+import { keepIdentity } from "./Identity.ts"
+import type { IdentityKeeper } from "./IdentityKeeper.ts"
+import type { Change } from "./Journal.ts"
 import type { Rewriting } from "./LayerRewriter.ts"
 import { type FieldName, fieldNames, isBlank, slots } from "./ReservedLayout.ts"
 import { readOnce } from "./ReservedReader.ts"
 import { encodeError, platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
-import type { Fields, Settings } from "./Settings.ts"
+import type { Session } from "./ReservedWriter.ts"
+import type { Extension, Fields, Settings } from "./Settings.ts"
 import { defaults } from "./SettingsDefaults.ts"
 
 export interface Options {
@@ -19,6 +23,8 @@ export interface Options {
   readonly patcher: string
   /** Seconds to wait for other writers; 60 unless told. */
   readonly wait?: number | undefined
+  /** Who knows of copies of the image. Without it writes keep the identity, and draw none. */
+  readonly keeper?: IdentityKeeper | undefined
 }
 
 /** `warnings` name the fields that could not be understood and read as their defaults. */
@@ -84,6 +90,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   // A start only reads: what starts and feeds processes is loaded for the first write. Schemas are loaded for what was set.
   const writer = Effect.promise(() => import("./ReservedWriter.ts"))
   const codec = Effect.promise(() => import("./SettingsCodec.ts"))
+  const keeping = Effect.promise(() => import("./IdentityKeeper.ts"))
 
   const bytesOf = Effect.fnUntraced(function*<Field extends FieldName>(fields: ReadonlyArray<Field>) {
     const file = yield* fs.open(path).pipe(Effect.mapError(platformError(path)))
@@ -129,18 +136,45 @@ const make = Effect.fnUntraced(function*(options: Options) {
     )
   })
 
+  const encodeOne = Effect.fnUntraced(function*<Field extends FieldName>(field: Field, value: Fields[Field]) {
+    const { encode } = yield* codec
+    return yield* Effect.fromResult(encode(field, value)).pipe(
+      Effect.mapError((failure) => encodeError(path, failure))
+    )
+  })
+
+  /** Writes fields, and with them the identity if the image needs another one. Nothing is written where nothing changes. */
+  const store = Effect.fnUntraced(function*(session: Session, changes: ReadonlyArray<Change>, extension?: Extension) {
+    if (changes.every(({ after, before }) => Buffer.compare(after, before) === 0)) return
+    const { renewal } = yield* keeping
+    const renewed = yield* renewal(options.keeper, session, extension)
+    if (renewed === undefined) return yield* session.commit(changes)
+    const others = changes.filter(({ offset }) => offset !== slots.extension.offset)
+    yield* session.commit([...others, renewed.change])
+    yield* renewed.written
+  })
+
   const writeAll = Effect.fn("ReservedSpace.writeAll")(function*(values: Partial<Fields>) {
     const encoded = yield* encodeAll(values)
     const { locked } = yield* writer
+    const { decode } = yield* codec
     yield* locked(
       target,
-      ({ commit, slot }) =>
-        Effect.forEach(
-          encoded,
-          ({ after, field }) => Effect.map(slot(field), (before) => ({ offset: slots[field].offset, before, after }))
-        ).pipe(
-          Effect.flatMap(commit)
-        )
+      Effect.fnUntraced(function*(session) {
+        const changes: Array<Change> = []
+        let extension: Extension | undefined
+        for (const { after, field } of encoded) {
+          const before = yield* session.slot(field)
+          if (values.extension === undefined || field !== "extension") {
+            changes.push({ offset: slots[field].offset, before, after })
+            continue
+          }
+          const current = Result.getOrElse(decode("extension", before), () => defaults.extension)
+          extension = keepIdentity(current, values.extension)
+          changes.push({ offset: slots.extension.offset, before, after: yield* encodeOne("extension", extension) })
+        }
+        yield* store(session, changes, extension)
+      })
     ).pipe(Effect.provideContext(services))
   })
 
@@ -149,19 +183,18 @@ const make = Effect.fnUntraced(function*(options: Options) {
     f: (value: Fields[Field]) => readonly [result: A, value: Fields[Field]]
   ) {
     const { locked } = yield* writer
-    const { decode, encode } = yield* codec
+    const { decode } = yield* codec
     return yield* locked(
       target,
-      Effect.fnUntraced(function*({ commit, slot }) {
-        const before = yield* slot(field)
+      Effect.fnUntraced(function*(session) {
+        const before = yield* session.slot(field)
         const current = yield* Effect.fromResult(decode(field, before)).pipe(
           Effect.mapError((detail) => new ReservedSpaceError({ path, reason: Reason.Damaged({ field, detail }) }))
         )
         const [result, value] = f(current)
-        const after = yield* Effect.fromResult(encode(field, value)).pipe(
-          Effect.mapError((failure) => encodeError(path, failure))
-        )
-        yield* commit([{ offset: slots[field].offset, before, after }])
+        const extension = field === "extension" ? keepIdentity(current as Extension, value as Extension) : undefined
+        const after = yield* encodeOne(field, extension === undefined ? value : extension as Fields[Field])
+        yield* store(session, [{ offset: slots[field].offset, before, after }], extension)
         return result
       })
     ).pipe(Effect.provideContext(services))
@@ -191,12 +224,12 @@ const make = Effect.fnUntraced(function*(options: Options) {
     modify,
     append: Effect.fn("ReservedSpace.append")(function*(layer) {
       const { append } = yield* Effect.promise(() => import("./LayerWriter.ts"))
-      yield* append(target, layer).pipe(Effect.provideContext(services))
+      yield* append(target, layer, options.keeper).pipe(Effect.provideContext(services))
     }),
     rewrite: Effect.fn("ReservedSpace.rewrite")(function*(use) {
       const { rewrite } = yield* Effect.promise(() => import("./LayerRewriter.ts"))
       const caller = yield* Effect.context<Effect.Services<ReturnType<typeof use>>>()
-      return yield* rewrite(target, (image) => Effect.provideContext(use(image), caller)).pipe(
+      return yield* rewrite(target, options.keeper, (image) => Effect.provideContext(use(image), caller)).pipe(
         Effect.provideContext(services)
       )
     }),

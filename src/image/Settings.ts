@@ -1,5 +1,6 @@
 /** What an image can be told after it was built: one schema per field of the reserved space. */
 import * as Schema from "effect/Schema"
+import { identityPattern } from "./Identity.ts"
 import { iconCapacity } from "./ReservedLayout.ts"
 import { bindingTypes, integrationNames, namespaceNames, overlayNames, permissionNames } from "./SettingsDefaults.ts"
 
@@ -41,8 +42,18 @@ export const Icon = Schema.Struct({
 })
 export type Icon = typeof Icon.Type
 
-/** `portal` lists the host programs that the guest may start through the portal; `*` stands for all. */
-export const Extension = Schema.Struct({ distribution: Text.check(Schema.isNonEmpty()), portal: Schema.Array(Text) })
+const Identity = Schema.String.check(Schema.isPattern(identityPattern, { expected: "32 hexadecimal digits" }))
+
+/**
+ * `portal` lists the host programs that the guest may start through the portal; `*` stands for all. `identity` says which image
+ * this is, and `formerly` which ones it was before it was copied, the last one last.
+ */
+export const Extension = Schema.Struct({
+  distribution: Text.check(Schema.isNonEmpty()),
+  portal: Schema.Array(Text),
+  identity: Schema.optionalKey(Identity),
+  formerly: Schema.optionalKey(Schema.Array(Identity))
+})
 export type Extension = typeof Extension.Type
 
 /** Sets of names are arrays in alphabetical order, each name once. */

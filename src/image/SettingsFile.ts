@@ -40,6 +40,8 @@ export const encodeSettings = (settings: Fields): Result.Result<string, string> 
     format: 1,
     settings: {
       ...settings,
+      // Which image it is stays with the image: an import keeps that of the other one.
+      extension: { distribution: settings.extension.distribution, portal: settings.extension.portal },
       desktop: settings.desktop ?? null,
       remote: settings.remote ?? null,
       icon: settings.icon ?? null

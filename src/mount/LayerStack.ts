@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import type * as PlatformError from "effect/PlatformError"
 import { expand } from "../image/Expand.ts"
 import * as Layers from "../image/Layers.ts"
+import { Snapshot } from "../image/Snapshot.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import type { LayerPlace } from "./Janitor.ts"
@@ -36,11 +37,11 @@ export interface Stack {
 export class LayerStack extends Context.Service<LayerStack, Stack & { readonly data: string }>()(
   "flatimage/mount/LayerStack"
 ) {
-  static readonly layer: Layer.Layer<LayerStack, LayerStackError, FileSystem.FileSystem | Host | Relocate> = Layer
-    .effect(
-      LayerStack,
-      Effect.suspend(() => make())
-    )
+  static readonly layer: Layer.Layer<
+    LayerStack,
+    LayerStackError,
+    FileSystem.FileSystem | Host | Relocate | Snapshot
+  > = Layer.effect(LayerStack, Effect.suspend(() => make()))
 }
 
 const magic = "DWARFS"
@@ -161,7 +162,8 @@ export const collect: (data: string | undefined) => Effect.Effect<
 const make = Effect.fnUntraced(function*() {
   const relocate = yield* Relocate
   yield* Effect.logDebug("Phase: layers")
-  const data = yield* relocate.data.pipe(Effect.mapError(failing("DataDirectory")))
+  const { extension } = yield* Snapshot
+  const data = yield* relocate.data(extension).pipe(Effect.mapError(failing("DataDirectory")))
   const stack = yield* collect(data).pipe(Effect.mapError(failing("Damaged")))
   if (stack.layers.length === 0) {
     return yield* new LayerStackError({

@@ -41,19 +41,21 @@ export const below = (global: string, application: string, instance: string, sel
 export const inGuest = (directories: Directories): Directories =>
   below(guestGlobal, basename(directories.application), basename(directories.instance), directories.self)
 
-/**
- * Where the data directory may be, best first: where the caller says, beside the image, or, for images in directories
- * that the caller cannot write to, in the caller's own data home.
- */
-export const dataCandidates = (host: Host["Service"], image: string): ReadonlyArray<string> => {
+/** The data directory that the caller chose, whatever is there; absent where it is for us to find one. */
+export const chosenData = (host: Host["Service"]): string | undefined => {
   const chosen = host.environment["FIM_DIR_DATA"]
-  if (chosen !== undefined && chosen !== "") {
-    return [chosen.startsWith("/") ? chosen : `${host.directory ?? ""}/${chosen}`]
-  }
-  const name = `.${basename(image)}.data`
+  if (chosen === undefined || chosen === "") return undefined
+  const path = chosen.startsWith("/") ? chosen : `${host.directory ?? ""}/${chosen}`
+  return path.replace(/(?<=[^/])\/+$/, "")
+}
+
+/**
+ * Directories in which the data directory may be, best first: that of the image, or, for images in directories that the caller
+ * cannot write to, the caller's own data home.
+ */
+export const dataPlaces = (host: Host["Service"], image: string): ReadonlyArray<string> => {
   const home = dataHome(host.environment)
-  const beside = `${dirname(image)}/${name}`
-  return home === undefined ? [beside] : [beside, `${home}/flatimage/${name}`]
+  return home === undefined ? [dirname(image)] : [dirname(image), `${home}/flatimage`]
 }
 
 /**

@@ -1,15 +1,17 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { dataCandidates } from "./Directories.ts"
+import type { Identified } from "../image/Identity.ts"
+import { presentData } from "./DataDirectory.ts"
 import { Host } from "./Host.ts"
-import { Relocate } from "./Relocate.ts"
+import { Relocate, RelocateError } from "./Relocate.ts"
 
-/** The data directory with this room in it, if there is one: to look is no reason to make it. */
-export const existingData = Effect.fnUntraced(function*(room: "layers" | "recipes") {
+/** The data directory with this room in it, if there is one: to look is no reason to make it. Fails where a start would. */
+export const existingData = Effect.fnUntraced(function*(room: "layers" | "recipes", identified: Identified) {
   const fs = yield* FileSystem.FileSystem
   const { image } = yield* Relocate
-  for (const candidate of dataCandidates(yield* Host, image)) {
-    if (yield* Effect.orElseSucceed(fs.exists(`${candidate}/${room}`), () => false)) return candidate
-  }
-  return undefined
+  const data = yield* presentData(yield* Host, image, identified).pipe(
+    Effect.mapError((detail) => new RelocateError({ reason: "DataDirectory", detail }))
+  )
+  if (data === undefined) return undefined
+  return (yield* Effect.orElseSucceed(fs.exists(`${data}/${room}`), () => false)) ? data : undefined
 })

@@ -1,9 +1,12 @@
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { basename, dataCandidates, type Directories, dirname } from "./Directories.ts"
+import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import type { Identified } from "../image/Identity.ts"
+import { type Adopt, dataDirectory } from "./DataDirectory.ts"
+import { basename, type Directories, dirname } from "./Directories.ts"
 import * as Paths from "./Directories.ts"
 import { Host } from "./Host.ts"
 
@@ -31,15 +34,21 @@ export class Relocate extends Context.Service<Relocate, {
   readonly directories: Directories
   /** Path of the dynamic loader that starts the image's own tools. */
   readonly loader: string
-  /** The data directory, made if need be, with `data` (the upper directory), `work`, `layers` and `tmp` in it. */
-  readonly data: Effect.Effect<string, RelocateError>
+  /**
+   * The data directory of the image with this identity, made if need be, with `data` (the upper directory), `work`, `layers` and
+   * `tmp` in it.
+   */
+  readonly data: (identified: Identified) => Effect.Effect<string, RelocateError>
 }>()("flatimage/relocate/Relocate") {
-  static readonly layer: Layer.Layer<Relocate, RelocateError, Host | FileSystem.FileSystem> = Layer.effect(
+  static readonly layer: Layer.Layer<
+    Relocate,
+    RelocateError,
+    Host | FileSystem.FileSystem | ChildProcessSpawner
+  > = Layer.effect(
     Relocate,
     Effect.gen(function*() {
       yield* Effect.logDebug("Phase: relocate")
       const host = yield* Host
-      const fs = yield* FileSystem.FileSystem
       const told = Effect.fnUntraced(function*(name: string) {
         const value = host.environment[name]
         if (value !== undefined && value !== "") return value
@@ -51,29 +60,17 @@ export class Relocate extends Context.Service<Relocate, {
       const image = yield* told("FIM_BIN_SELF")
       const application = yield* told("FIM_DIR_APP")
       const reservedOffset = Number(yield* told("FIM_OFFSET"))
-      const makeData = Effect.fn("Relocate.data")(function*() {
-        const candidates = dataCandidates(host, image)
-        const problems: Array<string> = []
-        for (const candidate of candidates) {
-          const usable = Effect.all([
-            fs.access(`${candidate}/data`, { writable: true }),
-            fs.access(`${candidate}/work`, { writable: true })
-          ], { concurrency: "unbounded" })
-          const make = Effect.forEach(
-            ["data", "work", "layers", "tmp"],
-            (room) => fs.makeDirectory(`${candidate}/${room}`, { recursive: true })
-          )
-          const made = yield* Effect.result(Effect.catch(usable, () => Effect.andThen(make, usable)))
-          if (made._tag === "Success") return candidate
-          problems.push(`'${candidate}'`)
-        }
-        return yield* new RelocateError({
-          reason: "DataDirectory",
-          detail: `cannot make or write to a data directory (tried ${
-            problems.join(", ")
-          }); set FIM_DIR_DATA to a directory of yours`
-        })
-      })
+      const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner>()
+      const fim = `${application}/bin/fim`
+      const adopt: Adopt = Effect.fnUntraced(function*(from, to) {
+        const { renameData } = yield* Effect.promise(() => import("./RenameData.ts"))
+        return yield* renameData(fim, from, to)
+      }, Effect.provideContext(services))
+      const data = Effect.fn("Relocate.data")(
+        (identified: Identified) => dataDirectory(host, image, identified, adopt),
+        Effect.provideContext(services),
+        Effect.mapError((detail) => new RelocateError({ reason: "DataDirectory", detail }))
+      )
       return Relocate.of({
         image,
         reservedOffset,
@@ -89,7 +86,7 @@ export class Relocate extends Context.Service<Relocate, {
         loader: `${application}/lib/${
           host.architecture === "arm64" ? "ld-linux-aarch64.so.1" : "ld-linux-x86-64.so.2"
         }`,
-        data: makeData()
+        data
       })
     })
   )

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { basename, below, dataCandidates, dirname, inGuest } from "../../src/relocate/Directories.ts"
+import { basename, below, chosenData, dataPlaces, dirname, inGuest } from "../../src/relocate/Directories.ts"
 import { Host } from "../../src/relocate/Host.ts"
 
 const hostWith = (environment: Readonly<Record<string, string>>, directory: string | undefined = "/work") =>
@@ -34,26 +34,21 @@ describe("directories", () => {
 
 describe("the data directory", () => {
   it("is where FIM_DIR_DATA says, and nowhere else", () => {
-    assert.deepStrictEqual(dataCandidates(hostWith({ FIM_DIR_DATA: "/d", HOME: "/h" }), image), ["/d"])
-    assert.deepStrictEqual(dataCandidates(hostWith({ FIM_DIR_DATA: "d/e" }), image), ["/work/d/e"])
+    assert.strictEqual(chosenData(hostWith({ FIM_DIR_DATA: "/d", HOME: "/h" })), "/d")
+    assert.strictEqual(chosenData(hostWith({ FIM_DIR_DATA: "d/e//" })), "/work/d/e")
+    assert.strictEqual(chosenData(hostWith({ FIM_DIR_DATA: "/" })), "/")
+    assert.strictEqual(chosenData(hostWith({ FIM_DIR_DATA: "", HOME: "/h" })), undefined)
   })
 
   it("is beside the image, or else in the data home", () => {
-    const beside = "/opt/some apps/.my.app.data"
-    assert.deepStrictEqual(dataCandidates(hostWith({ HOME: "/h" }), image), [
-      beside,
-      "/h/.local/share/flatimage/.my.app.data"
-    ])
-    assert.deepStrictEqual(dataCandidates(hostWith({ HOME: "/h", XDG_DATA_HOME: "/x" }), image), [
-      beside,
-      "/x/flatimage/.my.app.data"
-    ])
+    const beside = "/opt/some apps"
+    assert.deepStrictEqual(dataPlaces(hostWith({ HOME: "/h" }), image), [beside, "/h/.local/share/flatimage"])
+    assert.deepStrictEqual(dataPlaces(hostWith({ HOME: "/h", XDG_DATA_HOME: "/x" }), image), [beside, "/x/flatimage"])
     assert.deepStrictEqual(
-      dataCandidates(hostWith({ HOME: "/h", XDG_DATA_HOME: "" }), image)[1],
-      "/h/.local/share/flatimage/.my.app.data"
+      dataPlaces(hostWith({ HOME: "/h", XDG_DATA_HOME: "" }), image)[1],
+      "/h/.local/share/flatimage"
     )
-    assert.deepStrictEqual(dataCandidates(hostWith({}), image), [beside])
-    assert.deepStrictEqual(dataCandidates(hostWith({ FIM_DIR_DATA: "", HOME: "/h" }), image)[0], beside)
+    assert.deepStrictEqual(dataPlaces(hostWith({}), image), [beside])
   })
 })
 

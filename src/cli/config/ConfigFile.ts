@@ -11,6 +11,8 @@ import * as Option from "effect/Option"
 import type { DesktopImage } from "../../desktop/DesktopImage.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { decodeSettings, encodeSettings } from "../../image/SettingsFile.ts"
+import { identityKeeper } from "../../relocate/Copies.ts"
+import { Host } from "../../relocate/Host.ts"
 import { BuildInfo, distributionIn } from "./BuildInfo.ts"
 import { CommandError, usageError } from "./CommandError.ts"
 import { isConfigCommand, runHandler, showHelp } from "./Dispatch.ts"
@@ -91,7 +93,7 @@ export const configCommand = Command.make(
   flags,
   Effect.fn("config")(function*(input) {
     const { offset, table } = yield* openImage(input.file)
-    const context = yield* Effect.context<FileSystem.FileSystem | Patcher>()
+    const context = yield* Effect.context<FileSystem.FileSystem | Patcher | Host>()
     const { path: patcher } = Context.get(context, Patcher)
     const target = Option.getOrUndefined(input.export)
     const origin = Option.getOrUndefined(input.import)
@@ -106,9 +108,11 @@ export const configCommand = Command.make(
       else if (origin !== undefined) yield* importSettings(origin)
       else yield* run(input.words, input.json, { path: yield* realPath(input.file), fim: patcher })
     })
+    const path = yield* realPath(input.file)
+    const keeper = identityKeeper(Context.get(context, Host), path, Context.get(context, FileSystem.FileSystem))
     // The image, and with it what it was made from, is known only now.
     const ImageLayer = Layer.mergeAll(
-      ReservedSpace.layer({ path: input.file, offset, patcher }),
+      ReservedSpace.layer({ path: input.file, offset, patcher, keeper }),
       Layer.effect(
         BuildInfo,
         Effect.map(ReservedSpace, (space) => ({

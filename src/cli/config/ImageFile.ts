@@ -2,12 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
-import * as Elf from "../../image/Elf.ts"
+import { type HeadError, readHead } from "../../image/Head.ts"
 import * as Manifest from "../../image/Manifest.ts"
-import { reservedSize } from "../../image/ReservedLayout.ts"
 import { CommandError } from "./CommandError.ts"
-
-const largestHead = 256 << 20
 
 const notAnImage = (path: string, detail: string) =>
   new CommandError({ text: `'${path}' is not an image of flatimage: ${detail}`, context: "Could not open the image" })
@@ -28,21 +25,13 @@ export const openImage = Effect.fn("openImage")(
       return bytes
     })
     const refuse = (error: { readonly message: string }) => notAnImage(path, error.message)
-    const start = yield* readAt(0, Elf.headerSize)
-    const tables = yield* Effect.fromResult(Result.mapError(Elf.tablesEnd(start), refuse))
-    const elf = yield* Effect.fromResult(
-      Result.mapError(Elf.parse(yield* readAt(0, Math.min(tables, largestHead))), refuse)
+    const { end, offset } = yield* readHead(readAt, size).pipe(
+      Effect.catchTag("HeadError", (error: HeadError) => Effect.fail(refuse(error)))
     )
-    const section = Elf.section(elf, ".fim_reserved_offset")
-    const bytes = section === undefined ? Buffer.alloc(0) : yield* readAt(section.offset, section.size)
-    const offset = bytes.length === 8 ? Number(bytes.readBigUInt64LE(0)) : 0
-    if (offset < elf.end || offset + reservedSize > size) {
-      return yield* notAnImage(path, "it names no reserved space within itself")
-    }
-    const tableSize = (yield* readAt(elf.end, 8)).readBigUInt64LE(0)
+    const tableSize = (yield* readAt(end, 8)).readBigUInt64LE(0)
     if (tableSize > BigInt(Manifest.largestTable)) return yield* notAnImage(path, "its tool table is too large")
     const table = yield* Effect.fromResult(
-      Result.mapError(Manifest.decode(yield* readAt(elf.end + 8, Number(tableSize))), refuse)
+      Result.mapError(Manifest.decode(yield* readAt(end + 8, Number(tableSize))), refuse)
     )
     return { offset, table }
   },

@@ -14,6 +14,7 @@ import { Quiet } from "../../build/Progress.ts"
 import { Revisions } from "../../build/Revision.ts"
 import { archiveRoot, packagesRoot } from "../../build/RootRequest.ts"
 import { Workspace } from "../../build/Workspace.ts"
+import { isIdentity } from "../../image/Identity.ts"
 import { quiet } from "./Quiet.ts"
 
 const text = (name: string, metavar: string, description: string) =>
@@ -57,6 +58,11 @@ const flags = {
     Flag.withDescription("Image to write (default: dist/NAME.flatimage of the project)"),
     Flag.optional
   ),
+  identity: text(
+    "identity",
+    "DIGITS",
+    "Identity of the image that this is a new version of, as 'flatimage inspect' prints it: it finds that image's data"
+  ),
   refresh: Flag.Boolean("refresh").pipe(
     Flag.withDescription("Make the system, and all steps of a definition, again instead of using the cached ones"),
     Flag.withDefault(false)
@@ -76,7 +82,7 @@ const refused = (detail: string) => buildError("Refused", { detail })
 
 interface Choice {
   readonly name: string
-  readonly request: Omit<Request, "level" | "output" | "epoch">
+  readonly request: Omit<Request, "level" | "output" | "epoch" | "identity">
 }
 
 /** The flags among `names` that are given, without those that are not. */
@@ -175,10 +181,15 @@ export const build = Command.make(
     const revisions = yield* Revisions
     const workspace = yield* Workspace
     if (input.level < 0 || input.level > 9) return yield* refused(`--level is ${input.level}, not from 0 to 9`)
+    const identity = Option.getOrUndefined(input.identity)
+    if (identity !== undefined && !isIdentity(identity)) {
+      return yield* refused(`--identity is '${identity}', not 32 hexadecimal digits in lower case`)
+    }
     const { name, request } = yield* choose(fs, path, input)
     yield* builder.build({
       ...request,
       ...(input.reproducible ? { epoch: yield* revisions.epoch } : {}),
+      ...(identity === undefined ? {} : { identity }),
       level: input.level,
       output: Option.match(input.output, {
         onNone: () => `${workspace.root}/dist/${name}.flatimage`,

@@ -45,6 +45,7 @@ export const inspect = Command.make(
       yield* Console.log(JSON.stringify({ ...found, sound: found.problems.length === 0 }, null, 2))
     } else {
       yield* Console.log(table(found))
+      if (found.identity !== undefined) yield* Console.log(`identity: ${found.identity}`)
       for (const problem of found.problems) yield* Console.log(`not sound: ${problem}`)
       if (found.problems.length === 0) yield* Console.log(`sound: flatimage ${found.version}, ${found.size} bytes`)
     }

@@ -1,5 +1,6 @@
 /** Which layers a run has, lowest first. */
 import * as Effect from "effect/Effect"
+import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import type { LayerPlace } from "../../mount/Janitor.ts"
 import * as LayerStack from "../../mount/LayerStack.ts"
 import { existingData } from "../../relocate/ExistingData.ts"
@@ -44,7 +45,9 @@ export const lines = (layers: ReadonlyArray<Listed>, form: Exclude<Form, "json">
     ])
 
 export const list = Effect.fn("fim-layer.list")(function*(form: Form) {
-  const stack = yield* LayerStack.collect(yield* existingData("layers")).pipe(
+  const extension = yield* (yield* ReservedSpace).read("extension")
+  const stack = yield* existingData("layers", extension).pipe(
+    Effect.flatMap((data) => LayerStack.collect(data)),
     Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the layers" }))
   )
   const layers = numbered(stack)

@@ -10,7 +10,7 @@ import { isRecipeName } from "../../recipe/Recipe.ts"
 import type { RecipeError } from "../../recipe/RecipeError.ts"
 import { Recipes } from "../../recipe/Recipes.ts"
 import { RecipeSource } from "../../recipe/RecipeSource.ts"
-import { dataCandidates } from "../../relocate/Directories.ts"
+import { basename, chosenData, dirname } from "../../relocate/Directories.ts"
 import { existingData } from "../../relocate/ExistingData.ts"
 import { Host } from "../../relocate/Host.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
@@ -93,12 +93,16 @@ export const recipe = Effect.fn("fim-recipe")(function*(args: ReadonlyArray<stri
   const names = operation === "LIST" ? [] : yield* parseNames(rest)
   const distribution = yield* distributionOf(operation)
   const relocate = yield* Relocate
-  const [first = ""] = dataCandidates(yield* Host, relocate.image)
+  const reserved = yield* ReservedSpace
+  const host = yield* Host
+  const extension = yield* reserved.read("extension")
+  const explained = Effect.mapError(({ message }: { readonly message: string }) => fail(message, contexts[operation]))
   const writes = operation === "FETCH" || operation === "INSTALL"
   const data = writes
-    ? yield* relocate.data.pipe(Effect.mapError(({ message }) => fail(message, contexts[operation])))
-    : (yield* existingData("recipes")) ?? first
-  const remote = yield* (yield* ReservedSpace).read("remote")
+    ? yield* explained(relocate.data(extension))
+    : (yield* explained(existingData("recipes", extension))) ??
+      chosenData(host) ?? `${dirname(relocate.image)}/.${basename(relocate.image)}.data`
+  const remote = yield* reserved.read("remote")
   const context = yield* Layer.build(
     Recipes.layer({ distribution, data, remote }).pipe(
       Layer.provide(RecipeSource.layer),

@@ -25,6 +25,7 @@ export const recipePlace = Effect.map(temporary(self), (directory) => {
     FIM_COMMIT: "66831bd",
     FIM_TIMESTAMP: "20250102030405"
   }
+  writeFileSync(variables.FIM_BIN_SELF, "")
   const data = `${directory}/.app.flatimage.data`
   const cache = `${data}/recipes/debian/latest`
   const run = (image: Image, ...words: ReadonlyArray<string>) =>

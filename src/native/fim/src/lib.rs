@@ -1,6 +1,7 @@
 //! What an image does natively: two programs over one library. `launcher` is the head of every image and stands in it as it
 //! is, so it holds nothing else; `fim` is unpacked by it as `bin/fim` and is whatever its first argument says.
 
+pub mod adopt;
 pub mod commit;
 pub mod failure;
 pub mod guest;

@@ -1,13 +1,14 @@
 //! What is unpacked as `bin/fim`: one static program with several jobs, named by its first argument. One program instead of
 //! five keeps the image small and shares its pages between all of them.
 
-use fim::{commit, failure, guest, janitor, merge, patch, portal};
+use fim::{adopt, commit, failure, guest, janitor, merge, patch, portal};
 use std::ffi::OsString;
 
 const USAGE: &str = "\
 usage: fim <applet> [arguments]
 
 applets:
+  adopt        give a data directory another name
   commit       turn an upper directory into a tree for a layer, and empty it
   dwarfs       mount a DwarFS image
   guest        first process of a guest
@@ -35,6 +36,7 @@ fn main() {
         None => ("", &arguments[..]),
     };
     let code = match applet {
+        "adopt" => adopt::command(rest),
         "commit" => commit::command(rest),
         "dwarfs" => dwarfs_fuse::command(rest),
         "guest" => guest::command(rest),

@@ -40,7 +40,7 @@ use protocol::{Done, Open, Operation, answer};
 pub use protocol::{from_bytes, to_bytes};
 use requests::Requests;
 use session::{Role, Session};
-pub use session::{have_alone, open_lock};
+pub use session::{have_alone, open_lock, take_turn};
 pub use start::NAME as START;
 use std::ffi::OsString;
 use std::fs::File;

@@ -55,7 +55,14 @@ impl Session {
         let failed = || format!("cannot lock '{}'", path.display());
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if sys::lock(lock.as_fd(), DECIDING, Lock::Exclusive).context(failed)? {
+            if take_turn(&lock).context(failed)? {
+                // It may have got another name since the boot program chose it: see `adopt`.
+                if !sys::is_still_at(&lock, &path) {
+                    fail!(
+                        "the data directory '{}' was renamed or removed meanwhile; start again",
+                        data.display()
+                    )
+                }
                 let role = match take_alone(&lock, &work).context(failed)? {
                     Others::None => {
                         clear(&work);
@@ -146,6 +153,11 @@ pub fn open_lock(work: &Path) -> Result<(File, PathBuf)> {
         .open(&path)
         .context(|| format!("cannot open the lock '{}'", path.display()))?;
     Ok((lock, path))
+}
+
+/// Takes the lock that is held while an instance decides and until its overlay is in place. False while another holds it.
+pub fn take_turn(lock: &File) -> std::io::Result<bool> {
+    sys::lock(lock.as_fd(), DECIDING, Lock::Exclusive)
 }
 
 /// Who else uses a data directory.

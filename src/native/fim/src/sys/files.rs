@@ -97,6 +97,40 @@ pub fn sync_file_system(file: &std::fs::File) -> Result<()> {
     check(unsafe { libc::syncfs(file.as_raw_fd()) }.into()).map(drop)
 }
 
+/// Whether `path` still names the file that is open as `file`.
+pub fn is_still_at(file: &std::fs::File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(one), Ok(other)) => same_file(&one, &other),
+        _ => false,
+    }
+}
+
+/// Renames within a file system, unless something has the new name.
+pub fn rename_to_new(from: &Path, to: &Path) -> Result<()> {
+    let (old, new) = (c_string(from)?, c_string(to)?);
+    // SAFETY: both are terminated strings that outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            old.as_ptr(),
+            libc::AT_FDCWD,
+            new.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    };
+    match check(result) {
+        // File systems and filters that do not know the flag. A directory replaces at most an empty directory.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EPERM)) => {
+            if std::fs::symlink_metadata(to).is_ok() {
+                return Err(std::io::ErrorKind::AlreadyExists.into());
+            }
+            std::fs::rename(from, to)
+        }
+        result => result.map(drop),
+    }
+}
+
 /// Swaps two paths of one file system in one step.
 pub fn exchange(left: &Path, right: &Path) -> Result<()> {
     let (left, right) = (c_string(left)?, c_string(right)?);

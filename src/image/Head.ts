@@ -1,0 +1,41 @@
+/** Where the reserved space of an image is, as its head says. */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Elf from "./Elf.ts"
+import { reservedSize } from "./ReservedLayout.ts"
+
+/** A launcher has 3 MB: a file that asks for more is another program. */
+const largestHead = 256 << 20
+
+/** A file that is no image. */
+export class HeadError extends Data.TaggedError("HeadError")<{ readonly detail: string }> {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+const refuse = (error: { readonly message: string }) => new HeadError({ detail: error.message })
+
+/**
+ * Reads the head of an image.
+ *
+ * @param readAt gives bytes from a position, fewer at the end of the file
+ * @param size of the file in bytes
+ * @returns where the head ends and where the reserved space begins; fails with `HeadError` for any other file
+ */
+export const readHead = Effect.fnUntraced(function*<E, R>(
+  readAt: (position: number, length: number) => Effect.Effect<Buffer, E, R>,
+  size: number
+) {
+  const tables = yield* Effect.fromResult(Elf.tablesEnd(yield* readAt(0, Elf.headerSize))).pipe(Effect.mapError(refuse))
+  const elf = yield* Effect.fromResult(Elf.parse(yield* readAt(0, Math.min(tables, largestHead)))).pipe(
+    Effect.mapError(refuse)
+  )
+  const section = Elf.section(elf, ".fim_reserved_offset")
+  const bytes = section === undefined || section.size !== 8 ? Buffer.alloc(0) : yield* readAt(section.offset, 8)
+  const offset = bytes.length === 8 ? Number(bytes.readBigUInt64LE(0)) : 0
+  if (offset < elf.end || offset + reservedSize > size) {
+    return yield* new HeadError({ detail: "it names no reserved space within itself" })
+  }
+  return { end: elf.end, offset }
+})

@@ -1,0 +1,62 @@
+/** When an image gets another identity: with the first write to a file that is one of several copies, or that never had one. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { drawIdentity, type Identified, withIdentity } from "./Identity.ts"
+import type { Change } from "./Journal.ts"
+import { slots } from "./ReservedLayout.ts"
+import type { Session } from "./ReservedWriter.ts"
+import type { Extension } from "./Settings.ts"
+import { decode, encode } from "./SettingsCodec.ts"
+
+/** What is known outside of an image about its copies. */
+export interface IdentityKeeper {
+  /** Whether another file is known to have the identity of this one. */
+  readonly isCopy: (image: Identified) => Effect.Effect<boolean>
+  /** Called when the identity of the image has been changed on the disk. */
+  readonly changed: (before: string | undefined, after: string) => Effect.Effect<void>
+}
+
+/** A change that gives an image its next identity, and what to do once it is written. */
+export interface Renewal {
+  readonly change: Change
+  readonly written: Effect.Effect<void>
+}
+
+/**
+ * The renewal that a write has to carry out, if it has to. A damaged field is left as it is.
+ *
+ * @param session the locked image
+ * @param next what the same write makes of the field, if it changes it
+ */
+export const renewal = Effect.fnUntraced(function*(
+  keeper: IdentityKeeper | undefined,
+  session: Pick<Session, "slot">,
+  next?: Extension
+) {
+  if (keeper === undefined) return undefined
+  const before = yield* session.slot("extension")
+  const decoded = decode("extension", before)
+  if (Result.isFailure(decoded)) return undefined
+  const current = decoded.success
+  if (current.identity !== undefined && !(yield* keeper.isCopy(current))) return undefined
+  const identity = yield* drawIdentity
+  const encoded = encode("extension", withIdentity(next ?? current, identity))
+  // Only a field that is full to the last bytes has no room. It is written as it is then.
+  if (Result.isFailure(encoded)) return undefined
+  const renewed: Renewal = {
+    change: { offset: slots.extension.offset, before, after: encoded.success },
+    written: keeper.changed(current.identity, identity)
+  }
+  return renewed
+})
+
+/** Gives the image its next identity now, before other bytes of it are written. */
+export const renewNow = Effect.fnUntraced(function*(
+  keeper: IdentityKeeper | undefined,
+  session: Pick<Session, "slot" | "commit">
+) {
+  const renewed = yield* renewal(keeper, session)
+  if (renewed === undefined) return
+  yield* session.commit([renewed.change])
+  yield* renewed.written
+})

@@ -1,0 +1,52 @@
+/** Copies of an image, as far as the caller's data directories know of them. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { Identified } from "../image/Identity.ts"
+import type { IdentityKeeper } from "../image/IdentityKeeper.ts"
+import { claim, imageFile, look, siblings } from "./DataFiles.ts"
+import { type ImageFile, isSameFile } from "./DataRecord.ts"
+import { chosenData, dataPlaces } from "./Directories.ts"
+import type { Host } from "./Host.ts"
+
+/** The caller's data directories with the identity of the image, those of copies among them. */
+const known = Effect.fnUntraced(function*(host: Host["Service"], image: ImageFile) {
+  const lists = yield* Effect.forEach(dataPlaces(host, image.path), (place) => siblings(place, image, host.uid))
+  return lists.flatMap(({ found }) => found)
+})
+
+/** The keeper of an image's identity for a caller. What cannot be looked at is no copy. */
+export const identityKeeper = (
+  host: Host["Service"],
+  path: string,
+  fs: FileSystem.FileSystem
+): IdentityKeeper => {
+  const provided = Effect.provideService(FileSystem.FileSystem, fs)
+  return {
+    isCopy: (identified: Identified) =>
+      imageFile(path, identified).pipe(
+        Effect.flatMap(({ image }) => known(host, image)),
+        Effect.map((found) => found.some(({ file }) => file === "Copy")),
+        Effect.orElseSucceed(() => false),
+        provided
+      ),
+    // A directory that cannot be written to now is recognised at the next start, by what the image was formerly.
+    changed: Effect.fn("IdentityKeeper.changed")(
+      function*(before, after) {
+        if (before === undefined) return
+        const { image } = yield* imageFile(path, { identity: before })
+        const chosen = chosenData(host)
+        const directories = [
+          ...(yield* known(host, image)).map(({ directory }) => directory),
+          ...(chosen === undefined ? [] : [chosen])
+        ]
+        for (const directory of directories) {
+          const found = yield* look(directory, image, host.uid, false)
+          if (found._tag !== "Ours" || found.record === undefined || !isSameFile(found.record, image)) continue
+          yield* claim(directory, { ...image, identity: after, path: found.record.path }, found)
+        }
+      },
+      Effect.ignore({ log: "Debug" }),
+      provided
+    )
+  }
+}

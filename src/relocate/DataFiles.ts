@@ -1,0 +1,220 @@
+/** Looks at data directories, makes them, and writes their records. Decides nothing. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import {
+  type Claim,
+  claimOf,
+  type DataRecord,
+  type ImageFile,
+  isDataName,
+  isSameFile,
+  parseRecord,
+  recordLimit,
+  recordName,
+  recordOf,
+  recordText,
+  type Sibling
+} from "./DataRecord.ts"
+
+/** Parts of a data directory: the upper directory, what belongs to running instances, layers, and room for a commit. */
+const rooms = ["data", "work", "layers", "tmp"]
+
+/** Siblings that are looked at; a directory with more of them is not one in which images are kept. */
+const mostSiblings = 1_000
+
+/** Milliseconds after which an unfinished directory belongs to nobody any more. */
+const abandoned = 600_000
+const part = /^\.fim-[0-9a-f]{16}\.part$/
+
+/** What a record's file holds. `damage` says why it is none. */
+interface Held {
+  readonly record?: DataRecord
+  readonly damage?: string
+}
+
+/** A directory and what it is to the image. */
+export type Look =
+  | { readonly _tag: "Absent" }
+  | { readonly _tag: "Unusable"; readonly owner: number }
+  | { readonly _tag: Claim; readonly record: DataRecord | undefined; readonly damage: string | undefined }
+
+const damaged = (damage: string): Held => ({ damage })
+
+const random = Effect.map(
+  Effect.promise(() => import("effect/crypto/SecureRandom")),
+  ({ randomBytesUnsafe }) => Buffer.from(randomBytesUnsafe(8)).toString("hex")
+)
+
+const ownerOf = (info: FileSystem.File.Info): number => Option.getOrElse(info.uid, () => -1)
+const inodeOf = (info: FileSystem.File.Info): string => String(Option.getOrElse(info.ino, () => 0n))
+
+/** The image at a path, with what tells its file from others. */
+export const imageFile = Effect.fnUntraced(
+  function*(path: string, identified: Pick<ImageFile, "identity" | "formerly">) {
+    const fs = yield* FileSystem.FileSystem
+    const info = yield* fs.stat(path)
+    return {
+      image: { ...identified, path, device: String(info.dev), inode: inodeOf(info) } satisfies ImageFile,
+      owner: ownerOf(info)
+    }
+  }
+)
+
+/** The record in a directory. Only a plain file counts that belongs to the caller, to root or to the directory's owner. */
+const readRecord = Effect.fnUntraced(function*(directory: string, uid: number) {
+  const fs = yield* FileSystem.FileSystem
+  const path = `${directory}/${recordName}`
+  const info = yield* fs.lstat(path)
+  if (info.type !== "File") return damaged("it is not a plain file")
+  if (info.size > recordLimit) return damaged(`it has ${info.size} bytes`)
+  const owner = ownerOf(info)
+  if (owner !== uid && owner !== 0 && owner !== ownerOf(yield* fs.stat(directory))) {
+    return damaged(`it belongs to user ${owner}`)
+  }
+  const parsed = parseRecord(yield* fs.readFileString(path))
+  return Result.isSuccess(parsed) ? { record: parsed.success } satisfies Held : damaged(parsed.failure)
+})
+
+/** Looks at a directory. With `making`, rooms that it lacks are made. */
+export const look = Effect.fnUntraced(function*(directory: string, image: ImageFile, uid: number, making: boolean) {
+  const fs = yield* FileSystem.FileSystem
+  const unusable = Effect.gen(function*() {
+    const info = yield* Effect.option(fs.stat(directory))
+    const here: Look = Option.isNone(info)
+      ? { _tag: "Absent" }
+      : { _tag: "Unusable", owner: ownerOf(info.value) }
+    return here
+  })
+  const held = yield* Effect.result(readRecord(directory, uid))
+  if (Result.isFailure(held) && held.failure.reason._tag !== "NotFound") return yield* unusable
+  const { damage, record }: Held = Result.isSuccess(held) ? held.success : {}
+  const found: Look = { _tag: claimOf(record, image), record, damage }
+  if (found._tag === "Foreign") return found
+  const usable = Effect.all([
+    fs.access(`${directory}/data`, { writable: true }),
+    fs.access(`${directory}/work`, { writable: true })
+  ])
+  if (Result.isSuccess(yield* Effect.result(usable))) return found
+  const there = yield* unusable
+  if (there._tag === "Absent") return there
+  if (!making) return Result.isSuccess(yield* Effect.result(fs.access(directory))) ? found : there
+  // Without parents: a directory that was renamed meanwhile must not come back empty.
+  const make = Effect.forEach(rooms, (room) => Effect.ignore(fs.makeDirectory(`${directory}/${room}`)))
+  return yield* Effect.andThen(make, usable).pipe(Effect.as(found), Effect.catch(() => unusable))
+})
+
+/** Writes a file beside its place, and gives it its name in one step. */
+const writeRecord = Effect.fnUntraced(function*(directory: string, record: DataRecord, isFirst: boolean) {
+  const fs = yield* FileSystem.FileSystem
+  const path = `${directory}/${recordName}`
+  const temporary = `${directory}/.fim-${yield* random}.part`
+  const put = isFirst
+    // A link fails where somebody else was first; some file systems have none.
+    ? fs.link(temporary, path).pipe(
+      Effect.catchIf((error) => error.reason._tag !== "AlreadyExists", () => fs.rename(temporary, path))
+    )
+    : fs.rename(temporary, path)
+  yield* fs.writeFileString(temporary, recordText(record), { flag: "wx", mode: 0o600 }).pipe(
+    Effect.andThen(put),
+    Effect.ensuring(Effect.ignore(fs.remove(temporary, { force: true })))
+  )
+})
+
+/** Says in a directory that it is the image's. False when another image has said so meanwhile, without a record before. */
+export const claim = Effect.fnUntraced(function*(directory: string, image: ImageFile, before: Look) {
+  const record = recordOf(image)
+  if (record === undefined) return true
+  const isFirst = before._tag === "Unclaimed" && before.damage === undefined
+  return yield* writeRecord(directory, record, isFirst).pipe(
+    Effect.as(true),
+    Effect.catchIf((error) => isFirst && error.reason._tag === "AlreadyExists", () => Effect.succeed(false)),
+    // A full disk is no reason not to start.
+    Effect.catch((error) =>
+      Effect.as(Effect.logDebug(`The record of '${directory}' was not written: ${error.message}`), true)
+    )
+  )
+})
+
+/** Makes a data directory that has its record from the first moment on. False when something has its name by now. */
+export const make = Effect.fnUntraced(function*(parent: string, name: string, image: ImageFile) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(parent, { recursive: true, mode: 0o700 })
+  const temporary = `${parent}/.fim-${yield* random}.part`
+  const record = recordOf(image)
+  const fill = Effect.gen(function*() {
+    yield* fs.makeDirectory(temporary, { mode: 0o700 })
+    for (const room of rooms) yield* fs.makeDirectory(`${temporary}/${room}`)
+    if (record !== undefined) {
+      yield* fs.writeFileString(`${temporary}/${recordName}`, recordText(record), { flag: "wx", mode: 0o600 })
+    }
+    // A directory takes the place of nothing, or of an empty directory.
+    return yield* Effect.result(fs.rename(temporary, `${parent}/${name}`))
+  })
+  const renamed = yield* fill.pipe(
+    Effect.ensuring(Effect.ignore(fs.remove(temporary, { recursive: true, force: true })))
+  )
+  if (Result.isSuccess(renamed)) return true
+  const isThere = yield* Effect.isSuccess(fs.access(`${parent}/${name}`))
+  return isThere ? false : yield* renamed.failure
+})
+
+/** Removes what killed starts have left in the directory where data directories are made. */
+export const removeAbandoned = Effect.fnUntraced(function*(parent: string, names: ReadonlyArray<string>, now: number) {
+  const fs = yield* FileSystem.FileSystem
+  for (const name of names.filter((name) => part.test(name))) {
+    const path = `${parent}/${name}`
+    const info = yield* Effect.option(fs.lstat(path))
+    const age = Option.flatMap(info, ({ mtime }) => mtime).pipe(Option.map((time) => now - time.getTime()))
+    if (Option.exists(age, (age) => age > abandoned)) yield* Effect.ignore(fs.remove(path, { recursive: true }))
+  }
+})
+
+/** What became of the file in a record. */
+const fileOf = Effect.fnUntraced(function*(record: DataRecord, image: ImageFile) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* Effect.result(fs.stat(record.path))
+  if (Result.isFailure(info)) {
+    const { _tag } = info.failure.reason
+    // What cannot be looked at counts as there.
+    return _tag === "NotFound" || _tag === "BadResource" ? "Gone" : "Copy"
+  }
+  const there = { ...image, device: String(info.success.dev), inode: inodeOf(info.success) }
+  if (there.device === image.device && there.inode === image.inode) return "This"
+  const { identityOf } = yield* Effect.promise(() => import("../image/IdentityReader.ts"))
+  const identity = yield* Effect.result(identityOf(record.path))
+  return Result.isFailure(identity) || identity.success === record.identity ? "Copy" : "Gone"
+})
+
+/**
+ * Directories of the caller in `parent` whose records have the identity of the image, by name. Others' do not count: who may
+ * put a directory beside the image could otherwise choose what it runs.
+ */
+export const siblings = Effect.fnUntraced(function*(parent: string, image: ImageFile, uid: number) {
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* Effect.orElseSucceed(fs.readDirectory(parent), () => [])
+  const found: Array<Sibling> = []
+  for (const name of names.filter(isDataName).sort().slice(0, mostSiblings)) {
+    const directory = `${parent}/${name}`
+    const owned = yield* Effect.option(Effect.all([fs.lstat(directory), fs.stat(directory)]))
+    if (Option.isNone(owned) || owned.value.some((info) => ownerOf(info) !== uid)) continue
+    const held = yield* Effect.result(readRecord(directory, uid))
+    const record = Result.isSuccess(held) ? (held.success as Held).record : undefined
+    if (record === undefined || image.identity === undefined || record.identity !== image.identity) continue
+    found.push({ directory, record, file: yield* fileOf(record, image) })
+  }
+  return { found, names }
+})
+
+/** Whether the file in the record of a directory is another one than the image, and still there. */
+export const isOthers = Effect.fnUntraced(function*(record: DataRecord, image: ImageFile) {
+  if (isSameFile(record, image)) return false
+  return (yield* fileOf(record, image)) === "Copy"
+})
+
+/** Whether the image has two names, and the record the other one: then it stays as it is. */
+export const isOtherName = Effect.fnUntraced(function*(record: DataRecord, image: ImageFile) {
+  return isSameFile(record, image) && record.identity === image.identity && record.path !== image.path &&
+    (yield* fileOf(record, image)) === "This"
+})

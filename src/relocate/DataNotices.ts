@@ -1,0 +1,50 @@
+/** What a start says about data directories, each time in one line. Pure. */
+import { type DataRecord, recordName } from "./DataRecord.ts"
+
+/** Paths come from records and directories that others may have written. */
+const printable = (text: string): string => text.replace(/\p{Cc}/gu, "?")
+
+/** A word of a shell's command line. */
+const word = (text: string): string => `'${printable(text).replaceAll("'", "'\\''")}'`
+
+const digits = (identity: string | undefined): string => identity === undefined ? "no identity" : identity.slice(0, 8)
+
+/** How one gives a directory to the image that is started. */
+const give = (directory: string): string => `to use it with this image: rm ${word(`${directory}/${recordName}`)}`
+
+/** The directory with the image's name belongs to another image. */
+export const foreign = (directory: string, record: DataRecord, identity: string | undefined, used: string): string =>
+  `Data directory ${word(directory)} belongs to another image (${digits(record.identity)}, last at ${
+    word(record.path)
+  }; this one is ${digits(identity)}), ${word(used)} is used; to choose another: FIM_DIR_DATA=DIRECTORY; ${
+    give(directory)
+  }`
+
+/** The directory that the caller chose belongs to another image. */
+export const foreignChosen = (directory: string, record: DataRecord, identity: string | undefined): string =>
+  `the data directory ${word(directory)} in FIM_DIR_DATA belongs to another image (${
+    digits(record.identity)
+  }, last at ${word(record.path)}; this one is ${digits(identity)}); set FIM_DIR_DATA to another directory, or ${
+    give(directory)
+  }`
+
+export const renamed = (from: string, to: string): string =>
+  `The image was renamed: its data directory ${word(from)} is now ${word(to)}`
+
+export const several = (directories: ReadonlyArray<string>, used: string): string =>
+  `Data directories ${
+    directories.map(word).join(", ")
+  } all belong to images that are gone and were the same as this one, ${
+    word(used)
+  } is used; to choose one: FIM_DIR_DATA=DIRECTORY`
+
+export const damaged = (directory: string, detail: string): string =>
+  `The record ${
+    word(`${directory}/${recordName}`)
+  } is not used, ${detail}; the directory belongs to this image by its name`
+
+/** The directory with the image's name cannot be used, though the image or its directory is the caller's. */
+export const unusable = (directory: string, owner: number, used: string): string =>
+  `Data directory ${word(directory)} belongs to user ${owner} and cannot be used, ${
+    word(used)
+  } is used; to choose another: FIM_DIR_DATA=DIRECTORY`

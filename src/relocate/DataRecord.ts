@@ -1,0 +1,112 @@
+/** What a data directory says about the image it belongs to, and whether that is this one. Pure. */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { type Identified, isIdentity } from "../image/Identity.ts"
+import { basename } from "./Directories.ts"
+
+/** The file in a data directory that holds the record. */
+export const recordName = "image.json"
+
+/** Bytes: a path of the longest kind, all of whose characters are escaped. */
+export const recordLimit = 32_768
+
+const longestPath = 4_096
+
+const Digits = Schema.String.check(Schema.makeFilter((text) => /^\d{1,20}$/.test(text), { expected: "a number" }))
+
+export const DataRecord = Schema.Struct({
+  identity: Schema.String.check(Schema.makeFilter(isIdentity, { expected: "32 hexadecimal digits" })),
+  path: Schema.String.check(
+    Schema.makeFilter((path) => path.startsWith("/") && !path.includes("\0") && path.length <= longestPath, {
+      expected: "an absolute path"
+    })
+  ),
+  device: Digits,
+  inode: Digits
+})
+
+/** The image that used a data directory last, and where it was. */
+export type DataRecord = typeof DataRecord.Type
+
+const decode = Schema.decodeUnknownResult(Schema.fromJsonString(DataRecord))
+
+/** The record out of its file's text. Fails with what is wrong in a few words, whatever the text. */
+export const parseRecord = (text: string): Result.Result<DataRecord, string> =>
+  Result.mapError(decode(text), () => "it is not a record of an image")
+
+export const recordText = (record: DataRecord): string => `${JSON.stringify(record)}\n`
+
+/** The image that is started. */
+export interface ImageFile extends Identified {
+  readonly path: string
+  readonly device: string
+  readonly inode: string
+}
+
+/** What a data directory is to an image. */
+export type Claim = "Ours" | "Unclaimed" | "Foreign"
+
+/** Whether the record is of this very file, under whatever name. */
+export const isSameFile = (record: DataRecord, image: ImageFile): boolean =>
+  record.device === image.device && record.inode === image.inode
+
+/**
+ * Whose a data directory is. One without a record belongs to whoever has its name, as all did before there were records. The
+ * record of this very file may have an identity that the image had before, as after a crash between the two writes.
+ */
+export const claimOf = (record: DataRecord | undefined, image: ImageFile): Claim => {
+  if (record === undefined) return "Unclaimed"
+  if (image.identity === undefined) return isSameFile(record, image) || record.path === image.path ? "Ours" : "Foreign"
+  if (record.identity === image.identity) return "Ours"
+  return image.formerly?.includes(record.identity) === true && isSameFile(record, image) ? "Ours" : "Foreign"
+}
+
+/** The record that the directory of an image should have; none for an image without an identity. */
+export const recordOf = ({ device, identity, inode, path }: ImageFile): DataRecord | undefined =>
+  identity === undefined ? undefined : { identity, path, device, inode }
+
+/** Whether a record has to be written. */
+export const isCurrent = (record: DataRecord | undefined, image: ImageFile): boolean => {
+  const wanted = recordOf(image)
+  return wanted === undefined || (record !== undefined && record.identity === wanted.identity &&
+    record.path === wanted.path && isSameFile(record, image))
+}
+
+/** Names of the data directory of an image: the usual one, and one for where that belongs to another image. */
+export const dataNames = (image: ImageFile): readonly [usual: string, second: string | undefined] => {
+  const name = basename(image.path)
+  return [
+    `.${name}.data`,
+    image.identity === undefined ? undefined : `.${name}-${image.identity.slice(0, 8)}.data`
+  ]
+}
+
+/** Whether a name in a directory may be that of a data directory. */
+export const isDataName = (name: string): boolean => name.length > 6 && name.startsWith(".") && name.endsWith(".data")
+
+/**
+ * A directory beside the one that was expected, with a record of our identity. `file` says what became of the file that is in
+ * the record: it is the image that starts, it is gone (or another program has its name), or it is a copy that still exists.
+ */
+export interface Sibling {
+  readonly directory: string
+  readonly record: DataRecord
+  readonly file: "This" | "Gone" | "Copy"
+}
+
+/** Which of the siblings an image uses, if any. `Several`: more than one image is gone, and nothing says which one this was. */
+export type Pick =
+  | { readonly _tag: "None" }
+  | { readonly _tag: "Use"; readonly sibling: Sibling }
+  | { readonly _tag: "Rename"; readonly sibling: Sibling }
+  | { readonly _tag: "Several"; readonly directories: ReadonlyArray<string> }
+
+export const pickSibling = (siblings: ReadonlyArray<Sibling>): Pick => {
+  const mine = siblings.find(({ file }) => file === "This")
+  if (mine !== undefined) return { _tag: "Use", sibling: mine }
+  const gone = siblings.filter(({ file }) => file === "Gone")
+  const [first] = gone
+  if (first === undefined) return { _tag: "None" }
+  if (gone.length > 1) return { _tag: "Several", directories: gone.map(({ directory }) => directory) }
+  return { _tag: "Rename", sibling: first }
+}
