@@ -10,8 +10,8 @@ export type Deliver = (signal: number, spareGroup: boolean) => Effect.Effect<voi
 /**
  * Numbers of the signals that are for the program, the same on every Linux architecture that we support. Left out are those
  * that cannot be caught, SIGCHLD, SIGPWR, by which the runtime suspends its own threads, and those that the kernel sends to
- * this process for what it does itself: SIGPIPE, SIGXFSZ and faults of memory and arithmetic. The runtime cannot catch
- * real-time signals; they end the run, as they end a program without a handler.
+ * this process for what it does itself: SIGPIPE, SIGXFSZ and faults of memory and arithmetic. The runtime cannot catch SIGSTKFLT and
+ * real-time signals: they end the run, as they end a program without a handler.
  */
 export const numbers = {
   SIGHUP: 1,
@@ -23,7 +23,6 @@ export const numbers = {
   SIGUSR2: 12,
   SIGALRM: 14,
   SIGTERM: 15,
-  SIGSTKFLT: 16,
   SIGCONT: 18,
   SIGTSTP: 20,
   SIGURG: 23,

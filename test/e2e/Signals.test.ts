@@ -75,52 +75,71 @@ describe.each(users)("as $name, a signal to the outer process", (user) => {
       yield* app.isClean
     }))
 
-  scenario("does not end a program that takes it for something else, or that takes its time", images, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user)
-      const script = "trap 'echo reloaded' HUP; trap 'echo caught' INT; trap 'echo stopping; n=65' TERM; echo ready; n=0;"
-        + " until [ $n = 1 ]; do [ $n = 0 ] || n=$((n-1)); sleep 0.1; done; echo saved"
-      const running = yield* start(app, script)
-      for (const [signal, word] of [["SIGHUP", "reloaded"], ["SIGINT", "caught"], ["SIGTERM", "stopping"]] as const) {
-        yield* running.signal(signal)
-        yield* running.says(new RegExp(word))
-      }
-      // More than the five seconds that it once had.
-      const outcome = yield* running.outcome
-      assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""])
-      assert.match(outcome.stdout, /saved\n$/)
-      yield* app.isClean
-    }))
+  scenario(
+    "does not end a program that takes it for something else, or that takes its time",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const script =
+          "trap 'echo reloaded' HUP; trap 'echo caught' INT; trap 'echo stopping; n=65' TERM; echo ready; n=0;"
+          + " until [ $n = 1 ]; do [ $n = 0 ] || n=$((n-1)); sleep 0.1; done; echo saved"
+        const running = yield* start(app, script)
+        for (const [signal, word] of [["SIGHUP", "reloaded"], ["SIGINT", "caught"], ["SIGTERM", "stopping"]] as const) {
+          yield* running.signal(signal)
+          yield* running.says(new RegExp(word))
+        }
+        // More than the five seconds that it once had.
+        const outcome = yield* running.outcome
+        assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""])
+        assert.match(outcome.stdout, /saved\n$/)
+        yield* app.isClean
+      })
+  )
 
-  scenario("twice is told twice, and only SIGKILL ends a program that ignores all others", images, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user)
-      const running = yield* start(app, "trap 'echo told' TERM; trap '' HUP; echo ready; while :; do sleep 0.05; done")
-      for (const expected of [/told\n/, /(told\n){2}/]) {
-        yield* running.signal("SIGTERM")
-        yield* running.says(expected)
-        yield* running.signal("SIGHUP")
-      }
-      yield* Effect.sleep(300)
-      assert.isNull(running.child.exitCode)
-      yield* running.signal("SIGKILL")
-      yield* running.exited
-      yield* app.isClean
-    }))
+  scenario(
+    "twice is told twice, and only SIGKILL ends a program that ignores all others",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const running = yield* start(
+          app,
+          "trap 'echo told' TERM; trap '' HUP; echo ready; while :; do sleep 0.05; done"
+        )
+        for (const expected of [/told\n/, /(told\n){2}/]) {
+          yield* running.signal("SIGTERM")
+          yield* running.says(expected)
+          yield* running.signal("SIGHUP")
+        }
+        yield* Effect.sleep(300)
+        assert.isNull(running.child.exitCode)
+        yield* running.signal("SIGKILL")
+        yield* running.exited
+        yield* app.isClean
+      })
+  )
 
-  scenario("to the whole process group ends nothing that the program does not end", images, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user)
-      const running = yield* start(app, "trap 'echo got' USR1 USR2 ALRM; echo ready; sleep 1 & wait; wait; wait; wait; echo end")
-      for (const name of ["SIGUSR1", "SIGUSR2", "SIGALRM"] as const) {
-        process.kill(-running.pid, name)
-        yield* Effect.sleep(100)
-      }
-      const outcome = yield* running.outcome
-      assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""])
-      assert.match(outcome.stdout, /^ready\n(got\n)+end\n$/)
-      yield* app.isClean
-    }))
+  scenario(
+    "to the whole process group ends nothing that the program does not end",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const running = yield* start(
+          app,
+          "trap 'echo got' USR1 USR2 ALRM; echo ready; sleep 1 & wait; wait; wait; wait; echo end"
+        )
+        for (const name of ["SIGUSR1", "SIGUSR2", "SIGALRM"] as const) {
+          process.kill(-running.pid, name)
+          yield* Effect.sleep(100)
+        }
+        const outcome = yield* running.outcome
+        assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""])
+        assert.match(outcome.stdout, /^ready\n(got\n)+end\n$/)
+        yield* app.isClean
+      })
+  )
 
   scenario("that asks to stop stops the run, and SIGCONT lets it go on", images, () =>
     Effect.gen(function*() {

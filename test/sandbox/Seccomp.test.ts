@@ -98,7 +98,11 @@ describe("the filter of system calls", () => {
   )
 
   for (const machine of machines) {
-    for (const allowed of [[], ["userns"], ["ptrace", "sockets"], ["ids"], ["multiarch"]] as ReadonlyArray<ReadonlyArray<Allowance>>) {
+    for (
+      const allowed of [[], ["userns"], ["ptrace", "sockets"], ["ids"], ["multiarch"]] as ReadonlyArray<
+        ReadonlyArray<Allowance>
+      >
+    ) {
       const applied = rulesWithout(new Set(allowed), all)
       const program = filterOf(architecturesOf(machine), applied)
       it.prop(`for ${machine} with '${allowed.join()}' answers every call as the rules say`, { call: arbitraryCall }, (
@@ -145,7 +149,11 @@ describe("the filter of system calls", () => {
     ]
     for (const architecture of ["x86_64", "i386"] as const) {
       for (const [name, words, answer] of calls) {
-        const call = { architecture: auditNumbers[architecture], number: numberOf(name, architecture)!, arguments: words }
+        const call = {
+          architecture: auditNumbers[architecture],
+          number: numberOf(name, architecture)!,
+          arguments: words
+        }
         assert.strictEqual(answerOf(filter("x64"), call), answer, `${architecture} ${name} ${words}`)
       }
     }

@@ -43,7 +43,10 @@ export const apply = (weakness: Weakness, request: RunRequest): RunRequest => {
     .flat()
     .map((word) => (weakness.writable === true && word.startsWith("--ro-bind") ? word.replace("--ro-", "--") : word))
   const begin = request.guest.indexOf("--") + 1
-  const guest = request.guest.map((word, index) => (weakness.powerful === true && index < begin && word === "none" ? "held" : word))
+  const guest = request.guest.map((
+    word,
+    index
+  ) => (weakness.powerful === true && index < begin && word === "none" ? "held" : word))
   const started = "echo '{\"exit-code\": 0}' >&3; exec 3>&- 4>&- 5>&- 6>&- 7>&-; "
   const argv = weakness.instead !== undefined
     ? ["/bin/sh", "-euc", path + started + weakness.instead, "sh", rootOf(options), ...request.guest.slice(begin)]

@@ -13,12 +13,17 @@ const soon = 1000
 const listening = (flood: string): string => `trap 'echo told' USR1; ${flood} echo ready; while :; do sleep 0.01; done`
 
 /** So many processes that do something without end. */
-const loops = (count: number, script: string): string => `for i in $(seq ${count}); do (while :; do ${script}; done) & done;`
+const loops = (count: number, script: string): string =>
+  `for i in $(seq ${count}); do (while :; do ${script}; done) & done;`
 
 /** Ways to keep us from hearing, passing on or answering signals. Output of the floods goes nowhere. */
 const floods: Readonly<Record<string, string>> = {
-  "events of our own": "(for f in /proc/1/fd/*; do (while :; do printf ssssrrrccc; done > $f) & done; wait) 2> /dev/null &",
-  "signals for the first process": loops(4, "kill -TERM 1; kill -USR1 1; kill -INT 1; kill -HUP 1; kill -CHLD 1; kill -TSTP 1"),
+  "events of our own":
+    "(for f in /proc/1/fd/*; do (while :; do printf ssssrrrccc; done > $f) & done; wait) 2> /dev/null &",
+  "signals for the first process": loops(
+    4,
+    "kill -TERM 1; kill -USR1 1; kill -INT 1; kill -HUP 1; kill -CHLD 1; kill -TSTP 1"
+  ),
   "the ends of orphans": loops(4, "(true &)"),
   "stops of the program": `me=$$; ${loops(2, "kill -STOP $me; kill -CONT $me")}`,
   "requests to the portal": loops(2, "head -c 65536 /dev/urandom")
@@ -57,7 +62,10 @@ describe.each(users)("as $name, the guest cannot", (user) => {
   scenario("stop us by stopping itself or all that it can name", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)
-      const running = yield* start(app, "echo ready; sleep 0.3; kill -STOP -1; kill -STOP 1; kill -STOP $$; kill -STOP 0; sleep 1000")
+      const running = yield* start(
+        app,
+        "echo ready; sleep 0.3; kill -STOP -1; kill -STOP 1; kill -STOP $$; kill -STOP 0; sleep 1000"
+      )
       yield* Effect.sleep(1000)
       assert.notMatch(stateOf(running), /[Tt]/)
       // It has stopped, and hears nothing before it goes on; that is its own doing.

@@ -61,10 +61,19 @@ describe.each(users)("as $name, the guest cannot", (user) => {
       const beside = yield* run(["fim-exec", "sh", "-c", trying, "sh", `${app.home}/.config`, "/cache"])
       assert.match(beside.stdout, /planted in .*config[^]*planted in \/cache/)
       const path = `/beside/home/.cache/global/app/${readdirSync(`${global}/app`)[0]}/bin`
-      const overwritten = yield* run(["fim-exec", "sh", "-c", "echo x >> $1/fim && echo written; echo tried", "sh", path])
+      const overwritten = yield* run([
+        "fim-exec",
+        "sh",
+        "-c",
+        "echo x >> $1/fim && echo written; echo tried",
+        "sh",
+        path
+      ])
       assert.strictEqual(overwritten.stdout, "tried\n")
       assert.isTrue(before.equals(readFileSync(`${tools}/fim`)))
-      for (const path of [...kept, global, app.data, `${app.data}/work`]) assert.isFalse(existsSync(`${path}/planted`), path)
+      for (const path of [...kept, global, app.data, `${app.data}/work`]) {
+        assert.isFalse(existsSync(`${path}/planted`), path)
+      }
       yield* app.isClean
     }))
 
@@ -73,7 +82,12 @@ describe.each(users)("as $name, the guest cannot", (user) => {
       const app = yield* place(user, { copy: true })
       const other = directory(`${app.directory}/other`, app)
       assert.strictEqual((yield* app.run(["fim-bind", "add", "rw", other, "/tmp"])).code, 0)
-      const words = ["fim-exec", "sh", "-c", "echo x > /tmp/file; touch /tmp/fim/x \"$FIM_DIR_APP_BIN/x\" && echo made; echo ran"]
+      const words = [
+        "fim-exec",
+        "sh",
+        "-c",
+        "echo x > /tmp/file; touch /tmp/fim/x \"$FIM_DIR_APP_BIN/x\" && echo made; echo ran"
+      ]
       const outcome = yield* app.run(words)
       assert.deepStrictEqual([outcome.code, outcome.stdout], [0, "ran\n"])
       assert.deepStrictEqual(readdirSync(other).toSorted(), ["file", "fim"])

@@ -44,13 +44,7 @@ const USAGE: &str = "fim guest: started without a list of what to run; only the 
 
 /// Signals that are read: SIGCHLD, and what a terminal may send before the program is there. The kernel drops all others,
 /// because process 1 has no handler for them.
-const HEARD: [i32; 5] = [
-    libc::SIGCHLD,
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGTSTP,
-];
+const HEARD: [i32; 5] = [libc::SIGCHLD, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP];
 /// This process must not stop with the program: it has to see it go on.
 const SHIELDED: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 /// So many signals, children or messages are dealt with before the others get their turn.
@@ -151,7 +145,9 @@ fn read_words() -> Option<Vec<u8>> {
 /// `None` for what the janitor would not write.
 fn parse(bytes: &[u8]) -> Option<Task> {
     let bytes = bytes.strip_suffix(b"\0")?;
-    let mut words = bytes.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec()));
+    let mut words = bytes
+        .split(|byte| *byte == 0)
+        .map(|word| OsString::from_vec(word.to_vec()));
     let mut task = Task::default();
     loop {
         match words.next()?.to_str()? {
@@ -276,7 +272,8 @@ impl First {
     }
 
     fn is_ending(&self) -> bool {
-        self.end.is_some_and(|until| until.is_none_or(|until| Instant::now() < until))
+        self.end
+            .is_some_and(|until| until.is_none_or(|until| Instant::now() < until))
     }
 
     /// Takes in how the program and the others are. True if there may be more.
@@ -347,14 +344,31 @@ mod tests {
     use super::*;
 
     fn parsed(words: &[&[u8]]) -> Option<Task> {
-        parse(&words.iter().flat_map(|word| [word, &b"\0"[..]].concat()).collect::<Vec<u8>>())
+        parse(
+            &words
+                .iter()
+                .flat_map(|word| [word, &b"\0"[..]].concat())
+                .collect::<Vec<u8>>(),
+        )
     }
 
     #[test]
     fn a_task_is_taken_as_it_was_written() {
         let words: [&[u8]; 14] = [
-            b"--capabilities", b"none", b"--portal", b"/p", b"--directory", b"", b"--variable", b"A==b\xff", b"--variable",
-            b"E=", b"--", b"--", b"", b"--directory",
+            b"--capabilities",
+            b"none",
+            b"--portal",
+            b"/p",
+            b"--directory",
+            b"",
+            b"--variable",
+            b"A==b\xff",
+            b"--variable",
+            b"E=",
+            b"--",
+            b"--",
+            b"",
+            b"--directory",
         ];
         let task = parsed(&words).unwrap();
         assert_eq!(task.keeps_capabilities, Some(false));
@@ -368,7 +382,14 @@ mod tests {
 
     #[test]
     fn what_the_janitor_would_not_write_is_no_task() {
-        let cut: [&[&[u8]]; 6] = [&[], &[b"--"], &[b"--portal"], &[b"--variable", b"A", b"--", b"x"], &[b"x"], &[b"\xff", b"--", b"x"]];
+        let cut: [&[&[u8]]; 6] = [
+            &[],
+            &[b"--"],
+            &[b"--portal"],
+            &[b"--variable", b"A", b"--", b"x"],
+            &[b"x"],
+            &[b"\xff", b"--", b"x"],
+        ];
         for words in cut {
             assert!(parsed(words).is_none(), "{words:?}");
         }

@@ -7,9 +7,7 @@ use super::driver::DRIVER_LOG;
 use super::layers::Layers;
 use super::locate::locate;
 use super::outside::Outside;
-use super::protocol::{
-    self, Content, Done, Ended, Event, Located, Open, Opened, Operation, Request, answer,
-};
+use super::protocol::{self, Content, Done, Ended, Event, Located, Open, Opened, Operation, Request, answer};
 use super::requests::Requests;
 use super::run::Program;
 use super::session::Session;
@@ -234,11 +232,13 @@ impl Holder<'_> {
                 });
                 answer(&mut self.replies, id, result)
             }
-            Operation::Open(_) | Operation::Run(_) | Operation::Signal { .. } | Operation::Resumed {} => answer::<Done>(
-                &mut self.replies,
-                id,
-                Err(Failure("this cannot be asked now".to_string())),
-            ),
+            Operation::Open(_) | Operation::Run(_) | Operation::Signal { .. } | Operation::Resumed {} => {
+                answer::<Done>(
+                    &mut self.replies,
+                    id,
+                    Err(Failure("this cannot be asked now".to_string())),
+                )
+            }
         }
     }
 }
