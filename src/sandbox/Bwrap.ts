@@ -18,7 +18,7 @@ import { environmentOf } from "./Environment.ts"
 import { hideOwn, isWithin, ownDirectories } from "./Hidden.ts"
 import { HostParts } from "./HostParts.ts"
 import { bashrcOf, groupOf, identityOf, passwdOf } from "./Identity.ts"
-import { hideKernel } from "./KernelFiles.ts"
+import { energyCounters, hideKernel } from "./KernelFiles.ts"
 import { permissionsOf } from "./Permissions.ts"
 import { reachable } from "./Sources.ts"
 import { usersOf } from "./Users.ts"
@@ -70,6 +70,8 @@ export class Bwrap extends Context.Service<Bwrap, {
 
 /** What most guests are told beyond the settings. */
 const nothing = { binds: [], environment: {} }
+
+const asBytes = (words: ReadonlyArray<string>) => words.map((word) => toByteString(Buffer.from(word)))
 
 const failing = (reason: BwrapError["reason"]) => (error: { readonly message: string }) =>
   new BwrapError({ reason, detail: error.message })
@@ -213,6 +215,9 @@ const make = Effect.fnUntraced(function*() {
       ? [relocate.loader, "--library-path", directories.lib, `${directories.bin}/bwrap`]
       : [hostBwrap]
     const argv = commandLine(bwrap, guest)
+    const isHostRoot = !ownUsers && host.uid === 0
+    const kernel = isHostRoot ? yield* hideKernel(fs).pipe(Effect.mapError(failing("Files"))) : []
+    const counters = isHostRoot ? yield* energyCounters(fs, shown.binds.map(({ target }) => target)) : []
     const sandbox = sandboxArguments({
       root: filesystem.root,
       host: directories,
@@ -221,9 +226,9 @@ const make = Effect.fnUntraced(function*() {
       ownUsers,
       network,
       namespaces,
-      kernel: ownUsers || host.uid !== 0 ? [] : yield* hideKernel(fs).pipe(Effect.mapError(failing("Files"))),
+      kernel,
       binds: [...own, ...shown.binds],
-      hidden: shown.hidden,
+      hidden: [...shown.hidden, ...counters],
       own: [...binds, ...sources.filter(isDriver)],
       environment,
       directories: [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
@@ -232,7 +237,6 @@ const make = Effect.fnUntraced(function*() {
     if (count > optionLimit) return yield* new BwrapError({ reason: "Options", detail: tooMany(count) })
     if (users.kind === "host") yield* Effect.logDebug(`The guest has no user namespace: ${users.because}`)
     yield* Effect.logDebug(`bwrap ${sandbox.options.join(" ")}`)
-    const asBytes = (words: ReadonlyArray<string>) => words.map((word) => toByteString(Buffer.from(word)))
     const ended = yield* janitor.run({
       argv: asBytes(argv),
       options: asBytes(sandbox.options),

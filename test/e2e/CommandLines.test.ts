@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { images, scenario } from "../support/Needs.ts"
 import { place } from "../support/Place.ts"
+import { writeField } from "../support/Reserved.ts"
 import { users } from "../support/Users.ts"
 
 /** Processes of the machine whose command line holds a text. */
@@ -14,6 +15,11 @@ const telling = (text: string): ReadonlyArray<number> =>
       return []
     }
   })
+
+/** More binds than a start can have. */
+const manyBinds = Object.fromEntries(
+  Array.from({ length: 3000 }, (_, index) => [`${index}`, { src: "/etc/hostname", dst: `/b/${index}`, type: "ro" }])
+)
 
 describe.each(users)("as $name, command lines", (user) => {
   scenario(
@@ -72,13 +78,7 @@ describe.each(users)("as $name, command lines", (user) => {
   scenario("do not keep settings from being refused that are too many", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user, { copy: true })
-      const { writeField } = yield* Effect.promise(() => import("../support/Reserved.ts"))
-      const bind = (index: number) => [`${index}`, { src: "/etc/hostname", dst: `/b/${index}`, type: "ro" }]
-      writeField(
-        app.image,
-        "bindings",
-        JSON.stringify(Object.fromEntries(Array.from({ length: 3000 }, (_, index) => bind(index))))
-      )
+      writeField(app.image, "bindings", JSON.stringify(manyBinds))
       const { code, stderr, stdout } = yield* app.run(["fim-exec", "echo", "ran"])
       assert.deepStrictEqual([code, stdout], [125, ""])
       assert.match(stderr, /E::the settings make \d+ options for bubblewrap, which accepts 9000; remove binds/)

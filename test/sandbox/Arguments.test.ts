@@ -14,6 +14,11 @@ const lines = (request: SandboxRequest): string => {
 /** What bubblewrap is told. */
 const optionsOf = (request: SandboxRequest): ReadonlyArray<string> => sandboxArguments(request).options
 
+/** How `fim guest` is told to limit capabilities. */
+const limit = (request: SandboxRequest) => sandboxArguments(request).guest.slice(0, 2)
+
+const bind = (target: string) => ({ type: "rw", source: "/s", target, optional: false }) as const
+
 /** The two words behind each occurrence of an option. */
 const pairsOf = (words: ReadonlyArray<string>, option: string) =>
   words.flatMap((word, index) => (word === option ? [[words[index + 1], words[index + 2]]] : []))
@@ -91,7 +96,6 @@ describe("arguments of the sandbox", () => {
     assert.deepStrictEqual(pairsOf(words, "--cap-drop").map(([first]) => first), ["ALL"])
     // With this one its first process empties the bounding set, and then drops it too.
     assert.deepStrictEqual(pairsOf(words, "--cap-add").map(([first]) => first), ["CAP_SETPCAP"])
-    const limit = (request: SandboxRequest) => sandboxArguments(request).guest.slice(0, 2)
     assert.deepStrictEqual(limit(plain), ["--capabilities", "none"])
     assert.deepStrictEqual(limit({ ...plain, identity: root }), ["--capabilities", "held"])
     // Where there can be no user namespace there is nothing to give, and nothing to take.
@@ -130,7 +134,6 @@ describe("arguments of the sandbox", () => {
   })
 
   it("put our own binds over the caller's, and what hides directories of ours between them", () => {
-    const bind = (target: string) => ({ type: "rw", source: "/s", target, optional: false }) as const
     const words = optionsOf({ ...plain, binds: [bind("/t")], hidden: ["/t/ours", "/u"], own: [bind("/own")] })
     const places = ["/tmp", "/t", "/t/ours", "/u", plain.guest.bin, `${plain.guest.instance}/portal`, "/own"]
     const found = places.map((place) => words.indexOf(place))

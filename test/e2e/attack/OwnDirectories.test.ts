@@ -50,7 +50,11 @@ describe.each(users)("as $name, the guest cannot", (user) => {
         ...["", "/beside", "/whole"].flatMap((before) =>
           [global, app.data].map((path) => before === "/beside" ? path.replace(app.directory, before) : before + path)
         ),
-        ...["/cache/flatimage", "/cache/global", "/global", "/work", "/beside/home/.cache/flatimage"],
+        "/cache/flatimage",
+        "/cache/global",
+        "/global",
+        "/work",
+        "/beside/home/.cache/flatimage",
         tools,
         `${app.data}/work`
       ]
