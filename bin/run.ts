@@ -6,7 +6,7 @@ import * as PlatformError from "effect/PlatformError"
 import * as Queue from "effect/Queue"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
-import { closeSync, createReadStream, writeSync } from "node:fs"
+import { closeSync, createReadStream, readFileSync, writeSync } from "node:fs"
 import * as Boot from "../src/Boot.ts"
 import type { ProgramRequest } from "../src/cli/Request.ts"
 import { JanitorLink, type Link } from "../src/mount/JanitorLink.ts"
@@ -39,7 +39,14 @@ const janitorLink = (): Link | undefined => {
   if (told === null || told === undefined) return undefined
   const [requests, replies] = [Number(told[1]), Number(told[2])]
   return {
-    send: (bytes) => Effect.try({ try: () => void writeSync(requests, bytes), catch: failed("send") }),
+    send: (bytes) =>
+      Effect.try({
+        try: () => {
+          // A signal may cut a write short.
+          for (let sent = 0; sent < bytes.length;) sent += writeSync(requests, bytes, sent)
+        },
+        catch: failed("send")
+      }),
     replies: Stream.callback<Uint8Array, PlatformError.PlatformError>((queue) =>
       Effect.sync(() => {
         createReadStream("", { fd: replies })
@@ -52,10 +59,23 @@ const janitorLink = (): Link | undefined => {
   }
 }
 
+/** Whether this process is in the foreground of its terminal, where a shell may wait for it to stop. */
+const isInForeground = (): boolean => {
+  // Behind the name: state, parent, group, session, terminal, the terminal's foreground group.
+  const [, , group, , , foreground] = readFileSync("/proc/self/stat", "latin1").split(") ").at(-1)?.split(" ") ?? []
+  return group !== undefined && group === foreground
+}
+
+/** A guest that stops itself must not stop us where nobody could let us go on. */
+const suspend = (asked: boolean) =>
+  Effect.sync(() => {
+    if (asked || isInForeground()) process.kill(process.pid, "SIGSTOP")
+  })
+
 const platform = Layer.mergeAll(
   Spawner.layer.pipe(Layer.provideMerge(Files.layer)),
   Layer.succeed(JanitorLink, janitorLink()),
-  Layer.succeed(Suspend, Effect.sync(() => process.kill(process.pid, "SIGSTOP"))),
+  Layer.succeed(Suspend, suspend),
   signals
 )
 

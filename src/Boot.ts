@@ -20,6 +20,7 @@ import { Portal } from "./portal/Portal.ts"
 import { inGuest } from "./relocate/Directories.ts"
 import { Host } from "./relocate/Host.ts"
 import { Relocate } from "./relocate/Relocate.ts"
+import { bindLimit } from "./sandbox/BindLimit.ts"
 import { Bwrap, type Program } from "./sandbox/Bwrap.ts"
 import { CallFilter } from "./sandbox/CallFilter.ts"
 import { HostParts } from "./sandbox/HostParts.ts"
@@ -31,6 +32,7 @@ export const runLayer = Bwrap.layer.pipe(
   Layer.provideMerge(
     Layer.mergeAll(Janitor.layer, Snapshot.layer, LayerStack.layer.pipe(Layer.provide(Snapshot.layer)))
   ),
+  Layer.provideMerge(Layer.provide(bindLimit, Snapshot.layer)),
   Layer.provideMerge(settingsLayer)
 )
 
@@ -80,7 +82,7 @@ export const run = Effect.fn("Boot.run")(function*(request: ProgramRequest, deli
   const program = yield* programOf(request)
   yield* Ref.set(
     delivery,
-    (signal, fromTerminal) => janitor.signal(signal, fromTerminal).pipe(Effect.orElseSucceed(() => false))
+    (signal, spareGroup) => Effect.ignore(janitor.signal(signal, spareGroup))
   )
   const told = yield* desktop
   const code = yield* bwrap.run(program)

@@ -1,23 +1,64 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
-/** Sends a signal to the program. With `fromTerminal` not if the terminal has sent it itself; the answer says whether. */
-export type Deliver = (signal: number, fromTerminal: boolean) => Effect.Effect<boolean>
+/**
+ * Sends a signal to the program. With `spareGroup` not if the program has just got it itself, because it was sent to the
+ * whole process group.
+ */
+export type Deliver = (signal: number, spareGroup: boolean) => Effect.Effect<void>
 
-/** Numbers of the signals that are for the program, the same on every Linux architecture that we support. */
-export const numbers = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15, SIGTSTP: 20 } as const
+/**
+ * Numbers of the signals that are for the program, the same on every Linux architecture that we support. Left out are those
+ * that cannot be caught, SIGCHLD, SIGPWR, by which the runtime suspends its own threads, and those that the kernel sends to
+ * this process for what it does itself: SIGPIPE, SIGXFSZ and faults of memory and arithmetic. The runtime cannot catch SIGSTKFLT and
+ * real-time signals: they end the run, as they end a program without a handler.
+ */
+export const numbers = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGTRAP: 5,
+  SIGABRT: 6,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
+  SIGALRM: 14,
+  SIGTERM: 15,
+  SIGCONT: 18,
+  SIGTSTP: 20,
+  SIGURG: 23,
+  SIGXCPU: 24,
+  SIGVTALRM: 26,
+  SIGPROF: 27,
+  SIGWINCH: 28,
+  SIGIO: 29,
+  SIGSYS: 31
+} as const
 
-const kill = 9
-/** How long a program may take to end after it was told to. */
-const grace = "5 seconds"
+/** What a terminal or a shell sends to the whole process group, the program among them. */
+const toGroup: ReadonlySet<number> = new Set([
+  numbers.SIGINT,
+  numbers.SIGQUIT,
+  numbers.SIGTSTP,
+  numbers.SIGCONT,
+  numbers.SIGWINCH
+])
 
-const fromTerminal: ReadonlySet<number> = new Set([numbers.SIGINT, numbers.SIGQUIT, numbers.SIGTSTP])
+/** What ends no process that has not asked for it. */
+const harmless: ReadonlySet<number> = new Set([
+  numbers.SIGTSTP,
+  numbers.SIGCONT,
+  numbers.SIGURG,
+  numbers.SIGWINCH
+])
 
 /**
  * What is done when the program has stopped, as by ^Z. The boot program then stops itself: a shell that waits for it must
- * not go on before the program has let go of the terminal. Nothing, unless told.
+ * not go on before the program has let go of the terminal. `asked`: the boot program was sent a signal that asks for that.
+ * Nothing, unless told.
  */
-export const Suspend = Context.Reference<Effect.Effect<void>>("flatimage/Suspend", { defaultValue: () => Effect.void })
+export const Suspend = Context.Reference<(asked: boolean) => Effect.Effect<void>>("flatimage/Suspend", {
+  defaultValue: () => () => Effect.void
+})
 
 /** Signals that this process gets. */
 export class Signals extends Context.Service<Signals, {
@@ -26,23 +67,15 @@ export class Signals extends Context.Service<Signals, {
 }>()("flatimage/Signals") {}
 
 /**
- * Answers signals until the run is over. ^C, ^\ and ^Z of a terminal belong to the program, which has got them already. Any
- * other is sent on to it; if it was to end and has not after some seconds, or at the next signal, it is killed. The answer is
- * the exit code for a signal that came before there was a program to tell.
+ * Passes signals on until the run is over. What the program does with them is its own business, and so is how long it takes
+ * to end. Returns the exit code for a signal that came before there was a program to tell.
  */
 export const attend = Effect.fnUntraced(function*(deliverer: Effect.Effect<Deliver | undefined>) {
   const signals = yield* Signals
   while (true) {
     const signal = yield* signals.next
     const deliver = yield* deliverer
-    const isStop = signal === numbers.SIGTSTP
-    if (deliver === undefined) {
-      if (isStop) continue
-      return 128 + signal
-    }
-    const spared = yield* deliver(signal, fromTerminal.has(signal))
-    if (spared || isStop) continue
-    yield* Effect.raceFirst(signals.next, Effect.sleep(grace))
-    yield* deliver(kill, false)
+    if (deliver !== undefined) yield* deliver(signal, toGroup.has(signal))
+    else if (!harmless.has(signal)) return 128 + signal
   }
 })

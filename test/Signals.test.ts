@@ -4,17 +4,14 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as TestClock from "effect/testing/TestClock"
+import { constants } from "node:os"
 import { attend, type Deliver, numbers, Signals } from "../src/Signals.ts"
 
-/** Attends to signals that a test sends, and notes what the program is told. `spared`: the terminal has sent it already. */
-const attending = Effect.fnUntraced(function*(options: { readonly running?: boolean; readonly spared?: boolean } = {}) {
+/** Attends to signals that a test sends, and notes what the program is told. */
+const attending = Effect.fnUntraced(function*(options: { readonly running?: boolean } = {}) {
   const queue = yield* Queue.make<number>()
-  const told: Array<readonly [signal: number, fromTerminal: boolean]> = []
-  const deliver: Deliver = (signal, fromTerminal) =>
-    Effect.sync(() => {
-      told.push([signal, fromTerminal])
-      return fromTerminal && options.spared === true
-    })
+  const told: Array<readonly [signal: number, spareGroup: boolean]> = []
+  const deliver: Deliver = (signal, spareGroup) => Effect.sync(() => void told.push([signal, spareGroup]))
   const signals = Layer.succeed(Signals, Signals.of({ next: Queue.take(queue) }))
   const deliverer = Effect.succeed(options.running === false ? undefined : deliver)
   const fiber = yield* attend(deliverer).pipe(Effect.provide(signals), Effect.forkChild)
@@ -22,67 +19,46 @@ const attending = Effect.fnUntraced(function*(options: { readonly running?: bool
   return { fiber, send, told }
 })
 
+/** What a terminal or a shell sends to the whole process group. */
+const toGroup: ReadonlySet<number> = new Set([2, 3, 18, 20, 28])
+/** What no program ends by. */
+const harmless: ReadonlySet<number> = new Set([18, 20, 23, 28])
+
 describe("a signal", () => {
-  it.effect("before there is a program ends the run with 128 + n", () =>
+  it("has the number that this machine gives it", () => {
+    for (const [name, number] of Object.entries(numbers)) {
+      assert.strictEqual(number, constants.signals[name as NodeJS.Signals], name)
+    }
+  })
+
+  it.effect("before there is a program ends the run with 128 + n, unless it ends no program", () =>
     Effect.gen(function*() {
-      for (const number of Object.values(numbers).filter((number) => number !== numbers.SIGTSTP)) {
+      for (const number of Object.values(numbers).filter((number) => !harmless.has(number))) {
         const { fiber, send } = yield* attending({ running: false })
+        for (const other of harmless) yield* send(other)
         yield* send(number)
         assert.strictEqual(yield* Fiber.join(fiber), 128 + number)
       }
     }))
 
-  it.effect("is told to the program, which is killed when it has not ended after some seconds", () =>
+  it.effect("of any kind is told to the program, with whether its group may have got it", () =>
+    Effect.gen(function*() {
+      for (const number of Object.values(numbers)) {
+        const { fiber, send, told } = yield* attending()
+        yield* send(number)
+        assert.deepStrictEqual(told, [[number, toGroup.has(number)]])
+        yield* Fiber.interrupt(fiber)
+      }
+    }))
+
+  it.effect("is told as often as it comes, and nothing else follows however long the program takes", () =>
     Effect.gen(function*() {
       const { fiber, send, told } = yield* attending()
-      yield* send(numbers.SIGTERM)
-      assert.deepStrictEqual(told, [[15, false]])
-      yield* TestClock.adjust("4 seconds")
-      assert.deepStrictEqual(told, [[15, false]])
-      yield* TestClock.adjust("2 seconds")
-      assert.deepStrictEqual(told, [[15, false], [9, false]])
+      for (const signal of [numbers.SIGTERM, numbers.SIGHUP, numbers.SIGTERM]) {
+        yield* send(signal)
+        yield* TestClock.adjust("1 hour")
+      }
+      assert.deepStrictEqual(told, [[15, false], [1, false], [15, false]])
       yield* Fiber.interrupt(fiber)
-    }))
-
-  it.effect("kills the program when it is the second one", () =>
-    Effect.gen(function*() {
-      const { fiber, send, told } = yield* attending()
-      yield* send(numbers.SIGHUP)
-      yield* send(numbers.SIGTERM)
-      assert.deepStrictEqual(told, [[1, false], [9, false]])
-      yield* Fiber.interrupt(fiber)
-    }))
-
-  it.effect("of the terminal's keys is the program's own business, however often it comes", () =>
-    Effect.gen(function*() {
-      const { fiber, send, told } = yield* attending({ spared: true })
-      for (const signal of [numbers.SIGINT, numbers.SIGQUIT, numbers.SIGINT]) yield* send(signal)
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(told, [[2, true], [3, true], [2, true]])
-      yield* send(numbers.SIGTERM)
-      assert.deepStrictEqual(told.at(-1), [15, false])
-      yield* Fiber.interrupt(fiber)
-    }))
-
-  it.effect("of those keys that no terminal has sent is told like any other", () =>
-    Effect.gen(function*() {
-      const { fiber, send, told } = yield* attending({ spared: false })
-      yield* send(numbers.SIGINT)
-      yield* TestClock.adjust("6 seconds")
-      assert.deepStrictEqual(told, [[2, true], [9, false]])
-      yield* Fiber.interrupt(fiber)
-    }))
-
-  it.effect("that asks to stop is told, and nothing is killed for it, nor does it end a run without a program", () =>
-    Effect.gen(function*() {
-      const { fiber, send, told } = yield* attending({ spared: false })
-      yield* send(numbers.SIGTSTP)
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(told, [[20, true]])
-      yield* Fiber.interrupt(fiber)
-      const early = yield* attending({ running: false })
-      yield* early.send(numbers.SIGTSTP)
-      yield* early.send(numbers.SIGTERM)
-      assert.strictEqual(yield* Fiber.join(early.fiber), 143)
     }))
 })

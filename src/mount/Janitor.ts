@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Relocate } from "../relocate/Relocate.ts"
@@ -33,8 +34,15 @@ export interface LayerPlace {
 /** Instructions of a seccomp filter, each with its operation, two jumps and operand as in `struct sock_filter`. */
 export type Filter = ReadonlyArray<readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number]>
 
-/** What a program gets besides its words. */
-export interface RunOptions {
+/** What runs a program in a sandbox. Each character of these lists stands for one byte. */
+export interface RunRequest {
+  /** What starts the sandbox. Other users can read it, so it tells nothing of the settings. */
+  readonly argv: ReadonlyArray<string>
+  /** The options of the sandbox, which it reads from its descriptor 6. */
+  readonly options: ReadonlyArray<string>
+  /** What the first process of the guest reads from its descriptor 7. */
+  readonly guest: ReadonlyArray<string>
+  /** The sandbox reads it from its descriptor 5. */
   readonly filter: Filter
   /** Whether it gets a user namespace in which everybody is who he is outside. Only root has one to give. */
   readonly privateUsers: boolean
@@ -50,7 +58,6 @@ const Opened = Schema.Struct({
 const Unpacked = Schema.Struct({ reason: Schema.String, directory: Schema.String, missing_devices: Schema.Int })
 const Mounted = Schema.Struct({ unpacked: Schema.NullOr(Unpacked), were_open: Schema.Boolean })
 const Ended = Schema.Struct({ code: Schema.Int, started: Schema.Boolean, damage: Schema.NullOr(Schema.String) })
-const Signalled = Schema.Struct({ spared: Schema.Boolean })
 const Located = Schema.Struct({ paths: Schema.Array(Schema.NullOr(Schema.String)) })
 const Content = Schema.Struct({ content: Schema.NullOr(Schema.String) })
 const Done = Schema.Struct({})
@@ -60,7 +67,8 @@ const Reply = Schema.fromJsonString(
     ok: Schema.optionalKey(Schema.Unknown),
     error: Schema.optionalKey(Schema.String),
     /** Told before the request is answered. */
-    event: Schema.optionalKey(Schema.Literal("stopped"))
+    event: Schema.optionalKey(Schema.Literal("stopped")),
+    asked: Schema.optionalKey(Schema.Boolean)
   })
 )
 
@@ -112,16 +120,13 @@ export class Janitor extends Context.Service<Janitor, {
     paths: ReadonlyArray<string>,
     covered: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<string | null>, JanitorError>
+  /** Runs a program on our standard input, output and error, and waits for its end. `janitor/run.rs` describes the rest. */
+  readonly run: (request: RunRequest) => Effect.Effect<typeof Ended.Type, JanitorError>
   /**
-   * Runs a program on our standard input, output and error, and waits for its end. It reads the seccomp filter from its
-   * descriptor 5, and says on 3 and 4 what `janitor/run.rs` describes.
+   * Sends a signal to the program that runs. With `spareGroup` only if the program has not just got it itself, because it was
+   * sent to the whole process group.
    */
-  readonly run: (argv: ReadonlyArray<string>, options: RunOptions) => Effect.Effect<typeof Ended.Type, JanitorError>
-  /**
-   * Sends a signal to the program that runs. With `spareTerminal` only if the terminal has not just sent it to all of its
-   * foreground group, the program among them; the answer says whether it had.
-   */
-  readonly signal: (signal: number, spareTerminal: boolean) => Effect.Effect<boolean, JanitorError>
+  readonly signal: (signal: number, spareGroup: boolean) => Effect.Effect<void, JanitorError>
 }>()("flatimage/mount/Janitor") {
   static readonly layer: Layer.Layer<
     Janitor,
@@ -129,6 +134,9 @@ export class Janitor extends Context.Service<Janitor, {
     FileSystem.FileSystem | Relocate | ChildProcessSpawner.ChildProcessSpawner
   > = Layer.effect(Janitor, Effect.suspend(() => make()))
 }
+
+/** From the end of one stop to the next, at least. */
+const pause = "100 millis"
 
 const gone = (operation: string, detail: string) => new JanitorError({ reason: "Gone", operation, detail })
 
@@ -138,11 +146,15 @@ const make = Effect.fnUntraced(function*() {
   const { directories } = yield* Relocate
   const suspend = yield* Suspend
   const pending = new Map<number, Deferred.Deferred<unknown, JanitorError>>()
+  const stops = yield* Queue.make<boolean>()
   const link = yield* connect.pipe(Effect.mapError((error) => gone("start", error.message)))
 
   const settle = Effect.fnUntraced(function*(line: string) {
     const reply = yield* Schema.decodeUnknownEffect(Reply)(line)
-    if (reply.event === "stopped") return yield* suspend
+    if (reply.event === "stopped") {
+      yield* Queue.offer(stops, reply.asked === true)
+      return
+    }
     const waiting = pending.get(reply.id)
     pending.delete(reply.id)
     if (waiting === undefined) return
@@ -207,6 +219,15 @@ const make = Effect.fnUntraced(function*() {
     yield* Deferred.complete(opened, answer)
     return yield* Deferred.await(opened)
   })
+  // Not again before we have answered, and not at once: signals that came while we were stopped are passed on first.
+  yield* Queue.take(stops).pipe(
+    Effect.flatMap(suspend),
+    Effect.andThen(Effect.sleep(pause)),
+    Effect.andThen(ask("resumed", {}, Done)),
+    Effect.forever,
+    Effect.ignore({ log: "Debug" }),
+    Effect.forkScoped
+  )
   // A janitor that cannot open ends. What was asked in the same breath then fails for the same reason, whichever is first.
   const prepare = <A>(operation: string, body: object, answer: Schema.Codec<A, unknown>) =>
     Effect.catch(
@@ -232,12 +253,11 @@ const make = Effect.fnUntraced(function*() {
       const located = yield* ask("locate-root", { paths, covered }, Located)
       return located.paths
     }),
-    run: Effect.fn("Janitor.run")((argv, { filter, privateUsers }) =>
-      ask("run", { argv, filter, private_users: privateUsers }, Ended)
+    run: Effect.fn("Janitor.run")(({ privateUsers, ...request }) =>
+      ask("run", { ...request, private_users: privateUsers }, Ended)
     ),
-    signal: Effect.fn("Janitor.signal")(function*(signal, spareTerminal) {
-      const { spared } = yield* ask("signal", { signal, spare_terminal: spareTerminal }, Signalled)
-      return spared
-    })
+    signal: Effect.fn("Janitor.signal")((signal, spareGroup) =>
+      Effect.asVoid(ask("signal", { signal, spare_group: spareGroup }, Done))
+    )
   })
 })

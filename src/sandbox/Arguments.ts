@@ -27,7 +27,14 @@ export interface SandboxRequest {
   readonly network: boolean
   /** Of ipc, uts, cgroup and net, those that the guest has for itself. Processes it always has. */
   readonly namespaces: ReadonlySet<Namespace>
+  /** What hides parts of the kernel from a guest whose root is the host's, as options; see `KernelFiles.ts`. */
+  readonly kernel: ReadonlyArray<string>
+  /** What is bound for permissions and settings, and the guest's own files in `/etc`. */
   readonly binds: ReadonlyArray<Bind>
+  /** Where the binds show directories of ours, outermost first: an empty directory is put there. */
+  readonly hidden: ReadonlyArray<string>
+  /** What we bind below our own directories of the guest, over all else. */
+  readonly own: ReadonlyArray<Bind>
   readonly environment: Readonly<Record<string, string>>
   /** Working directories, best first; the first that exists in the guest is taken. */
   readonly directories: ReadonlyArray<string>
@@ -52,13 +59,6 @@ const rootCapabilities = [
 /** What the first process needs to empty the bounding set, so that nothing in the guest can ever get any; it drops this too. */
 const toBoundCapabilities = ["CAP_SETPCAP"]
 
-/**
- * Where root is not alone in its user namespace it is the host's root, and files of `/proc` that only ask for that user would
- * let it change the host's kernel; the others ask for capabilities that it does not have. bubblewrap protects `/proc/sys`
- * only where a check of permissions says that it can be written, which for root it does not.
- */
-const hostKernel = ["/proc/sys", "/proc/sysrq-trigger"].flatMap((path) => ["--ro-bind-try", path, path])
-
 /** Whether the guest is in the host's network: it may be, and does not have one for itself all the same. */
 export const sharesNetwork = (request: Pick<SandboxRequest, "namespaces" | "network">): boolean =>
   request.network && !request.namespaces.has("net")
@@ -68,15 +68,40 @@ const bindOption = (bind: Bind): ReadonlyArray<string> => {
   return [bind.optional ? `${option}-try` : option, bind.source, bind.target]
 }
 
-/**
- * bubblewrap's arguments for a request, and the first process of the guest with its own, up to the program's words.
- * Options come in the order in which bubblewrap carries them out: root first, then what lies on top of it.
- */
-export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string> => {
+/** What runs a sandbox. No value of it is an argument of a process: other users of the host can read those. */
+export interface SandboxArguments {
+  /** bubblewrap's options, in the order in which it carries them out: root first, then what lies on top of it. */
+  readonly options: ReadonlyArray<string>
+  /** What `fim guest` is told, up to the program and its arguments. */
+  readonly guest: ReadonlyArray<string>
+}
+
+/** The most options and values of options that bubblewrap accepts, those of its command line included. */
+export const optionLimit = 9000
+
+/** Descriptors on which the janitor gives bubblewrap what `janitor/run.rs` describes. */
+const descriptors = { status: "3", filter: "5", options: "6" } as const
+
+/** bubblewrap's own command line, which is the same for every run of an image: it reads the rest from a descriptor. */
+export const commandLine = (bwrap: ReadonlyArray<string>, guest: Directories): ReadonlyArray<string> => [
+  ...bwrap,
+  "--args",
+  descriptors.options,
+  "--",
+  `${guest.bin}/fim`,
+  "guest"
+]
+
+/** What bubblewrap and the first process of the guest are told for a request. */
+export const sandboxArguments = (request: SandboxRequest): SandboxArguments => {
   const { guest, host, identity } = request
   const capabilities = identity.uid === 0 ? rootCapabilities : request.ownUsers ? toBoundCapabilities : []
   const runtimeDirectory = `/run/user/${identity.uid}`
-  return [
+  const options = [
+    "--json-status-fd",
+    descriptors.status,
+    "--seccomp",
+    descriptors.filter,
     ...(request.ownUsers ? ["--unshare-user", "--uid", `${identity.uid}`, "--gid", `${identity.gid}`] : []),
     "--unshare-pid",
     ...(request.namespaces.has("ipc") ? ["--unshare-ipc"] : []),
@@ -93,7 +118,7 @@ export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string>
     "/",
     "--proc",
     "/proc",
-    ...(request.ownUsers ? [] : hostKernel),
+    ...request.kernel,
     "--dev",
     "/dev",
     "--dir",
@@ -109,6 +134,9 @@ export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string>
     "--dir",
     runtimeDirectory,
     ...(identity.home === "/" ? [] : ["--dir", identity.home]),
+    ...request.binds.flatMap(bindOption),
+    // Over what the binds show of our own directories. They are writable until ours is in its place.
+    ...request.hidden.flatMap((path) => ["--perms", "0555", "--tmpfs", path]),
     "--ro-bind",
     host.bin,
     guest.bin,
@@ -121,16 +149,19 @@ export const sandboxArguments = (request: SandboxRequest): ReadonlyArray<string>
     "--ro-bind",
     `${host.instance}/bashrc`,
     `${guest.instance}/bashrc`,
-    ...request.binds.flatMap(bindOption),
-    "--clearenv",
-    ...Object.entries(request.environment).flatMap(([name, value]) => ["--setenv", name, value]),
-    "--",
-    `${guest.bin}/fim`,
-    "guest",
-    ...(capabilities.length === 0 ? [] : ["--capabilities", identity.uid === 0 ? "held" : "none"]),
-    "--portal",
-    `${guest.instance}/portal`,
-    ...request.directories.flatMap((directory) => ["--directory", directory]),
-    "--"
+    ...request.own.flatMap(bindOption),
+    ...request.hidden.flatMap((path) => ["--remount-ro", path]),
+    "--clearenv"
   ]
+  return {
+    options,
+    guest: [
+      ...(capabilities.length === 0 ? [] : ["--capabilities", identity.uid === 0 ? "held" : "none"]),
+      "--portal",
+      `${guest.instance}/portal`,
+      ...request.directories.flatMap((directory) => ["--directory", directory]),
+      ...Object.entries(request.environment).flatMap(([name, value]) => ["--variable", `${name}=${value}`]),
+      "--"
+    ]
+  }
 }

@@ -11,18 +11,24 @@ import { Portal } from "../portal/Portal.ts"
 import { inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import { type Bind, covered, sandboxArguments, sharesNetwork } from "./Arguments.ts"
+import { type Bind, commandLine, covered, optionLimit, sandboxArguments, sharesNetwork } from "./Arguments.ts"
+import { tooMany } from "./BindLimit.ts"
 import { CallFilter, type Filters } from "./CallFilter.ts"
 import { environmentOf } from "./Environment.ts"
+import { hideOwn, isWithin, ownDirectories } from "./Hidden.ts"
 import { HostParts } from "./HostParts.ts"
 import { bashrcOf, groupOf, identityOf, passwdOf } from "./Identity.ts"
+import { energyCounters, hideKernel } from "./KernelFiles.ts"
 import { permissionsOf } from "./Permissions.ts"
 import { reachable } from "./Sources.ts"
 import { usersOf } from "./Users.ts"
 
 export class BwrapError extends Data.TaggedError("BwrapError")<{
-  /** `Allow`: `FIM_ALLOW` makes no sense. `Files`: what the sandbox needs could not be written. `Sandbox`: no sandbox. */
-  readonly reason: "Allow" | "Files" | "Sandbox"
+  /**
+   * `Allow`: `FIM_ALLOW` makes no sense. `Files`: what the sandbox needs could not be written. `Options`: more than bubblewrap
+   * accepts. `Sandbox`: no sandbox.
+   */
+  readonly reason: "Allow" | "Files" | "Options" | "Sandbox"
   readonly detail: string
 }> {
   override get message(): string {
@@ -64,6 +70,8 @@ export class Bwrap extends Context.Service<Bwrap, {
 
 /** What most guests are told beyond the settings. */
 const nothing = { binds: [], environment: {} }
+
+const asBytes = (words: ReadonlyArray<string>) => words.map((word) => toByteString(Buffer.from(word)))
 
 const failing = (reason: BwrapError["reason"]) => (error: { readonly message: string }) =>
   new BwrapError({ reason, detail: error.message })
@@ -196,7 +204,21 @@ const make = Effect.fnUntraced(function*() {
       search: permissions.search,
       image
     })
-    const options = sandboxArguments({
+    const sources = yield* reachable(fs, permissions, bindings)
+    const isDriver = (bind: Bind) => "permission" in bind && isWithin(bind.target, guest.runtimeHost)
+    const shown = yield* hideOwn(fs, {
+      binds: yield* followed(sources.filter((bind) => !isDriver(bind))),
+      ours: ownDirectories(host, relocate.image, directories, filesystem.data),
+      guest: guest.global
+    })
+    const bwrap = hostBwrap === undefined
+      ? [relocate.loader, "--library-path", directories.lib, `${directories.bin}/bwrap`]
+      : [hostBwrap]
+    const argv = commandLine(bwrap, guest)
+    const isHostRoot = !ownUsers && host.uid === 0
+    const kernel = isHostRoot ? yield* hideKernel(fs).pipe(Effect.mapError(failing("Files"))) : []
+    const counters = isHostRoot ? yield* energyCounters(fs, shown.binds.map(({ target }) => target)) : []
+    const sandbox = sandboxArguments({
       root: filesystem.root,
       host: directories,
       guest,
@@ -204,25 +226,24 @@ const make = Effect.fnUntraced(function*() {
       ownUsers,
       network,
       namespaces,
-      binds: [...own, ...binds, ...(yield* followed(yield* reachable(fs, permissions, bindings)))],
+      kernel,
+      binds: [...own, ...shown.binds],
+      hidden: [...shown.hidden, ...counters],
+      own: [...binds, ...sources.filter(isDriver)],
       environment,
       directories: [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
     })
+    const count = argv.length - bwrap.length + sandbox.options.length
+    if (count > optionLimit) return yield* new BwrapError({ reason: "Options", detail: tooMany(count) })
     if (users.kind === "host") yield* Effect.logDebug(`The guest has no user namespace: ${users.because}`)
-    yield* Effect.logDebug(`bwrap ${options.join(" ")}`)
-    const ended = yield* janitor.run([
-      ...[
-        ...(hostBwrap === undefined
-          ? [relocate.loader, "--library-path", directories.lib, `${directories.bin}/bwrap`]
-          : [hostBwrap]),
-        "--json-status-fd",
-        "3",
-        "--seccomp",
-        "5",
-        ...options
-      ].map((word) => toByteString(Buffer.from(word))),
-      ...program.words.map(toByteString)
-    ], { filter: calls, privateUsers: users.kind === "everyone" }).pipe(Effect.mapError(failing("Sandbox")))
+    yield* Effect.logDebug(`bwrap ${sandbox.options.join(" ")}`)
+    const ended = yield* janitor.run({
+      argv: asBytes(argv),
+      options: asBytes(sandbox.options),
+      guest: [...asBytes(sandbox.guest), ...program.words.map(toByteString)],
+      filter: calls,
+      privateUsers: users.kind === "everyone"
+    }).pipe(Effect.mapError(failing("Sandbox")))
     yield* Effect.logDebug("Phase: end")
     if (ended.damage !== null) yield* Effect.logFatal(ended.damage)
     if (ended.started) return ended.code

@@ -10,7 +10,7 @@ import type { Program } from "./FilterProgram.ts"
 import { type Allowance, architecturesOf, filterOf, rulesWithout } from "./Seccomp.ts"
 
 /** What `FIM_ALLOW` can name. */
-const allowable = ["ids", "ptrace", "userns"] as const satisfies ReadonlyArray<Allowance>
+const allowable = ["ids", "multiarch", "ptrace", "userns"] as const satisfies ReadonlyArray<Allowance>
 
 /**
  * Permissions that are about a socket of the host. Families of sockets cannot be told apart in calls of 32-bit x86

@@ -21,7 +21,7 @@ import {
 import { type Architecture, auditNumbers, numberOf, type SystemCall, x32Bit } from "./SystemCalls.ts"
 
 /** What can be allowed although it is refused, or answered for the kernel, unless asked for; see `docs/security.md`. */
-export type Allowance = "ids" | "ptrace" | "sockets" | "userns"
+export type Allowance = "ids" | "multiarch" | "ptrace" | "sockets" | "userns"
 
 /** What a rule asks of the lower 32 bits of an argument; the kernel itself looks at no more of those named below. */
 export type Condition =
@@ -37,10 +37,13 @@ export interface Rule {
   /** What they fail with. */
   readonly error: number
   readonly when?: Condition
+  /** A second condition, which has to hold too. */
+  readonly and?: Condition
   readonly unless?: Allowance
 }
 
 const EPERM = 1
+const EINVAL = 22
 const ENOSYS = 38
 const EAFNOSUPPORT = 97
 
@@ -54,6 +57,18 @@ const typing = [0x5412, 0x541c]
 /** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: these have namespaces, unlike for example AF_VSOCK. */
 const families = [1, 2, 10, 16]
 
+/** PER_LINUX and PER_LINUX32, each with UNAME26 and without, and the question which it is. Others switch off protections. */
+const personalities = [0, 8, 0x2_0000, 0x2_0008, 0xffff_ffff]
+
+/** KCMP_FILE, by which graphics drivers see that two descriptors are of one device. */
+const compareFiles = 0
+
+/** The caller's own process group, which in a terminal has processes of the host too. */
+const ownGroup = 0
+const SIGSTOP = 19
+/** PIDFD_SIGNAL_PROCESS_GROUP; kernels before 6.9 answer EINVAL to it. */
+const toGroup = 4
+
 /** SYS_SOCKET of the one call that 32-bit x86 programs make for all of them. Its family is in memory, out of reach here. */
 const callForSocket = 1
 
@@ -63,14 +78,24 @@ export const rules: ReadonlyArray<Rule> = [
   { calls: ["kexec_file_load", "kexec_load", "reboot"], error: EPERM },
   { calls: ["create_module", "delete_module", "finit_module", "init_module", "query_module"], error: EPERM },
   { calls: ["bpf", "lookup_dcookie", "perf_event_open", "userfaultfd"], error: EPERM },
-  { calls: ["acct", "nfsservctl", "quotactl", "quotactl_fd", "swapoff", "swapon", "sysfs"], error: EPERM },
+  { calls: ["acct", "nfsservctl", "quotactl", "quotactl_fd", "swapoff", "swapon", "sysfs", "ustat"], error: EPERM },
   { calls: ["_sysctl", "ioperm", "iopl", "syslog", "uselib", "vhangup", "vm86", "vm86old"], error: EPERM },
   { calls: ["clock_adjtime", "clock_adjtime64", "clock_settime", "clock_settime64"], error: EPERM },
   { calls: ["settimeofday", "stime"], error: EPERM },
   { calls: ["get_mempolicy", "mbind", "migrate_pages", "move_pages"], error: EPERM },
   { calls: ["set_mempolicy", "set_mempolicy_home_node"], error: EPERM },
-  { calls: ["open_by_handle_at"], error: EPERM },
+  { calls: ["fanotify_init", "open_by_handle_at"], error: EPERM },
   { calls: ["io_uring_enter", "io_uring_register", "io_uring_setup"], error: ENOSYS },
+  { calls: ["modify_ldt"], error: EPERM, unless: "multiarch" },
+  { calls: ["personality"], error: EPERM, when: { argument: 0, noneOf: personalities }, unless: "ptrace" },
+  { calls: ["kcmp"], error: EPERM, when: { argument: 2, noneOf: [compareFiles] }, unless: "ptrace" },
+  {
+    calls: ["kill"],
+    error: EPERM,
+    when: { argument: 0, oneOf: [ownGroup] },
+    and: { argument: 1, oneOf: [SIGSTOP] }
+  },
+  { calls: ["pidfd_send_signal"], error: EINVAL, when: { argument: 3, anyBit: toGroup } },
   { calls: ["ioctl"], error: EPERM, when: { argument: 1, oneOf: typing } },
   { calls: ["socket", "socketpair"], error: EAFNOSUPPORT, when: { argument: 0, noneOf: families } },
   {
@@ -91,13 +116,17 @@ export const rules: ReadonlyArray<Rule> = [
 
 const refuse = (rule: Rule): Program => answer(answers.error(rule.error))
 
-const tested = (rule: Rule, condition: Condition): Program => [
+const where = (condition: Condition, body: Program): Program => [
   ...load(places.argument(condition.argument)),
   ...("anyBit" in condition
-    ? whenAnyBit(condition.anyBit, refuse(rule))
+    ? whenAnyBit(condition.anyBit, body)
     : "oneOf" in condition
-    ? whenOneOf(condition.oneOf, refuse(rule))
-    : whenNoneOf(condition.noneOf, refuse(rule))),
+    ? whenOneOf(condition.oneOf, body)
+    : whenNoneOf(condition.noneOf, body))
+]
+
+const tested = (rule: Rule, condition: Condition): Program => [
+  ...where(condition, rule.and === undefined ? refuse(rule) : where(rule.and, refuse(rule))),
   ...load(places.number)
 ]
 

@@ -1,6 +1,8 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { existsSync, readFileSync } from "node:fs"
+import { constants } from "node:os"
+import { numbers } from "../../src/Signals.ts"
 import { images, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
 import { users } from "../support/Users.ts"
@@ -10,9 +12,6 @@ const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const
 /** Waits to be told, and notes each signal it gets. A shell waits best for a child. */
 const listening =
   "for s in HUP INT TERM; do trap \"echo $s >> /told; exit 42\" $s; done; echo ready; sleep 1000 & wait; exit 1"
-
-/** Takes no notice of any signal that it can ignore; neither do its children. */
-const deaf = "trap '' HUP INT TERM QUIT; echo ready; sleep 1000; exit 1"
 
 const start = Effect.fnUntraced(function*(app: Place, script: string) {
   const running = yield* app.start(["fim-exec", "sh", "-c", script])
@@ -60,32 +59,100 @@ describe.each(users)("as $name, a signal to the outer process", (user) => {
       yield* app.isClean
     }))
 
-  scenario("twice kills a program that does not listen, at once", images, () =>
+  scenario("of any kind is told to the program, which goes on if it likes", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)
-      const running = yield* start(app, deaf)
-      yield* running.signal("SIGTERM")
-      yield* Effect.sleep(200)
+      const names = Object.keys(numbers).filter((name) => name !== "SIGTSTP")
+      const traps = names.map((name) => `trap 'echo got-${name}' ${name.slice(3)}`).join("; ")
+      const running = yield* start(app, `${traps}; echo ready; until [ -e /tmp/end ]; do sleep 0.02; done`)
+      for (const name of names) {
+        yield* running.signal(name as NodeJS.Signals)
+        yield* running.says(new RegExp(`got-${name}\n`))
+      }
       assert.isNull(running.child.exitCode)
-      const told = performance.now()
-      yield* running.signal("SIGINT")
-      const outcome = yield* running.outcome
-      assert.deepStrictEqual([outcome.code, outcome.stderr], [137, ""])
-      assert.isBelow(performance.now() - told, 2000)
+      yield* running.signal("SIGKILL")
+      yield* running.exited
       yield* app.isClean
     }))
 
-  scenario("once kills a program that does not listen, after some seconds", images, () =>
+  scenario(
+    "does not end a program that takes it for something else, or that takes its time",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const script =
+          "trap 'echo reloaded' HUP; trap 'echo caught' INT; trap 'echo stopping; n=65' TERM; echo ready; n=0;"
+          + " until [ $n = 1 ]; do [ $n = 0 ] || n=$((n-1)); sleep 0.1; done; echo saved"
+        const running = yield* start(app, script)
+        for (const [signal, word] of [["SIGHUP", "reloaded"], ["SIGINT", "caught"], ["SIGTERM", "stopping"]] as const) {
+          yield* running.signal(signal)
+          yield* running.says(new RegExp(word))
+        }
+        // More than the five seconds that it once had.
+        const outcome = yield* running.outcome
+        assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""])
+        assert.match(outcome.stdout, /saved\n$/)
+        yield* app.isClean
+      })
+  )
+
+  scenario(
+    "twice is told twice, and only SIGKILL ends a program that ignores all others",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const running = yield* start(
+          app,
+          "trap 'echo told' TERM; trap '' HUP; echo ready; while :; do sleep 0.05; done"
+        )
+        for (const expected of [/told\n/, /(told\n){2}/]) {
+          yield* running.signal("SIGTERM")
+          yield* running.says(expected)
+          yield* running.signal("SIGHUP")
+        }
+        yield* Effect.sleep(300)
+        assert.isNull(running.child.exitCode)
+        yield* running.signal("SIGKILL")
+        yield* running.exited
+        yield* app.isClean
+      })
+  )
+
+  scenario(
+    "to the whole process group ends nothing that the program does not end",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const running = yield* start(
+          app,
+          "trap 'echo got' USR1 USR2 ALRM; echo ready; sleep 1 & wait; wait; wait; wait; echo end"
+        )
+        for (const name of ["SIGUSR1", "SIGUSR2", "SIGALRM"] as const) {
+          process.kill(-running.pid, name)
+          yield* Effect.sleep(100)
+        }
+        const outcome = yield* running.outcome
+        assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""])
+        assert.match(outcome.stdout, /^ready\n(got\n)+end\n$/)
+        yield* app.isClean
+      })
+  )
+
+  scenario("that asks to stop stops the run, and SIGCONT lets it go on", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)
-      const running = yield* start(app, deaf)
-      const told = performance.now()
+      const running = yield* start(app, "echo ready; while :; do sleep 0.05; done")
+      const state = Effect.sync(() => /\) (\w)/.exec(readFileSync(`/proc/${running.pid}/stat`, "latin1"))?.[1])
+      for (const [signal, expected] of [["SIGTSTP", /T/], ["SIGCONT", /[SR]/]] as const) {
+        yield* running.signal(signal)
+        for (let tries = 0; tries < 200 && !expected.test((yield* state) ?? ""); tries++) yield* Effect.sleep(20)
+        assert.match((yield* state) ?? "", expected)
+      }
       yield* running.signal("SIGTERM")
-      const outcome = yield* running.outcome
-      const took = performance.now() - told
-      assert.deepStrictEqual([outcome.code, outcome.stderr], [137, ""])
-      assert.isAbove(took, 3000)
-      assert.isBelow(took, 9000)
+      assert.strictEqual((yield* running.outcome).code, 128 + constants.signals.SIGTERM)
       yield* app.isClean
     }))
 

@@ -1,13 +1,23 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import { type Permission, permissionNames } from "../../src/image/SettingsDefaults.ts"
-import { sandboxArguments, type SandboxRequest } from "../../src/sandbox/Arguments.ts"
+import { commandLine, sandboxArguments, type SandboxRequest } from "../../src/sandbox/Arguments.ts"
 import { environmentOf } from "../../src/sandbox/Environment.ts"
 import { permissionsOf } from "../../src/sandbox/Permissions.ts"
 import { ann, facts, found, plain, root } from "./SandboxFixture.ts"
 
-/** One option with its words in each line. */
-const lines = (request: SandboxRequest): string =>
-  sandboxArguments(request).join(" ").replaceAll(/ (?=--)/g, "\n").concat("\n")
+/** One option with its words in each line: bubblewrap's, and behind an empty line those of `fim guest`. */
+const lines = (request: SandboxRequest): string => {
+  const { guest, options } = sandboxArguments(request)
+  return [options, guest].map((words) => words.join(" ").replaceAll(/ (?=--)/g, "\n").concat("\n")).join("\n")
+}
+
+/** What bubblewrap is told. */
+const optionsOf = (request: SandboxRequest): ReadonlyArray<string> => sandboxArguments(request).options
+
+/** How `fim guest` is told to limit capabilities. */
+const limit = (request: SandboxRequest) => sandboxArguments(request).guest.slice(0, 2)
+
+const bind = (target: string) => ({ type: "rw", source: "/s", target, optional: false }) as const
 
 /** The two words behind each occurrence of an option. */
 const pairsOf = (words: ReadonlyArray<string>, option: string) =>
@@ -69,30 +79,29 @@ describe("arguments of the sandbox", () => {
   it("share a network only when it is granted and not taken away", () => {
     const cases = [[false, false, true], [false, true, true], [true, false, false], [true, true, true]] as const
     for (const [network, net, isolated] of cases) {
-      const words = sandboxArguments({ ...plain, network, namespaces: new Set(net ? ["net"] : []) })
+      const words = optionsOf({ ...plain, network, namespaces: new Set(net ? ["net"] : []) })
       assert.strictEqual(words.includes("--unshare-net"), isolated)
     }
   })
 
   it("share what is not taken away, but never the processes", () => {
-    const words = sandboxArguments({ ...plain, namespaces: new Set() })
+    const words = optionsOf({ ...plain, namespaces: new Set() })
     const namespaces = words.filter((word) => word.startsWith("--unshare-")).sort()
     assert.deepStrictEqual(namespaces, ["--unshare-net", "--unshare-pid", "--unshare-user"])
     assert.notInclude(words, "--hostname")
   })
 
   it("keep every capability from who is not root", () => {
-    const words = sandboxArguments(plain)
+    const words = optionsOf(plain)
     assert.deepStrictEqual(pairsOf(words, "--cap-drop").map(([first]) => first), ["ALL"])
     // With this one its first process empties the bounding set, and then drops it too.
     assert.deepStrictEqual(pairsOf(words, "--cap-add").map(([first]) => first), ["CAP_SETPCAP"])
-    assert.deepInclude(pairsOf(words, "guest"), ["--capabilities", "none"])
-    assert.deepInclude(pairsOf(sandboxArguments({ ...plain, identity: root }), "guest"), ["--capabilities", "held"])
+    assert.deepStrictEqual(limit(plain), ["--capabilities", "none"])
+    assert.deepStrictEqual(limit({ ...plain, identity: root }), ["--capabilities", "held"])
     // Where there can be no user namespace there is nothing to give, and nothing to take.
-    const without = sandboxArguments({ ...plain, ownUsers: false })
-    assert.notInclude(without, "--cap-add")
-    assert.notInclude(without, "--capabilities")
-    const kept = pairsOf(sandboxArguments({ ...plain, identity: root }), "--cap-add").map(([first]) => first)
+    assert.notInclude(optionsOf({ ...plain, ownUsers: false }), "--cap-add")
+    assert.notInclude(limit({ ...plain, ownUsers: false }), "--capabilities")
+    const kept = pairsOf(optionsOf({ ...plain, identity: root }), "--cap-add").map(([first]) => first)
     for (const dangerous of ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_MKNOD", "CAP_NET_ADMIN", "CAP_SYS_MODULE"]) {
       assert.notInclude(kept, dangerous)
     }
@@ -100,16 +109,14 @@ describe("arguments of the sandbox", () => {
 
   it("give words as they are, whatever they hold", () => {
     const odd = "--bind / /\n$HOME 'x'"
-    const words = sandboxArguments({
+    const { guest, options } = sandboxArguments({
       ...plain,
       environment: { ODD: odd },
       directories: [odd],
       binds: [{ type: "ro", source: odd, target: `/${odd}`, optional: false }]
     })
-    assert.deepStrictEqual(pairsOf(words, "--setenv"), [["ODD", odd]])
-    assert.deepInclude(pairsOf(words, "--ro-bind"), [odd, `/${odd}`])
-    assert.strictEqual(words.at(-2), odd)
-    assert.strictEqual(words.at(-1), "--")
+    assert.deepInclude(pairsOf(options, "--ro-bind"), [odd, `/${odd}`])
+    assert.deepStrictEqual(guest.slice(-5), ["--directory", odd, "--variable", `ODD=${odd}`, "--"])
   })
 
   it.each(
@@ -122,18 +129,28 @@ describe("arguments of the sandbox", () => {
       ["dev", true, "--dev-bind-try"]
     ] as const
   )("bind %s, optional %s, with %s", (type, optional, option) => {
-    const words = sandboxArguments({ ...plain, binds: [{ type, source: "/s", target: "/t", optional }] })
+    const words = optionsOf({ ...plain, binds: [{ type, source: "/s", target: "/t", optional }] })
     assert.deepInclude(pairsOf(words, option), ["/s", "/t"])
   })
 
-  it("put the caller's binds over our own, and the environment behind them", () => {
-    const words = sandboxArguments({ ...plain, binds: [{ type: "rw", source: "/s", target: "/t", optional: false }] })
-    assert.isAbove(words.indexOf("/t"), words.indexOf(plain.guest.sbin))
-    assert.isBelow(words.indexOf("/t"), words.indexOf("--clearenv"))
+  it("put our own binds over the caller's, and what hides directories of ours between them", () => {
+    const words = optionsOf({ ...plain, binds: [bind("/t")], hidden: ["/t/ours", "/u"], own: [bind("/own")] })
+    const places = ["/tmp", "/t", "/t/ours", "/u", plain.guest.bin, `${plain.guest.instance}/portal`, "/own"]
+    const found = places.map((place) => words.indexOf(place))
+    assert.deepStrictEqual(found.toSorted((one, other) => one - other), found)
+    assert.deepStrictEqual(pairsOf(words, "--tmpfs").map(([first]) => first), ["/tmp", "/run", "/t/ours", "/u"])
+    // Read-only only when all is in place: our own may be below.
+    assert.deepStrictEqual(words.slice(-5), ["--remount-ro", "/t/ours", "--remount-ro", "/u", "--clearenv"])
+  })
+
+  it("tell nothing in a command line", () => {
+    const guest = plain.guest
+    const words = commandLine(["bwrap"], guest)
+    assert.deepStrictEqual(words, ["bwrap", "--args", "6", "--", `${guest.bin}/fim`, "guest"])
   })
 
   it("make no home where it is the root directory", () => {
-    const words = sandboxArguments({ ...plain, identity: { ...ann, home: "/" } })
+    const words = optionsOf({ ...plain, identity: { ...ann, home: "/" } })
     assert.notDeepInclude(pairsOf(words, "--dir").map(([first]) => first), "/")
   })
 })

@@ -26,7 +26,10 @@ export const plain: SandboxRequest = {
   ownUsers: true,
   network: false,
   namespaces: new Set(["ipc", "uts", "cgroup"]),
+  kernel: [],
   binds: [],
+  hidden: [],
+  own: [],
   environment: { PATH: "/usr/bin:/bin", EMPTY: "" },
   directories: ["/home/ann/work", "/home/ann", "/"]
 }

@@ -49,8 +49,9 @@ const expected = (architectures: ReadonlyArray<Architecture>, applied: ReadonlyA
   const architecture = architectures.find((name) => auditNumbers[name] === call.architecture)
   if (architecture === undefined) return kill
   if (architecture === "x86_64" && call.number >= 0x4000_0000) return error(38)
-  const rule = applied.find(({ calls, when }) =>
-    calls.some((name) => numberOf(name, architecture) === call.number) && (when === undefined || holds(when, call))
+  const rule = applied.find(({ and, calls, when }) =>
+    calls.some((name) => numberOf(name, architecture) === call.number) &&
+    [when, and].every((condition) => condition === undefined || holds(condition, call))
   )
   return rule === undefined ? allow : error(rule.error)
 }
@@ -60,6 +61,7 @@ const intBetween = (minimum: number, maximum: number) => Schema.Int.check(Schema
 /** Values that rules ask for, their neighbours, and any; with any upper half. */
 const words = [0, 1, 2, 8, 9, 10, 11, 16, 17, 40, 0x5411, 0x5412, 0x5413, 0x541c, 0x80, 0x1000_0000, 0x0200_0000]
   .concat([0o010644, 0o020644, 0o060644, 0o100644, 0o140644])
+  .concat([4, 19, 0x2_0000, 0x2_0008, 0x4_0000, 0xffff_ffff])
 const arbitraryCall = Arbitrary.map(
   Arbitrary.schema(Schema.Struct({
     which: intBetween(0, 4),
@@ -96,7 +98,11 @@ describe("the filter of system calls", () => {
   )
 
   for (const machine of machines) {
-    for (const allowed of [[], ["userns"], ["ptrace", "sockets"], ["ids"]] as ReadonlyArray<ReadonlyArray<Allowance>>) {
+    for (
+      const allowed of [[], ["userns"], ["ptrace", "sockets"], ["ids"], ["multiarch"]] as ReadonlyArray<
+        ReadonlyArray<Allowance>
+      >
+    ) {
       const applied = rulesWithout(new Set(allowed), all)
       const program = filterOf(architecturesOf(machine), applied)
       it.prop(`for ${machine} with '${allowed.join()}' answers every call as the rules say`, { call: arbitraryCall }, (
@@ -122,6 +128,37 @@ describe("the filter of system calls", () => {
       const harmless = { architecture: auditNumbers[architecture], number, arguments: [0x5412n, 0x5413n, 0x5412n] }
       assert.strictEqual(answerOf(filter(machine), harmless), allow)
     }
+  })
+
+  it("allows personalities that protect no less, comparisons of descriptors, and all signals but one to a group", () => {
+    const calls: ReadonlyArray<readonly [SystemCall, ReadonlyArray<bigint>, number]> = [
+      ...[0n, 8n, 0x2_0000n, 0x2_0008n, 0xffff_ffffn, 0xffff_ffff_ffff_ffffn].map((value) =>
+        ["personality", [value], allow] as const
+      ),
+      ...[1n, 4n, 0x4_0000n, 0x40_0000n, 0x2_0009n].map((value) => ["personality", [value], error(1)] as const),
+      ["kcmp", [5n, 6n, 0n], allow],
+      ...[1n, 2n, 7n].map((kind) => ["kcmp", [5n, 6n, kind], error(1)] as const),
+      ["modify_ldt", [0n], error(1)],
+      ["fanotify_init", [0n], error(1)],
+      ["kill", [0n, 19n], error(1)],
+      ["kill", [0xffff_0000_0000n, 19n], error(1)],
+      ["kill", [0n, 15n], allow],
+      ["kill", [5n, 19n], allow],
+      ["pidfd_send_signal", [5n, 19n, 0n, 4n], error(22)],
+      ["pidfd_send_signal", [5n, 19n, 0n, 0n], allow]
+    ]
+    for (const architecture of ["x86_64", "i386"] as const) {
+      for (const [name, words, answer] of calls) {
+        const call = {
+          architecture: auditNumbers[architecture],
+          number: numberOf(name, architecture)!,
+          arguments: words
+        }
+        assert.strictEqual(answerOf(filter("x64"), call), answer, `${architecture} ${name} ${words}`)
+      }
+    }
+    const call = { architecture: auditNumbers.x86_64, number: numberOf("modify_ldt", "x86_64")!, arguments: [0n] }
+    assert.strictEqual(answerOf(filter("x64", ["multiarch"]), call), allow)
   })
 
   it("ends a process of an architecture that the machine does not have", () => {
@@ -179,10 +216,11 @@ describe("numbers of system calls", () => {
 
 describe("FIM_ALLOW", () => {
   it("names what is allowed, and nothing else", () => {
-    assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("userns,,ptrace,ids", []))], [
+    assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("userns,,ptrace,ids,multiarch", []))], [
       "userns",
       "ptrace",
-      "ids"
+      "ids",
+      "multiarch"
     ])
     assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("", ["home", "gpu"]))], [])
     assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("", ["home", "xorg"]))], ["sockets"])
@@ -196,8 +234,13 @@ describe("FIM_ALLOW", () => {
 const refusedArguments = ({ when }: Rule): ReadonlyArray<bigint> => {
   const all = [0n, 1n, 2n, 3n].map(() => 0xffff_ffff_ffff_ffffn)
   if (when !== undefined && "oneOf" in when) all[when.argument] = BigInt(when.oneOf[0]!) + 0xabcd_0000_0000n
+  // READ_IMPLIES_EXEC, which changes nothing in a program that is there already.
+  if (when !== undefined && "noneOf" in when) all[when.argument] = 0x40_0000n
   return all
 }
+
+/** Without the filter it would stop all of this. */
+const stopping: SystemCall = "kill"
 
 const native: Architecture = process.arch === "arm64" ? "aarch64" : "x86_64"
 const abis: ReadonlyArray<readonly [string, Architecture]> = takes32BitCalls()
@@ -211,7 +254,7 @@ const refusals = abis.flatMap(([abi, architecture]) =>
   all.flatMap((rule) =>
     rule.calls.flatMap((call: SystemCall) => {
       const number = numberOf(call, architecture)
-      return number === undefined ? [] : [{ abi, call, number, rule }]
+      return number === undefined || call === stopping ? [] : [{ abi, call, number, rule }]
     })
   )
 )
@@ -246,7 +289,7 @@ describe.skipIf(compiler.missing !== undefined)("the kernel, asked by a program,
     const architectures = architecturesOf(process.arch)
     refused = ask(filterOf(architectures, all.map(marked)))
     unfiltered = ask(filterOf(architectures, []))
-    const names = new Set<Allowance>(["ids", "ptrace", "sockets", "userns"])
+    const names = new Set<Allowance>(["ids", "multiarch", "ptrace", "sockets", "userns"])
     allowed = ask(filterOf(architectures, rulesWithout(names, all).map(marked)))
   })
   afterAll(() => attacker.remove())

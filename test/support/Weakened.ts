@@ -42,7 +42,7 @@ const weakened = {
     Effect.map(Janitor, (janitor) =>
       Janitor.of({
         ...janitor,
-        run: (argv, options) => janitor.run(...apply(weakness, argv, options))
+        run: (request) => janitor.run(apply(weakness, request))
       }))
   ).pipe(Layer.provide(sound))
 }

@@ -1,5 +1,5 @@
 /** What can be taken from a sandbox, to show that an attack works without it. */
-import type { Filter, RunOptions } from "../../src/mount/Janitor.ts"
+import type { Filter, RunRequest } from "../../src/mount/Janitor.ts"
 
 export interface Weakness {
   /** Options of bubblewrap that are left out, with their words. */
@@ -22,50 +22,43 @@ const path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH; "
 
 const allowAll: Filter = [[0x06, 0, 0, 0x7fff_0000]]
 
-/** A command line of bubblewrap: what starts it, its options with their words, and the guest's own words. */
-const parse = (argv: ReadonlyArray<string>) => {
-  const begin = argv.indexOf("--json-status-fd")
-  const end = argv.indexOf("--", begin)
+/** Options of bubblewrap, each with its words. */
+const parse = (words: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
   const options: Array<ReadonlyArray<string>> = []
-  for (const word of argv.slice(begin, end)) {
+  for (const word of words) {
     if (word.startsWith("--")) options.push([word])
     else options.push([...options.pop() ?? [], word])
   }
-  return { program: argv.slice(0, begin), options, guest: argv.slice(end) }
+  return options
 }
 
 const rootOf = (options: ReadonlyArray<ReadonlyArray<string>>): string =>
   options.find(([option, , target]) => option === "--bind" && target === "/")?.[1] ?? ""
 
-/** What runs a sandbox with a weakness: its command line, and the rest. */
-export const apply = (
-  weakness: Weakness,
-  argv: ReadonlyArray<string>,
-  { filter, privateUsers }: RunOptions
-): readonly [argv: ReadonlyArray<string>, options: RunOptions] => {
-  const { guest, options, program } = parse(argv)
+/** What runs a sandbox with a weakness. */
+export const apply = (weakness: Weakness, request: RunRequest): RunRequest => {
+  const options = parse(request.options)
   const kept = options
     .filter(([option = ""]) => weakness.without?.includes(option) !== true)
     .flat()
     .map((word) => (weakness.writable === true && word.startsWith("--ro-bind") ? word.replace("--ro-", "--") : word))
-  const words = weakness.powerful === true ? guest.map((word) => (word === "none" ? "held" : word)) : guest
-  const sandbox = [...program, ...kept, ...weakness.with ?? [], ...words]
-  const started = "echo '{\"exit-code\": 0}' >&3; exec 3>&- 4>&-; "
-  const weakened = weakness.instead !== undefined
-    ? [
-      "/bin/sh",
-      "-euc",
-      path + started + weakness.instead,
-      "sh",
-      rootOf(options),
-      ...guest.slice(guest.lastIndexOf("--") + 1)
-    ]
+  const begin = request.guest.indexOf("--") + 1
+  const guest = request.guest.map((
+    word,
+    index
+  ) => (weakness.powerful === true && index < begin && word === "none" ? "held" : word))
+  const started = "echo '{\"exit-code\": 0}' >&3; exec 3>&- 4>&- 5>&- 6>&- 7>&-; "
+  const argv = weakness.instead !== undefined
+    ? ["/bin/sh", "-euc", path + started + weakness.instead, "sh", rootOf(options), ...request.guest.slice(begin)]
     : weakness.before !== undefined
-    ? ["/bin/sh", "-euc", `${path}${weakness.before}\nexec "$@"`, "sh", ...sandbox]
-    : sandbox
-  return [weakened, {
-    filter: weakness.unfiltered === true ? allowAll : filter,
+    ? ["/bin/sh", "-euc", `${path}${weakness.before}\nexec "$@"`, "sh", ...request.argv]
+    : request.argv
+  return {
+    argv,
+    options: [...kept, ...weakness.with ?? []],
+    guest,
+    filter: weakness.unfiltered === true ? allowAll : request.filter,
     // A script in the place of the sandbox has what the holder has.
-    privateUsers: privateUsers && weakness.instead === undefined
-  }]
+    privateUsers: request.privateUsers && weakness.instead === undefined
+  }
 }

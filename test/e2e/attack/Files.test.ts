@@ -53,19 +53,22 @@ describe.each(users)("as $name, the guest cannot", (user) => {
       const words = [
         "sh",
         "-c",
-        "ls /proc/self/fd /proc/1/fd; for file in /proc/*/fd/[5-9]; do"
+        "ls /proc/self/fd; ls /proc/1/fd | wc -l; for file in /proc/*/fd/[4-9]; do"
         + " [ -p $file ] || cat $file/of-the-host $file/../of-the-host $file; done"
       ]
-      const inherited = { before: `exec 7< ${quoted([`${app.directory}/secret`])}` }
+      const inherited = { instead: `exec 9< ${quoted([`${app.directory}/secret`])}; exec chroot "$@"` }
       assert.include(yield* weak(inherited, words), secret)
-      const open = "exec 5<> \"$file\" 7< \"$directory\" 9< \"$file\"; exec \"$app\" fim-exec"
-      const { stderr, stdout } = yield* app.shell(`${open} ${quoted(words)}`, {
-        environment: { directory: `${app.directory}/secret`, file: secretFile }
-      })
-      // `ls` has a directory open as 3. The first process has the descriptor that its signals come from, the pipe that says
-      // how the program is, and of the portal the directory of calls and the FIFO that it hears.
-      assert.strictEqual(stdout, "/proc/1/fd:\n0\n1\n2\n3\n4\n7\n8\n\n/proc/self/fd:\n0\n1\n2\n3\n")
-      assert.notInclude(stderr, secret)
+      const open = "exec 5<> \"$file\" 7< \"$directory\" 9< \"$file\"; exec \"$app\""
+      for (const command of ["fim-exec", "fim-root"]) {
+        const { stderr, stdout } = yield* app.shell(`${open} ${command} ${quoted(words)}`, {
+          environment: { directory: `${app.directory}/secret`, file: secretFile }
+        })
+        // `ls` has a directory open as 3. Root of the guest owns what belongs to the first process, and may list it; it cannot
+        // open any of it. Others cannot even list it.
+        const listed = command === "fim-root" || user.uid === 0 ? "[0-9]" : "0"
+        assert.match(stdout, new RegExp(`^0\n1\n2\n3\n${listed}\n$`))
+        assert.notInclude(stderr, secret)
+      }
     }))
 
   scenario("lead us out of its tree with symbolic links where we put things", needs, () =>

@@ -114,7 +114,7 @@ describe.each(users)("as $name, the guest cannot", (user) => {
       assert.deepStrictEqual([allowed.code, allowed.stderr], [0, ""])
       const unknown = yield* app.run(["fim-exec", "true"], { environment: { FIM_ALLOW: "everything" } })
       assert.strictEqual(unknown.code, 125)
-      assert.match(unknown.stderr, /FIM_ALLOW can name ids, ptrace, userns, but not 'everything'/)
+      assert.match(unknown.stderr, /FIM_ALLOW can name ids, multiarch, ptrace, userns, but not 'everything'/)
     }))
 
   scenario(

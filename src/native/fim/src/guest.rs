@@ -1,122 +1,173 @@
 //! The first process of a guest: starts the program, passes signals on to it, reaps, and ends when all have ended.
 //!
-//! `fim guest [--capabilities held|none] [--portal DIR] [--directory DIR]… -- PROGRAM [ARGUMENT]…`
+//! `fim guest` has no arguments: other users of the host can read the command line of a process. It reads from a descriptor,
+//! each followed by a zero byte:
+//!
+//! `[--capabilities held|none] [--portal DIR] [--directory DIR]… [--variable NAME=VALUE]… -- PROGRAM [ARGUMENT]…`
 //!
 //! Where it is told of capabilities it starts with CAP_SETPCAP, and limits what its programs can ever get to what it holds,
 //! or to nothing.
 //!
-//! It is process 1 of the sandbox. The kernel shields such a process from signals it has no handler for, so it reads them
-//! and sends them on. What a terminal sends reaches the program by itself.
+//! It is process 1 of the sandbox, and the only process there that the host trusts: it is not dumpable, so no other can open
+//! its descriptors or read its memory. Signals for the program come through a socket and not as signals of its own: a
+//! signal that a guest has sent, and that is still pending, would swallow the host's. It does a bounded amount of work
+//! before it looks at the socket again, whatever the guest floods it with.
 
 use crate::failure::EXIT_CODE;
 use crate::portal::Guest;
 use crate::sys;
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-/// Set up by the janitor, to be told how the program is. See `janitor/run.rs`.
-pub const STATE_DESCRIPTOR: i32 = 4;
-/// It runs.
+/// A socket that the janitor has set up, see `janitor/run.rs`: one byte a message. Out go `RUNS`, `STOPPED` and `CONTINUED`,
+/// in come numbers of signals.
+pub const LINE_DESCRIPTOR: i32 = 4;
+/// Where it reads what to run.
+pub const WORDS_DESCRIPTOR: i32 = 7;
+/// The program runs.
 pub const RUNS: u8 = b'r';
 /// It has stopped, as by ^Z.
 pub const STOPPED: u8 = b's';
+/// It goes on.
+pub const CONTINUED: u8 = b'c';
 
 const NOT_FOUND: i32 = 127;
 const NOT_EXECUTABLE: i32 = 126;
+const USAGE: &str = "fim guest: started without a list of what to run; only the janitor can start it";
 
-/// Signals that are passed on. SIGCHLD is among them to be noticed.
-const HEARD: [i32; 9] = [
-    libc::SIGCHLD,
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGTERM,
-    libc::SIGTSTP,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGCONT,
-];
-/// Of those, the ones that ask for the end.
-const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+/// Signals that are read: SIGCHLD, and what a terminal may send before the program is there. The kernel drops all others,
+/// because process 1 has no handler for them.
+const HEARD: [i32; 5] = [libc::SIGCHLD, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP];
 /// This process must not stop with the program: it has to see it go on.
 const SHIELDED: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+/// So many signals, children or messages are dealt with before the others get their turn.
+const ROUND: usize = 32;
+/// A program that is still there so long after SIGHUP or SIGINT has taken it for something else than a request to end.
+const TIME_TO_END: Duration = Duration::from_secs(10);
+
+/// What to run, and how.
+#[derive(Default)]
+struct Task {
+    keeps_capabilities: Option<bool>,
+    portal: Option<PathBuf>,
+    directories: Vec<PathBuf>,
+    environment: Vec<(OsString, OsString)>,
+    program: OsString,
+    arguments: Vec<OsString>,
+}
 
 pub fn command(arguments: &[OsString]) -> i32 {
-    let (limited, mut rest) = match arguments {
-        [option, kept, rest @ ..] if option == "--capabilities" => (limit(kept == "held"), rest),
-        _ => (Ok(()), arguments),
+    if let Err(error) = sys::hide_from_others() {
+        console::complain!("E::the first process of the guest cannot be hidden from the others: {error}");
+        return EXIT_CODE;
+    }
+    let task = match read_words().as_deref().and_then(parse) {
+        Some(task) if arguments.is_empty() => task,
+        _ => {
+            console::complain!("{USAGE}");
+            return EXIT_CODE;
+        }
     };
-    if let Err(error) = limited {
+    if let Err(error) = task.keeps_capabilities.map_or(Ok(()), limit) {
         console::complain!("E::cannot limit the capabilities of the guest: {error}");
         return EXIT_CODE;
     }
-    let mut portal = None;
-    if let [option, directory, after @ ..] = rest
-        && option == "--portal"
-    {
-        portal = Some(Path::new(directory));
-        rest = after;
-    }
-    while let [option, directory, after @ ..] = rest {
-        if option != "--directory" {
-            break;
-        }
-        rest = after;
-        if std::env::set_current_dir(directory).is_ok() {
-            while let [option, _, after @ ..] = rest
-                && option == "--directory"
-            {
-                rest = after;
-            }
-        }
-    }
-    let [separator, program, words @ ..] = rest else {
-        console::complain!(
-            "usage: fim guest [--capabilities held|none] [--portal DIR] [--directory DIR]... -- PROGRAM [ARGUMENT]..."
-        );
-        return EXIT_CODE;
-    };
-    if separator != "--" {
-        console::complain!("fim guest: unknown option '{}'", separator.to_string_lossy());
-        return EXIT_CODE;
-    }
+    let _ = task
+        .directories
+        .iter()
+        .find(|directory| std::env::set_current_dir(directory).is_ok());
     sys::close_all_on_exec(3);
-    sys::mask_signals(libc::SIG_BLOCK, &HEARD);
+    // SAFETY: the janitor put a socket there, and nothing else in this process owns it.
+    let line = unsafe { OwnedFd::from_raw_fd(LINE_DESCRIPTOR) };
+    // Also on kernels on which the call above does nothing.
+    if let Err(error) = sys::close_on_exec(&line).and_then(|()| sys::do_not_block(&line)) {
+        console::complain!("E::the guest has no connection to the janitor: {error}");
+        return EXIT_CODE;
+    }
+    sys::mask_signals(libc::SIG_SETMASK, &HEARD);
     sys::dispose_signals(&SHIELDED, libc::SIG_IGN);
     let Ok(signals) = sys::signal_descriptor(&HEARD) else {
         console::complain!("E::the guest cannot receive signals");
         return EXIT_CODE;
     };
     // Before the program, which could put something else in its place.
-    let mut portal = portal.and_then(Guest::open);
-    let started = start(program, words);
-    if let Ok(child) = started {
-        // What a terminal sent before the program was there has reached only us.
-        while let Some(signal) = sys::next_signal(signals.as_fd()) {
-            if signal.ssi_code == libc::SI_KERNEL && signal.ssi_signo as i32 != libc::SIGCHLD {
-                let _ = sys::kill(child, signal.ssi_signo as i32);
-            }
+    let portal = task
+        .portal
+        .as_deref()
+        .and_then(|portal| Guest::open(portal, &task.environment));
+    let program = match start(&task) {
+        Ok(program) => program,
+        Err(code) => return code,
+    };
+    // What a terminal sent before the program was there has reached only us.
+    for _ in 0..ROUND {
+        let Some(signal) = sys::next_signal(signals.as_fd()) else {
+            break;
+        };
+        if signal.ssi_code == libc::SI_KERNEL && signal.ssi_signo as i32 != libc::SIGCHLD {
+            let _ = sys::kill(program, signal.ssi_signo as i32);
         }
     }
-    match started {
-        Ok(child) => {
-            // Whoever made the sandbox waits for this before it passes on signals.
-            tell(RUNS);
-            attend(child, &signals, portal.as_mut())
+    let mut first = First {
+        program,
+        line: Some(line),
+        signals,
+        portal,
+        code: None,
+        end: None,
+    };
+    first.tell(RUNS);
+    first.attend()
+}
+
+/// What the janitor has written for us; `None` if there is nothing.
+fn read_words() -> Option<Vec<u8>> {
+    // SAFETY: the janitor put a file there, and nothing else in this process owns it. If it did not, reading fails.
+    let mut file = unsafe { File::from_raw_fd(WORDS_DESCRIPTOR) };
+    let mut bytes = Vec::new();
+    match file.read_to_end(&mut bytes) {
+        Ok(_) => Some(bytes),
+        Err(_) => {
+            // It may not be open, and to close what is not open is an error in this process.
+            std::mem::forget(file);
+            None
         }
-        Err(code) => code,
     }
 }
 
-fn tell(state: u8) {
-    // SAFETY: the janitor put a pipe there, and nothing here closes it.
-    let janitor = unsafe { BorrowedFd::borrow_raw(STATE_DESCRIPTOR) };
-    // Whoever does not listen does not need to know.
-    let _ = sys::write(janitor, &[state]);
+/// `None` for what the janitor would not write.
+fn parse(bytes: &[u8]) -> Option<Task> {
+    let bytes = bytes.strip_suffix(b"\0")?;
+    let mut words = bytes
+        .split(|byte| *byte == 0)
+        .map(|word| OsString::from_vec(word.to_vec()));
+    let mut task = Task::default();
+    loop {
+        match words.next()?.to_str()? {
+            "--" => break,
+            "--capabilities" => task.keeps_capabilities = Some(words.next()? == "held"),
+            "--portal" => task.portal = Some(words.next()?.into()),
+            "--directory" => task.directories.push(words.next()?.into()),
+            "--variable" => {
+                let text = words.next()?.into_vec();
+                let at = text.iter().position(|byte| *byte == b'=')?;
+                let (name, value) = (text[..at].to_vec(), text[at + 1..].to_vec());
+                task.environment
+                    .push((OsString::from_vec(name), OsString::from_vec(value)));
+            }
+            _ => return None,
+        }
+    }
+    task.program = words.next()?;
+    task.arguments = words.collect();
+    Some(task)
 }
 
 /// Whatever the guest starts gets nothing that this process does not hold, and this process holds nothing any more unless
@@ -126,81 +177,222 @@ fn limit(keeps_held: bool) -> std::io::Result<()> {
     if keeps_held { Ok(()) } else { sys::drop_capabilities() }
 }
 
-fn start(program: &OsStr, words: &[OsString]) -> Result<i32, i32> {
-    let mut command = Command::new(program);
-    command.args(words);
+fn start(task: &Task) -> Result<i32, i32> {
+    let mut command = Command::new(&task.program);
+    command
+        .args(&task.arguments)
+        .env_clear()
+        .envs(task.environment.iter().map(|(name, value)| (name, value)));
+    if let Ok(directory) = std::env::current_dir() {
+        command.env("PWD", directory);
+    }
+    // In a terminal the program belongs to the process group of the caller, as ^C is for both. Everywhere else it has one of
+    // its own: a signal to its group must not reach processes outside.
+    let has_terminal = (0..3).any(sys::is_terminal);
     // SAFETY: between fork and exec only system calls are made, on plain numbers.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             // Bubblewrap was started with some of them ignored.
             sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_DFL);
             sys::mask_signals(libc::SIG_SETMASK, &[]);
-            Ok(())
+            if has_terminal { Ok(()) } else { sys::lead_group() }
         });
     }
     match command.spawn() {
         Ok(child) => Ok(child.id() as i32),
-        Err(error) => {
-            let name = program.to_string_lossy();
-            Err(match error.kind() {
-                ErrorKind::NotFound if !name.contains('/') => {
-                    console::complain!("{name}: command not found");
-                    NOT_FOUND
-                }
-                ErrorKind::NotFound => {
-                    console::complain!("{name}: No such file or directory");
-                    NOT_FOUND
-                }
-                _ => {
-                    console::complain!("{name}: {error}");
-                    NOT_EXECUTABLE
-                }
-            })
+        Err(error) => Err(refusal(&task.program, &error)),
+    }
+}
+
+/// Says why a program cannot be started, as a shell does. Out: the exit code.
+fn refusal(program: &OsStr, error: &std::io::Error) -> i32 {
+    let name = program.to_string_lossy();
+    match error.kind() {
+        ErrorKind::NotFound if !name.contains('/') => {
+            console::complain!("{name}: command not found");
+            NOT_FOUND
+        }
+        ErrorKind::NotFound => {
+            console::complain!("{name}: No such file or directory");
+            NOT_FOUND
+        }
+        _ => {
+            console::complain!("{name}: {error}");
+            NOT_EXECUTABLE
         }
     }
 }
 
-/// Passes signals on and reaps until no process is left, or, once somebody outside has asked for the end, until the program
-/// has ended. The answer is how the program itself ended.
-fn attend(program: i32, signals: &std::os::fd::OwnedFd, mut portal: Option<&mut Guest>) -> i32 {
-    let mut code = None;
-    let mut is_ending = false;
-    loop {
-        while let Some((_, status)) = sys::wait(program, libc::WNOHANG | libc::WUNTRACED) {
-            if libc::WIFSTOPPED(status) {
-                tell(STOPPED);
-            } else {
-                code = Some(sys::exit_code(status));
+struct First {
+    program: i32,
+    /// Until the janitor has closed its end.
+    line: Option<OwnedFd>,
+    signals: OwnedFd,
+    portal: Option<Guest>,
+    /// How the program has ended.
+    code: Option<i32>,
+    /// Somebody outside has asked for the end; with a time, until when that counts.
+    end: Option<Option<Instant>>,
+}
+
+impl First {
+    /// Passes signals on and reaps until no process is left, or, once somebody outside has asked for the end, until the
+    /// program has ended. The answer is how the program itself ended.
+    fn attend(&mut self) -> i32 {
+        loop {
+            let has_more = self.reap();
+            if let Some(code) = self.code
+                && (self.is_ending() || !sys::has_children())
+            {
+                return code;
+            }
+            let watched = [
+                (self.line.as_ref().map_or(-1, AsRawFd::as_raw_fd), libc::POLLIN),
+                (self.signals.as_raw_fd(), libc::POLLIN),
+                (self.portal.as_ref().map_or(-1, Guest::descriptor), libc::POLLIN),
+            ];
+            let Ok([is_told, is_signalled, is_asked]) = sys::poll(watched, if has_more { 0 } else { -1 }) else {
+                return self.code.unwrap_or(EXIT_CODE);
+            };
+            if is_told {
+                self.pass_on();
+            }
+            if is_signalled {
+                // They say that there is something to reap, or come from inside, and are not for the program.
+                for _ in 0..ROUND {
+                    if sys::next_signal(self.signals.as_fd()).is_none() {
+                        break;
+                    }
+                }
+            }
+            if is_asked && let Some(portal) = &mut self.portal {
+                portal.listen();
             }
         }
-        while let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) {
-            if pid == program {
-                code = Some(sys::exit_code(status));
+    }
+
+    fn is_ending(&self) -> bool {
+        self.end
+            .is_some_and(|until| until.is_none_or(|until| Instant::now() < until))
+    }
+
+    /// Takes in how the program and the others are. True if there may be more.
+    fn reap(&mut self) -> bool {
+        for _ in 0..ROUND {
+            let changes = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+            match sys::wait(self.program, changes) {
+                Some((_, status)) if libc::WIFSTOPPED(status) => self.tell(STOPPED),
+                Some((_, status)) if libc::WIFCONTINUED(status) => self.tell(CONTINUED),
+                Some((_, status)) => self.code = Some(sys::exit_code(status)),
+                None => break,
             }
-            if let Some(portal) = &mut portal {
+        }
+        for _ in 0..ROUND {
+            let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) else {
+                return false;
+            };
+            if pid == self.program {
+                self.code = Some(sys::exit_code(status));
+            }
+            if let Some(portal) = &mut self.portal {
                 portal.ended(pid);
             }
         }
-        if let Some(code) = code
-            && (is_ending || !sys::has_children())
-        {
-            return code;
-        }
-        let knocker = portal.as_ref().map_or(-1, |portal| portal.descriptor());
-        let watched = [(signals.as_raw_fd(), libc::POLLIN), (knocker, libc::POLLIN)];
-        let Ok([_, is_asked]) = sys::poll(watched, -1) else {
-            return code.unwrap_or(EXIT_CODE);
-        };
-        if is_asked && let Some(portal) = &mut portal {
-            portal.listen();
-        }
-        while let Some(signal) = sys::next_signal(signals.as_fd()) {
-            let number = signal.ssi_signo as i32;
-            // A sender outside has no pid in here. What a process inside sends to process 1 is not for the program.
-            if number != libc::SIGCHLD && signal.ssi_code != libc::SI_KERNEL && signal.ssi_pid == 0 {
-                is_ending |= ENDING.contains(&number);
-                let _ = sys::kill(program, number);
+        true
+    }
+
+    /// Passes on what the janitor was told.
+    fn pass_on(&mut self) {
+        for _ in 0..ROUND {
+            let mut message = [0; 1];
+            let Some(line) = &self.line else { return };
+            match sys::read(line.as_fd(), &mut message) {
+                Ok(0) => {
+                    self.line = None;
+                    return;
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
+            let signal = i32::from(message[0]);
+            match signal {
+                libc::SIGTERM | libc::SIGQUIT => self.end = Some(None),
+                libc::SIGHUP | libc::SIGINT => {
+                    self.end.get_or_insert(Some(Instant::now() + TIME_TO_END));
+                    if let Some(Some(until)) = &mut self.end {
+                        *until = Instant::now() + TIME_TO_END;
+                    }
+                }
+                _ => {}
+            }
+            if self.code.is_none() {
+                let _ = sys::kill(self.program, signal);
             }
         }
+    }
+
+    fn tell(&self, state: u8) {
+        if let Some(line) = &self.line {
+            // Whoever does not listen does not need to know.
+            let _ = sys::write(line.as_fd(), &[state]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&[u8]]) -> Option<Task> {
+        parse(
+            &words
+                .iter()
+                .flat_map(|word| [word, &b"\0"[..]].concat())
+                .collect::<Vec<u8>>(),
+        )
+    }
+
+    #[test]
+    fn a_task_is_taken_as_it_was_written() {
+        let words: [&[u8]; 14] = [
+            b"--capabilities",
+            b"none",
+            b"--portal",
+            b"/p",
+            b"--directory",
+            b"",
+            b"--variable",
+            b"A==b\xff",
+            b"--variable",
+            b"E=",
+            b"--",
+            b"--",
+            b"",
+            b"--directory",
+        ];
+        let task = parsed(&words).unwrap();
+        assert_eq!(task.keeps_capabilities, Some(false));
+        assert_eq!(task.portal, Some(PathBuf::from("/p")));
+        assert_eq!(task.directories, [PathBuf::new()]);
+        let value = OsString::from_vec(b"=b\xff".to_vec());
+        assert_eq!(task.environment, [("A".into(), value), ("E".into(), OsString::new())]);
+        assert_eq!(task.program, "--");
+        assert_eq!(task.arguments, [OsString::new(), "--directory".into()]);
+    }
+
+    #[test]
+    fn what_the_janitor_would_not_write_is_no_task() {
+        let cut: [&[&[u8]]; 6] = [
+            &[],
+            &[b"--"],
+            &[b"--portal"],
+            &[b"--variable", b"A", b"--", b"x"],
+            &[b"x"],
+            &[b"\xff", b"--", b"x"],
+        ];
+        for words in cut {
+            assert!(parsed(words).is_none(), "{words:?}");
+        }
+        assert!(parse(b"--\0x").is_none());
     }
 }

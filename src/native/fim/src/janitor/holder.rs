@@ -7,24 +7,35 @@ use super::driver::DRIVER_LOG;
 use super::layers::Layers;
 use super::locate::locate;
 use super::outside::Outside;
-use super::protocol::{
-    self, Content, Done, Ended, Event, Located, Open, Opened, Operation, Request, Signalled, answer,
-};
+use super::protocol::{self, Content, Done, Ended, Event, Located, Open, Opened, Operation, Request, answer};
 use super::requests::Requests;
 use super::run::Program;
 use super::session::Session;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A signal of the terminal reaches this process and the boot program at the same time; the boot program's question about
-/// it arrives within this time.
-const TERMINAL_RECENT: Duration = Duration::from_millis(500);
-const WATCHED: [i32; 4] = [libc::SIGCHLD, libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP];
+/// A signal to the process group reaches this process and the boot program at the same time; the boot program's question
+/// about it arrives within this time.
+const RECENT: Duration = Duration::from_millis(500);
+/// SIGCHLD, and what a terminal or a shell sends to the process group.
+const WATCHED: [i32; 6] = [
+    libc::SIGCHLD,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTSTP,
+    libc::SIGWINCH,
+    libc::SIGCONT,
+];
+/// What the terminal sends to end or to stop the program.
+const KEYS: [i32; 3] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP];
+/// So many signals are dealt with before requests get their turn.
+const ROUND: usize = 32;
 
 pub struct Holder<'a> {
     pub open: &'a Open,
@@ -77,48 +88,57 @@ impl Holder<'_> {
 
     /// Answers requests until the boot program closes its end.
     pub fn serve(mut self, mut requests: Requests) -> Result<()> {
-        sys::mask_signals(libc::SIG_BLOCK, &WATCHED);
         let signals = sys::signal_descriptor(&WATCHED).context(|| "cannot receive signals".to_string())?;
         let mut running: Option<Running> = None;
-        let mut terminal_signal: Option<Instant> = None;
+        // When the process group got a signal.
+        let mut heard: BTreeMap<i32, Instant> = BTreeMap::new();
         // What was sent before there is a program to get it.
         let mut early: Vec<i32> = Vec::new();
         loop {
+            if let Some(running) = running.as_mut()
+                && let Some(asked) = running.program.take_stop()
+            {
+                protocol::tell(&mut self.replies, running.id, Event::Stopped { asked })?;
+            }
             let patience = if requests.is_buffered() { 0 } else { -1 };
-            let announcement = running
-                .as_ref()
-                .map_or(-1, |running| running.program.state_descriptor());
+            let line = running.as_ref().map_or(-1, |running| running.program.line_descriptor());
             let watched = [
                 requests.descriptor(),
                 signals.as_raw_fd(),
-                announcement,
+                line,
                 self.layers.end_descriptor(),
             ]
             .map(|fd| (fd, libc::POLLIN));
-            let [request_waits, _, announced, driver_ended] =
+            let [request_waits, _, is_told, driver_ended] =
                 sys::poll(watched, patience).context(|| "cannot wait".to_string())?;
             // Without it every file of the guest fails, so the guest ends too.
             if driver_ended {
                 fail!("the DwarFS driver has ended")
             }
-            while let Some(signal) = sys::next_signal(signals.as_fd()) {
+            for _ in 0..ROUND {
+                let Some(signal) = sys::next_signal(signals.as_fd()) else {
+                    break;
+                };
                 let number = signal.ssi_signo as i32;
-                if number == libc::SIGCHLD || signal.ssi_code != libc::SI_KERNEL {
+                if number == libc::SIGCHLD {
                     continue;
                 }
-                terminal_signal = Some(Instant::now());
-                // What the program is not there to get from the terminal itself, it gets from us.
-                match running.as_mut() {
-                    Some(running) if !running.program.hears_terminal() => running.program.signal(number),
-                    Some(_) => {}
-                    None => early.push(number),
+                let is_in_group = running.as_ref().is_some_and(|running| running.program.is_in_group());
+                if signal.ssi_code == libc::SI_KERNEL {
+                    heard.insert(number, Instant::now());
+                    // What the program is not there to get from the terminal itself, it gets from us.
+                    match running.as_mut() {
+                        _ if is_in_group || !KEYS.contains(&number) => {}
+                        Some(running) => running.program.signal(number),
+                        None => early.push(number),
+                    }
+                } else if is_in_group && signal.ssi_code == libc::SI_USER && signal.ssi_pid == 0 {
+                    // Of a process outside, which has no number in here. What the guest sends to the group counts for nothing.
+                    heard.insert(number, Instant::now());
                 }
             }
-            if announced
-                && let Some(running) = running.as_mut()
-                && running.program.hear()
-            {
-                protocol::tell(&mut self.replies, running.id, Event::Stopped)?;
+            if is_told && let Some(running) = running.as_mut() {
+                running.program.hear();
             }
             while let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) {
                 if self.servers.contains(&pid) {
@@ -145,14 +165,20 @@ impl Holder<'_> {
                     }
                     Err(failure) => answer::<Ended>(&mut self.replies, id, Err(failure))?,
                 },
-                Operation::Signal { signal, spare_terminal } => {
-                    let spared = spare_terminal && terminal_signal.is_some_and(|at| at.elapsed() < TERMINAL_RECENT);
+                Operation::Signal { signal, spare_group } => {
+                    let is_spared = spare_group && heard.get(&signal).is_some_and(|at| at.elapsed() < RECENT);
                     match running.as_mut() {
-                        _ if spared => {}
+                        _ if is_spared => {}
                         Some(running) => running.program.signal(signal),
                         None => early.push(signal),
                     }
-                    answer(&mut self.replies, id, Ok(Signalled { spared }))?;
+                    answer(&mut self.replies, id, Ok(Done {}))?;
+                }
+                Operation::Resumed {} => {
+                    if let Some(running) = running.as_mut() {
+                        running.program.resumed();
+                    }
+                    answer(&mut self.replies, id, Ok(Done {}))?;
                 }
                 operation => self.perform(id, operation)?,
             }
@@ -206,11 +232,13 @@ impl Holder<'_> {
                 });
                 answer(&mut self.replies, id, result)
             }
-            Operation::Open(_) | Operation::Run(_) | Operation::Signal { .. } => answer::<Done>(
-                &mut self.replies,
-                id,
-                Err(Failure("this cannot be asked now".to_string())),
-            ),
+            Operation::Open(_) | Operation::Run(_) | Operation::Signal { .. } | Operation::Resumed {} => {
+                answer::<Done>(
+                    &mut self.replies,
+                    id,
+                    Err(Failure("this cannot be asked now".to_string())),
+                )
+            }
         }
     }
 }
@@ -218,7 +246,7 @@ impl Holder<'_> {
 /// Ends a guest while its files are still served: what it has changed in a mapping, and not written yet, is written when it
 /// ends, and is lost if nobody takes it then.
 fn end_before_servers(mut program: Program) {
-    program.signal(libc::SIGKILL);
+    program.kill();
     if let Ok(ended) = sys::process_descriptor(program.child) {
         let _ = sys::poll([(ended.as_raw_fd(), libc::POLLIN)], -1);
     }

@@ -59,8 +59,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn command(starts: &[OsString]) -> i32 {
     sys::set_name(c"fim-janitor");
     sys::close_all_on_exec(3);
-    // The boot program decides what follows from them.
+    // The boot program decides what follows from them: whatever the process group is sent must not end its janitor.
     sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
+    sys::block_signals();
     // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
     let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
     let mut requests = Requests::new(requests);

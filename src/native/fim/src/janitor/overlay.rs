@@ -40,7 +40,8 @@ pub fn serve(argv: &[String], target: &Path, log: &Path) -> Result<i32> {
     // SAFETY: between fork and exec only system calls are made, on plain numbers.
     unsafe {
         command.pre_exec(|| {
-            sys::mask_signals(libc::SIG_SETMASK, &[]);
+            // What is sent to the process group of the caller must not end the guest's file system.
+            sys::block_signals();
             // Without namespaces nothing else ends it with us.
             sys::die_with_parent()
         });

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Longest request. A command line of the kernel's largest size fits with room to spare.
-pub const REQUEST_LIMIT: usize = 16 << 20;
+/// Longest request. The kernel's largest command line has 6 MiB, and JSON writes a byte as six characters at most.
+pub const REQUEST_LIMIT: usize = 64 << 20;
 
 #[derive(Deserialize)]
 pub struct Request {
@@ -43,8 +43,12 @@ pub enum Operation {
     LocateRoot { paths: Vec<String>, covered: Vec<String> },
     /// Runs the sandbox with the descriptors 0, 1 and 2 of the janitor. Answered when it has ended.
     Run(Run),
-    /// Sends a signal to the program that runs. With `spare_terminal` only if the terminal has not just sent it itself.
-    Signal { signal: i32, spare_terminal: bool },
+    /// Sends a signal to the program that runs. With `spare_group` only if the program has not just got it itself, because it
+    /// was sent to the whole process group: by the terminal, or by a process outside.
+    Signal { signal: i32, spare_group: bool },
+    /// Answers the event `stopped`: only after this is the next one sent, so a guest that stops and goes on as fast as it can
+    /// causes no more events than the boot program asks for.
+    Resumed {},
 }
 
 #[derive(Deserialize)]
@@ -80,8 +84,13 @@ pub struct Place {
 
 #[derive(Deserialize)]
 pub struct Run {
-    /// Program and arguments; each character is one byte (U+0000 to U+00FF), so any byte string can be said.
+    /// Program and arguments, the same for every run: other users can read the command line of a process. In this list and
+    /// the next two each character is one byte (U+0000 to U+00FF), so any byte string can be said.
     pub argv: Vec<String>,
+    /// The sandbox's options, which it reads from `OPTIONS_DESCRIPTOR`, each followed by a zero byte.
+    pub options: Vec<String>,
+    /// What `fim guest` reads from `WORDS_DESCRIPTOR`, in the same form.
+    pub guest: Vec<String>,
     /// The seccomp filter that the program reads from `FILTER_DESCRIPTOR`.
     pub filter: Vec<Instruction>,
     /// Whether it gets a user namespace in which everybody is who he is outside.
@@ -156,12 +165,6 @@ pub struct Ended {
 }
 
 #[derive(Serialize)]
-pub struct Signalled {
-    /// The terminal had sent it already.
-    pub spared: bool,
-}
-
-#[derive(Serialize)]
 pub struct Content {
     /// Each character is one byte. Absent when there is no such regular file.
     pub content: Option<String>,
@@ -178,15 +181,16 @@ pub struct Done {}
 
 /// What is told before a request is answered.
 #[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The program has stopped.
-    Stopped,
+    /// The program has stopped. `asked`: the boot program has passed on a signal that asks for that.
+    Stopped { asked: bool },
 }
 
 #[derive(Serialize)]
 struct Notice {
     id: u64,
+    #[serde(flatten)]
     event: Event,
 }
 

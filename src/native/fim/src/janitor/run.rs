@@ -3,13 +3,13 @@
 use super::protocol::{FILTER_LIMIT, Instruction, Run, to_bytes};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
-use crate::guest::{RUNS, STATE_DESCRIPTOR, STOPPED};
+use crate::guest::{CONTINUED, LINE_DESCRIPTOR, RUNS, STOPPED, WORDS_DESCRIPTOR};
 use crate::sys;
 use serde::Deserialize;
-use std::ffi::OsString;
+use std::ffi::{CStr, OsString};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -18,30 +18,36 @@ use std::process::{Command, Stdio};
 const STATUS_DESCRIPTOR: i32 = 3;
 /// Where it reads the filter of the guest's system calls, in the child; closed before the guest begins.
 const FILTER_DESCRIPTOR: i32 = 5;
+/// Where it reads its options; closed before the guest begins.
+const OPTIONS_DESCRIPTOR: i32 = 6;
 
-/// Signals that bubblewrap's own processes must survive: those of a terminal are for the program, and those of a caller
-/// are sent on to it by us. The guest's first process gives the program the default effect again.
-const SHIELDED: [i32; 7] = [
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGTERM,
-    libc::SIGTSTP,
-    libc::SIGTTIN,
-    libc::SIGTTOU,
-];
+/// So many messages of the guest's first process are read before requests and signals get their turn.
+const ROUND: usize = 32;
+
+/// Signals after which a program stops unless it has made other arrangements.
+const STOPPING: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 pub struct Program {
     pub child: i32,
     status: File,
     said: String,
-    /// Says how the program is; closed at its end.
-    state: Option<File>,
+    /// To the guest's first process: in comes how the program is, out go signals. Closed at its end.
+    line: Option<OwnedFd>,
     is_ready: bool,
-    /// Signals that came before.
-    waiting: Vec<i32>,
     is_killed: bool,
     has_own_session: bool,
+    stop: Stop,
+}
+
+/// What is known of a program that stops, and what the boot program was told.
+#[derive(Default)]
+struct Stop {
+    /// The boot program has passed on a signal that asks for it, and none since that ends it.
+    is_asked: bool,
+    /// The program has stopped, and the boot program was not told yet.
+    is_news: bool,
+    /// The boot program was told, and has not answered yet.
+    is_told: bool,
 }
 
 /// A line of bubblewrap's report.
@@ -56,13 +62,8 @@ struct Report {
 impl Program {
     /// `users` is the namespace of `Run::private_users`.
     pub fn start(run: &Run, users: Option<&OwnedFd>) -> Result<Program> {
-        let mut words = Vec::with_capacity(run.argv.len());
-        for word in &run.argv {
-            let Some(bytes) = to_bytes(word) else {
-                fail!("a word of the command line is not made of bytes")
-            };
-            words.push(OsString::from_vec(bytes));
-        }
+        let words = run.argv.iter().map(|word| Ok(OsString::from_vec(bytes_of(word)?)));
+        let words = words.collect::<Result<Vec<_>>>()?;
         let Some((program, arguments)) = words.split_first() else {
             fail!("the command line is empty")
         };
@@ -74,12 +75,16 @@ impl Program {
             .stdin(Stdio::inherit())
             .stdout(Stdio::inherit())
             .stderr(Stdio::inherit());
-        let (state, teller) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+        let (line, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
         let filter = filter_file(&run.filter)?;
+        let options = words_file(c"options", &run.options)?;
+        let guest = words_file(c"guest", &run.guest)?;
         let places = [
             (report.as_raw_fd(), STATUS_DESCRIPTOR),
-            (teller.as_raw_fd(), STATE_DESCRIPTOR),
+            (theirs.as_raw_fd(), LINE_DESCRIPTOR),
             (filter.as_raw_fd(), FILTER_DESCRIPTOR),
+            (options.as_raw_fd(), OPTIONS_DESCRIPTOR),
+            (guest.as_raw_fd(), WORDS_DESCRIPTOR),
         ];
         let users = match users {
             _ if !run.private_users => None,
@@ -91,9 +96,10 @@ impl Program {
         // SAFETY: between fork and exec only system calls are made, on plain numbers.
         unsafe {
             command.pre_exec(move || {
-                sys::dispose_signals(&SHIELDED, libc::SIG_IGN);
                 sys::dispose_signals(&[libc::SIGPIPE], libc::SIG_DFL);
-                sys::mask_signals(libc::SIG_SETMASK, &[]);
+                // Bubblewrap's own processes must survive what is sent to the process group. The guest's first process
+                // takes this back for the program.
+                sys::block_signals();
                 if has_own_session {
                     sys::start_session()?;
                 }
@@ -109,63 +115,87 @@ impl Program {
             .context(|| format!("cannot start '{}'", program.to_string_lossy()))?;
         let pid = i32::try_from(child.id()).map_err(|_| Failure("a process has an impossible number".to_string()))?;
         sys::do_not_block(&status).context(|| "cannot read the sandbox's report".to_string())?;
-        sys::do_not_block(&state).context(|| "cannot hear of the program".to_string())?;
-        let state = Some(File::from(state));
+        sys::do_not_block(&line).context(|| "cannot read how the program is".to_string())?;
         Ok(Program {
             child: pid,
             status: File::from(status),
             said: String::new(),
-            state,
+            line: Some(line),
             is_ready: false,
-            waiting: Vec::new(),
             is_killed: false,
             has_own_session,
+            stop: Stop::default(),
         })
     }
 
     /// For `poll`: readable when `hear` is to be called. Negative when there is nothing more to hear.
-    pub fn state_descriptor(&self) -> i32 {
-        self.state.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    pub fn line_descriptor(&self) -> i32 {
+        self.line.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
-    /// Takes in how the program is: once it runs, or never will, it gets what was sent before. The answer says whether it
-    /// has stopped.
-    pub fn hear(&mut self) -> bool {
-        let mut states = [0; 16];
-        let count = match self.state.as_mut().map(|state| state.read(&mut states)) {
-            Some(Ok(0)) | None => {
-                self.state = None;
-                0
+    /// Takes in how the program is.
+    pub fn hear(&mut self) {
+        for _ in 0..ROUND {
+            let mut message = [0; 1];
+            match self.line.as_ref().map(|line| sys::read(line.as_fd(), &mut message)) {
+                Some(Ok(0)) => self.line = None,
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
             }
-            Some(Ok(count)) => count,
-            Some(Err(_)) => return false,
-        };
-        let states = &states[..count];
-        if self.state.is_none() || states.contains(&RUNS) {
-            self.is_ready = true;
-            for signal in std::mem::take(&mut self.waiting) {
-                self.signal(signal);
+            match message[0] {
+                RUNS => self.is_ready = true,
+                STOPPED => self.stop.is_news = true,
+                CONTINUED => self.stop.is_news = false,
+                _ => {}
             }
         }
-        states.contains(&STOPPED)
     }
 
-    /// Whether a terminal's signals reach the program by themselves.
-    pub fn hears_terminal(&self) -> bool {
+    /// Whether the boot program is to be told now that the program has stopped; with whether it had asked for that. Only
+    /// where there is a terminal, which a shell may want back, or where it had asked. Not again before it has answered: how
+    /// often a program stops is up to the guest.
+    pub fn take_stop(&mut self) -> Option<bool> {
+        let asked = self.stop.is_asked;
+        if !self.stop.is_news || self.stop.is_told || (self.has_own_session && !asked) {
+            return None;
+        }
+        self.stop = Stop {
+            is_told: true,
+            ..Stop::default()
+        };
+        Some(asked)
+    }
+
+    /// The boot program has answered.
+    pub fn resumed(&mut self) {
+        self.stop.is_told = false;
+    }
+
+    /// Whether signals to the process group of the caller reach the program by themselves.
+    pub fn is_in_group(&self) -> bool {
         self.is_ready && !self.has_own_session
     }
 
-    /// Tells the guest's first process, which passes it on to the program, once that runs. SIGKILL ends the sandbox.
+    /// Tells the guest's first process, which passes it on to the program once that runs.
     pub fn signal(&mut self, signal: i32) {
-        if signal != libc::SIGKILL && !self.is_ready {
-            self.waiting.push(signal);
-            return;
+        if STOPPING.contains(&signal) {
+            self.stop.is_asked = true;
+        } else if signal == libc::SIGCONT {
+            self.stop.is_asked = false;
         }
-        let first = self.reports().find_map(|report| report.child_pid);
-        self.is_killed |= signal == libc::SIGKILL;
+        if let (Some(line), Ok(signal)) = (&self.line, u8::try_from(signal)) {
+            // Where so many wait that there is no room, the same signal is among them.
+            let _ = sys::write(line.as_fd(), &[signal]);
+        }
+    }
+
+    /// Ends the sandbox.
+    pub fn kill(&mut self) {
+        self.is_killed = true;
         // The end of a first process takes all others with it.
+        let first = self.reports().find_map(|report| report.child_pid);
         let _ = match first {
-            Some(first) => sys::kill(first, signal),
+            Some(first) => sys::kill(first, libc::SIGKILL),
             None => sys::kill(self.child, libc::SIGKILL),
         };
     }
@@ -183,6 +213,28 @@ impl Program {
         self.said.push_str(&String::from_utf8_lossy(&bytes));
         self.said.lines().filter_map(|line| serde_json::from_str(line).ok())
     }
+}
+
+fn bytes_of(word: &str) -> Result<Vec<u8>> {
+    match to_bytes(word) {
+        Some(bytes) if !bytes.contains(&0) => Ok(bytes),
+        Some(_) => fail!("an option, a variable or an argument of the sandbox contains a zero byte"),
+        None => fail!("an option, a variable or an argument of the sandbox is not made of bytes"),
+    }
+}
+
+/// A file without a name that holds words, each followed by a zero byte, to be read from its start.
+fn words_file(name: &CStr, words: &[String]) -> Result<File> {
+    let failed = || "cannot pass on what to run".to_string();
+    let mut bytes = Vec::with_capacity(words.iter().map(|word| word.len() + 1).sum());
+    for word in words {
+        bytes.extend_from_slice(&bytes_of(word)?);
+        bytes.push(0);
+    }
+    let mut file = File::from(sys::memory_file(name).context(failed)?);
+    file.write_all(&bytes).context(failed)?;
+    file.rewind().context(failed)?;
+    Ok(file)
 }
 
 /// A file without a name that holds the filter as the kernel takes it, to be read from its start.

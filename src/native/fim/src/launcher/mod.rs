@@ -109,6 +109,9 @@ fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::
     let streams = Aside::put()?;
     let error = command.env("FIM_STREAMS", streams.numbers()).exec();
     streams.restore();
+    if error.raw_os_error() == Some(libc::E2BIG) {
+        fail!("cannot start the program: {error}; its arguments and variables are longer than the kernel allows")
+    }
     fail!(
         "cannot start '{}': {error}; if its directory does not allow programs to run, set FIM_DIR_GLOBAL to one that does",
         application.join("bin/boot").display()

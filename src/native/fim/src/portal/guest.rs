@@ -124,10 +124,12 @@ pub struct Guest {
     /// Processes that serve a call.
     servers: BTreeSet<i32>,
     sweeper: Sweeper,
+    /// What the instance was started with.
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Guest {
-    pub fn open(portal: &Path) -> Option<Guest> {
+    pub fn open(portal: &Path, environment: &[(OsString, OsString)]) -> Option<Guest> {
         Some(Guest {
             room: open_room(portal, Caller::Host).ok()?,
             // For writing too: otherwise its end would be seen whenever no caller has it open.
@@ -135,6 +137,7 @@ impl Guest {
             decoder: Decoder::new(ATOMIC),
             servers: BTreeSet::new(),
             sweeper: Sweeper::default(),
+            environment: environment.to_vec(),
         })
     }
 
@@ -150,7 +153,8 @@ impl Guest {
 
     /// Starts a process for each command that was asked for.
     pub fn listen(&mut self) {
-        let mut chunk = [0; 1 << 14];
+        // Little at a time: signals for the program wait meanwhile.
+        let mut chunk = [0; ATOMIC];
         if let Ok(count) = sys::read(self.knocker.as_fd(), &mut chunk) {
             self.decoder.push(&chunk[..count]);
         }
@@ -171,7 +175,7 @@ impl Guest {
             match sys::clone(0) {
                 Ok(Forked::Parent(pid)) => drop(self.servers.insert(pid)),
                 Ok(Forked::Child) => {
-                    run(call, knock);
+                    run(call, knock, &self.environment);
                     std::process::exit(0)
                 }
                 Err(error) => call.refuse(EXIT_CODE, &format!("E::the guest cannot start a process: {error}")),
@@ -181,7 +185,7 @@ impl Guest {
     }
 }
 
-fn run(call: Call, knock: Knock) {
+fn run(call: Call, knock: Knock, environment: &[(OsString, OsString)]) {
     let request = match knock {
         Knock::Request(request) => request,
         Knock::Reference(_) => match receive(&call) {
@@ -189,12 +193,12 @@ fn run(call: Call, knock: Knock) {
             Err(error) => return call.refuse(EXIT_CODE, &format!("E::the request cannot be read: {error}")),
         },
     };
-    serve(call, &plan_of(&request), None);
+    serve(call, &plan_of(&request, environment), None);
 }
 
-/// The command gets what the first process has, which is what the instance was started with, and the caller's additions.
-fn plan_of(request: &Request) -> Plan {
-    let mut environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+/// The command gets what the instance was started with, and the caller's additions.
+fn plan_of(request: &Request, own: &[(OsString, OsString)]) -> Plan {
+    let mut environment = own.to_vec();
     for variable in request.environment.iter().map(|variable| bytes_of(variable)) {
         let bytes = variable.as_bytes();
         let Some(at) = bytes.iter().position(|byte| *byte == b'=') else {
@@ -204,7 +208,8 @@ fn plan_of(request: &Request) -> Plan {
         environment.retain(|(other, _)| other != name);
         environment.push((name.to_os_string(), value.to_os_string()));
     }
-    let home = std::env::var_os("HOME").unwrap_or_default();
+    let home = own.iter().find(|(name, _)| name == "HOME");
+    let home = home.map(|(_, home)| home.clone()).unwrap_or_default();
     Plan {
         words: request.words.iter().map(|word| bytes_of(word)).collect(),
         environment,

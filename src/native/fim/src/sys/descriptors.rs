@@ -103,6 +103,12 @@ pub fn keep_on_exec(descriptor: &OwnedFd) -> Result<()> {
     check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, 0) }.into()).map(drop)
 }
 
+/// Sets the close-on-exec flag.
+pub fn close_on_exec(descriptor: &OwnedFd) -> Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) }.into()).map(drop)
+}
+
 /// Makes reads give `EAGAIN` where they would wait.
 pub fn do_not_block(descriptor: &OwnedFd) -> Result<()> {
     // SAFETY: takes plain numbers.

@@ -49,6 +49,19 @@ pub fn die_with_parent() -> Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }.into()).map(drop)
 }
 
+/// Other processes of the same user can neither read this one's memory nor open its descriptors through `/proc`, until it
+/// executes another program. Copies of it, made by `clone`, are the same.
+pub fn hide_from_others() -> Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }.into()).map(drop)
+}
+
+/// Makes this process the first of a process group of its own.
+pub fn lead_group() -> Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::setpgid(0, 0) }.into()).map(drop)
+}
+
 /// The name that `ps` shows for this process, at most 15 bytes.
 pub fn set_name(name: &std::ffi::CStr) {
     // SAFETY: the kernel reads up to 16 bytes of a terminated string.

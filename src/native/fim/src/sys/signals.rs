@@ -37,6 +37,31 @@ pub fn mask_signals(how: i32, signals: &[i32]) {
     unsafe { libc::sigprocmask(how, &raw const set, std::ptr::null_mut()) };
 }
 
+/// Those that a fault of the process itself raises. Blocked, they would end it all the same, and be harder to find.
+const FAULTS: [i32; 7] = [
+    libc::SIGABRT,
+    libc::SIGBUS,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGSEGV,
+    libc::SIGSYS,
+    libc::SIGTRAP,
+];
+
+/// Blocks every signal that can be blocked, except faults. For processes that a signal to the caller's process group, or to
+/// everything in its terminal, must neither end nor stop.
+pub fn block_signals() {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigfillset makes the set valid before signals are taken from it; the kernel reads it.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        for signal in FAULTS {
+            libc::sigdelset(set.as_mut_ptr(), signal);
+        }
+        libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut());
+    }
+}
+
 /// Ignores signals or gives them their default effect.
 pub fn dispose_signals(signals: &[i32], disposition: libc::sighandler_t) {
     for signal in signals {
