@@ -30,7 +30,7 @@ import { Mirror } from "../src/build/Mirror.ts"
 import { Mkdwarfs } from "../src/build/Mkdwarfs.ts"
 import { Mmdebstrap } from "../src/build/Mmdebstrap.ts"
 import { Pacman } from "../src/build/Pacman.ts"
-import { Programs } from "../src/build/Programs.ts"
+import { Programs, Tie } from "../src/build/Programs.ts"
 import { Progress } from "../src/build/Progress.ts"
 import { Repositories } from "../src/build/Repositories.ts"
 import { Revisions } from "../src/build/Revision.ts"
@@ -47,6 +47,7 @@ import * as Presenter from "../src/cli/flatimage/Presenter.ts"
 import { reportOf } from "../src/Failure.ts"
 import { Inspector } from "../src/image/Inspect.ts"
 import * as Log from "../src/Log.ts"
+import { printable } from "../src/Printable.ts"
 import { Host } from "../src/relocate/Host.ts"
 import * as NodeHost from "./host.ts"
 import * as Output from "./output.ts"
@@ -60,6 +61,9 @@ const WorkspaceLayer = Layer.unwrap(
     (build) => Workspace.layer({ root, build })
   )
 )
+
+/** Whatever a build starts ends with it. */
+const TieLayer = Layer.effect(Tie, Effect.map(Workspace, (workspace) => `${workspace.build}/native/tied`))
 
 const MachineLayer = Machine.layer({ arch: process.arch, uid: process.getuid?.() ?? 0 })
 
@@ -78,7 +82,9 @@ const HostLayer = Layer.mergeAll(
   Inspector.layer
 ).pipe(
   Layer.provide(FetchHttpClient.layer),
-  Layer.provideMerge(Layer.mergeAll(WorkspaceLayer, MachineLayer, Programs.layer, Progress.layer))
+  Layer.provideMerge(Layer.mergeAll(MachineLayer, Programs.layer, Progress.layer)),
+  Layer.provideMerge(TieLayer),
+  Layer.provideMerge(WorkspaceLayer)
 )
 
 /** For commands that change the settings of an image. */
@@ -109,9 +115,7 @@ const report = <E>(cause: Cause.Cause<E>) => {
     `flatimage: ${
       Cause.hasDies(cause)
         ? `internal error: ${Cause.pretty(cause)}`
-        : error instanceof Error
-        ? error.message
-        : String(error)
+        : printable(error instanceof Error ? error.message : String(error))
     }`
   )
 }

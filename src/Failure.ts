@@ -1,3 +1,5 @@
+import { printable } from "./Printable.ts"
+
 /** Exit code of our own failures, as opposed to the program's. */
 export const exitCode = 125
 
@@ -20,10 +22,12 @@ const messageOf = (error: unknown): string => {
   return typeof error.message === "string" ? error.message : String(error)
 }
 
+const lineOf = (text: string): string => printable(text.replaceAll("\n", " "))
+
 const last = "The program exited with an error"
 
 /** The words and the exit code for whatever ended the program. */
 export const reportOf = (error: unknown): Report =>
   isCommandError(error)
-    ? { lines: [...error.lines, last], exitCode }
-    : { lines: [messageOf(error), last], exitCode }
+    ? { lines: [...error.lines.map(lineOf), last], exitCode }
+    : { lines: [lineOf(messageOf(error)), last], exitCode }

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
+import { printable } from "./Printable.ts"
 
 /** Levels in the letters of the log. */
 const letters: Readonly<Record<LogLevel.LogLevel, string>> = {
@@ -24,7 +25,7 @@ const letters: Readonly<Record<LogLevel.LogLevel, string>> = {
 export const lineOf = (level: LogLevel.LogLevel, message: unknown, elapsed?: number): string => {
   const text = Array.isArray(message) ? message.map(String).join(" ") : String(message)
   const time = elapsed === undefined ? "" : `${elapsed.toFixed(1)}::`
-  return `${letters[level]}::${time}${text.replaceAll("\n", "")}`
+  return `${letters[level]}::${time}${printable(text.replaceAll("\n", ""))}`
 }
 
 /** Where lines go. `elapsed` is given when those on the console are to carry the time. */

@@ -4,6 +4,9 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+// A path is no secret that Effect's service would have to be replaced for in a test.
+// @effect-diagnostics-next-line nodeBuiltinImport:off
+import { randomBytes } from "node:crypto"
 import * as Elf from "../image/Elf.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
@@ -88,7 +91,7 @@ export class ImageWriter extends Context.Service<ImageWriter, {
         yield* removeLeftovers(
           fs,
           directory,
-          (entry) => entry.startsWith(`.${name}.`) ? /\.(\d+)\.partial$/.exec(entry)?.[1] : undefined
+          (entry) => entry.startsWith(`.${name}.`) ? /\.(\d+)-[0-9a-f]+\.partial$/.exec(entry)?.[1] : undefined
         )
 
         const toolSizes = yield* Effect.forEach(
@@ -139,11 +142,9 @@ export class ImageWriter extends Context.Service<ImageWriter, {
           }).pipe(Effect.scoped)
 
         yield* Effect.acquireUseRelease(
-          Effect.succeed(`${directory}/.${name}.${self}.partial`),
+          Effect.sync(() => `${directory}/.${name}.${self}-${randomBytes(8).toString("hex")}.partial`),
           (temporary) =>
             Effect.gen(function*() {
-              // In a container the killed build may have had the same number.
-              yield* fs.remove(temporary, { force: true }).pipe(atPath(temporary))
               yield* fill(temporary)
               yield* fs.chmod(temporary, 0o755).pipe(atPath(path))
               yield* fs.rename(temporary, path).pipe(atPath(path))

@@ -20,6 +20,15 @@ export interface RunOptions {
   readonly remedy?: string
 }
 
+/**
+ * `fim` under its name `tied`: it runs a program that ends with us, and with all that it has started, also when we are killed. Absent
+ * until the native programs are compiled.
+ */
+export const Tie = Context.Reference<string | undefined>("flatimage/build/Programs/Tie", { defaultValue: () => undefined })
+
+/** What it says of a program that is not there. */
+const missing = "tied: not found: "
+
 /** Lines of standard error that are kept for the message of a failure. */
 const keptLines = 8
 
@@ -50,7 +59,13 @@ export class Programs extends Context.Service<Programs, {
             exitCode,
             output
           })
-        const handle = yield* spawner.spawn(ChildProcess.make(program, args, {
+        const programMissing = buildError("ProgramMissing", {
+          program,
+          remedy: options.remedy ?? "run bin/setup, which says which packages are missing"
+        })
+        const path = yield* Tie
+        const tie = path !== undefined && (yield* Effect.orElseSucceed(fs.exists(path), () => false)) ? path : undefined
+        const handle = yield* spawner.spawn(ChildProcess.make(tie ?? program, tie === undefined ? args : ["--", program, ...args], {
           ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
           // Messages are parsed and shown: they must not depend on the language of the user.
           env: { LC_ALL: "C.UTF-8", ...options.env },
@@ -60,10 +75,7 @@ export class Programs extends Context.Service<Programs, {
         })).pipe(
           Effect.mapError((error) =>
             error.reason._tag === "NotFound"
-              ? buildError("ProgramMissing", {
-                program,
-                remedy: options.remedy ?? "run bin/setup, which says which packages are missing"
-              })
+              ? programMissing
               : failed(127, error.message)
           )
         )
@@ -77,7 +89,10 @@ export class Programs extends Context.Service<Programs, {
           lines,
           handle.exitCode
         ], { concurrency: "unbounded" }).pipe(Effect.mapError((error) => failed(128, error.message)))
-        if (exitCode !== 0) return yield* failed(exitCode, (yield* Ref.get(kept)).join("; "))
+        if (exitCode !== 0) {
+          const said = yield* Ref.get(kept)
+          return yield* said.includes(`${missing}${program}`) ? programMissing : failed(exitCode, said.join("; "))
+        }
         return output
       }, Effect.scoped)
 

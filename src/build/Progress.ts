@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import { printable } from "../Printable.ts"
 
 /** Tells how far a step is: units done and in all, of whatever kind. */
 export type Report = (done: number, total: number) => Effect.Effect<void>
@@ -51,10 +52,11 @@ export class Progress extends Context.Service<Progress, {
       const write = (text: string) => Stream.run(Stream.make(text), stdio.stderr()).pipe(Effect.ignore)
 
       const step = Effect.fn("Progress.step")(function*<A, E, R>(
-        label: string,
+        said: string,
         work: (report: Report) => Effect.Effect<A, E, R>,
         summary?: (value: A) => string
       ) {
+        const label = printable(said)
         if (yield* Quiet) return yield* work(() => Effect.void)
         const started = yield* Clock.currentTimeMillis
         const drawn = yield* Ref.make(0)
@@ -71,7 +73,7 @@ export class Progress extends Context.Service<Progress, {
           Effect.onError(() => terminal ? write("\r\x1b[K") : Effect.void)
         )
         const took = Duration.toSeconds(Duration.millis((yield* Clock.currentTimeMillis) - started))
-        const what = summary === undefined ? "" : `, ${summary(value)}`
+        const what = summary === undefined ? "" : `, ${printable(summary(value))}`
         yield* write(`${terminal ? "\r\x1b[K" : ""}${label}: ${took.toFixed(1)} s${what}\n`)
         return value
       })
@@ -79,7 +81,7 @@ export class Progress extends Context.Service<Progress, {
       return Progress.of({
         step,
         note: Effect.fn("Progress.note")(function*(line: string) {
-          if (!(yield* Quiet)) yield* write(`${line}\n`)
+          if (!(yield* Quiet)) yield* write(`${printable(line)}\n`)
         })
       })
     })

@@ -111,11 +111,18 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
           yield* replacePath(fs, path, (temporary) => fs.copyFile(from, temporary).pipe(atPath(from)))
           return path
         })
-        return {
+        const native = {
           launcher: yield* place("launcher"),
           fim: yield* place("fim"),
           mkdwarfs: yield* place("mkdwarfs")
         }
+        const tied = `${directory}/tied`
+        // A name of its own says that this `fim` can do it.
+        yield* fs.symlink("fim", tied).pipe(
+          Effect.catchIf((error) => error.reason._tag === "AlreadyExists", () => Effect.void),
+          atPath(tied)
+        )
+        return native
       })
 
       return RuntimeCompiler.of({ boot, native: yield* Effect.cached(native) })

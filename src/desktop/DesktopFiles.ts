@@ -6,8 +6,8 @@ import * as Layer from "effect/Layer"
 // Effect's file system removes a directory only together with what is put into it meanwhile.
 // @effect-diagnostics-next-line nodeBuiltinImport:off
 import { rmdir } from "node:fs/promises"
-import { basename, dirname } from "../relocate/Directories.ts"
-import { Host } from "../relocate/Host.ts"
+import { replaceWith } from "../PartFile.ts"
+import { dirname } from "../relocate/Directories.ts"
 import { type DesktopError, filesError } from "./DesktopError.ts"
 import { Records } from "./Records.ts"
 
@@ -30,7 +30,7 @@ export class DesktopFiles extends Context.Service<DesktopFiles, {
   /** Removes the directories of these that are empty, inner ones first; the answer names those that are left. */
   readonly removeDirectories: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
 }>()("flatimage/desktop/DesktopFiles") {
-  static readonly layer: Layer.Layer<DesktopFiles, never, FileSystem.FileSystem | Host | Records> = Layer.effect(
+  static readonly layer: Layer.Layer<DesktopFiles, never, FileSystem.FileSystem | Records> = Layer.effect(
     DesktopFiles,
     Effect.suspend(() => make())
   )
@@ -52,7 +52,6 @@ const depth = (path: string): number => parts(path).reduce((sum, name) => name =
 
 const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
-  const host = yield* Host
   const { home } = yield* Records
 
   const at = (path: string) => Effect.map(home, (directory) => `${directory}/${path}`)
@@ -85,11 +84,7 @@ const make = Effect.fnUntraced(function*() {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
     const { _tag, size } = yield* kindOf(target)
     if (_tag === "File" && size === bytes.length && equal(yield* fs.readFile(target), bytes)) return false
-    const part = `${dirname(target)}/.${basename(target).slice(-100)}.${host.pid}.part`
-    yield* fs.writeFile(part, bytes, { mode: 0o644 }).pipe(
-      Effect.andThen(fs.rename(part, target)),
-      Effect.onError(() => Effect.ignore(fs.remove(part, { force: true })))
-    )
+    yield* replaceWith(target, bytes, 0o644).pipe(Effect.provideService(FileSystem.FileSystem, fs))
     return true
   }, (self, path) => Effect.catchTag(self, "PlatformError", (error) => Effect.fail(filesError(path)(error))))
 

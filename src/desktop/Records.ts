@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { toJson } from "../image/Json.ts"
 import { Desktop } from "../image/Settings.ts"
+import { replaceWith } from "../PartFile.ts"
 import { dataHome } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { DesktopError, filesError } from "./DesktopError.ts"
@@ -116,11 +117,8 @@ const make = Effect.fnUntraced(function*() {
     }),
     write: Effect.fn("Records.write")(function*(key, record) {
       const path = yield* pathOf(key)
-      // Two starts may do this at once; each has a file of its own to prepare.
-      const part = `${path}.${host.pid}.part`
-      yield* fs.writeFileString(part, `${toJson(record, 2)}\n`, { mode: 0o600 }).pipe(
-        Effect.andThen(fs.rename(part, path)),
-        Effect.onError(() => Effect.ignore(fs.remove(part, { force: true }))),
+      yield* replaceWith(path, `${toJson(record, 2)}\n`, 0o600).pipe(
+        Effect.provideService(FileSystem.FileSystem, fs),
         Effect.mapError(filesError(path))
       )
     }),

@@ -34,6 +34,18 @@ export interface LayerPlace {
 /** Instructions of a seccomp filter, each with its operation, two jumps and operand as in `struct sock_filter`. */
 export type Filter = ReadonlyArray<readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number]>
 
+/** A place in the merged root to mount on, or a directory to make there. */
+export interface MountTarget {
+  /** Absolute, in the guest. */
+  readonly path: string
+  readonly isDirectory: boolean
+  /** Whether something is mounted there, so that nothing of the guest is seen below. */
+  readonly hides: boolean
+}
+
+/** What of the guest was renamed because it was in the way, and for each target its place with links followed, or a reason. */
+export type PreparedRoot = typeof Prepared.Type
+
 /** What runs a program in a sandbox. Each character of these lists stands for one byte. */
 export interface RunRequest {
   /** What starts the sandbox. Other users can read it, so it tells nothing of the settings. */
@@ -58,7 +70,13 @@ const Opened = Schema.Struct({
 const Unpacked = Schema.Struct({ reason: Schema.String, directory: Schema.String, missing_devices: Schema.Int })
 const Mounted = Schema.Struct({ unpacked: Schema.NullOr(Unpacked), were_open: Schema.Boolean })
 const Ended = Schema.Struct({ code: Schema.Int, started: Schema.Boolean, damage: Schema.NullOr(Schema.String) })
-const Located = Schema.Struct({ paths: Schema.Array(Schema.NullOr(Schema.String)) })
+const Prepared = Schema.Struct({
+  replaced: Schema.Array(Schema.Struct({ from: Schema.String, to: Schema.String })),
+  points: Schema.Array(Schema.Union([
+    Schema.Struct({ place: Schema.String }),
+    Schema.Struct({ refused: Schema.String })
+  ]))
+})
 const Content = Schema.Struct({ content: Schema.NullOr(Schema.String) })
 const Done = Schema.Struct({})
 const Reply = Schema.fromJsonString(
@@ -108,18 +126,23 @@ export class Janitor extends Context.Service<Janitor, {
    * ignore case.
    */
   readonly serveOverlay: (argv: ReadonlyArray<string>, casefold: boolean) => Effect.Effect<void, JanitorError>
-  /** Makes FIFOs with mode 0600. */
-  readonly makeFifos: (paths: ReadonlyArray<string>) => Effect.Effect<void, JanitorError>
+  /**
+   * Makes the portal of the instance, with its FIFOs and the list of programs that the guest may ask for, absent if it may ask for
+   * none. It is `calls` in the directory of the instance, and `portal` there for processes outside of the instance's namespaces.
+   */
+  readonly preparePortal: (allowed: ReadonlyArray<string> | undefined) => Effect.Effect<void, JanitorError>
   /** At most `limit` bytes of a regular file of the merged root; links in it cannot lead out of it. */
   readonly readRoot: (path: string, limit: number) => Effect.Effect<Uint8Array | undefined, JanitorError>
   /**
-   * Where absolute paths lead in the merged root, with their links followed; the end need not be there. Below `covered`, where
-   * something else will be mounted, there are no links. Absent for links that lead in a circle.
+   * Finds where to mount in the merged root. `own` are directories of the root in which the sandbox has file systems of its own: what
+   * the guest has there instead is renamed. Below `covered` nothing of the guest is seen. What will be made in the upper directory is
+   * noted, so that no commit takes it along.
    */
-  readonly locateRoot: (
-    paths: ReadonlyArray<string>,
-    covered: ReadonlyArray<string>
-  ) => Effect.Effect<ReadonlyArray<string | null>, JanitorError>
+  readonly prepareRoot: (options: {
+    readonly own: ReadonlyArray<string>
+    readonly covered: ReadonlyArray<string>
+    readonly targets: ReadonlyArray<MountTarget>
+  }) => Effect.Effect<PreparedRoot, JanitorError>
   /** Runs a program on our standard input, output and error, and waits for its end. `janitor/run.rs` describes the rest. */
   readonly run: (request: RunRequest) => Effect.Effect<typeof Ended.Type, JanitorError>
   /**
@@ -244,15 +267,20 @@ const make = Effect.fnUntraced(function*() {
     serveOverlay: Effect.fn("Janitor.serveOverlay")((argv, casefold) =>
       prepare("serve-overlay", { argv: argv.map((word) => toByteString(Buffer.from(word))), casefold }, Done)
     ),
-    makeFifos: Effect.fn("Janitor.makeFifos")((paths) => prepare("make-fifos", { paths }, Done)),
+    preparePortal: Effect.fn("Janitor.preparePortal")((allowed) =>
+      prepare("prepare-portal", { allowed: allowed === undefined ? null : JSON.stringify(allowed) }, Done)
+    ),
     readRoot: Effect.fn("Janitor.readRoot")(function*(path, limit) {
       const { content } = yield* ask("read-root", { path, limit }, Content)
       return content === null ? undefined : fromByteString(content)
     }),
-    locateRoot: Effect.fn("Janitor.locateRoot")(function*(paths, covered) {
-      const located = yield* ask("locate-root", { paths, covered }, Located)
-      return located.paths
-    }),
+    prepareRoot: Effect.fn("Janitor.prepareRoot")(({ covered, own, targets }) =>
+      ask("prepare-root", {
+        own,
+        covered,
+        targets: targets.map(({ hides, isDirectory, path }) => ({ path, is_directory: isDirectory, hides }))
+      }, Prepared)
+    ),
     run: Effect.fn("Janitor.run")(({ privateUsers, ...request }) =>
       ask("run", { ...request, private_users: privateUsers }, Ended)
     ),

@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import { Host } from "../relocate/Host.ts"
+import { partOf } from "../PartFile.ts"
 import { isRecipeName } from "./Recipe.ts"
 import { filesError, RecipeError } from "./RecipeError.ts"
 
@@ -50,21 +50,19 @@ export const store = Effect.fn("RecipeCache.store")(function*(
   recipes: ReadonlyArray<{ readonly name: string; readonly text: string }>
 ) {
   const fs = yield* FileSystem.FileSystem
-  const { pid } = yield* Host
   const strange = recipes.find(({ name }) => !isRecipeName(name))
   if (strange !== undefined) {
     return yield* new RecipeError({ reason: "Files", detail: `Invalid recipe name '${strange.name}'` })
   }
   yield* fs.makeDirectory(directory, { recursive: true }).pipe(Effect.mapError(filesError(directory)))
   yield* sweep(directory)
-  const parts = recipes.map(({ name, text }) => ({
-    text,
-    part: `${directory}/.${name}.${pid}.part`,
-    target: cachePath(directory, name)
-  }))
+  const parts = yield* Effect.forEach(recipes, ({ name, text }) => {
+    const target = cachePath(directory, name)
+    return Effect.map(partOf(target), (part) => ({ text, part, target }))
+  })
   yield* Effect.forEach(
     parts,
-    ({ part, text }) => fs.writeFileString(part, text, { mode: 0o644 }).pipe(Effect.mapError(filesError(part)))
+    ({ part, text }) => fs.writeFileString(part, text, { flag: "wx", mode: 0o644 }).pipe(Effect.mapError(filesError(part)))
   ).pipe(
     Effect.andThen(
       Effect.forEach(parts, ({ part, target }) => fs.rename(part, target).pipe(Effect.mapError(filesError(target))))

@@ -14,6 +14,9 @@ export interface Bind {
 /** Where bubblewrap mounts something of its own, so that what the image has there is not seen. */
 export const covered: ReadonlyArray<string> = ["/dev", "/proc", "/run", "/tmp"]
 
+/** Directories of the root that every guest has. */
+export const sandboxDirectories: ReadonlyArray<string> = [...covered, "/sys"]
+
 /** All that a sandbox is made of. Nothing here is looked up: equal requests give equal command lines. */
 export interface SandboxRequest {
   /** The merged root, an absolute path in the janitor's namespace. */
@@ -35,6 +38,8 @@ export interface SandboxRequest {
   readonly hidden: ReadonlyArray<string>
   /** What we bind below our own directories of the guest, over all else. */
   readonly own: ReadonlyArray<Bind>
+  /** The user's home, where it can be made. */
+  readonly home: string | undefined
   readonly environment: Readonly<Record<string, string>>
   /** Working directories, best first; the first that exists in the guest is taken. */
   readonly directories: ReadonlyArray<string>
@@ -133,7 +138,7 @@ export const sandboxArguments = (request: SandboxRequest): SandboxArguments => {
     "0700",
     "--dir",
     runtimeDirectory,
-    ...(identity.home === "/" ? [] : ["--dir", identity.home]),
+    ...(request.home === undefined ? [] : ["--dir", request.home]),
     ...request.binds.flatMap(bindOption),
     // Over what the binds show of our own directories. They are writable until ours is in its place.
     ...request.hidden.flatMap((path) => ["--perms", "0555", "--tmpfs", path]),
@@ -144,7 +149,7 @@ export const sandboxArguments = (request: SandboxRequest): SandboxArguments => {
     host.sbin,
     guest.sbin,
     "--bind",
-    `${host.instance}/portal`,
+    `${host.instance}/calls`,
     `${guest.instance}/portal`,
     "--ro-bind",
     `${host.instance}/bashrc`,

@@ -11,7 +11,7 @@ import { Portal } from "../portal/Portal.ts"
 import { inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import { type Bind, commandLine, covered, optionLimit, sandboxArguments, sharesNetwork } from "./Arguments.ts"
+import { type Bind, commandLine, optionLimit, sandboxArguments, sharesNetwork } from "./Arguments.ts"
 import { tooMany } from "./BindLimit.ts"
 import { CallFilter, type Filters } from "./CallFilter.ts"
 import { environmentOf } from "./Environment.ts"
@@ -19,8 +19,9 @@ import { hideOwn, isWithin, ownDirectories } from "./Hidden.ts"
 import { HostParts } from "./HostParts.ts"
 import { bashrcOf, groupOf, identityOf, passwdOf } from "./Identity.ts"
 import { energyCounters, hideKernel } from "./KernelFiles.ts"
+import { mountPoints } from "./MountPoints.ts"
 import { permissionsOf } from "./Permissions.ts"
-import { reachable } from "./Sources.ts"
+import { reachable, type SourceBind } from "./Sources.ts"
 import { usersOf } from "./Users.ts"
 
 export class BwrapError extends Data.TaggedError("BwrapError")<{
@@ -97,7 +98,9 @@ const make = Effect.fnUntraced(function*() {
   /** Writes a file into the instance. The answer binds it on the guest's. */
   const write = (name: string, target: string, text: string) => {
     const source = `${directories.instance}/${name}`
-    return Effect.as(fs.writeFileString(source, text), [{ type: "ro", source, target, optional: false } satisfies Bind])
+    return Effect.as(fs.writeFileString(source, text), [
+      { type: "ro", source, target, optional: false, isDirectory: false } satisfies SourceBind
+    ])
   }
 
   /**
@@ -131,13 +134,6 @@ const make = Effect.fnUntraced(function*() {
     if (files.length > 0) yield* fs.makeDirectory(`${directories.instance}/driver`)
     for (const { content, name } of files) yield* fs.writeFileString(`${directories.instance}/driver/${name}`, content)
     return [...own, ...groups]
-  }, Effect.mapError(failing("Files")))
-
-  /** The binds where the guest's links lead, since bubblewrap mounts on none. What leads nowhere is for it to refuse. */
-  const followed = Effect.fnUntraced(function*(binds: ReadonlyArray<Bind>) {
-    if (binds.length === 0) return binds
-    const places = yield* janitor.locateRoot(binds.map(({ target }) => target), covered)
-    return binds.map((bind, index): Bind => ({ ...bind, target: places[index] ?? bind.target }))
   }, Effect.mapError(failing("Files")))
 
   const run = Effect.fn("Bwrap.run")(function*(program: Program) {
@@ -206,8 +202,13 @@ const make = Effect.fnUntraced(function*() {
     })
     const sources = yield* reachable(fs, permissions, bindings)
     const isDriver = (bind: Bind) => "permission" in bind && isWithin(bind.target, guest.runtimeHost)
+    const points = yield* mountPoints(janitor, identity.home, [
+      ...own,
+      ...sources.filter((bind) => !isDriver(bind))
+    ]).pipe(Effect.mapError(failing("Files")))
+    const isFile = ({ source }: Bind) => own.some((file) => file.source === source)
     const shown = yield* hideOwn(fs, {
-      binds: yield* followed(sources.filter((bind) => !isDriver(bind))),
+      binds: points.binds.filter((bind) => !isFile(bind)),
       ours: ownDirectories(host, relocate.image, directories, filesystem.data),
       guest: guest.global
     })
@@ -227,7 +228,8 @@ const make = Effect.fnUntraced(function*() {
       network,
       namespaces,
       kernel,
-      binds: [...own, ...shown.binds],
+      home: points.home,
+      binds: [...points.binds.filter(isFile), ...shown.binds],
       hidden: [...shown.hidden, ...counters],
       own: [...binds, ...sources.filter(isDriver)],
       environment,

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { basename, dataCandidates, type Directories, dirname } from "../relocate/Directories.ts"
+import { basename, chosenData, type Directories, dirname } from "../relocate/Directories.ts"
 import type { Host } from "../relocate/Host.ts"
 import type { Bind } from "./Arguments.ts"
 
@@ -79,7 +79,7 @@ export const ownDirectories = (
   return [
     directories.global,
     data,
-    ...dataCandidates(host, image),
+    chosenData(host) ?? `${dirname(image)}/.${basename(image)}.data`,
     `${dirname(image)}/.${basename(image)}.unfinished`,
     ...homes
   ]

@@ -27,6 +27,7 @@ export const plain: SandboxRequest = {
   network: false,
   namespaces: new Set(["ipc", "uts", "cgroup"]),
   kernel: [],
+  home: ann.home,
   binds: [],
   hidden: [],
   own: [],

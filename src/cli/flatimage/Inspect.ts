@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Runtime from "effect/Runtime"
 import { atPath } from "../../build/BuildError.ts"
+import { printable, printableJson } from "../../Printable.ts"
 import { type Inspection, Inspector } from "../../image/Inspect.ts"
 
 /** An image that is not sound: what is wrong has been printed. */
@@ -18,7 +19,9 @@ export class NotSound extends Data.TaggedError("NotSound")<{ readonly path: stri
 const table = (found: Inspection): string => {
   const rows = [
     ["part", "offset", "size", ""],
-    ...found.parts.map((part) => [part.name, String(part.offset), String(part.size), part.detail])
+    ...found.parts.map((part) =>
+      [part.name, String(part.offset), String(part.size), part.detail].map(printable)
+    )
   ]
   const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0))
   const widths = [width(0), width(1), width(2)]
@@ -42,12 +45,14 @@ export const inspect = Command.make(
     const path = (yield* Path.Path).resolve(file)
     const found = yield* inspector.inspect(path).pipe(atPath(path))
     if (json) {
-      yield* Console.log(JSON.stringify({ ...found, sound: found.problems.length === 0 }, null, 2))
+      yield* Console.log(
+        printableJson(JSON.stringify({ ...found, sound: found.problems.length === 0 }, null, 2))
+      )
     } else {
       yield* Console.log(table(found))
       if (found.identity !== undefined) yield* Console.log(`identity: ${found.identity}`)
-      for (const problem of found.problems) yield* Console.log(`not sound: ${problem}`)
-      if (found.problems.length === 0) yield* Console.log(`sound: flatimage ${found.version}, ${found.size} bytes`)
+      for (const problem of found.problems) yield* Console.log(`not sound: ${printable(problem)}`)
+      if (found.problems.length === 0) yield* Console.log(`sound: flatimage ${printable(String(found.version))}, ${found.size} bytes`)
     }
     if (found.problems.length > 0) return yield* new NotSound({ path })
   })

@@ -26,6 +26,17 @@ const failed = (error: { readonly message: string }) =>
 const plan = Effect.fnUntraced(function*(target: CommitTarget, data: string, layer: string) {
   const { image } = yield* Relocate
   if (target._tag === "binary") {
+    const fs = yield* FileSystem.FileSystem
+    // Found out before a layer is packed, which may take long.
+    yield* fs.access(image, { writable: true }).pipe(
+      Effect.mapError(() =>
+        new CommandError({
+          text: `'${image}' is read-only`,
+          hint: "Make the file and its file system writable, or keep the changes beside it: fim-layer commit layer",
+          context: "Could not commit"
+        })
+      )
+    )
     const reserved = yield* ReservedSpace
     return {
       path: image,

@@ -51,7 +51,9 @@ export const pack = (directory: string, file: string, shown: string) =>
     Effect.fnUntraced(function*(words) {
       const { directories } = yield* Relocate
       const owner = (yield* ownedByRoot) ? ["--uid", "0", "--gid", "0"] : []
-      const exitCode = yield* ChildProcess.make(`${directories.bin}/mkdwarfs`, [...words, ...owner], {
+      const { pid } = yield* Host
+      const parent = ["--parent", String(pid)]
+      const exitCode = yield* ChildProcess.make(`${directories.bin}/mkdwarfs`, [...words, ...owner, ...parent], {
         detached: false,
         stdin: "ignore",
         stdout: "ignore",

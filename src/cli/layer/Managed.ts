@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
-import { dirname } from "../../relocate/Directories.ts"
+import { basename, dirname } from "../../relocate/Directories.ts"
 import { CommandError } from "../config/CommandError.ts"
 
 const highest = 999
@@ -23,6 +23,8 @@ export const nextLayer = Effect.fnUntraced(function*(directory: string) {
   return { number, path: `${directory}/layer-${String(number).padStart(3, "0")}.layer` }
 })
 
+const parentOf = (path: string): string => path.includes("/") ? dirname(path) : "."
+
 const sync = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const file = yield* fs.open(path)
@@ -40,21 +42,22 @@ export const publish = Effect.fnUntraced(function*(source: string, target: strin
       ? failed("Destination file already exists", `'${target}' is there`)
       : failed(`Could not save '${target}'`, error.message)
   const copied = Effect.gen(function*() {
-    const part = `${target}.part`
-    yield* Effect.acquireRelease(
-      fs.copyFile(source, part),
-      () => Effect.ignore(fs.remove(part, { force: true }), { log: true })
+    // A directory that only we can enter, under a name that nobody can know: no link can be planted where the copy goes.
+    const directory = yield* Effect.acquireRelease(
+      fs.makeTempDirectory({ directory: parentOf(target), prefix: `.${basename(target).slice(-100)}.` }),
+      (path) => Effect.ignore(fs.remove(path, { recursive: true, force: true }), { log: true })
     )
+    const part = `${directory}/layer`
+    yield* fs.copyFile(source, part)
     yield* sync(part)
     yield* fs.link(part, target)
-  }).pipe(Effect.scoped, Effect.onError(() => Effect.ignore(fs.remove(`${target}.part`, { force: true }))))
+  }).pipe(Effect.scoped)
   yield* sync(source).pipe(
     Effect.andThen(fs.link(source, target)),
     Effect.catchIf((error) => error.reason._tag !== "AlreadyExists", () => copied),
     Effect.mapError(wrong)
   )
-  const directory = target.includes("/") ? dirname(target) : "."
-  yield* sync(directory).pipe(
+  yield* sync(parentOf(target)).pipe(
     Effect.tapError(() => Effect.ignore(fs.remove(target, { force: true }))),
     Effect.mapError(wrong)
   )

@@ -58,7 +58,8 @@ pub fn command(arguments: &[OsString]) -> i32 {
     let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(message) => {
-            console::complain!("dwarfs: {message}\ntry: dwarfs --help");
+            console::complain!("dwarfs: {message}");
+            console::complain!("try: dwarfs --help");
             return 2;
         }
     };

@@ -147,6 +147,10 @@ impl Files {
         self.unique + self.shared.len() as u32
     }
 
+    pub(crate) fn has_holes(&self) -> bool {
+        self.hole.is_some()
+    }
+
     pub(crate) fn block_size(&self) -> u32 {
         self.block_size
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fuser::{
     Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, InitFlags, IoctlFlags,
     KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty,
-    ReplyEntry, ReplyIoctl, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+    ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
 
 use crate::layer::Layer;
@@ -56,7 +56,12 @@ impl LayerFilesystem {
 
     fn attributes(&self, node: Node) -> Option<FileAttr> {
         let attributes = self.view.attributes(node)?;
-        Some(file_attr(self.view.number(node), &attributes))
+        let mut found = file_attr(self.view.number(node), &attributes);
+        // Programs look for holes where a file has fewer blocks than its size.
+        if let Some(stored) = self.view.layer(node).and_then(|layer| layer.stored(node.inode)) {
+            found.blocks = stored.div_ceil(512);
+        }
+        Some(found)
     }
 }
 
@@ -202,6 +207,27 @@ impl Filesystem for LayerFilesystem {
             self.report_damage(&cause);
             reply.error(Errno::from_i32(cause.raw_os_error().unwrap_or(libc::EIO)));
         }
+    }
+
+    /// The kernel asks only for data and holes; all else it knows.
+    fn lseek(&self, _: &Request, inode: INodeNo, _: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
+        let node = self.view.node(inode);
+        let Some((node, layer)) = node.and_then(|node| Some((node, self.view.layer(node)?))) else {
+            return reply.error(Errno::ESTALE);
+        };
+        let size = layer.attributes(node.inode).map_or(0, |attributes| attributes.size);
+        let Some(from) = u64::try_from(offset).ok().filter(|&from| from < size) else {
+            return reply.error(Errno::ENXIO);
+        };
+        let found = match whence {
+            libc::SEEK_DATA => from + layer.hole(node.inode, from),
+            libc::SEEK_HOLE => from + layer.data(node.inode, from),
+            _ => return reply.error(Errno::EINVAL),
+        };
+        if whence == libc::SEEK_DATA && found >= size {
+            return reply.error(Errno::ENXIO);
+        }
+        reply.offset(found as i64);
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {

@@ -192,6 +192,40 @@ impl Layer {
         )
     }
 
+    /// Bytes of a file without its holes; `None` in an image that has no holes.
+    pub(crate) fn stored(&self, inode: u32) -> Option<u64> {
+        let extents = self
+            .tree
+            .files
+            .has_holes()
+            .then(|| self.extents(inode, 0))
+            .flatten()?;
+        Some(
+            extents
+                .filter(|extent| extent.block.is_some())
+                .map(|extent| extent.size)
+                .sum(),
+        )
+    }
+
+    /// Bytes of zeros from `offset` of a file on that are stored nowhere; 0 where there is data, or no such file.
+    pub fn hole(&self, inode: u32, offset: u64) -> u64 {
+        let extents = self.extents(inode, offset).into_iter().flatten();
+        extents
+            .take_while(|extent| extent.block.is_none())
+            .map(|extent| extent.size)
+            .sum()
+    }
+
+    /// Bytes of a file from `offset` on that are followed by a hole or the end.
+    pub fn data(&self, inode: u32, offset: u64) -> u64 {
+        let extents = self.extents(inode, offset).into_iter().flatten();
+        extents
+            .take_while(|extent| extent.block.is_some())
+            .map(|extent| extent.size)
+            .sum()
+    }
+
     /// Reads up to `size` bytes of a file from `offset`, fewer only at its end, and calls `done` with them.
     ///
     /// Bytes of a single block are passed without copying. Fails with `EIO` if a block they lie in is damaged, and with

@@ -11,7 +11,9 @@ pub mod merge;
 pub mod patch;
 pub mod portal;
 mod progress;
+pub mod remove;
 mod streams;
 mod sys;
+pub mod tied;
 
 pub use sys::hear_of_children;

@@ -1,7 +1,7 @@
 //! What is unpacked as `bin/fim`: one static program with several jobs, named by its first argument. One program instead of
 //! five keeps the image small and shares its pages between all of them.
 
-use fim::{adopt, commit, failure, guest, janitor, merge, patch, portal};
+use fim::{adopt, commit, failure, guest, janitor, merge, patch, portal, remove, tied};
 use std::ffi::OsString;
 
 const USAGE: &str = "\
@@ -18,6 +18,8 @@ applets:
   merge        make one layer of several, or compare it with them
   patch        write stages of bytes into a file under a lock
   portal-host  run commands of a guest on the host, as the boot program decides
+  remove       remove trees of any depth
+  tied         run a program that ends with the caller, and all that it has started
 ";
 
 fn main() {
@@ -30,6 +32,9 @@ fn main() {
     };
     if let Some(words) = portal::shim(&name) {
         std::process::exit(portal::command(&[words, arguments].concat()));
+    }
+    if std::path::Path::new(&name).file_name().is_some_and(|name| name == "tied") {
+        std::process::exit(tied::command(&arguments));
     }
     let (applet, rest) = match arguments.split_first() {
         Some((applet, rest)) => (applet.to_str().unwrap_or(""), rest),
@@ -46,6 +51,8 @@ fn main() {
         "merge" => merge::command(),
         "patch" => patch::command(rest),
         "portal-host" => portal::host_command(rest),
+        "remove" => remove::command(rest),
+        "tied" => tied::command(rest),
         "--help" | "-h" | "help" => {
             let _ = console::output(USAGE);
             0

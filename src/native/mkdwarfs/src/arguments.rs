@@ -31,6 +31,8 @@ options:
   --progress auto|always|never
                             a bar on terminals (auto), and also lines
                             'progress DONE TOTAL' in bytes elsewhere (always)
+  --parent PID              end, and remove what is unfinished, when the process
+                            that has started this one ends; PID is its number
   --json                    print a line of figures at the end
   --help                    this text
 
@@ -57,6 +59,8 @@ pub struct Command {
     pub progress: Mode,
     pub exclude: Vec<Pattern>,
     pub json: bool,
+    /// The process that this one ends with.
+    pub parent: Option<u32>,
 }
 
 impl Command {
@@ -88,6 +92,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
         progress: Mode::Auto,
         exclude: Vec::new(),
         json: false,
+        parent: None,
     };
     while let Some(argument) = rest.next() {
         let Some(name) = argument.to_str() else {
@@ -117,6 +122,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
             "--mtime-all" => command.mtime = Some(number(&name, &value()?, 0, u32::MAX)?),
             "--mtime-max" => command.mtime_max = number(&name, &value()?, 0, u32::MAX)?,
             "--threads" => command.threads = number(&name, &value()?, 1, 256)? as usize,
+            "--parent" => command.parent = Some(number(&name, &value()?, 1, i32::MAX as u32)?),
             "--exclude" => command.exclude.push(Pattern::new(value()?.as_bytes())),
             "--progress" => {
                 let value = value()?;

@@ -7,6 +7,8 @@ use dwarfs::section::SectionType;
 use dwarfs_enc::metadata::Chunk;
 use dwarfs_enc::section::{CompressParam, Writer};
 
+use crate::holes::Piece;
+
 pub struct Blocks<W> {
     writer: Writer<W>,
     compression: CompressParam,
@@ -37,9 +39,8 @@ impl<W: Write> Blocks<W> {
         Ok(())
     }
 
-    /// Stores all that can be read. Out: where it lies, in pieces that follow one another.
-    pub fn put(&mut self, mut reader: impl Read) -> Result<Vec<Chunk>, dwarfs_enc::Error> {
-        let mut chunks = Vec::new();
+    /// Stores all that can be read, and adds where it lies to `pieces`.
+    pub fn put(&mut self, mut reader: impl Read, pieces: &mut Vec<Piece>) -> Result<(), dwarfs_enc::Error> {
         loop {
             if self.block.len() >= self.limit as usize {
                 self.end_block(self.limit)?;
@@ -48,14 +49,14 @@ impl<W: Write> Blocks<W> {
             let room = self.limit as usize - offset;
             let read = reader.by_ref().take(room as u64).read_to_end(&mut self.block)?;
             if read > 0 {
-                chunks.push(Chunk {
+                pieces.push(Piece::Stored(Chunk {
                     section_idx: self.writer.section_count(),
                     offset: offset as u32,
                     size: read as u32,
-                });
+                }));
             }
             if read < room {
-                return Ok(chunks);
+                return Ok(());
             }
         }
     }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::holes::Segment;
 use crate::scan::{Kind, Node};
 use crate::source::Source;
 
@@ -94,14 +95,27 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn hash(source: &Source, number: usize, node: &Node, buffer: &mut [u8]) -> Result<[u8; 32], Error> {
-    let mut file = source.open(number, node)?;
+    let mut content = source.open(number, node)?;
+    let failed = |cause| Error::io(&source.path(node), "read the file")(cause);
     let mut hash = Sha256::new();
-    loop {
-        match file.read(buffer) {
-            Ok(0) => return Ok(hash.finalize().into()),
-            Ok(length) => hash.update(&buffer[..length]),
-            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(Error::io(&source.path(node), "read the file")(cause)),
+    // Files that are alike but for their holes count as different.
+    while let Some(segment) = content.next_segment().map_err(failed)? {
+        let (is_hole, length) = match segment {
+            Segment::Data(length) => (0, length),
+            Segment::Hole(length) => (1, length),
+        };
+        hash.update([is_hole]);
+        hash.update(length.to_le_bytes());
+        loop {
+            match content.read(buffer) {
+                Ok(0) => break,
+                Ok(length) => hash.update(&buffer[..length]),
+                Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
+                // It has become shorter, which is said when it is packed.
+                Err(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => break,
+                Err(cause) => return Err(failed(cause)),
+            }
         }
     }
+    Ok(hash.finalize().into())
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
@@ -37,8 +36,13 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { path, doing, cause } => write!(out, "{}: cannot {doing}: {cause}", escaped(path)),
-            Self::Refused { path, why } => write!(out, "{}: {why}", escaped(path)),
+            Self::Io { path, doing, cause } if cause.raw_os_error() == Some(libc::ENAMETOOLONG) => write!(
+                out,
+                "{}: cannot {doing}: its path is longer than the 4095 bytes that the kernel takes; move it up, or leave it out by --exclude",
+                console::shown(path)
+            ),
+            Self::Io { path, doing, cause } => write!(out, "{}: cannot {doing}: {cause}", console::shown(path)),
+            Self::Refused { path, why } => write!(out, "{}: {why}", console::shown(path)),
             Self::Encode(message) => write!(out, "cannot encode the image: {message}"),
         }
     }
@@ -49,13 +53,5 @@ impl std::error::Error for Error {}
 impl From<dwarfs_enc::Error> for Error {
     fn from(cause: dwarfs_enc::Error) -> Self {
         Self::Encode(cause.to_string())
-    }
-}
-
-/// A path as it can be printed: text stays as it is, other bytes are escaped.
-fn escaped(path: &Path) -> String {
-    match path.to_str() {
-        Some(text) if !text.chars().any(char::is_control) => text.to_owned(),
-        _ => path.as_os_str().as_bytes().escape_ascii().to_string(),
     }
 }

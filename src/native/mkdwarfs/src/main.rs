@@ -11,6 +11,7 @@ mod blocks;
 mod contents;
 mod error;
 mod exclude;
+mod holes;
 mod levels;
 mod metadata;
 mod order;
@@ -39,7 +40,8 @@ fn main() -> ExitCode {
             }
         },
         Err(message) => {
-            console::complain!("mkdwarfs: {message}\ntry: mkdwarfs --help");
+            console::complain!("mkdwarfs: {message}");
+            console::complain!("try: mkdwarfs --help");
             ExitCode::from(2)
         }
     }
@@ -47,6 +49,9 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<(), error::Error> {
     output::watch_signals();
+    if let Some(parent) = command.parent {
+        output::end_with(parent)?;
+    }
     let report = pack::pack(command)?;
     if command.json {
         let json = format!(

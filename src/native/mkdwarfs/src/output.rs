@@ -31,7 +31,7 @@ impl Output {
         };
         let mut hidden = OsString::from(".");
         hidden.push(name);
-        hidden.push(format!(".{}.unfinished", std::process::id()));
+        hidden.push(format!(".{}.unfinished", random()?));
         let temporary = path.with_file_name(hidden);
         let mut guard = unfinished();
         let file = File::options().write(true).create_new(true).open(&temporary);
@@ -83,6 +83,17 @@ impl Drop for Output {
     }
 }
 
+/// A name that nobody can know before.
+fn random() -> Result<String, Error> {
+    let mut bytes = [0; 8];
+    // SAFETY: the kernel writes no further than the buffer is long.
+    let read = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if read == bytes.len() as isize {
+        return Ok(format!("{:016x}", u64::from_le_bytes(bytes)));
+    }
+    Err(Error::io(Path::new("getrandom"), "get random numbers")(io::Error::last_os_error()))
+}
+
 /// From now on signals that end the program remove the unfinished image first. Call before starting threads.
 pub fn watch_signals() {
     // SAFETY: an all-zero set is a valid value to be initialised; the pointers are to a local variable.
@@ -103,6 +114,17 @@ pub fn watch_signals() {
         // SAFETY: as above. Without the thread the signals must keep their usual effect.
         unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut()) };
     }
+}
+
+/// Has the kernel send SIGTERM when the parent ends, which is to be the process of this number: it may have ended already.
+pub fn end_with(parent: u32) -> Result<(), Error> {
+    // SAFETY: takes plain numbers.
+    let watched = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } == 0;
+    // SAFETY: takes nothing and cannot fail.
+    if watched && unsafe { libc::getppid() } == parent as i32 {
+        return Ok(());
+    }
+    Err(Error::refused(Path::new("--parent"), "the process that has started this one has ended"))
 }
 
 fn wait(signals: libc::sigset_t) {

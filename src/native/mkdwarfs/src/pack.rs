@@ -6,13 +6,15 @@ use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::Path;
 
-use dwarfs_enc::metadata::{Builder, Chunk, Config, DirId, InodeMetadata, LinkableInodeId};
+use dwarfs_enc::metadata::{Builder, Config, DirId, InodeMetadata, LinkableInodeId};
+use dwarfs::section::SectionType;
 use dwarfs_enc::section::Writer;
 
 use crate::arguments::Command;
 use crate::blocks::Blocks;
 use crate::contents::{self, Contents};
 use crate::error::Error;
+use crate::holes::{self, Piece, Segment};
 use crate::metadata::Rows;
 use crate::order;
 use crate::output::Output;
@@ -51,8 +53,12 @@ pub fn pack(command: &Command) -> Result<Report, Error> {
     let mut blocks = Blocks::new(writer, command.level.compression, command.level.code);
     let chunks = store(command, &source, &nodes, &contents, programs, &mut blocks)?;
     let mut writer = blocks.finish()?;
-    let metadata = build(&nodes, &contents, &chunks, block_size)?;
-    writer.write_metadata_sections(&metadata, command.level.compression)?;
+    let mut holes = Vec::new();
+    let metadata = build(&nodes, &contents, &chunks, &mut holes, block_size)?;
+    let (schema, metadata) = holes::encode(metadata, &holes, writer.section_count())?;
+    for (kind, bytes) in [(SectionType::METADATA_V2_SCHEMA, schema), (SectionType::METADATA_V2, metadata)] {
+        writer.write_section(kind, command.level.compression, &bytes)?;
+    }
     let output = writer.finish()?;
     check_unchanged(command, &nodes)?;
     let directories = nodes.iter().filter(|node| matches!(node.kind, Kind::Directory)).count() as u64;
@@ -90,7 +96,7 @@ fn store(
     contents: &Contents,
     programs: usize,
     blocks: &mut Blocks<Output>,
-) -> Result<HashMap<usize, Vec<Chunk>>, Error> {
+) -> Result<HashMap<usize, Vec<Piece>>, Error> {
     let total = contents.unique.iter().map(|&number| nodes[number].size).sum();
     let mut progress = Progress::new(command.progress, total);
     let mut chunks = HashMap::with_capacity(contents.unique.len());
@@ -100,22 +106,32 @@ fn store(
         }
         let node = &nodes[number];
         let path = source.path(node);
-        let mut reader = Counted {
-            file: source.open(number, node)?,
-            read: 0,
-            limit: node.size,
-            failure: None,
-            progress: &mut progress,
-        };
-        let result = blocks.put(&mut reader);
-        if let Some(cause) = reader.failure {
-            return Err(Error::io(&path, "read the file")(cause));
+        let mut content = source.open(number, node)?;
+        let failed = |cause| Error::io(&path, "read the file")(cause);
+        let mut pieces = Vec::new();
+        while let Some(segment) = content.next_segment().map_err(failed)? {
+            if let Segment::Hole(length) = segment {
+                pieces.push(Piece::Hole(length));
+                progress.add(length);
+                continue;
+            }
+            let mut reader = Counted {
+                content: &mut content,
+                failure: None,
+                progress: &mut progress,
+            };
+            let result = blocks.put(&mut reader, &mut pieces);
+            match reader.failure {
+                Some(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => return Err(changed(&path)),
+                Some(cause) => return Err(failed(cause)),
+                None => result?,
+            }
         }
-        let stamp = reader.file.stamp().map_err(Error::io(&path, "read the attributes"))?;
-        if reader.read != node.size || stamp != node.stamp {
+        let stamp = content.stamp().map_err(Error::io(&path, "read the attributes"))?;
+        if stamp != node.stamp {
             return Err(changed(&path));
         }
-        chunks.insert(number, result?);
+        chunks.insert(number, pieces);
     }
     progress.finish();
     Ok(chunks)
@@ -141,23 +157,17 @@ fn check_unchanged(command: &Command, nodes: &[Node]) -> Result<(), Error> {
     Ok(())
 }
 
-/// A file that must have as many bytes as it had when the tree was listed, and one byte more is read to see that.
-struct Counted<'a> {
-    file: Content<'a>,
-    read: u64,
-    limit: u64,
+/// A part of a file that is read, and what went wrong with it.
+struct Counted<'a, 'b> {
+    content: &'a mut Content<'b>,
     failure: Option<io::Error>,
     progress: &'a mut Progress,
 }
 
-impl Read for Counted<'_> {
+impl Read for Counted<'_, '_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.read > self.limit {
-            return Ok(0);
-        }
-        match self.file.read(into) {
+        match self.content.read(into) {
             Ok(length) => {
-                self.read += length as u64;
                 self.progress.add(length as u64);
                 Ok(length)
             }
@@ -174,7 +184,8 @@ impl Read for Counted<'_> {
 fn build(
     nodes: &[Node],
     contents: &Contents,
-    chunks: &HashMap<usize, Vec<Chunk>>,
+    chunks: &HashMap<usize, Vec<Piece>>,
+    holes: &mut Vec<u64>,
     block_size: NonZero<u32>,
 ) -> Result<dwarfs::metadata::Metadata, Error> {
     let mut config = Config::default();
@@ -209,8 +220,9 @@ fn build(
             Kind::Symlink(target) => builder.put_symlink(parent, name, &inode, target)?,
             Kind::File => {
                 let original = contents.duplicates.get(&number).unwrap_or(&number);
-                let chunks = chunks.get(original).map_or(&[][..], Vec::as_slice);
-                builder.put_file(parent, name, &inode, chunks.iter().copied())?.into()
+                let pieces = chunks.get(original).map_or(&[][..], Vec::as_slice);
+                let chunks = holes::chunks(pieces, holes);
+                builder.put_file(parent, name, &inode, chunks)?.into()
             }
             Kind::BlockDevice(device) => builder.put_block_device(parent, name, &inode, *device)?,
             Kind::CharacterDevice(device) => builder.put_char_device(parent, name, &inode, *device)?,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::arguments::Command;
 use crate::error::Error;
+use crate::holes::Segment;
 use crate::scan::{Attributes, Kind, Node};
 
 /// Longest name or target.
@@ -22,6 +23,17 @@ impl Connection {
     pub fn ask(&mut self, number: usize) -> io::Result<()> {
         self.output.write_all(&(number as u32).to_le_bytes())?;
         self.output.flush()
+    }
+
+    /// What the next part of a content is: whether zeros follow that are not sent, and how many bytes there are.
+    pub fn segment(&mut self) -> io::Result<Segment> {
+        let [is_hole] = self.bytes()?;
+        let length = u64::from_le_bytes(self.bytes()?);
+        Ok(if is_hole == 0 {
+            Segment::Data(length)
+        } else {
+            Segment::Hole(length)
+        })
     }
 
     fn bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {

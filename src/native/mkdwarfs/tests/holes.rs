@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use common::image::{assemble, sections};
@@ -176,4 +177,68 @@ fn holes_that_make_no_sense() {
         assert_eq!(is_damage, expected.starts_with('a'), "{error}");
         assert!(error.to_string().contains(expected), "{error}");
     }
+}
+
+/// Sizes of holes that a file may have, with data before, between and behind, or nowhere.
+const TERABYTES: u64 = 4 << 40;
+
+fn sparse(path: &Path, size: u64, data: &[(u64, &[u8])]) {
+    let file = fs::File::create_new(path).unwrap();
+    file.set_len(size).unwrap();
+    for (offset, bytes) in data {
+        file.write_all_at(bytes, *offset).unwrap();
+    }
+}
+
+#[test]
+fn holes_are_neither_read_nor_stored() {
+    let scratch = Scratch::new("sparse");
+    let tree = scratch.folder("tree");
+    let (begin, middle, end) = (noise(5000, 1), noise(3 << 20, 2), noise(100, 3));
+    let all = [(0, &begin[..]), (TERABYTES / 2, &middle[..]), (TERABYTES - 100, &end[..])];
+    sparse(&tree.join("all"), TERABYTES, &all);
+    sparse(&tree.join("same"), TERABYTES, &all);
+    sparse(&tree.join("empty"), TERABYTES + 1, &[]);
+    sparse(&tree.join("first"), 10 << 20, &all[..1]);
+    sparse(&tree.join("small"), 100_000, &all[..1]);
+    // So that the metadata is larger than what an offset in its root reaches.
+    for number in 0..20_000 {
+        fs::write(tree.join(format!("file-{number}")), format!("content {number}")).unwrap();
+    }
+    let image = scratch.join("image");
+    pack(&tree, &image, &["-l", "1"]);
+    assert!(fs::metadata(&image).unwrap().len() < 8 << 20);
+    let layer = open(&image);
+    let size = |name| layer.attributes(walk(&layer, name).unwrap()).unwrap().size;
+    assert_eq!(
+        ["all", "empty", "first", "small"].map(size),
+        [TERABYTES, TERABYTES + 1, 10 << 20, 100_000]
+    );
+    for name in ["all", "same"] {
+        let inode = walk(&layer, name).unwrap();
+        for (offset, bytes) in all {
+            let mut read = Vec::new();
+            while read.len() < bytes.len() {
+                let at = offset + read.len() as u64;
+                let part = layer.read(inode, at, bytes.len() - read.len(), |part| read.extend_from_slice(part));
+                part.unwrap();
+            }
+            assert!(read == bytes, "{name} at {offset}");
+        }
+        let between = layer.read(inode, TERABYTES / 4, 4096, |bytes| bytes.to_vec()).unwrap();
+        assert_eq!(between, vec![0; 4096]);
+        assert_eq!(layer.hole(inode, TERABYTES / 4), TERABYTES / 4);
+        assert_eq!(layer.data(inode, TERABYTES / 2), 3 << 20);
+    }
+    assert_eq!(layer.hole(walk(&layer, "empty").unwrap(), 0), TERABYTES + 1);
+    for number in [0, 9999, 19_999] {
+        let inode = walk(&layer, &format!("file-{number}")).unwrap();
+        assert_eq!(content(&layer, inode, 4096).unwrap(), format!("content {number}").as_bytes());
+    }
+    let source = Source {
+        path: image,
+        offset: 0,
+        size: None,
+    };
+    assert!(source.verify().is_ok());
 }

@@ -6,14 +6,15 @@
 //! `{"ok":…}` or `{"error":"…"}`; the first, unasked, says whether the data directory is held. At the end of the input the
 //! directory `tmp/commit` goes, also when it is the end of whoever asked.
 
+mod copy;
 mod erase;
 mod stack;
 mod stage;
 mod verify;
 
 use crate::fail;
-use crate::failure::{Context, EXIT_CODE, Result};
-use crate::janitor::{have_alone, open_lock, remove};
+use crate::failure::{Context, EXIT_CODE, Failure, Result};
+use crate::janitor::{Made, POINTS, have_alone, open_lock, remove};
 use crate::sys;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ use std::time::{Duration, Instant};
 
 /// An instance that is ending holds the data directory for some milliseconds after its program.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Taken from the kernel as it is used.
+const STACK: usize = 256 << 20;
 const STEP: Duration = Duration::from_millis(5);
 
 #[derive(Deserialize)]
@@ -56,7 +59,14 @@ pub fn command(args: &[OsString]) -> i32 {
         console::complain!("usage: fim commit DATA");
         return EXIT_CODE;
     };
-    match serve(Path::new(data)) {
+    let data = PathBuf::from(data);
+    // A tree may be as deep as a path is long, and is walked by recursion.
+    let served = std::thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(move || serve(&data))
+        .context(|| "cannot start a thread".to_string())
+        .and_then(|thread| thread.join().unwrap_or_else(|_| Err(Failure("a thread has failed".to_string()))));
+    match served {
         Ok(()) => 0,
         Err(failure) => {
             answer(&json!({ "error": failure.to_string() }));
@@ -65,11 +75,22 @@ pub fn command(args: &[OsString]) -> i32 {
     }
 }
 
+/// Ends this process when whoever asks has ended, however long the request at hand would take.
+fn end_with_caller(scratch: PathBuf) {
+    std::thread::spawn(move || {
+        if sys::poll([(libc::STDOUT_FILENO, 0)], -1).is_ok_and(|[closed]| closed) {
+            remove(&scratch);
+            std::process::exit(EXIT_CODE);
+        }
+    });
+}
+
 fn serve(data: &Path) -> Result<()> {
     // A terminal sends these to all of its foreground group: the packer ends of it, and we still have to clean up.
     sys::dispose_signals(&[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT], libc::SIG_IGN);
     let _lock = hold(data)?;
     let scratch = Scratch::make(data.join("tmp/commit"))?;
+    end_with_caller(scratch.0.clone());
     answer(&json!({ "ok": {} }));
     for line in std::io::stdin().lock().lines() {
         let line = line.context(|| "cannot read a request".to_string())?;
@@ -87,14 +108,25 @@ fn perform(data: &Path, scratch: &Path, request: Request) -> Result<Value> {
     let tree = scratch.join("tree");
     match request {
         Request::Stage { layers, below, aufs } => {
-            let entries = stage::stage(&upper, &tree, &layers, below, aufs)?;
+            let wanted = stage::Wanted {
+                layers: &layers,
+                below,
+                aufs,
+                made: &Made::read(data),
+            };
+            let entries = stage::stage(&upper, &tree, &wanted)?;
             Ok(json!({ "entries": entries }))
         }
         Request::Verify { layer, owned_by_root } => {
             verify::verify(&layer, &tree, owned_by_root)?;
             Ok(json!({}))
         }
-        Request::Erase => Ok(json!({ "failed": erase::erase(&upper, scratch)? })),
+        Request::Erase => {
+            let failed = erase::erase(&upper, scratch)?;
+            // The next start makes it again.
+            let _ = std::fs::remove_file(data.join(POINTS));
+            Ok(json!({ "failed": failed }))
+        }
     }
 }
 

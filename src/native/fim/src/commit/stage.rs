@@ -5,9 +5,11 @@
 //! fuse-overlayfs by name, and for an opaque directory, which hides what the layers below have there, each name that it hides.
 //! Files are hard links, so that nothing is copied and an interrupted commit has changed nothing.
 
+use super::copy::{Copies, refused};
 use super::stack::{Place, Stack};
 use crate::fail;
 use crate::failure::{Context, Result};
+use crate::janitor::Made;
 use crate::sys;
 use dwarfs_fuse::Attributes;
 use std::collections::BTreeSet;
@@ -28,9 +30,30 @@ const PREFIXES: [&str; 3] = ["trusted.overlay.", "user.overlay.", "user.fuseover
 /// Attributes without which an entry is something else. All are off unless somebody switches them on.
 const REFUSED: [&str; 3] = ["redirect", "metacopy", "whiteout"];
 
-/// Makes `tree` out of the upper directory. The layer goes on the first `below` of `layers`; what the others have must not
-/// hide it. With `aufs` the notes of fuse-overlayfs are read. The answer is how many names there are.
-pub fn stage(upper: &Path, tree: &Path, layers: &[Place], below: usize, aufs: bool) -> Result<u64> {
+/// Bytes of a path that the kernel takes.
+const LONGEST: usize = libc::PATH_MAX as usize - 1;
+/// What bubblewrap gives the directories that it makes.
+const MADE_MODES: [u32; 3] = [0o755, 0o700, 0o1777];
+
+/// What has to be known besides the upper directory.
+pub struct Wanted<'a> {
+    /// The layers of a run. The new one goes on the first `below` of them; what the others have must not hide it.
+    pub layers: &'a [Place],
+    pub below: usize,
+    /// Whether the notes of fuse-overlayfs are read.
+    pub aufs: bool,
+    /// What starts have made to mount on, and nobody has used since.
+    pub made: &'a Made,
+}
+
+/// Makes `tree` out of the upper directory. The answer is how many names there are.
+pub fn stage(upper: &Path, tree: &Path, wanted: &Wanted<'_>) -> Result<u64> {
+    let Wanted {
+        layers,
+        below,
+        aufs,
+        made,
+    } = *wanted;
     let (below, above) = layers.split_at(below.min(layers.len()));
     let mut staging = Staging {
         upper,
@@ -38,6 +61,8 @@ pub fn stage(upper: &Path, tree: &Path, layers: &[Place], below: usize, aufs: bo
         below: Stack::new(below),
         above: Stack::new(above),
         aufs,
+        made,
+        copies: Copies::default(),
         entries: 0,
     };
     staging.directory(Path::new(""), false)?;
@@ -50,6 +75,8 @@ struct Staging<'a> {
     below: Stack<'a>,
     above: Stack<'a>,
     aufs: bool,
+    made: &'a Made,
+    copies: Copies,
     entries: u64,
 }
 
@@ -63,7 +90,11 @@ impl Staging<'_> {
         let mut opaque = opaque || is_opaque(&source)?;
         let mut hidden = self.unionfs_hidden(path)?;
         let mut names = BTreeSet::new();
-        for name in list(&source)? {
+        let listed = match list(&source) {
+            Ok(names) => names,
+            Err(error) => return refused(&source, &metadata, &error),
+        };
+        for name in listed {
             let is_metadata = path.as_os_str().is_empty() && name == UNIONFS;
             match name.as_bytes().strip_prefix(AUFS_HIDDEN) {
                 _ if is_metadata => {}
@@ -92,6 +123,9 @@ impl Staging<'_> {
 
     fn entry(&mut self, path: &Path, opaque: bool) -> Result<()> {
         let source = self.upper.join(path);
+        if self.tree.join(path).as_os_str().len() > LONGEST {
+            return too_deep(path);
+        }
         let metadata = fs::symlink_metadata(&source).context(|| format!("cannot look at '{}'", source.display()))?;
         if metadata.file_type().is_char_device() && metadata.rdev() == 0 {
             return self.whiteout(path);
@@ -101,14 +135,46 @@ impl Staging<'_> {
             if self.above.covers_directory(path)? {
                 return hides(path);
             }
+            let before = self.entries;
             self.entries += 1;
-            return self.directory(path, opaque);
+            self.directory(path, opaque)?;
+            if self.entries == before + 1 && self.is_of_a_start(path, &metadata)? {
+                let target = self.tree.join(path);
+                fs::remove_dir(&target).context(|| format!("cannot remove '{}'", target.display()))?;
+                self.entries = before;
+            }
+            return Ok(());
+        }
+        if metadata.is_file() && metadata.len() == 0 && metadata.nlink() == 1 && self.made.has_file(path) {
+            return Ok(());
         }
         if self.above.covers(path)? {
             return hides(path);
         }
         self.entries += 1;
-        fs::hard_link(&source, self.tree.join(path)).context(|| format!("cannot link '{}'", source.display()))
+        let target = self.tree.join(path);
+        match fs::hard_link(&source, &target) {
+            // Of another user, or with as many names as the file system takes.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES | libc::EMLINK)) => {
+                self.copies.make(&source, &target, &metadata)
+            }
+            linked => linked.context(|| format!("cannot link '{}'", source.display())),
+        }
+    }
+
+    /// Whether an empty directory is there only because a start needed it to mount on: it has made it, or what lies in it, which
+    /// brings a directory of the layers into the upper one as it is.
+    fn is_of_a_start(&mut self, path: &Path, metadata: &Metadata) -> Result<bool> {
+        let is_made = self.made.has_directory(path);
+        if !is_made && !self.made.is_parent(path) {
+            return Ok(false);
+        }
+        let Some(like) = self.below.directory(path)? else {
+            return Ok(is_made && MADE_MODES.contains(&(metadata.mode() & 0o7777)));
+        };
+        let own = (sys::effective_uid(), sys::effective_gid());
+        let owners = (metadata.uid(), metadata.gid());
+        Ok(like.mode == metadata.mode() & 0o7777 && (owners == (like.uid, like.gid) || owners == own && own.0 != 0))
     }
 
     fn whiteout(&mut self, path: &Path) -> Result<()> {
@@ -164,7 +230,11 @@ impl Staging<'_> {
     /// What unionfs-fuse has noted about a directory: names that are deleted, and directories with such names.
     fn unionfs_notes(&self, path: &Path) -> Result<Vec<OsString>> {
         let notes: PathBuf = self.upper.join(UNIONFS).join(path);
-        if notes.is_dir() { list(&notes) } else { Ok(Vec::new()) }
+        if notes.is_dir() {
+            list(&notes).context(|| format!("cannot list '{}'", notes.display()))
+        } else {
+            Ok(Vec::new())
+        }
     }
 }
 
@@ -175,18 +245,29 @@ fn hides(path: &Path) -> Result<()> {
     )
 }
 
-fn list(directory: &Path) -> Result<Vec<OsString>> {
-    let failed = || format!("cannot list '{}'", directory.display());
-    let mut names = Vec::new();
-    for entry in fs::read_dir(directory).context(failed)? {
-        names.push(entry.context(failed)?.file_name());
-    }
-    Ok(names)
+fn too_deep(path: &Path) -> Result<()> {
+    // The whole path fills screens.
+    let start: PathBuf = path.iter().take(4).collect();
+    let start = start.to_string_lossy().chars().take(200).collect::<String>();
+    fail!(
+        "below '/{start}' there is a path of {} bytes, which is too long to be committed; in the guest remove it (rm -rf '/{start}') or move it up, then commit",
+        path.as_os_str().len()
+    )
+}
+
+fn list(directory: &Path) -> std::io::Result<Vec<OsString>> {
+    fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.file_name()))
+        .collect()
 }
 
 /// Owner, permissions and times of a directory.
 fn dress(target: &Path, metadata: &Metadata) -> std::io::Result<()> {
-    std::os::unix::fs::lchown(target, Some(metadata.uid()), Some(metadata.gid()))?;
+    // Only root can give it away, and what others pack is all root's.
+    match std::os::unix::fs::lchown(target, Some(metadata.uid()), Some(metadata.gid())) {
+        Err(_) if sys::effective_uid() != 0 => {}
+        owned => owned?,
+    }
     fs::set_permissions(target, fs::Permissions::from_mode(metadata.mode() & 0o7777))?;
     // A directory that only its owner may not open is opened by nobody here: by its path, which needs no permission on it.
     sys::set_times(target, metadata)
@@ -234,10 +315,10 @@ fn refuse_unknown(path: &Path, metadata: &Metadata) -> Result<()> {
 
 fn attribute(path: &Path, name: &str) -> Result<Option<Vec<u8>>> {
     match sys::attribute(path, name) {
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => fail!(
-            "'{}' cannot be read, not even by its owner; allow that in the guest (chmod u+r), then commit",
-            path.display()
-        ),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let metadata = fs::symlink_metadata(path).context(|| format!("cannot look at '{}'", path.display()))?;
+            refused(path, &metadata, &error)
+        }
         result => result.context(|| format!("cannot read {name} of '{}'", path.display())),
     }
 }

@@ -3,12 +3,12 @@
 use super::stack;
 use crate::fail;
 use crate::failure::{Context, Result};
+use crate::sys;
 use dwarfs_fuse::{Cache, Kind, Layer};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, Metadata};
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 const CACHE: u64 = 64 << 20;
@@ -101,26 +101,38 @@ impl Comparison<'_> {
         Ok(())
     }
 
+    /// Holes that both have are the same; everything else is read, and a hole reads as zeros.
     fn content(&mut self, path: &Path, inode: u32, size: u64) -> Result<()> {
         let failed = || format!("cannot read '{}'", path.display());
-        let mut file = File::open(path).context(failed)?;
+        let file = File::open(path).context(failed)?;
+        if self.layer.attributes(inode).map(|attributes| attributes.size) != Some(size) {
+            return differs(path, "its size");
+        }
         let mut offset = 0;
-        loop {
-            let read = file.read(&mut self.buffer).context(failed)?;
+        while offset < size {
+            let data = sys::next_data(&file, offset).context(failed)?.unwrap_or(size).min(size);
+            let both = self.layer.hole(inode, offset).min(data - offset);
+            if both > 0 {
+                offset += both;
+                continue;
+            }
+            let wanted = usize::try_from(size - offset).unwrap_or(PIECE).min(PIECE);
+            let buffer = self.buffer.get_mut(..wanted).unwrap_or_default();
+            let read = file.read_at(buffer, offset).context(failed)?;
+            if read == 0 {
+                return differs(path, "its size");
+            }
             let expected = self.buffer.get(..read).unwrap_or_default();
             let layer = self.layer;
             let same = layer
-                .read(inode, offset, read.max(1), |bytes| bytes == expected)
+                .read(inode, offset, read, |bytes| bytes == expected)
                 .context(|| format!("cannot read '{}' of the new layer", path.display()))?;
             if !same {
                 return differs(path, "its content");
             }
             offset += read as u64;
-            if read == 0 {
-                break;
-            }
         }
-        if offset == size {
+        if file.metadata().context(failed)?.len() == size {
             Ok(())
         } else {
             differs(path, "its size")

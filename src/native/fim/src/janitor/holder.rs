@@ -5,9 +5,11 @@
 
 use super::driver::DRIVER_LOG;
 use super::layers::Layers;
-use super::locate::locate;
 use super::outside::Outside;
-use super::protocol::{self, Content, Done, Ended, Event, Located, Open, Opened, Operation, Request, answer};
+use super::points;
+use super::protocol::{
+    self, Content, Done, Ended, Event, Open, Opened, Operation, PreparedRoot, Request, answer,
+};
 use super::requests::Requests;
 use super::run::Program;
 use super::session::Session;
@@ -215,20 +217,21 @@ impl Holder<'_> {
                 let result = self.serve_overlay(&argv, casefold);
                 answer(&mut self.replies, id, done(result))
             }
-            Operation::MakeFifos { paths } => {
-                let result = paths.iter().try_for_each(|path| {
-                    let path = self.open.instance.join(path);
-                    sys::make_fifo(&path, 0o600).context(|| format!("cannot make the FIFO '{}'", path.display()))
-                });
+            Operation::PreparePortal { allowed } => {
+                let result = self.prepare_portal(allowed.as_deref());
                 answer(&mut self.replies, id, done(result))
             }
             Operation::ReadRoot { path, limit } => {
                 let result = self.read_root(&path, limit).map(|content| Content { content });
                 answer(&mut self.replies, id, result)
             }
-            Operation::LocateRoot { paths, covered } => {
-                let result = self.merged_root().map(|root| Located {
-                    paths: locate(root.as_fd(), &paths, &covered),
+            Operation::PrepareRoot { own, covered, targets } => {
+                let result = self.merged_root().and_then(|root| {
+                    let prepared = points::prepare(&root.into(), &self.open.data, &own, &covered, &targets)?;
+                    Ok(PreparedRoot {
+                        replaced: prepared.replaced,
+                        points: prepared.points,
+                    })
                 });
                 answer(&mut self.replies, id, result)
             }

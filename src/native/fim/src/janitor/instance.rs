@@ -3,13 +3,14 @@
 use super::outside;
 use super::record::start_time;
 use crate::failure::{Context, Result};
-use crate::sys::effective_uid;
-use std::fs::{DirBuilder, Metadata, Permissions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use crate::sys::{self, effective_uid};
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Rooms of an instance, outermost first. `docs/directories.md` says what is in them.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 10] = [
+    "calls",
     "layers",
     "logs",
     "logs/bwrap",
@@ -19,10 +20,6 @@ const ROOMS: [&str; 13] = [
     "logs/dispatcher",
     "logs/fuse",
     "mount",
-    "portal",
-    "portal/daemon",
-    "portal/dispatcher/guest",
-    "portal/dispatcher/host",
 ];
 
 /// Says whose instance a directory is: pid, its start time, and the pid namespace in which the pid counts.
@@ -141,29 +138,7 @@ fn pid_namespace() -> String {
         .unwrap_or_default()
 }
 
-/// Removes a tree, but nothing of another file system: what is mounted below it is not ours to remove. Overlays leave
-/// directories without permissions, which their owner has to grant first.
+/// Removes a tree, but nothing of what is mounted below it. Who asks can do nothing about what stays.
 pub fn remove(path: &Path) {
-    if let Ok(metadata) = std::fs::symlink_metadata(path) {
-        remove_within(path, &metadata, metadata.dev());
-    }
-}
-
-fn remove_within(path: &Path, metadata: &Metadata, device: u64) {
-    if metadata.dev() != device {
-        return;
-    }
-    if !metadata.is_dir() {
-        let _ = std::fs::remove_file(path);
-        return;
-    }
-    if metadata.permissions().mode() & 0o700 != 0o700 {
-        let _ = std::fs::set_permissions(path, Permissions::from_mode(0o700));
-    }
-    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
-        if let Ok(metadata) = entry.metadata() {
-            remove_within(&entry.path(), &metadata, device);
-        }
-    }
-    let _ = std::fs::remove_dir(path);
+    let _ = sys::remove_tree(path);
 }

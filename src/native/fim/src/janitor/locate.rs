@@ -9,20 +9,8 @@ use std::path::{Component, Path, PathBuf};
 /// As many links as the kernel follows in one path.
 const LINK_LIMIT: usize = 40;
 
-/// Each of the paths with its links followed, inside of `root`. Below a covered place there are no links.
-pub fn locate(root: BorrowedFd<'_>, paths: &[String], covered: &[String]) -> Vec<Option<String>> {
-    paths
-        .iter()
-        .map(|path| {
-            locate_one(root, Path::new(path), covered)?
-                .into_os_string()
-                .into_string()
-                .ok()
-        })
-        .collect()
-}
-
-fn locate_one(root: BorrowedFd<'_>, path: &Path, covered: &[String]) -> Option<PathBuf> {
+/// A path with its links followed, inside of `root`. Below a covered place there are no links.
+pub fn locate_one(root: BorrowedFd<'_>, path: &Path, covered: &[String]) -> Option<PathBuf> {
     let mut found = PathBuf::from("/");
     let mut rest = parts(path);
     let mut links = 0;
@@ -96,12 +84,13 @@ mod tests {
             ("/../etc/./missing", Some("/etc/missing")),
             ("/", Some("/")),
         ];
-        let paths = cases.map(|(path, _)| path.to_string());
-        let found = locate(root.as_fd(), &paths, &["/run".to_string()]);
-        assert_eq!(found, cases.map(|(_, place)| place.map(str::to_string)));
+        for (path, place) in cases {
+            let found = locate_one(root.as_fd(), Path::new(path), &["/run".to_string()]);
+            assert_eq!(found, place.map(PathBuf::from), "{path}");
+        }
         // What is mounted on it later hides the link in the directory.
-        let uncovered = locate(root.as_fd(), &paths[..1], &[]);
-        assert_eq!(uncovered, [Some("/elsewhere/stub".to_string())]);
+        let uncovered = locate_one(root.as_fd(), Path::new(cases[0].0), &[]);
+        assert_eq!(uncovered, Some(PathBuf::from("/elsewhere/stub")));
         fs::remove_dir_all(&directory).unwrap();
     }
 }

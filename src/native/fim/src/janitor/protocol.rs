@@ -35,12 +35,17 @@ pub enum Operation {
     /// where the data directory is bound to `data`, and ends with the instance; so its overlay cannot be shared. With
     /// `casefold`, names in it ignore case.
     ServeOverlay { argv: Vec<String>, casefold: bool },
-    /// Makes FIFOs, relative to the instance, with mode 0600.
-    MakeFifos { paths: Vec<PathBuf> },
+    /// Makes the portal, with the list of what the guest may ask for, if it may ask for anything.
+    PreparePortal { allowed: Option<String> },
     /// Reads a regular file of the merged root, at most `limit` bytes.
     ReadRoot { path: PathBuf, limit: u64 },
-    /// Where absolute paths lead in the merged root. What is below `covered` will have something else mounted on it.
-    LocateRoot { paths: Vec<String>, covered: Vec<String> },
+    /// Where the sandbox can mount in the merged root. `own` are directories of its root that get file systems of the sandbox; below
+    /// `covered` nothing of the guest will be seen.
+    PrepareRoot {
+        own: Vec<String>,
+        covered: Vec<String>,
+        targets: Vec<Target>,
+    },
     /// Runs the sandbox with the descriptors 0, 1 and 2 of the janitor. Answered when it has ended.
     Run(Run),
     /// Sends a signal to the program that runs. With `spare_group` only if the program has not just got it itself, because it
@@ -170,10 +175,37 @@ pub struct Content {
     pub content: Option<String>,
 }
 
+/// A place to mount on, or a directory to make.
+#[derive(Deserialize)]
+pub struct Target {
+    /// Absolute, in the guest.
+    pub path: String,
+    pub is_directory: bool,
+    /// Whether something is mounted there, so that nothing of the guest is seen below.
+    pub hides: bool,
+}
+
 #[derive(Serialize)]
-pub struct Located {
-    /// In the order in which they were asked for. Absent where links lead in a circle, or to what is no text.
-    pub paths: Vec<Option<String>>,
+pub struct PreparedRoot {
+    pub replaced: Vec<Replaced>,
+    /// In the order of the targets.
+    pub points: Vec<Point>,
+}
+
+/// Something of the guest that was in the way, and the name that it has now.
+#[derive(Serialize)]
+pub struct Replaced {
+    pub from: String,
+    pub to: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Point {
+    /// The path with its links followed.
+    Place(String),
+    /// Why nothing can be mounted there.
+    Refused(String),
 }
 
 #[derive(Serialize)]

@@ -8,10 +8,10 @@ use crate::failure::{Context, Result};
 use crate::sys;
 use dwarfs_fuse::{Layer, Wanted};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read as _, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Its name in `work`.
@@ -49,12 +49,12 @@ struct Read {
 impl Start {
     /// What was kept of these layers, if anything.
     pub fn read(path: &Path, stack: &str) -> Option<Start> {
-        Start::parse(open(path).ok()?).filter(|start| start.stack == stack)
+        Start::parse(sys::open_plain(path).ok()?).filter(|start| start.stack == stack)
     }
 
     /// What was kept of any layers, by a start of this user.
     pub fn read_own(path: &Path) -> Option<Start> {
-        let file = open(path).ok()?;
+        let file = sys::open_plain(path).ok()?;
         let is_own = file.metadata().ok()?.uid() == sys::effective_uid();
         Start::parse(file).filter(|_| is_own)
     }
@@ -97,20 +97,8 @@ impl Start {
     pub fn write(&self, path: &Path) -> Result<()> {
         let failed = || format!("cannot write '{}'", path.display());
         let text = serde_json::to_vec(self).context(failed)?;
-        let part = path.with_extension("part");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options
-            .open(&part)
-            .and_then(|mut file| file.write_all(&text))
-            .context(failed)?;
-        std::fs::rename(&part, path).context(failed)
+        sys::replace_file(path, 0o600, |file| file.write_all(&text)).context(failed)
     }
-}
-
-/// Nothing else belongs there, but a FIFO would wait for a writer.
-fn open(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ mod verify;
 
 use crate::commit::{Place, answer, open};
 use crate::failure::{Context, EXIT_CODE, Result};
+use crate::sys;
 use dwarfs_fuse::{Cache, Layer};
 use serde::Deserialize;
 use serde_json::json;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use tree::Tree;
 
@@ -33,6 +35,10 @@ struct Request {
 
 /// Runs the applet; the result is its exit code.
 pub fn command() -> i32 {
+    // Whoever asked may end at any time; what is begun here goes with the packer, and is of use to nobody else.
+    if sys::die_with_parent().is_err() || sys::is_unread(std::io::stdout().as_fd()) {
+        return EXIT_CODE;
+    }
     let result = perform();
     let code = if result.is_ok() { 0 } else { EXIT_CODE };
     answer(&match result {

@@ -3,13 +3,16 @@
 //! The packer's standard input gets `u32 count` and for each node `u32 parent`, `u32 mode` with the type, `u32 uid`, `u32 gid`,
 //! `u32 mtime`, `u8 kind`, `u64 value`, `u32 length`, name, `u32 length`, target. Kind 0 is an inode of its own: `value` is the
 //! size of a file or the number of a device. Kind 1 is one more name of the node `value`. Then its standard output is read: each
-//! `u32 node` is answered by the content of that file, as many bytes as its size says. Little endian.
+//! `u32 node` is answered by the content of that file in parts: `u8 kind`, `u64 length`, and for kind 0 as many bytes; kind 1 is a
+//! hole, which reads as zeros. Their lengths are the size of the file in sum. Little endian.
 
 use super::tree::{Node, Tree};
 use crate::fail;
 use crate::failure::{Context, Result};
+use crate::sys;
 use dwarfs_fuse::Kind;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 const PIECE: usize = 1 << 20;
@@ -22,6 +25,11 @@ pub fn pack(tree: &Tree<'_>, words: &[String]) -> Result<()> {
     let failed = || format!("cannot run '{packer}'");
     let mut command = Command::new(packer);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // SAFETY: between fork and exec only system calls are made, on plain numbers.
+    unsafe {
+        // It removes the file that it has not finished.
+        command.pre_exec(|| sys::signal_at_end_of_parent(libc::SIGTERM));
+    }
     let mut child = command.spawn().context(failed)?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         fail!("{}", failed())
@@ -112,23 +120,45 @@ fn content(tree: &Tree<'_>, node: &Node<'_>, to: &mut impl Write) -> Result<bool
     let size = node.attributes.size;
     let mut offset = 0;
     while offset < size {
-        let wanted = PIECE.min(usize::try_from(size - offset).unwrap_or(PIECE));
-        let sent = source
-            .layer
-            .read(source.inode, offset, wanted, |bytes| {
-                to.write_all(bytes).map(|()| bytes.len())
-            })
-            .context(|| {
-                format!(
-                    "cannot read '{}' of a layer, which is damaged",
-                    tree.path(node).display()
-                )
-            })?;
-        match sent {
-            Ok(0) => fail!("'{}' of a layer is shorter than it says", tree.path(node).display()),
-            Ok(length) => offset += length as u64,
-            Err(_) => return Ok(false),
+        let hole = source.layer.hole(source.inode, offset);
+        if hole > 0 {
+            if part(to, 1, hole).is_err() {
+                return Ok(false);
+            }
+            offset += hole;
+            continue;
+        }
+        let end = offset + source.layer.data(source.inode, offset);
+        if end == offset {
+            fail!("'{}' of a layer is shorter than it says", tree.path(node).display())
+        }
+        if part(to, 0, end - offset).is_err() {
+            return Ok(false);
+        }
+        while offset < end {
+            let wanted = PIECE.min(usize::try_from(end - offset).unwrap_or(PIECE));
+            let sent = source
+                .layer
+                .read(source.inode, offset, wanted, |bytes| {
+                    to.write_all(bytes).map(|()| bytes.len())
+                })
+                .context(|| {
+                    format!(
+                        "cannot read '{}' of a layer, which is damaged",
+                        tree.path(node).display()
+                    )
+                })?;
+            match sent {
+                Ok(0) => fail!("'{}' of a layer is shorter than it says", tree.path(node).display()),
+                Ok(length) => offset += length as u64,
+                Err(_) => return Ok(false),
+            }
         }
     }
     Ok(to.flush().is_ok())
+}
+
+fn part(to: &mut impl Write, kind: u8, length: u64) -> std::io::Result<()> {
+    to.write_all(&[kind])?;
+    to.write_all(&length.to_le_bytes())
 }

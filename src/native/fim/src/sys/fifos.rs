@@ -147,6 +147,11 @@ pub fn poll_all(entries: &mut [libc::pollfd], milliseconds: i32) -> Result<()> {
     }
 }
 
+/// Whether nobody will ever read what is written into a pipe.
+pub fn is_unread(pipe: BorrowedFd<'_>) -> bool {
+    super::poll([(pipe.as_raw_fd(), 0)], 0).is_ok_and(|[closed]| closed)
+}
+
 pub fn fill_random(buffer: &mut [u8]) -> Result<()> {
     // SAFETY: the kernel writes no further than the buffer is long; so few bytes come in one piece.
     check(unsafe { libc::getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) } as libc::c_long).map(drop)

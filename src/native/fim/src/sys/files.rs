@@ -239,3 +239,92 @@ pub fn is_executable(path: &Path) -> bool {
     let may = unsafe { libc::faccessat(libc::AT_FDCWD, name.as_ptr(), libc::X_OK, libc::AT_EACCESS) == 0 };
     may && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
+
+/// Where the next data of a file lies, at `offset` or behind it; `None` where only a hole follows. A file system without holes says
+/// that all is data.
+pub fn next_data(file: &std::fs::File, offset: u64) -> Result<Option<u64>> {
+    let wanted = i64::try_from(offset).map_err(|_| std::io::Error::from_raw_os_error(libc::EOVERFLOW))?;
+    // SAFETY: takes a descriptor and numbers.
+    let found = check(unsafe { libc::lseek(file.as_raw_fd(), wanted, libc::SEEK_DATA) });
+    match found.map_err(|error| (error.raw_os_error(), error)) {
+        Ok(found) => Ok(Some((found as u64).max(offset))),
+        Err((Some(libc::ENXIO), _)) => Ok(None),
+        Err((Some(libc::EINVAL), _)) => Ok(Some(offset)),
+        Err((_, error)) => Err(error),
+    }
+}
+
+/// Opens a regular file to read. No link is followed, and nothing is waited for.
+pub fn open_plain(path: &Path) -> Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = options.read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(std::io::Error::from_raw_os_error(libc::EINVAL))
+    }
+}
+
+/// Puts a file in the place of whatever has this name, in one step and only once it is whole. It is written under a name that nobody
+/// can know, where nothing was before: a link that somebody has planted is not followed.
+pub fn replace_file(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut std::fs::File) -> Result<()>,
+) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut bytes = [0; 8];
+    super::fill_random(&mut bytes)?;
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{:016x}.part", u64::from_le_bytes(bytes)));
+    let part = path.with_file_name(name);
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(&part)?;
+    let written = write(&mut file).and_then(|()| std::fs::rename(&part, path));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    written
+}
+
+/// The type (`S_IF…`) of an entry of a directory; a link is a link.
+pub fn kind_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<u32> {
+    let name = c_string(name)?;
+    let mut found = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the name is terminated, and the kernel fills the structure, or the call fails and it is not read.
+    unsafe {
+        let flags = libc::AT_SYMLINK_NOFOLLOW;
+        check(libc::fstatat(directory.as_raw_fd(), name.as_ptr(), found.as_mut_ptr(), flags).into())?;
+        Ok(found.assume_init().st_mode & libc::S_IFMT)
+    }
+}
+
+/// A directory in another one, and no link to one, to look up names in.
+pub fn place_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd> {
+    let name = c_string(name)?;
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: the name is a terminated string that outlives the call.
+    let descriptor = check(unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags) }.into())?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) })
+}
+
+/// Renames an entry of a directory to a name that nothing has.
+pub fn rename_new(directory: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<()> {
+    let (from, to) = (c_string(from)?, c_string(to)?);
+    // SAFETY: both are terminated strings that outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            directory.as_raw_fd(),
+            from.as_ptr(),
+            directory.as_raw_fd(),
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    };
+    check(result).map(drop)
+}

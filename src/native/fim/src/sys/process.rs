@@ -62,6 +62,34 @@ pub fn lead_group() -> Result<()> {
     check(unsafe { libc::setpgid(0, 0) }.into()).map(drop)
 }
 
+/// Has the kernel send a signal when the parent ends.
+pub fn signal_at_end_of_parent(signal: i32) -> Result<()> {
+    // SAFETY: takes plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }.into()).map(drop)
+}
+
+pub fn parent() -> i32 {
+    // SAFETY: takes and returns plain numbers and cannot fail.
+    unsafe { libc::getppid() }
+}
+
+/// All children, as far as `/proc` tells.
+pub fn children() -> Vec<i32> {
+    let own = std::process::id();
+    if let Ok(text) = std::fs::read_to_string(format!("/proc/self/task/{own}/children")) {
+        return text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    }
+    // A kernel without that file.
+    let is_child = |pid: &i32| {
+        let said = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = said.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1));
+        parent.and_then(|parent| parent.parse().ok()) == Some(own)
+    };
+    let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(is_child).collect()
+}
+
 /// The name that `ps` shows for this process, at most 15 bytes.
 pub fn set_name(name: &std::ffi::CStr) {
     // SAFETY: the kernel reads up to 16 bytes of a terminated string.

@@ -1,0 +1,37 @@
+/**
+ * Files that take their place in one step. They are written beside it, under a name that nobody can know before and where nothing was
+ * before: in a directory that others may write to, a link that somebody has planted is not followed.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+// A path is no secret that Effect's service would have to be replaced for in a test.
+// @effect-diagnostics-next-line nodeBuiltinImport:off
+import { randomBytes } from "node:crypto"
+import { basename, dirname } from "./relocate/Directories.ts"
+
+/** What ends the names of such files, to find those that a killed process has left. */
+export const partSuffix = ".part"
+
+/** A new name beside a path. */
+export const partOf = (path: string): Effect.Effect<string> =>
+  Effect.sync(() => {
+    const directory = path.includes("/") ? dirname(path) : "."
+    // A name has 255 bytes at most.
+    const name = Buffer.from(basename(path)).subarray(-100).toString("latin1").replaceAll(/[^!-~]/g, "_")
+    return `${directory}/.${name}.${randomBytes(8).toString("hex")}${partSuffix}`
+  })
+
+/** Writes a file that is not there yet, and gives it the name `path`, where another may be. Nothing is left on a failure. */
+export const replaceWith = Effect.fnUntraced(function*(
+  path: string,
+  content: string | Uint8Array,
+  mode: number
+) {
+  const fs = yield* FileSystem.FileSystem
+  const part = yield* partOf(path)
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
+  yield* fs.writeFile(part, bytes, { flag: "wx", mode }).pipe(
+    Effect.andThen(fs.rename(part, path)),
+    Effect.onError(() => Effect.ignore(fs.remove(part, { force: true })))
+  )
+})

@@ -1,0 +1,111 @@
+//! `fim tied [--parent PID] -- PROGRAM [ARGUMENT]…`: runs a program that ends when the caller does, and leaves nothing behind.
+//!
+//! The kernel ends a child with its parent if the child asks for it, but not the child's own children. So this process stays between:
+//! it adopts whatever is orphaned below it, and when its parent ends or the program has ended it kills all of that.
+
+use crate::failure::EXIT_CODE;
+use crate::sys;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The kernel sends it when the parent ends. Nobody else has a use for it here.
+const PARENT_ENDED: i32 = libc::SIGUSR2;
+/// What is passed on, for a caller that signals us and not our group.
+const PASSED: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+const NOT_FOUND: i32 = 127;
+const NOT_EXECUTABLE: i32 = 126;
+/// Whoever lives longer than that after SIGKILL waits for the kernel.
+const PATIENCE: Duration = Duration::from_secs(5);
+const STEP: Duration = Duration::from_millis(5);
+
+pub fn command(arguments: &[OsString]) -> i32 {
+    let (parent, rest) = match arguments {
+        [option, pid, rest @ ..] if option == "--parent" => (pid.to_str().and_then(|pid| pid.parse::<i32>().ok()), rest),
+        _ => (None, arguments),
+    };
+    let [separator, program, words @ ..] = rest else {
+        console::complain!("usage: fim tied [--parent PID] -- PROGRAM [ARGUMENT]...");
+        return EXIT_CODE;
+    };
+    if separator != "--" {
+        console::complain!("usage: fim tied [--parent PID] -- PROGRAM [ARGUMENT]...");
+        return EXIT_CODE;
+    }
+    let mut watched = vec![PARENT_ENDED, libc::SIGCHLD];
+    watched.extend(PASSED);
+    sys::mask_signals(libc::SIG_BLOCK, &watched);
+    sys::adopt_orphans();
+    let Ok(signals) = sys::signal_descriptor(&watched) else {
+        console::complain!("tied: cannot receive signals");
+        return EXIT_CODE;
+    };
+    if sys::signal_at_end_of_parent(PARENT_ENDED).is_err() || parent.is_some_and(|pid| pid != sys::parent()) {
+        return EXIT_CODE;
+    }
+    let mut command = Command::new(program);
+    command.args(words);
+    // SAFETY: between fork and exec only system calls are made, on plain numbers.
+    unsafe {
+        command.pre_exec(|| {
+            sys::mask_signals(libc::SIG_SETMASK, &[]);
+            sys::die_with_parent()
+        });
+    }
+    let child = match command.spawn() {
+        Ok(child) => child.id() as i32,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            console::complain!("tied: not found: {}", program.to_string_lossy());
+            return NOT_FOUND;
+        }
+        Err(error) => {
+            console::complain!("tied: cannot run {}: {error}", program.to_string_lossy());
+            return NOT_EXECUTABLE;
+        }
+    };
+    let code = attend(child, &signals);
+    end_all();
+    code
+}
+
+/// Waits for the end of the program, or of the parent.
+fn attend(child: i32, signals: &OwnedFd) -> i32 {
+    loop {
+        while let Some((ended, status)) = sys::wait(-1, libc::WNOHANG) {
+            if ended == child {
+                return sys::exit_code(status);
+            }
+        }
+        if sys::poll([(signals.as_raw_fd(), libc::POLLIN)], -1).is_err() {
+            return EXIT_CODE;
+        }
+        while let Some(signal) = sys::next_signal(signals.as_fd()) {
+            match signal.ssi_signo as i32 {
+                PARENT_ENDED => return EXIT_CODE,
+                libc::SIGCHLD => {}
+                // A terminal has sent it to all of the group.
+                _ if signal.ssi_code == libc::SI_KERNEL => {}
+                number => {
+                    let _ = sys::kill(child, number);
+                }
+            }
+        }
+    }
+}
+
+/// Kills the children until there are none: those of a child become ours when it ends.
+fn end_all() {
+    let deadline = Instant::now() + PATIENCE;
+    while sys::has_children() && Instant::now() < deadline {
+        for pid in sys::children() {
+            let _ = sys::kill(pid, libc::SIGKILL);
+        }
+        while sys::wait(-1, libc::WNOHANG).is_some() {}
+        if sys::has_children() {
+            std::thread::sleep(STEP);
+        }
+    }
+}
