@@ -29,9 +29,8 @@ import type { Deliver } from "./Signals.ts"
 /** From the image file to a sandbox that is ready, phase by phase, the last one first. */
 export const runLayer = Bwrap.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(FilesystemController.layer, Portal.layer, CallFilter.layer, HostParts.layer)),
-  Layer.provideMerge(
-    Layer.mergeAll(Janitor.layer, Snapshot.layer, LayerStack.layer.pipe(Layer.provide(Snapshot.layer)))
-  ),
+  Layer.provideMerge(LayerStack.layer),
+  Layer.provideMerge(Layer.mergeAll(Janitor.layer, Snapshot.layer)),
   Layer.provideMerge(Layer.provide(bindLimit, Snapshot.layer)),
   Layer.provideMerge(settingsLayer)
 )

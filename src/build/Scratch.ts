@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Scope from "effect/Scope"
+import { isOwnEntry } from "../image/OwnEntry.ts"
 import { atPath, type BuildError } from "./BuildError.ts"
 
 /** The number of this process, part of the names of what it has not finished. */
@@ -19,6 +20,7 @@ export const removeLeftovers = Effect.fnUntraced(function*(
   for (const name of yield* fs.readDirectory(directory).pipe(atPath(directory))) {
     const pid = pidOf(name)
     if (pid === undefined || (yield* fs.exists(`/proc/${pid}`).pipe(Effect.orElseSucceed(() => true)))) continue
+    if (!(yield* isOwnEntry(fs, `${directory}/${name}`))) continue
     yield* fs.remove(`${directory}/${name}`, { recursive: true, force: true }).pipe(Effect.ignore({ log: true }))
   }
 })

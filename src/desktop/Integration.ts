@@ -10,6 +10,7 @@ import type { ReservedSpaceError } from "../image/ReservedSpaceError.ts"
 import type { Desktop } from "../image/Settings.ts"
 import { sha256 } from "../image/Sha256.ts"
 import type { Host } from "../relocate/Host.ts"
+import { claimBy } from "../relocate/TrustedDirectory.ts"
 import { type Claim, claimOf } from "./Claim.ts"
 import { DesktopError, filesError } from "./DesktopError.ts"
 import { DesktopFiles } from "./DesktopFiles.ts"
@@ -53,12 +54,22 @@ const unique = (paths: ReadonlyArray<string>, others: Claim["others"]): Readonly
 
 const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
-  const { path: image } = yield* DesktopImage
+  const { fim, path: image } = yield* DesktopImage
+  const ask = yield* claimBy(fim)
   const space = yield* ReservedSpace
   const records = yield* Records
   const files = yield* DesktopFiles
   const databases = yield* HostDatabases
   const press = yield* IconPress
+
+  /** Nothing is written to a data home that others could change: after `sudo` it may be another user's. */
+  const checkHome = Effect.gen(function*() {
+    const home = yield* records.home
+    const { reason, remedy, usable } = yield* ask(home, "place").pipe(Effect.mapError(filesError(home)))
+    if (usable) return
+    const advice = `${remedy === null ? "" : `${remedy}, or `}set XDG_DATA_HOME to a directory of yours`
+    return yield* new DesktopError({ reason: "Files", detail: `${reason ?? `'${home}' cannot be used`}; ${advice}` })
+  })
 
   const stateOf = Effect.fnUntraced(function*(desktop: Desktop) {
     const info = yield* fs.stat(image).pipe(Effect.mapError(filesError(image)))
@@ -140,6 +151,7 @@ const make = Effect.fnUntraced(function*() {
     )
     const before = filesOf(own)
     const paths = plan.map(({ path }) => path)
+    yield* checkHome
     const made = yield* files.makeDirectories(["flatimage/desktop/.", ...paths])
     const record: Record = {
       format: 1,
@@ -197,6 +209,7 @@ const make = Effect.fnUntraced(function*() {
       }
       : yield* claim(desktop.name)
     if (own.length === 0) return false
+    yield* checkHome
     const home = yield* records.home
     const removed = yield* files.remove(unique(filesOf(own), others))
     yield* Effect.forEach(removed, (path) => Effect.logInfo(`Removed file '${home}/${path}'`), { discard: true })

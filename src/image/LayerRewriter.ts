@@ -10,6 +10,7 @@ import { basename, dirname } from "../relocate/Directories.ts"
 import { type IdentityKeeper, renewNow } from "./IdentityKeeper.ts"
 import * as Layers from "./Layers.ts"
 import { scanImage } from "./LayerWriter.ts"
+import { isOwnEntry } from "./OwnEntry.ts"
 import type { Stage } from "./PatchStages.ts"
 import { Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
 import { locked, type Session, type Target } from "./ReservedWriter.ts"
@@ -47,6 +48,10 @@ const scratchOf = Effect.fnUntraced(function*(target: Target, path: string) {
   const fs = yield* FileSystem.FileSystem
   const scratch = `${dirname(path)}/.${basename(path)}.unfinished`
   const remove = fs.remove(scratch, { recursive: true, force: true })
+  const isThere = yield* Effect.isSuccess(fs.lstat(scratch))
+  if (isThere && !(yield* isOwnEntry(fs, scratch))) {
+    return yield* failure(target, `the new image is made in '${scratch}', which is another user's; remove it first`)
+  }
   return yield* Effect.acquireRelease(
     remove.pipe(
       Effect.andThen(fs.makeDirectory(scratch, { mode: 0o700 })),

@@ -94,8 +94,8 @@ const make = Effect.fnUntraced(function*() {
   // Asked in one breath, and carried out in this order. The janitor's namespace owns the mounts and its end releases them,
   // which is faster than to take them down one by one: the kernel waits for all processors at each.
   const [opened, { unpacked, were_open: wereOpen }, first] = yield* Effect.all([
-    janitor.open({ instance, pid: host.pid, data, stack }).pipe(Effect.mapError(failing("Namespace"))),
-    janitor.mountLayers(layers, { cacheBytes, trees }).pipe(Effect.mapError(failing("Layers"))),
+    janitor.open({ instance, pid: host.pid, data, stack, trees }).pipe(Effect.mapError(failing("Namespace"))),
+    janitor.mountLayers(layers, { cacheBytes }).pipe(Effect.mapError(failing("Layers"))),
     Effect.result(mountAs(asked))
   ], { concurrency: "unbounded" })
   const logFile = yield* LogFile

@@ -10,6 +10,7 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Relocate } from "../relocate/Relocate.ts"
+import { Claimed, type Purpose } from "../relocate/TrustedDirectory.ts"
 import { Suspend } from "../Signals.ts"
 import { connect } from "./JanitorLink.ts"
 
@@ -102,22 +103,25 @@ const fromByteString = (text: string): Uint8Array => new Uint8Array(Buffer.from(
  * mount by being the one who makes it. Paths are relative to the instance directory unless they say otherwise.
  */
 export class Janitor extends Context.Service<Janitor, {
+  /** Judges a directory. Before `open`, or not at all. */
+  readonly claim: (path: string, purpose: Purpose) => Effect.Effect<Claimed, JanitorError>
   /** Makes the instance directory and the namespaces, or joins those of an instance with the same data and stack. */
   readonly open: (options: {
     readonly instance: string
     readonly pid: number
     readonly data: string
     readonly stack: string
+    /** Where layers may be unpacked if they cannot be mounted, best first. */
+    readonly trees: ReadonlyArray<string>
   }) => Effect.Effect<typeof Opened.Type, JanitorError>
   /**
    * Mounts what layers, lowest first, show together on `layers/0`. `cacheBytes` bounds the cache that they share. Does nothing
    * where the overlay of another instance is shared, and neither does `mountOverlay`. Where layers cannot be mounted they
-   * are unpacked to the first of the directories `trees` that can be used, and each is bound to a directory of its own in
+   * are unpacked to the first of the directories `trees` of `open` that can be used, and each is bound to a directory of its own in
    * `layers`; the answer says why.
    */
   readonly mountLayers: (layers: ReadonlyArray<LayerPlace>, options: {
     readonly cacheBytes: number
-    readonly trees: ReadonlyArray<string>
   }) => Effect.Effect<typeof Mounted.Type, JanitorError>
   /** Mounts the kernel's overlay of what is in `layers` and the data directory on `mount`. */
   readonly mountOverlay: Effect.Effect<void, JanitorError>
@@ -216,7 +220,7 @@ const make = Effect.fnUntraced(function*() {
     answer: Schema.Codec<A, unknown>
   ) {
     // The first request makes what the others are about; whoever asks early waits until it is sent, not until it is done.
-    if (operation !== "open") yield* Deferred.await(opening)
+    if (operation !== "open" && operation !== "claim") yield* Deferred.await(opening)
     const id = next++
     const waiting = yield* Deferred.make<unknown, JanitorError>()
     pending.set(id, waiting)
@@ -259,9 +263,10 @@ const make = Effect.fnUntraced(function*() {
         error.reason === "Gone" ? Effect.andThen(Deferred.await(opened), Effect.fail(error)) : Effect.fail(error)
     )
   return Janitor.of({
+    claim: Effect.fn("Janitor.claim")((path, purpose) => ask("claim", { path, purpose }, Claimed)),
     open: Effect.fn("Janitor.open")(open),
-    mountLayers: Effect.fn("Janitor.mountLayers")((layers, { cacheBytes, trees }) =>
-      prepare("mount-layers", { layers, cache_bytes: cacheBytes, trees }, Mounted)
+    mountLayers: Effect.fn("Janitor.mountLayers")((layers, { cacheBytes }) =>
+      prepare("mount-layers", { layers, cache_bytes: cacheBytes }, Mounted)
     ),
     mountOverlay: prepare("mount-overlay", {}, Done),
     serveOverlay: Effect.fn("Janitor.serveOverlay")((argv, casefold) =>

@@ -10,7 +10,7 @@ import * as Layers from "../image/Layers.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import type { LayerPlace } from "./Janitor.ts"
+import { Janitor, type LayerPlace } from "./Janitor.ts"
 
 /** There is nothing to run from, or nowhere to write to. */
 export class LayerStackError extends Data.TaggedError("LayerStackError")<{
@@ -40,7 +40,7 @@ export class LayerStack extends Context.Service<LayerStack, Stack & { readonly d
   static readonly layer: Layer.Layer<
     LayerStack,
     LayerStackError,
-    FileSystem.FileSystem | Host | Relocate | Snapshot
+    FileSystem.FileSystem | Host | Janitor | Relocate | Snapshot
   > = Layer.effect(LayerStack, Effect.suspend(() => make()))
 }
 
@@ -163,7 +163,8 @@ const make = Effect.fnUntraced(function*() {
   const relocate = yield* Relocate
   yield* Effect.logDebug("Phase: layers")
   const { extension } = yield* Snapshot
-  const data = yield* relocate.data(extension).pipe(Effect.mapError(failing("DataDirectory")))
+  const { claim } = yield* Janitor
+  const data = yield* relocate.data(extension, claim).pipe(Effect.mapError(failing("DataDirectory")))
   const stack = yield* collect(data).pipe(Effect.mapError(failing("Damaged")))
   if (stack.layers.length === 0) {
     return yield* new LayerStackError({

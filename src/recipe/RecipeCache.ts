@@ -62,7 +62,8 @@ export const store = Effect.fn("RecipeCache.store")(function*(
   })
   yield* Effect.forEach(
     parts,
-    ({ part, text }) => fs.writeFileString(part, text, { flag: "wx", mode: 0o644 }).pipe(Effect.mapError(filesError(part)))
+    ({ part, text }) =>
+      fs.writeFileString(part, text, { flag: "wx", mode: 0o644 }).pipe(Effect.mapError(filesError(part)))
   ).pipe(
     Effect.andThen(
       Effect.forEach(parts, ({ part, target }) => fs.rename(part, target).pipe(Effect.mapError(filesError(target))))

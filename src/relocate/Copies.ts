@@ -40,7 +40,7 @@ export const identityKeeper = (
           ...(chosen === undefined ? [] : [chosen])
         ]
         for (const directory of directories) {
-          const found = yield* look(directory, image, host.uid, false)
+          const found = yield* look(directory, image, host.uid, undefined)
           if (found._tag !== "Ours" || found.record === undefined || !isSameFile(found.record, image)) continue
           yield* claim(directory, { ...image, identity: after, path: found.record.path }, found)
         }

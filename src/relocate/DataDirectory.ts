@@ -13,6 +13,7 @@ import {
   imageFile,
   isOtherName,
   isOthers,
+  type Judging,
   type Look,
   look,
   make,
@@ -23,6 +24,7 @@ import * as Notices from "./DataNotices.ts"
 import { dataNames, type DataRecord, type ImageFile, isCurrent, pickSibling } from "./DataRecord.ts"
 import { basename, chosenData, dataPlaces, dirname } from "./Directories.ts"
 import type { Host } from "./Host.ts"
+import { type Claim, type Claimed, explain, registeredHome } from "./TrustedDirectory.ts"
 
 /** What a start does to get its data directory. */
 type Decision =
@@ -40,26 +42,35 @@ interface Facts {
   readonly image: ImageFile
   /** Of the file. */
   readonly owner: number
-  /** Whether what is missing may be made. */
-  readonly making: boolean
-  /** Directories in which none could be made. */
-  readonly closed: ReadonlySet<string>
+  readonly judging: Judging
+  /** Directories in which none can be made, with the reason. */
+  readonly closed: Map<string, string>
+  /** Of directories that are passed over, what is said at each start. */
+  readonly warnings: Set<string>
+  /** A place for where no other can be used. */
+  readonly resort: string | undefined
 }
+
+/** The directory at a path, and what it is to the image. */
+const lookAt = ({ host, image, judging }: Facts, directory: string) => look(directory, image, host.uid, judging)
 
 /** How often a start looks again because another one was faster. */
 const attempts = 10
 
-const nowhere = (tried: ReadonlyArray<string>): Decision => ({
+const nowhere = (problems: ReadonlyArray<string>): Decision => ({
   _tag: "Refuse",
-  detail: `cannot make or write to a data directory (tried ${
-    tried.map((path) => `'${path}'`).join(", ")
-  }); set FIM_DIR_DATA to a directory of yours`
+  detail: `there is no data directory: ${problems.join("; ")}; set FIM_DIR_DATA to a directory of yours`
 })
+
+/** Why a directory is passed over. */
+const problemOf = (directory: string, claimed: Claimed | undefined): string =>
+  claimed === undefined ? `'${directory}' cannot be used` : explain(directory, claimed)
 
 const use = (directory: string, found: Look): Decision => ({ _tag: "Use", directory, look: found })
 
-const chosen = Effect.fnUntraced(function*({ host, image, making }: Facts, directory: string) {
-  const found = yield* look(directory, image, host.uid, making)
+const chosen = Effect.fnUntraced(function*(facts: Facts, directory: string) {
+  const { closed, image } = facts
+  const found = yield* lookAt(facts, directory)
   switch (found._tag) {
     case "Foreign":
       return {
@@ -67,8 +78,9 @@ const chosen = Effect.fnUntraced(function*({ host, image, making }: Facts, direc
         detail: Notices.foreignChosen(directory, found.record as DataRecord, image.identity)
       } satisfies Decision as Decision
     case "Unusable":
-      return nowhere([directory])
+      return nowhere([problemOf(directory, found.claimed)])
     case "Absent":
+      if (closed.size > 0) return nowhere([...closed.values()])
       return {
         _tag: "Make",
         parent: dirname(directory),
@@ -88,37 +100,66 @@ const mayMake = Effect.fnUntraced(function*({ closed, host }: Facts, parent: str
   if (closed.has(parent)) return false
   if (isHome) return true
   const fs = yield* FileSystem.FileSystem
-  if (!(yield* Effect.isSuccess(fs.access(parent, { writable: true })))) return false
-  return host.uid !== 0 || (yield* fs.stat(parent).pipe(
+  const refuse = (reason: string) => {
+    closed.set(parent, `'${parent}' is not used: ${reason}`)
+    return false
+  }
+  if (!(yield* Effect.isSuccess(fs.access(parent, { writable: true })))) return refuse("it cannot be written to")
+  const isRoots = host.uid !== 0 || (yield* fs.stat(parent).pipe(
     Effect.map(({ uid }) => Option.contains(uid, 0)),
     Effect.orElseSucceed(() => false)
   ))
+  return isRoots || refuse("it is the directory of another user, in whose way root's files would be")
+})
+
+/**
+ * Notes that a directory cannot be used. The caller hears of it at each start where he can do something about it; of that of
+ * another user, who has the image too, when one of his own is made.
+ */
+const passOver = Effect.fnUntraced(function*(
+  { host, owner, warnings }: Facts,
+  place: string,
+  directory: string,
+  found: Look & { readonly _tag: "Unusable" }
+) {
+  if (found.claimed?.notable !== true) return undefined
+  const fs = yield* FileSystem.FileSystem
+  const parent = yield* Effect.option(fs.stat(place))
+  const isCallers = host.uid === 0 || owner === host.uid || found.owner === host.uid
+    || Option.exists(parent, ({ uid }) => Option.contains(uid, host.uid))
+  const line = Notices.passedOver(problemOf(directory, found.claimed))
+  if (isCallers) warnings.add(line)
+  return line
 })
 
 /** The directory by which an image finds its state under a name that it had before. */
-const former = Effect.fnUntraced(function*({ host, image, making }: Facts, place: string, isFree: boolean) {
+const former = Effect.fnUntraced(function*(facts: Facts, place: string, isFree: boolean) {
+  const { host, image } = facts
   if (image.identity === undefined) return { decision: undefined, several: undefined }
   const pick = pickSibling((yield* siblings(place, image, host.uid)).found)
   if (pick._tag === "None") return { decision: undefined, several: undefined }
   if (pick._tag === "Several") return { decision: undefined, several: pick.directories }
   const { directory } = pick.sibling
-  if (pick._tag === "Rename" && isFree) {
-    const decision: Decision = { _tag: "Rename", from: directory, to: `${place}/${dataNames(image)[0]}` }
-    return { decision, several: undefined }
+  const found = yield* lookAt(facts, directory)
+  if (found._tag !== "Ours") {
+    if (found._tag === "Unusable") yield* passOver(facts, place, directory, found)
+    return { decision: undefined, several: undefined }
   }
-  const found = yield* look(directory, image, host.uid, making)
-  return { decision: found._tag === "Ours" ? use(directory, found) : undefined, several: undefined }
+  const decision: Decision = pick._tag === "Rename" && isFree
+    ? { _tag: "Rename", from: directory, to: `${place}/${dataNames(image)[0]}` }
+    : use(directory, found)
+  return { decision, several: undefined }
 })
 
 /** What later places have that is certainly this image's, before one is made in an earlier place. */
 const elsewhere = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<string>) {
-  const { host, image, making } = facts
+  const { image } = facts
   if (image.identity === undefined) return undefined
   for (const place of places) {
     let isFree = false
     for (const name of dataNames(image)) {
       const directory = `${place}/${name}`
-      const found = yield* look(directory, image, host.uid, making)
+      const found = yield* lookAt(facts, directory)
       if (name === dataNames(image)[0]) isFree = found._tag === "Absent"
       if (found._tag !== "Ours" || found.record === undefined) continue
       if (!(yield* isOthers(found.record, image))) return use(directory, found)
@@ -130,44 +171,45 @@ const elsewhere = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArra
 })
 
 /** The directory of the last start, where nothing has changed since: all that most starts look at. */
-const same = Effect.fnUntraced(function*({ host, image, making }: Facts, places: ReadonlyArray<string>) {
+const same = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<string>) {
+  const { image } = facts
   for (const place of places) {
     for (const name of dataNames(image)) {
       if (name === undefined) continue
       const directory = `${place}/${name}`
-      const found = yield* look(directory, image, host.uid, making)
+      const found = yield* lookAt(facts, directory)
       if (found._tag === "Ours" && isCurrent(found.record, image)) return use(directory, found)
       if (found._tag === "Ours" || found._tag === "Unclaimed") return undefined
+      if (found._tag === "Unusable") yield* passOver(facts, place, directory, found)
     }
   }
   return undefined
 })
 
 const decide = Effect.fnUntraced(function*(facts: Facts) {
-  const { host, image, making, owner } = facts
+  const { closed, host, image, resort } = facts
   const directory = chosenData(host)
   if (directory !== undefined) return yield* chosen(facts, directory)
-  const places = dataPlaces(host, image.path)
+  const usualPlaces = dataPlaces(host, image.path)
+  const places = resort === undefined || usualPlaces.includes(resort) ? usualPlaces : [...usualPlaces, resort]
   const last = yield* same(facts, places)
   if (last !== undefined) return last
   const [usual, second] = dataNames(image)
   const notices: Array<Notice> = []
   const taken: Array<string> = []
+  const problems: Array<string> = []
   for (const [index, place] of places.entries()) {
     const directory = `${place}/${usual}`
-    const found = yield* look(directory, image, host.uid, making)
+    const found = yield* lookAt(facts, directory)
     if (found._tag === "Ours" || found._tag === "Unclaimed") return use(directory, found)
     if (found._tag === "Unusable") {
-      const fs = yield* FileSystem.FileSystem
-      const parent = yield* Effect.option(fs.stat(place))
-      const isCallers = owner === host.uid || Option.exists(parent, ({ uid }) => Option.contains(uid, host.uid))
-      if (isCallers && found.owner !== host.uid) {
-        notices.push((used) => Notices.unusable(directory, found.owner, used))
-      }
+      const line = yield* passOver(facts, place, directory, found)
+      if (line !== undefined && !facts.warnings.has(line)) notices.push(() => line)
+      problems.push(problemOf(directory, found.claimed))
       continue
     }
     if (second !== undefined) {
-      const own = yield* look(`${place}/${second}`, image, host.uid, making)
+      const own = yield* lookAt(facts, `${place}/${second}`)
       if (own._tag === "Ours") return use(`${place}/${second}`, own)
     }
     const { decision, several } = yield* former(facts, place, found._tag === "Absent")
@@ -188,7 +230,7 @@ const decide = Effect.fnUntraced(function*(facts: Facts) {
       return { _tag: "Make", parent: place, name: second, notices } satisfies Decision as Decision
     }
   }
-  return nowhere(places.map((place) => `${place}/${usual}`))
+  return nowhere([...problems, ...closed.values()])
 })
 
 /** Says in the record who uses the directory, unless it says so. False when another image was faster. */
@@ -207,16 +249,27 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
   host: Host["Service"],
   path: string,
   identified: Identified,
-  adopt: Adopt
+  { adopt, claim: judge }: { readonly adopt: Adopt; readonly claim: Claim }
 ) {
-  const closed = new Set<string>()
+  const closed = new Map<string, string>()
+  const warnings = new Set<string>()
+  const judging: Judging = { claim: judge, making: true }
+  let resort: string | undefined
+  const said = (directory: string) =>
+    Effect.as(Effect.forEach(warnings, (line) => notice(line), { discard: true }), directory)
   for (let attempt = 0; attempt < attempts; attempt++) {
     const file = yield* imageFile(path, identified).pipe(Effect.mapError(({ message }) => message))
     const { image } = file
-    const decision = yield* decide({ host, ...file, making: true, closed })
-    if (decision._tag === "Refuse") return yield* Effect.fail(decision.detail)
+    const decision = yield* decide({ host, ...file, judging, closed, warnings, resort })
+    if (decision._tag === "Refuse") {
+      // HOME may be somebody else's, after `sudo` or `su`. The database of users is read only where nothing else can be used.
+      const home = resort === undefined && chosenData(host) === undefined ? yield* registeredHome(host.uid) : undefined
+      if (home === undefined) return yield* Effect.fail(decision.detail)
+      resort = `${home}/.local/share/flatimage`
+      continue
+    }
     if (decision._tag === "Use") {
-      if (yield* settle(image, decision.directory, decision.look)) return decision.directory
+      if (yield* settle(image, decision.directory, decision.look)) return yield* said(decision.directory)
       continue
     }
     if (decision._tag === "Rename") {
@@ -225,28 +278,31 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
       if (answer === "renamed") yield* notice(Notices.renamed(from, to))
       if (answer === "renamed" || answer === "taken" || answer === "gone") continue
       // An instance runs on it, or its parent directory cannot be written to.
-      const found = yield* look(from, image, host.uid, false)
-      if (found._tag === "Ours") return from
+      const found = yield* look(from, image, host.uid, { claim: judge, making: false })
+      if (found._tag === "Ours") return yield* said(from)
       continue
     }
     const { name, notices, parent } = decision
     const fs = yield* FileSystem.FileSystem
     const names = yield* Effect.orElseSucceed(fs.readDirectory(parent), () => [])
     yield* removeAbandoned(parent, names, yield* Clock.currentTimeMillis)
-    const made = yield* Effect.result(make(parent, name, image))
+    const directory = `${parent}/${name}`
+    const made = yield* Effect.result(make(parent, name, image, judge))
     if (made._tag === "Failure") {
       if (closed.has(parent)) return yield* Effect.fail(made.failure.message)
-      closed.add(parent)
-      if (chosenData(host) !== undefined) {
-        const refused = nowhere([`${parent}/${name}`])
-        return yield* Effect.fail(refused._tag === "Refuse" ? refused.detail : "")
-      }
+      closed.set(parent, `'${directory}' cannot be made: ${made.failure.message}`)
       continue
     }
-    if (!made.success) continue
-    const directory = `${parent}/${name}`
+    if (made.success === "Taken") continue
+    if (made.success !== "Made") {
+      const problem = explain(directory, made.success)
+      if (made.success.notable) warnings.add(Notices.passedOver(problem))
+      if (closed.has(parent)) return yield* Effect.fail(problem)
+      closed.set(parent, problem)
+      continue
+    }
     for (const line of notices) yield* notice(line(directory))
-    return directory
+    return yield* said(directory)
   }
   return yield* Effect.fail(`the data directory of '${path}' was changed again and again by others; start again`)
 })
@@ -255,10 +311,14 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
 export const presentData = Effect.fn("DataDirectory.presentData")(function*(
   host: Host["Service"],
   path: string,
-  identified: Identified
+  identified: Identified,
+  judge: Claim
 ) {
   const file = yield* imageFile(path, identified).pipe(Effect.mapError(({ message }) => message))
-  const decision = yield* decide({ host, ...file, making: false, closed: new Set() })
+  const warnings = new Set<string>()
+  const judging: Judging = { claim: judge, making: false }
+  const decision = yield* decide({ host, ...file, judging, closed: new Map(), warnings, resort: undefined })
+  yield* Effect.forEach(warnings, (line) => notice(line), { discard: true })
   switch (decision._tag) {
     case "Use":
       return decision.directory

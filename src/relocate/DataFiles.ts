@@ -17,9 +17,7 @@ import {
   recordText,
   type Sibling
 } from "./DataRecord.ts"
-
-/** Parts of a data directory: the upper directory, what belongs to running instances, layers, and room for a commit. */
-const rooms = ["data", "work", "layers", "tmp"]
+import type { Claim as Judge, Claimed, Purpose } from "./TrustedDirectory.ts"
 
 /** Siblings that are looked at; a directory with more of them is not one in which images are kept. */
 const mostSiblings = 1_000
@@ -37,7 +35,8 @@ interface Held {
 /** A directory and what it is to the image. */
 export type Look =
   | { readonly _tag: "Absent" }
-  | { readonly _tag: "Unusable"; readonly owner: number }
+  /** `claimed` says why, where it was judged. */
+  | { readonly _tag: "Unusable"; readonly owner: number; readonly claimed: Claimed | undefined }
   | { readonly _tag: Claim; readonly record: DataRecord | undefined; readonly damage: string | undefined }
 
 const damaged = (damage: string): Held => ({ damage })
@@ -77,32 +76,46 @@ const readRecord = Effect.fnUntraced(function*(directory: string, uid: number) {
   return Result.isSuccess(parsed) ? { record: parsed.success } satisfies Held : damaged(parsed.failure)
 })
 
-/** Looks at a directory. With `making`, rooms that it lacks are made. */
-export const look = Effect.fnUntraced(function*(directory: string, image: ImageFile, uid: number, making: boolean) {
+/** How directories are judged. With `making`, rooms that one lacks are made. */
+export interface Judging {
+  readonly claim: Judge
+  readonly making: boolean
+}
+
+/** Judges a directory. Who cannot be asked has not said that it is safe. */
+const judged = (directory: string, claim: Judge, purpose: Purpose) =>
+  Effect.catch(
+    claim(directory, purpose),
+    ({ message }) => Effect.succeed<Claimed>({ usable: false, notable: true, reason: message, remedy: null })
+  )
+
+/** Looks at a directory. Without `judging` only at its record: for who neither runs nor reads anything else in it. */
+export const look = Effect.fnUntraced(function*(
+  directory: string,
+  image: ImageFile,
+  uid: number,
+  judging: Judging | undefined
+) {
   const fs = yield* FileSystem.FileSystem
-  const unusable = Effect.gen(function*() {
-    const info = yield* Effect.option(fs.stat(directory))
-    const here: Look = Option.isNone(info)
-      ? { _tag: "Absent" }
-      : { _tag: "Unusable", owner: ownerOf(info.value) }
-    return here
-  })
+  const unusable = (claimed?: Claimed) =>
+    Effect.map(
+      Effect.option(fs.stat(directory)),
+      (info): Look =>
+        Option.isNone(info) ? { _tag: "Absent" } : { _tag: "Unusable", owner: ownerOf(info.value), claimed }
+    )
   const held = yield* Effect.result(readRecord(directory, uid))
-  if (Result.isFailure(held) && held.failure.reason._tag !== "NotFound") return yield* unusable
+  const isMissing = Result.isFailure(held) && held.failure.reason._tag === "NotFound"
   const { damage, record }: Held = Result.isSuccess(held) ? held.success : {}
   const found: Look = { _tag: claimOf(record, image), record, damage }
-  if (found._tag === "Foreign") return found
-  const usable = Effect.all([
-    fs.access(`${directory}/data`, { writable: true }),
-    fs.access(`${directory}/work`, { writable: true })
-  ])
-  if (Result.isSuccess(yield* Effect.result(usable))) return found
-  const there = yield* unusable
-  if (there._tag === "Absent") return there
-  if (!making) return Result.isSuccess(yield* Effect.result(fs.access(directory))) ? found : there
-  // Without parents: a directory that was renamed meanwhile must not come back empty.
-  const make = Effect.forEach(rooms, (room) => Effect.ignore(fs.makeDirectory(`${directory}/${room}`)))
-  return yield* Effect.andThen(make, usable).pipe(Effect.as(found), Effect.catch(() => unusable))
+  if (Result.isSuccess(held) && found._tag === "Foreign") return found
+  if (Result.isFailure(held)) {
+    const there = yield* unusable()
+    if (there._tag === "Absent" || (!isMissing && judging === undefined)) return there
+  }
+  if (judging === undefined) return found
+  const claimed = yield* judged(directory, judging.claim, judging.making ? "make" : "find")
+  if (claimed.usable && (isMissing || Result.isSuccess(held))) return found
+  return yield* unusable(claimed)
 })
 
 /** Writes a file beside its place, and gives it its name in one step. */
@@ -137,27 +150,36 @@ export const claim = Effect.fnUntraced(function*(directory: string, image: Image
   )
 })
 
-/** Makes a data directory that has its record from the first moment on. False when something has its name by now. */
-export const make = Effect.fnUntraced(function*(parent: string, name: string, image: ImageFile) {
+/**
+ * Makes a data directory that has its record from the first moment on. The answer is `Made`; `Taken` when something has its
+ * name by now; or why it cannot be used.
+ */
+export const make = Effect.fnUntraced(function*(parent: string, name: string, image: ImageFile, claim: Judge) {
   const fs = yield* FileSystem.FileSystem
+  const place = yield* judged(`${parent}/${name}`, claim, "place")
+  if (!place.usable) return place
   yield* fs.makeDirectory(parent, { recursive: true, mode: 0o700 })
   const temporary = `${parent}/.fim-${yield* random}.part`
   const record = recordOf(image)
   const fill = Effect.gen(function*() {
     yield* fs.makeDirectory(temporary, { mode: 0o700 })
-    for (const room of rooms) yield* fs.makeDirectory(`${temporary}/${room}`)
+    const inside = yield* judged(temporary, claim, "make")
+    if (!inside.usable) {
+      return { ...inside, reason: inside.reason?.replaceAll(temporary, `${parent}/${name}`) ?? null } satisfies Claimed
+    }
     if (record !== undefined) {
       yield* fs.writeFileString(`${temporary}/${recordName}`, recordText(record), { flag: "wx", mode: 0o600 })
     }
     // A directory takes the place of nothing, or of an empty directory.
     return yield* Effect.result(fs.rename(temporary, `${parent}/${name}`))
   })
-  const renamed = yield* fill.pipe(
+  const filled = yield* fill.pipe(
     Effect.ensuring(Effect.ignore(fs.remove(temporary, { recursive: true, force: true })))
   )
-  if (Result.isSuccess(renamed)) return true
+  if ("usable" in filled) return filled
+  if (Result.isSuccess(filled)) return "Made" as const
   const isThere = yield* Effect.isSuccess(fs.access(`${parent}/${name}`))
-  return isThere ? false : yield* renamed.failure
+  return isThere ? "Taken" as const : yield* filled.failure
 })
 
 /** Removes what killed starts have left in the directory where data directories are made. */

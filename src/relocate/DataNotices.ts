@@ -43,8 +43,6 @@ export const damaged = (directory: string, detail: string): string =>
     word(`${directory}/${recordName}`)
   } is not used, ${detail}; the directory belongs to this image by its name`
 
-/** The directory with the image's name cannot be used, though the image or its directory is the caller's. */
-export const unusable = (directory: string, owner: number, used: string): string =>
-  `Data directory ${word(directory)} belongs to user ${owner} and cannot be used, ${
-    word(used)
-  } is used; to choose another: FIM_DIR_DATA=DIRECTORY`
+/** A directory with the image's name or identity cannot be used, though there is something in it. */
+export const passedOver = (problem: string): string =>
+  `The data directory ${problem}; FIM_DIR_DATA=DIRECTORY chooses another`

@@ -9,6 +9,7 @@ import { type Adopt, dataDirectory } from "./DataDirectory.ts"
 import { basename, type Directories, dirname } from "./Directories.ts"
 import * as Paths from "./Directories.ts"
 import { Host } from "./Host.ts"
+import type { Claim } from "./TrustedDirectory.ts"
 
 export class RelocateError extends Data.TaggedError("RelocateError")<{
   readonly reason: "NotAnImage" | "DataDirectory"
@@ -36,9 +37,9 @@ export class Relocate extends Context.Service<Relocate, {
   readonly loader: string
   /**
    * The data directory of the image with this identity, made if need be, with `data` (the upper directory), `work`, `layers` and
-   * `tmp` in it.
+   * `tmp` in it. `claim` judges directories: the janitor's on a start, `claimBy` in a command.
    */
-  readonly data: (identified: Identified) => Effect.Effect<string, RelocateError>
+  readonly data: (identified: Identified, claim: Claim) => Effect.Effect<string, RelocateError>
 }>()("flatimage/relocate/Relocate") {
   static readonly layer: Layer.Layer<
     Relocate,
@@ -67,7 +68,7 @@ export class Relocate extends Context.Service<Relocate, {
         return yield* renameData(fim, from, to)
       }, Effect.provideContext(services))
       const data = Effect.fn("Relocate.data")(
-        (identified: Identified) => dataDirectory(host, image, identified, adopt),
+        (identified: Identified, claim: Claim) => dataDirectory(host, image, identified, { adopt, claim }),
         Effect.provideContext(services),
         Effect.mapError((detail) => new RelocateError({ reason: "DataDirectory", detail }))
       )

@@ -13,7 +13,8 @@ const context = "E::Could not commit\nE::The program exited with an error\n"
 
 /** Directories one in the other, without a path that is too long. */
 const deep = (path: string, count: number): void => {
-  const script = "import os,sys\nos.chdir(sys.argv[1])\nfor _ in range(int(sys.argv[2])):\n os.mkdir('x'*120); os.chdir('x'*120)\nopen('f','w').close()"
+  const script =
+    "import os,sys\nos.chdir(sys.argv[1])\nfor _ in range(int(sys.argv[2])):\n os.mkdir('x'*120); os.chdir('x'*120)\nopen('f','w').close()"
   execFileSync("python3", ["-c", script, path, String(count)])
 }
 
@@ -26,7 +27,8 @@ describe.each(users)("as $name", (user) => {
       const began = Date.now()
       yield* guest(app, make)
       yield* succeeds(app, ["fim-layer", "commit", "binary"])
-      const look = "stat -c %s /opt/log; head -c 5 /opt/log; echo; dd if=/opt/log bs=1048576 skip=3145728 count=1 2> /dev/null | head -c 3; echo;"
+      const look =
+        "stat -c %s /opt/log; head -c 5 /opt/log; echo; dd if=/opt/log bs=1048576 skip=3145728 count=1 2> /dev/null | head -c 3; echo;"
         + " cmp /opt/dense /bin/sh && echo same; [ $(du -k /opt/log | cut -f 1) -lt 8192 ] && echo sparse"
       const expected = `${4 * 2 ** 40}\nbegin\nend\nsame\nsparse\n`
       assert.strictEqual(yield* elsewhere(app, look), expected)
@@ -37,41 +39,52 @@ describe.each(users)("as $name", (user) => {
       assert.isBelow(Date.now() - began, 60_000)
     }), 120_000)
 
-  scenario("a start leaves nothing to commit, and nothing of it is committed with the rest", images, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user, { copy: true })
-      yield* guest(app, "true")
-      const refused = yield* app.run(["fim-layer", "commit", "binary"])
-      assert.strictEqual(refused.code, 125)
-      assert.strictEqual(refused.stderr, `E::there is nothing to commit in '${app.data}/data'\n${context}`)
-      yield* succeeds(app, ["fim-bind", "add", "ro", app.directory, "/mnt/of/host"])
-      yield* guest(app, "mkdir -p /opt/own && chmod 700 /opt/own")
-      yield* guest(app, "true")
-      const file = `${app.directory}/layer`
-      yield* succeeds(app, ["fim-layer", "commit", "file", file], { FIM_COMPRESSION_LEVEL: "0" })
-      yield* succeeds(app, ["fim-layer", "add", file])
-      // Names stand in a layer as they are, if it is not compressed.
-      const content = readFileSync(file, "latin1")
-      assert.include(content, "own")
-      for (const name of ["home", "mnt", "resolv", "proc", "tmp"]) assert.notInclude(content, name)
-      assert.strictEqual(yield* elsewhere(app, "stat -c %a /opt/own"), "700\n")
-    }))
+  scenario(
+    "a start leaves nothing to commit, and nothing of it is committed with the rest",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        yield* guest(app, "true")
+        const refused = yield* app.run(["fim-layer", "commit", "binary"])
+        assert.strictEqual(refused.code, 125)
+        assert.strictEqual(refused.stderr, `E::there is nothing to commit in '${app.data}/data'\n${context}`)
+        yield* succeeds(app, ["fim-bind", "add", "ro", app.directory, "/mnt/of/host"])
+        yield* guest(app, "mkdir -p /opt/own && chmod 700 /opt/own")
+        yield* guest(app, "true")
+        const file = `${app.directory}/layer`
+        yield* succeeds(app, ["fim-layer", "commit", "file", file], { FIM_COMPRESSION_LEVEL: "0" })
+        yield* succeeds(app, ["fim-layer", "add", file])
+        // Names stand in a layer as they are, if it is not compressed.
+        const content = readFileSync(file, "latin1")
+        assert.include(content, "own")
+        for (const name of ["home", "mnt", "resolv", "proc", "tmp"]) assert.notInclude(content, name)
+        assert.strictEqual(yield* elsewhere(app, "stat -c %a /opt/own"), "700\n")
+      })
+  )
 
-  scenario("a tree deeper than a path is refused with what to do, and commits once it is gone", images, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user, { copy: true })
-      yield* guest(app, "mkdir -p /opt/d && echo kept > /opt/kept")
-      deep(`${app.data}/data/opt/d`, 40)
-      if (isRoot) execFileSync("chown", ["-R", `${user.uid}:${user.gid}`, `${app.data}/data/opt/d`])
-      const refused = yield* app.run(["fim-layer", "commit", "binary"])
-      assert.strictEqual(refused.code, 125)
-      assert.match(refused.stderr, /a path of \d+ bytes below '\/opt\/d' is too long to be committed; move it up, or remove it: fim-exec/)
-      assert.deepStrictEqual(readdirSync(`${app.data}/tmp`), [])
-      const [, script = ""] = /fim-exec sh -c '(.*)'$/m.exec(refused.stderr) ?? []
-      yield* guest(app, script)
-      yield* succeeds(app, ["fim-layer", "commit", "binary"])
-      assert.strictEqual(yield* elsewhere(app, "cat /opt/kept; ls /opt"), "kept\nkept\n")
-    }))
+  scenario(
+    "a tree deeper than a path is refused with what to do, and commits once it is gone",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        yield* guest(app, "mkdir -p /opt/d && echo kept > /opt/kept")
+        deep(`${app.data}/data/opt/d`, 40)
+        if (isRoot) execFileSync("chown", ["-R", `${user.uid}:${user.gid}`, `${app.data}/data/opt/d`])
+        const refused = yield* app.run(["fim-layer", "commit", "binary"])
+        assert.strictEqual(refused.code, 125)
+        assert.match(
+          refused.stderr,
+          /a path of \d+ bytes below '\/opt\/d' is too long to be committed; move it up, or remove it: fim-exec/
+        )
+        assert.deepStrictEqual(readdirSync(`${app.data}/tmp`), [])
+        const [, script = ""] = /fim-exec sh -c '(.*)'$/m.exec(refused.stderr) ?? []
+        yield* guest(app, script)
+        yield* succeeds(app, ["fim-layer", "commit", "binary"])
+        assert.strictEqual(yield* elsewhere(app, "cat /opt/kept; ls /opt"), "kept\nkept\n")
+      })
+  )
 
   scenario("a planted FILE.part is not followed", [...images, root], () =>
     Effect.gen(function*() {
@@ -86,7 +99,10 @@ describe.each(users)("as $name", (user) => {
       yield* guest(app, "echo changed > /opt/changed")
       yield* succeeds(app, ["fim-layer", "commit", "file", `${shared}/layer`])
       assert.strictEqual(readFileSync(victim, "utf8"), "precious")
-      assert.deepStrictEqual(readdirSync(shared).filter((name) => name !== "lost+found").sort(), ["layer", "layer.part"])
+      assert.deepStrictEqual(readdirSync(shared).filter((name) => name !== "lost+found").sort(), [
+        "layer",
+        "layer.part"
+      ])
       rmSync(`${shared}/layer.part`)
     }))
 
@@ -104,37 +120,41 @@ describe.each(users)("as $name", (user) => {
 
 const stranger = users.find(({ uid }) => uid !== 0)
 
-scenario("files of root in the data directory of a user are committed, and what stays is said", [...images, root], () =>
-  Effect.gen(function*() {
-    if (stranger === undefined) return
-    const app = yield* place(stranger, { copy: true })
-    yield* guest(app, "mkdir /opt/own && echo a > /opt/a")
-    const upper = `${app.data}/data`
-    execFileSync("sh", [
-      "-c",
-      "cd \"$1\" && echo b > opt/b && chmod 644 opt/b && ln opt/b opt/c && ln -s b opt/l && mkfifo opt/fifo"
-      + " && truncate -s 5G opt/sparse && mkdir opt/roots && echo d > opt/roots/d",
-      "sh",
-      upper
-    ])
-    const outcome = yield* app.run(["fim-layer", "commit", "binary"])
-    assert.strictEqual(outcome.code, 0, outcome.stderr)
-    assert.match(outcome.stderr, /^W::Could not remove '[^\n]*roots\/d': Permission denied/m)
-    assert.include(said(outcome.stdout), "Finished erasing files")
-    const look = "cd /opt; cat a b l roots/d; stat -c '%h %s %n' b c sparse; [ -p fifo ] && echo fifo"
-    assert.strictEqual(
-      yield* elsewhere(app, look),
-      "a\nb\nb\nd\n2 2 b\n2 2 c\n1 5368709120 sparse\nfifo\n"
-    )
-    assert.deepStrictEqual(readdirSync(upper), [])
-    // What is left is in nobody's way.
-    yield* guest(app, "echo again > /opt/again")
-    assert.strictEqual((yield* app.run(["fim-layer", "commit", "binary"])).code, 0)
-    // What cannot be read is refused with what to do.
-    yield* guest(app, "echo e > /opt/e")
-    writeFileSync(`${upper}/opt/secret`, "x", { mode: 0o600 })
-    const refused = yield* app.run(["fim-layer", "commit", "binary"])
-    assert.strictEqual(refused.code, 125)
-    assert.match(refused.stderr, /secret' belongs to user 0 and cannot be read: .*; as root run: chown -R \d+ '/)
-    assert.strictEqual(statSync(`${upper}/opt/secret`).uid, 0)
-  }))
+scenario(
+  "files of root in the data directory of a user are committed, and what stays is said",
+  [...images, root],
+  () =>
+    Effect.gen(function*() {
+      if (stranger === undefined) return
+      const app = yield* place(stranger, { copy: true })
+      yield* guest(app, "mkdir /opt/own && echo a > /opt/a")
+      const upper = `${app.data}/data`
+      execFileSync("sh", [
+        "-c",
+        "cd \"$1\" && echo b > opt/b && chmod 644 opt/b && ln opt/b opt/c && ln -s b opt/l && mkfifo opt/fifo"
+        + " && truncate -s 5G opt/sparse && mkdir opt/roots && echo d > opt/roots/d",
+        "sh",
+        upper
+      ])
+      const outcome = yield* app.run(["fim-layer", "commit", "binary"])
+      assert.strictEqual(outcome.code, 0, outcome.stderr)
+      assert.match(outcome.stderr, /^W::Could not remove '[^\n]*roots\/d': Permission denied/m)
+      assert.include(said(outcome.stdout), "Finished erasing files")
+      const look = "cd /opt; cat a b l roots/d; stat -c '%h %s %n' b c sparse; [ -p fifo ] && echo fifo"
+      assert.strictEqual(
+        yield* elsewhere(app, look),
+        "a\nb\nb\nd\n2 2 b\n2 2 c\n1 5368709120 sparse\nfifo\n"
+      )
+      assert.deepStrictEqual(readdirSync(upper), [])
+      // What is left is in nobody's way.
+      yield* guest(app, "echo again > /opt/again")
+      assert.strictEqual((yield* app.run(["fim-layer", "commit", "binary"])).code, 0)
+      // What cannot be read is refused with what to do.
+      yield* guest(app, "echo e > /opt/e")
+      writeFileSync(`${upper}/opt/secret`, "x", { mode: 0o600 })
+      const refused = yield* app.run(["fim-layer", "commit", "binary"])
+      assert.strictEqual(refused.code, 125)
+      assert.match(refused.stderr, /secret' belongs to user 0 and cannot be read: .*; as root run: chown -R \d+ '/)
+      assert.strictEqual(statSync(`${upper}/opt/secret`).uid, 0)
+    })
+)

@@ -62,10 +62,14 @@ describe("arguments of the sandbox", () => {
     expect(lines(plain)).toMatchFileSnapshot("../golden/sandbox-user.txt"))
 
   it("of an ordinary user as root", () =>
-    expect(lines({ ...plain, identity: root, home: root.home })).toMatchFileSnapshot("../golden/sandbox-user-as-root.txt"))
+    expect(lines({ ...plain, identity: root, home: root.home })).toMatchFileSnapshot(
+      "../golden/sandbox-user-as-root.txt"
+    ))
 
   it("of root itself", () =>
-    expect(lines({ ...plain, identity: root, home: root.home, ownUsers: false })).toMatchFileSnapshot("../golden/sandbox-root.txt"))
+    expect(lines({ ...plain, identity: root, home: root.home, ownUsers: false })).toMatchFileSnapshot(
+      "../golden/sandbox-root.txt"
+    ))
 
   it("of an ordinary user with everything granted", () => {
     return expect(lines(granting(permissionNames))).toMatchFileSnapshot("../golden/sandbox-everything.txt")

@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Runtime from "effect/Runtime"
 import { atPath } from "../../build/BuildError.ts"
-import { printable, printableJson } from "../../Printable.ts"
 import { type Inspection, Inspector } from "../../image/Inspect.ts"
+import { printable, printableJson } from "../../Printable.ts"
 
 /** An image that is not sound: what is wrong has been printed. */
 export class NotSound extends Data.TaggedError("NotSound")<{ readonly path: string }> {
@@ -19,9 +19,7 @@ export class NotSound extends Data.TaggedError("NotSound")<{ readonly path: stri
 const table = (found: Inspection): string => {
   const rows = [
     ["part", "offset", "size", ""],
-    ...found.parts.map((part) =>
-      [part.name, String(part.offset), String(part.size), part.detail].map(printable)
-    )
+    ...found.parts.map((part) => [part.name, String(part.offset), String(part.size), part.detail].map(printable))
   ]
   const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0))
   const widths = [width(0), width(1), width(2)]
@@ -52,7 +50,9 @@ export const inspect = Command.make(
       yield* Console.log(table(found))
       if (found.identity !== undefined) yield* Console.log(`identity: ${found.identity}`)
       for (const problem of found.problems) yield* Console.log(`not sound: ${printable(problem)}`)
-      if (found.problems.length === 0) yield* Console.log(`sound: flatimage ${printable(String(found.version))}, ${found.size} bytes`)
+      if (found.problems.length === 0) {
+        yield* Console.log(`sound: flatimage ${printable(String(found.version))}, ${found.size} bytes`)
+      }
     }
     if (found.problems.length > 0) return yield* new NotSound({ path })
   })

@@ -7,9 +7,9 @@ export const layer = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Console.error(
-        `flatimage: ${event.errors.map((error) => printable(error.message.replaceAll(/\s*\n\s*/g, " "))).join("; ")} (see ${
-          event.commandPath.join(" ")
-        } --help)`
+        `flatimage: ${
+          event.errors.map((error) => printable(error.message.replaceAll(/\s*\n\s*/g, " "))).join("; ")
+        } (see ${event.commandPath.join(" ")} --help)`
       )
       : CliOutput.defaultPresenter.present(event)
 })

@@ -9,6 +9,7 @@ import { runFilesystem } from "../../image/SettingsRun.ts"
 import * as LayerStack from "../../mount/LayerStack.ts"
 import { Host } from "../../relocate/Host.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
+import { claimBy } from "../../relocate/TrustedDirectory.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { openCommit } from "./CommitSession.ts"
 import { ownedByRoot, pack } from "./Create.ts"
@@ -63,8 +64,11 @@ export const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarg
   const relocate = yield* Relocate
   const reserved = yield* ReservedSpace
   const host = yield* Host
-  const data = yield* relocate.data(yield* reserved.read("extension")).pipe(Effect.mapError(failed))
-  const session = yield* openCommit(data, `${relocate.directories.bin}/fim`)
+  const program = `${relocate.directories.bin}/fim`
+  const data = yield* relocate.data(yield* reserved.read("extension"), yield* claimBy(program)).pipe(
+    Effect.mapError(failed)
+  )
+  const session = yield* openCommit(data, program)
   const planned = yield* plan(target, data, session.layer)
   const stack = yield* LayerStack.collect(data).pipe(Effect.mapError(failed))
   const { overlay } = runFilesystem(

@@ -10,10 +10,9 @@ import { isRecipeName } from "../../recipe/Recipe.ts"
 import type { RecipeError } from "../../recipe/RecipeError.ts"
 import { Recipes } from "../../recipe/Recipes.ts"
 import { RecipeSource } from "../../recipe/RecipeSource.ts"
-import { basename, chosenData, dirname } from "../../relocate/Directories.ts"
 import { existingData } from "../../relocate/ExistingData.ts"
-import { Host } from "../../relocate/Host.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
+import { claimBy } from "../../relocate/TrustedDirectory.ts"
 import { BuildInfo } from "../config/BuildInfo.ts"
 import { CommandError, quoteList, trailingError, usageError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
@@ -94,14 +93,13 @@ export const recipe = Effect.fn("fim-recipe")(function*(args: ReadonlyArray<stri
   const distribution = yield* distributionOf(operation)
   const relocate = yield* Relocate
   const reserved = yield* ReservedSpace
-  const host = yield* Host
   const extension = yield* reserved.read("extension")
   const explained = Effect.mapError(({ message }: { readonly message: string }) => fail(message, contexts[operation]))
   const writes = operation === "FETCH" || operation === "INSTALL"
   const data = writes
-    ? yield* explained(relocate.data(extension))
-    : (yield* explained(existingData("recipes", extension))) ??
-      chosenData(host) ?? `${dirname(relocate.image)}/.${basename(relocate.image)}.data`
+    ? yield* explained(relocate.data(extension, yield* claimBy(`${relocate.directories.bin}/fim`)))
+    // In the instance of a command that runs no program there is nothing.
+    : (yield* explained(existingData("recipes", extension))) ?? relocate.directories.instance
   const remote = yield* reserved.read("remote")
   const context = yield* Layer.build(
     Recipes.layer({ distribution, data, remote }).pipe(

@@ -1,7 +1,7 @@
 /** An image's command for recipes, on settings in memory and a data directory of its own. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { BuildInfo } from "../../../src/cli/config/BuildInfo.ts"
 import { GuestRun } from "../../../src/cli/recipe/GuestRun.ts"
 import { recipe } from "../../../src/cli/recipe/Recipe.ts"
@@ -26,6 +26,8 @@ export const recipePlace = Effect.map(temporary(self), (directory) => {
     FIM_TIMESTAMP: "20250102030405"
   }
   writeFileSync(variables.FIM_BIN_SELF, "")
+  mkdirSync(`${variables.FIM_DIR_APP}/bin`, { recursive: true })
+  symlinkSync(patcher(), `${variables.FIM_DIR_APP}/bin/fim`)
   const data = `${directory}/.app.flatimage.data`
   const cache = `${data}/recipes/debian/latest`
   const run = (image: Image, ...words: ReadonlyArray<string>) =>

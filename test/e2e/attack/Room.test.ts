@@ -30,7 +30,12 @@ describe.each(users)("as $name, the portal", (user) => {
   scenario("is no place for the host's disk", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user, { fresh: true })
-      const running = yield* app.start(["fim-exec", "sh", "-c", "echo x > $FIM_DIR_INSTANCE/portal/file; echo up; read end"], {
+      const running = yield* app.start([
+        "fim-exec",
+        "sh",
+        "-c",
+        "echo x > $FIM_DIR_INSTANCE/portal/file; echo up; read end"
+      ], {
         interactive: true
       })
       yield* running.says(/up/)

@@ -2,16 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
-import {
-  chmodSync,
-  chownSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { images, isRoot, scenario } from "../../support/Needs.ts"
 import { type Place, place } from "../../support/Place.ts"
@@ -25,8 +16,12 @@ const kinds: Readonly<Record<string, (path: string) => void>> = {
   "a link below a file": (path) => symlinkSync("/bin/busybox/below", path),
   "a FIFO": (path) => execFileSync("mkfifo", [path]),
   "a socket": (path) =>
-    execFileSync("python3", ["-c", "import socket,sys,os; os.chdir(os.path.dirname(sys.argv[1])); "
-      + "socket.socket(socket.AF_UNIX).bind(os.path.basename(sys.argv[1]))", path]),
+    execFileSync("python3", [
+      "-c",
+      "import socket,sys,os; os.chdir(os.path.dirname(sys.argv[1])); "
+      + "socket.socket(socket.AF_UNIX).bind(os.path.basename(sys.argv[1]))",
+      path
+    ]),
   "an empty file": (path) => writeFileSync(path, ""),
   "a huge file with zero bytes": (path) => writeFileSync(path, Buffer.alloc(3 << 20, "x:\0y\n")),
   "a file without permissions": (path) => writeFileSync(path, "kept", { mode: 0 }),
@@ -85,7 +80,9 @@ describe.each(users)("as $name, an image starts with", (user) => {
       writeFileSync(`${app.directory}/file`, "bound\n")
       writeFileSync(`${host}/content`, "bound\n")
       chmodSync(host, 0o755)
-      if (isRoot) for (const path of [host, `${host}/content`, `${app.directory}/file`]) chownSync(path, user.uid, user.gid)
+      if (isRoot) {
+        for (const path of [host, `${host}/content`, `${app.directory}/file`]) chownSync(path, user.uid, user.gid)
+      }
       for (
         const words of [
           ["fim-perms", "set", "network,gpu,audio,wayland,xorg,home"],

@@ -194,12 +194,7 @@ impl Layer {
 
     /// Bytes of a file without its holes; `None` in an image that has no holes.
     pub(crate) fn stored(&self, inode: u32) -> Option<u64> {
-        let extents = self
-            .tree
-            .files
-            .has_holes()
-            .then(|| self.extents(inode, 0))
-            .flatten()?;
+        let extents = self.tree.files.has_holes().then(|| self.extents(inode, 0)).flatten()?;
         Some(
             extents
                 .filter(|extent| extent.block.is_some())

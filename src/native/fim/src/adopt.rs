@@ -4,7 +4,7 @@
 //! `gone` if `FROM` does not, because somebody else was first. All of them exit with 0.
 
 use crate::failure::{Context, EXIT_CODE, Result};
-use crate::janitor::{have_alone, open_lock, take_turn};
+use crate::janitor::{LOCK, have_alone, open_lock, open_work, take_turn};
 use crate::sys;
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -30,14 +30,14 @@ pub fn command(args: &[OsString]) -> i32 {
 
 fn adopt(from: &Path, to: &Path) -> Result<&'static str> {
     let failed = || format!("cannot rename '{}' to '{}'", from.display(), to.display());
-    let work = from.join("work");
     // Held until the name is changed: the lock belongs to the file, whatever its path. Without `work` nobody has run there.
-    let _lock = if work.is_dir() {
-        let (lock, path) = open_lock(&work)?;
+    let _lock = if from.join("work").is_dir() {
+        let work = open_work(from)?;
+        let lock = open_lock(&work)?;
         if !take_turn(&lock).context(failed)? || !have_alone(&lock, &work).context(failed)? {
             return Ok("busy");
         }
-        if !sys::is_still_at(&lock, &path) {
+        if !sys::is_still_at(&lock, &work.path().join(LOCK)) {
             return Ok("gone");
         }
         Some(lock)
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_directory_that_an_instance_uses_stays() {
         let (root, from, to) = place("used");
-        let (lock, _) = open_lock(&from.join("work")).unwrap();
+        let lock = open_lock(&open_work(&from).unwrap()).unwrap();
         for byte in [sys::LockByte(0), sys::LockByte(1)] {
             assert!(sys::lock(lock.as_fd(), byte, sys::Lock::Shared).unwrap());
             assert_eq!(adopt(&from, &to).unwrap(), "busy");

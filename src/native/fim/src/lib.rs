@@ -15,5 +15,6 @@ pub mod remove;
 mod streams;
 mod sys;
 pub mod tied;
+pub mod trust;
 
 pub use sys::hear_of_children;

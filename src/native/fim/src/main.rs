@@ -1,7 +1,7 @@
 //! What is unpacked as `bin/fim`: one static program with several jobs, named by its first argument. One program instead of
 //! five keeps the image small and shares its pages between all of them.
 
-use fim::{adopt, commit, failure, guest, janitor, merge, patch, portal, remove, tied};
+use fim::{adopt, commit, failure, guest, janitor, merge, patch, portal, remove, tied, trust};
 use std::ffi::OsString;
 
 const USAGE: &str = "\
@@ -20,6 +20,7 @@ applets:
   portal-host  run commands of a guest on the host, as the boot program decides
   remove       remove trees of any depth
   tied         run a program that ends with the caller, and all that it has started
+  trust        whether nobody else can change a data directory
 ";
 
 fn main() {
@@ -33,7 +34,10 @@ fn main() {
     if let Some(words) = portal::shim(&name) {
         std::process::exit(portal::command(&[words, arguments].concat()));
     }
-    if std::path::Path::new(&name).file_name().is_some_and(|name| name == "tied") {
+    if std::path::Path::new(&name)
+        .file_name()
+        .is_some_and(|name| name == "tied")
+    {
         std::process::exit(tied::command(&arguments));
     }
     let (applet, rest) = match arguments.split_first() {
@@ -53,6 +57,7 @@ fn main() {
         "portal-host" => portal::host_command(rest),
         "remove" => remove::command(rest),
         "tied" => tied::command(rest),
+        "trust" => trust::command(rest),
         "--help" | "-h" | "help" => {
             let _ = console::output(USAGE);
             0

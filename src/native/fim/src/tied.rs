@@ -24,7 +24,9 @@ const STEP: Duration = Duration::from_millis(5);
 
 pub fn command(arguments: &[OsString]) -> i32 {
     let (parent, rest) = match arguments {
-        [option, pid, rest @ ..] if option == "--parent" => (pid.to_str().and_then(|pid| pid.parse::<i32>().ok()), rest),
+        [option, pid, rest @ ..] if option == "--parent" => {
+            (pid.to_str().and_then(|pid| pid.parse::<i32>().ok()), rest)
+        }
         _ => (None, arguments),
     };
     let [separator, program, words @ ..] = rest else {

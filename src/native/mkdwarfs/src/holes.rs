@@ -248,11 +248,7 @@ impl<'a> Root<'a> {
     }
 
     /// Whether it is there, and what.
-    fn optional(
-        &mut self,
-        value: Value,
-        inner: fn(&mut Self, Value) -> Result<Value, Error>,
-    ) -> Result<Value, Error> {
+    fn optional(&mut self, value: Value, inner: fn(&mut Self, Value) -> Result<Value, Error>) -> Result<Value, Error> {
         let (Some(flag), Some(content)) = (self.field(value, 1)?, self.field(value, 2)?) else {
             return Ok(self.behind(value));
         };
@@ -298,7 +294,9 @@ impl<'a> Root<'a> {
         if width > 32 {
             return Err(too_large());
         }
-        Ok((0..width).map(|index| bit(index) << index).fold(0, |all, bit| all | bit))
+        Ok((0..width)
+            .map(|index| bit(index) << index)
+            .fold(0, |all, bit| all | bit))
     }
 
     fn flag(&mut self) -> Value {
@@ -321,7 +319,8 @@ impl<'a> Root<'a> {
         let [byte, long] = [8, 32].map(|bits| self.plain(bits));
         let mut list = |item| {
             let at = |layout, at| Value { layout, at };
-            self.own(vec![(1, at(long, 0)), (2, at(long, 32)), (3, at(item, 0))], 0).layout
+            self.own(vec![(1, at(long, 0)), (2, at(long, 32)), (3, at(item, 0))], 0)
+                .layout
         };
         let text = list(byte);
         let texts = list(text);

@@ -91,7 +91,9 @@ fn random() -> Result<String, Error> {
     if read == bytes.len() as isize {
         return Ok(format!("{:016x}", u64::from_le_bytes(bytes)));
     }
-    Err(Error::io(Path::new("getrandom"), "get random numbers")(io::Error::last_os_error()))
+    Err(Error::io(Path::new("getrandom"), "get random numbers")(
+        io::Error::last_os_error(),
+    ))
 }
 
 /// From now on signals that end the program remove the unfinished image first. Call before starting threads.
@@ -124,7 +126,10 @@ pub fn end_with(parent: u32) -> Result<(), Error> {
     if watched && unsafe { libc::getppid() } == parent as i32 {
         return Ok(());
     }
-    Err(Error::refused(Path::new("--parent"), "the process that has started this one has ended"))
+    Err(Error::refused(
+        Path::new("--parent"),
+        "the process that has started this one has ended",
+    ))
 }
 
 fn wait(signals: libc::sigset_t) {

@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::Path;
 
-use dwarfs_enc::metadata::{Builder, Config, DirId, InodeMetadata, LinkableInodeId};
 use dwarfs::section::SectionType;
+use dwarfs_enc::metadata::{Builder, Config, DirId, InodeMetadata, LinkableInodeId};
 use dwarfs_enc::section::Writer;
 
 use crate::arguments::Command;
@@ -56,7 +56,10 @@ pub fn pack(command: &Command) -> Result<Report, Error> {
     let mut holes = Vec::new();
     let metadata = build(&nodes, &contents, &chunks, &mut holes, block_size)?;
     let (schema, metadata) = holes::encode(metadata, &holes, writer.section_count())?;
-    for (kind, bytes) in [(SectionType::METADATA_V2_SCHEMA, schema), (SectionType::METADATA_V2, metadata)] {
+    for (kind, bytes) in [
+        (SectionType::METADATA_V2_SCHEMA, schema),
+        (SectionType::METADATA_V2, metadata),
+    ] {
         writer.write_section(kind, command.level.compression, &bytes)?;
     }
     let output = writer.finish()?;

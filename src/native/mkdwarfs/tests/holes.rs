@@ -195,7 +195,11 @@ fn holes_are_neither_read_nor_stored() {
     let scratch = Scratch::new("sparse");
     let tree = scratch.folder("tree");
     let (begin, middle, end) = (noise(5000, 1), noise(3 << 20, 2), noise(100, 3));
-    let all = [(0, &begin[..]), (TERABYTES / 2, &middle[..]), (TERABYTES - 100, &end[..])];
+    let all = [
+        (0, &begin[..]),
+        (TERABYTES / 2, &middle[..]),
+        (TERABYTES - 100, &end[..]),
+    ];
     sparse(&tree.join("all"), TERABYTES, &all);
     sparse(&tree.join("same"), TERABYTES, &all);
     sparse(&tree.join("empty"), TERABYTES + 1, &[]);
@@ -233,7 +237,10 @@ fn holes_are_neither_read_nor_stored() {
     assert_eq!(layer.hole(walk(&layer, "empty").unwrap(), 0), TERABYTES + 1);
     for number in [0, 9999, 19_999] {
         let inode = walk(&layer, &format!("file-{number}")).unwrap();
-        assert_eq!(content(&layer, inode, 4096).unwrap(), format!("content {number}").as_bytes());
+        assert_eq!(
+            content(&layer, inode, 4096).unwrap(),
+            format!("content {number}").as_bytes()
+        );
     }
     let source = Source {
         path: image,

@@ -84,7 +84,9 @@ fn content(source: &Path, target: &Path, metadata: &Metadata) -> Result<()> {
         let Some(data) = sys::next_data(&from, offset).context(failed)? else {
             break;
         };
-        let wanted = usize::try_from(size.saturating_sub(data)).unwrap_or(usize::MAX).min(buffer.len());
+        let wanted = usize::try_from(size.saturating_sub(data))
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let read = from
             .read_at(buffer.get_mut(..wanted).unwrap_or_default(), data)
             .context(failed)?;

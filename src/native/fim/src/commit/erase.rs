@@ -23,7 +23,9 @@ pub fn erase(upper: &Path, scratch: &Path) -> Result<Vec<String>> {
             made => Some(made.map(|()| old)),
         }
     });
-    let old = made.unwrap_or_else(|| Err(ErrorKind::AlreadyExists.into())).context(failed)?;
+    let old = made
+        .unwrap_or_else(|| Err(ErrorKind::AlreadyExists.into()))
+        .context(failed)?;
     match std::os::unix::fs::chown(&old, Some(metadata.uid()), Some(metadata.gid())) {
         // Only root can give it away, and a directory of the caller's own is what the next start needs.
         Err(_) if sys::effective_uid() != 0 => {}

@@ -14,8 +14,10 @@ mod verify;
 
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
-use crate::janitor::{Made, POINTS, have_alone, open_lock, remove};
+use crate::janitor::{Made, POINTS, have_alone, open_lock, open_work};
+use crate::remove::remove;
 use crate::sys;
+use crate::trust::shown;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 pub use stack::{Place, open};
@@ -65,7 +67,11 @@ pub fn command(args: &[OsString]) -> i32 {
         .stack_size(STACK)
         .spawn(move || serve(&data))
         .context(|| "cannot start a thread".to_string())
-        .and_then(|thread| thread.join().unwrap_or_else(|_| Err(Failure("a thread has failed".to_string()))));
+        .and_then(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(Failure("a thread has failed".to_string())))
+        });
     match served {
         Ok(()) => 0,
         Err(failure) => {
@@ -138,9 +144,9 @@ pub fn answer(value: &Value) {
 
 /// Takes the lock that every running instance holds. The kernel drops it with us.
 fn hold(data: &Path) -> Result<File> {
-    let work = data.join("work");
-    let (lock, path) = open_lock(&work)?;
-    let failed = || format!("cannot lock '{}'", path.display());
+    let work = open_work(data)?;
+    let lock = open_lock(&work)?;
+    let failed = || format!("cannot lock '{}'", shown(data));
     let deadline = Instant::now() + PATIENCE;
     while !have_alone(&lock, &work).context(failed)? {
         if Instant::now() > deadline {

@@ -256,9 +256,7 @@ fn too_deep(path: &Path) -> Result<()> {
 }
 
 fn list(directory: &Path) -> std::io::Result<Vec<OsString>> {
-    fs::read_dir(directory)?
-        .map(|entry| Ok(entry?.file_name()))
-        .collect()
+    fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect()
 }
 
 /// Owner, permissions and times of a directory.

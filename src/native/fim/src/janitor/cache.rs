@@ -9,11 +9,15 @@ use super::protocol::Place;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::progress::Progress;
+use crate::remove::remove;
 use crate::sys;
+use crate::trust::{Directory, Last, Make, Refusal, shown};
 use dwarfs_fuse::{Cache, Layer, Options, Source};
 use sha2::{Digest, Sha256};
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -33,23 +37,84 @@ pub struct Unpacked {
     pub lock: File,
 }
 
-/// Where trees may be kept.
+/// Directories in which trees may be kept, best first: each as far as it is there.
+pub struct TreePlaces(Vec<std::result::Result<TreePlace, Refusal>>);
+
+/// A directory that is there, and the names below it that are still to be made.
+struct TreePlace {
+    above: Directory,
+    missing: Vec<OsString>,
+}
+
+impl TreePlaces {
+    /// Judges each, and makes nothing: in most starts none is needed.
+    pub fn judge(candidates: &[PathBuf]) -> TreePlaces {
+        let judge = |path: &PathBuf| {
+            let mut above = path.as_path();
+            let mut missing = Vec::new();
+            loop {
+                match Directory::trusted(above, Last::Own, Make::No) {
+                    Ok(above) => return Ok(TreePlace { above, missing }),
+                    Err(refusal) if !refusal.is_missing => return Err(refusal),
+                    Err(refusal) => {
+                        let (Some(parent), Some(name)) = (above.parent(), above.file_name()) else {
+                            return Err(refusal);
+                        };
+                        missing.insert(0, name.to_os_string());
+                        above = parent;
+                    }
+                }
+            }
+        };
+        TreePlaces(candidates.iter().map(judge).collect())
+    }
+}
+
+impl TreePlace {
+    /// Makes what is missing. A layer may hold set-user-id programs, so nobody else may even look into it.
+    fn make(&self) -> std::result::Result<Directory, String> {
+        let mut directory = self.above.try_clone().map_err(|error| error.to_string())?;
+        for name in &self.missing {
+            directory = directory.enter_or_make(name, 0o700).map_err(|failure| failure.0)?;
+        }
+        let found = std::fs::File::from(
+            directory
+                .as_fd()
+                .try_clone_to_owned()
+                .map_err(|error| error.to_string())?,
+        );
+        let mode = found
+            .metadata()
+            .map_err(|error| error.to_string())?
+            .permissions()
+            .mode();
+        if mode & 0o077 != 0 {
+            let path = shown(directory.path());
+            return Err(format!(
+                "other users can look into '{path}'; to use it: chmod 700 '{path}'"
+            ));
+        }
+        Ok(directory)
+    }
+}
+
+/// Where trees are kept.
 pub struct TreeCache {
-    directory: PathBuf,
+    directory: Directory,
     owners: bool,
 }
 
 impl TreeCache {
-    /// Takes the first of `candidates` that can be used. With `owners` files get the owners that the layers say.
-    pub fn open(candidates: &[PathBuf], owners: bool) -> Result<TreeCache> {
+    /// Takes the first of the places that can be used. With `owners` files get the owners that the layers say.
+    pub fn open(places: &TreePlaces, owners: bool) -> Result<TreeCache> {
         let mut problems = Vec::new();
-        for directory in candidates {
-            match claim(directory) {
-                Ok(()) => {
-                    let directory = directory.clone();
-                    return Ok(TreeCache { directory, owners });
-                }
-                Err(reason) => problems.push(format!("'{}': {reason}", directory.display())),
+        for place in &places.0 {
+            match place {
+                Ok(place) => match place.make() {
+                    Ok(directory) => return Ok(TreeCache { directory, owners }),
+                    Err(reason) => problems.push(reason),
+                },
+                Err(refusal) => problems.push(refusal.to_string()),
             }
         }
         fail!(
@@ -60,7 +125,7 @@ impl TreeCache {
 
     /// For messages.
     pub fn path(&self) -> &Path {
-        &self.directory
+        self.directory.path()
     }
 
     /// The tree of each layer, unpacked if it is not there yet.
@@ -97,7 +162,7 @@ impl TreeCache {
 
     fn tree(&self, source: &Source, layer: &Layer, progress: &mut Progress) -> Result<(Unpacked, bool)> {
         let key = self.key(&source.headers().map_err(|error| Failure(error.to_string()))?);
-        let tree = self.directory.join(&key);
+        let tree = self.path().join(&key);
         let lock = self.lock_file(&key)?;
         let unpacked = |lock: File, missing_devices| {
             let _ = lock.set_modified(SystemTime::now());
@@ -120,7 +185,7 @@ impl TreeCache {
             }
             match lock.try_lock() {
                 Ok(()) => break,
-                Err(TryLockError::Error(error)) => fail!("cannot lock '{}': {error}", self.directory.display()),
+                Err(TryLockError::Error(error)) => fail!("cannot lock '{}': {error}", shown(self.path())),
                 // Somebody unpacks it; or, if it was not locked against us over and over, uses a tree that is not whole.
                 Err(TryLockError::WouldBlock) if broken > BROKEN_LIMIT => fail!(
                     "files of '{}' are gone, and another instance uses it; end that one",
@@ -137,13 +202,13 @@ impl TreeCache {
             lock.lock_shared().context(|| "cannot lock the cache".to_string())?;
             return Ok((unpacked(lock, 0), false));
         }
-        super::remove(&tree);
+        remove(&tree);
         let verified = source.verify().map_err(|error| Failure(error.to_string()))?;
         if self.key(&verified) != key {
             fail!("'{}' has changed meanwhile; start again", source.path.display())
         }
-        let part = self.directory.join(format!("{key}.part"));
-        super::remove(&part);
+        let part = self.path().join(format!("{key}.part"));
+        remove(&part);
         let made = extract(layer, &part, self.owners, |bytes| progress.add(bytes)).and_then(|missing_devices| {
             // A tree under its final name is whole, also after a power cut.
             sys::sync_file_system(&lock).context(|| "cannot write to the disk".to_string())?;
@@ -151,11 +216,11 @@ impl TreeCache {
             Ok(missing_devices)
         });
         let missing_devices = made.map_err(|failure| {
-            super::remove(&part);
+            remove(&part);
             let needed = layer.content_bytes() / 1_000_000 + 1;
             Failure(format!(
                 "cannot unpack a layer of {needed} MB to '{}': {failure}; free some room, or set XDG_CACHE_HOME to a directory with room",
-                self.directory.display()
+                shown(self.path())
             ))
         })?;
         lock.lock_shared().context(|| "cannot lock the cache".to_string())?;
@@ -173,30 +238,27 @@ impl TreeCache {
     }
 
     fn lock_file(&self, key: &str) -> Result<File> {
-        let path = self.directory.join(format!("{key}.lock"));
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        options
-            .open(&path)
-            .map_err(|error| Failure(format!("cannot open '{}': {error}", path.display())))
+        let name = format!("{key}.lock");
+        self.directory
+            .open_or_make(&name, 0o600)
+            .map_err(|error| Failure(format!("cannot open '{}': {error}", shown(&self.path().join(name)))))
     }
 
     /// Removes trees that were not used for long, and what killed starts have left.
     fn sweep(&self) {
-        for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
-            let name = entry.file_name();
+        for name in self.directory.names().unwrap_or_default() {
             let Some(key) = name.to_str().and_then(|name| name.strip_suffix(".lock")) else {
                 continue;
             };
-            let Ok(lock) = File::open(entry.path()) else { continue };
+            let Ok(lock) = self.directory.open(&name) else { continue };
             if lock.try_lock().is_err() {
                 continue;
             }
-            super::remove(&self.directory.join(format!("{key}.part")));
+            self.directory.remove(format!("{key}.part"));
             let used = lock.metadata().and_then(|metadata| metadata.modified());
             let age = used.ok().and_then(|used| SystemTime::now().duration_since(used).ok());
             if age.is_some_and(|age| age > UNUSED) {
-                super::remove(&self.directory.join(key));
+                self.directory.remove(key);
             }
         }
     }
@@ -207,34 +269,14 @@ pub fn share(trees: &[PathBuf]) -> Result<Vec<File>> {
     trees
         .iter()
         .map(|tree| {
-            let mut path = tree.clone().into_os_string();
-            path.push(".lock");
-            let lock = File::open(&path).context(|| "cannot open the lock of a layer".to_string())?;
+            let failed = || "cannot open the lock of a layer".to_string();
+            let (directory, key) = tree.parent().zip(tree.file_name()).unwrap_or((tree, OsStr::new("")));
+            let mut name = key.to_os_string();
+            name.push(".lock");
+            let lock = Directory::given(directory)?.open(&name).context(failed)?;
             lock.try_lock_shared()
                 .context(|| format!("'{}' is being removed", tree.display()))?;
             Ok(lock)
         })
         .collect()
-}
-
-/// Makes a directory for the caller alone, or finds it so: a layer may hold set-user-id programs. The answer says why it
-/// cannot be used. Its parents are made too, below one that is the caller's: whoever owns that decides what is in it.
-fn claim(directory: &Path) -> std::result::Result<(), String> {
-    let uid = sys::effective_uid();
-    let base = directory.ancestors().find(|ancestor| ancestor.exists());
-    let owned =
-        |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.uid() == uid && found.mode() & 0o022 == 0);
-    if !directory.is_absolute() || !base.is_some_and(owned) {
-        return Err("what leads to it is not the caller's alone".to_string());
-    }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(|error| error.to_string())?;
-    let found = std::fs::symlink_metadata(directory).map_err(|error| error.to_string())?;
-    if !found.is_dir() || found.uid() != uid || found.mode() & 0o077 != 0 {
-        return Err("it is not the caller's alone".to_string());
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 
 use super::protocol::Place;
 use super::record;
+use super::session::open_work;
 use super::start::Start;
 use crate::sys::same_file;
 use dwarfs_fuse::{Cache, Layer, Options};
@@ -26,15 +27,22 @@ pub struct Guess {
 /// Of the files that may hold what the last start has read the one to guess by: the first that is there, if it is ours and nothing
 /// runs on that data directory, whose layers would be taken.
 pub fn choose(candidates: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
-    let start = candidates.into_iter().find(|path| path.exists())?;
-    let is_in_use = record::is_any_in(start.parent()?);
+    let open = |path: &PathBuf| {
+        let work = open_work(path.parent()?.parent()?).ok()?;
+        work.has(path.file_name()?).then_some(work)
+    };
+    let (start, work) = candidates.into_iter().find_map(|path| {
+        let work = open(&path)?;
+        Some((path, work))
+    })?;
+    let is_in_use = record::is_any_in(&work);
     (!is_in_use).then_some(start)
 }
 
 impl Guess {
     /// Opens the layers that the file `start` names, and has decompressed what it says.
     pub fn open(start: &Path) -> Option<Guess> {
-        let start = Start::read_own(start)?;
+        let start = Start::read_any(start)?;
         let cache = Cache::new(start.cache_bytes.min(LARGEST_CACHE));
         let options = options(start.owner, start.cache_bytes);
         let mut layers = VecDeque::new();
@@ -80,24 +88,32 @@ mod tests {
     use crate::janitor::protocol::Place;
     use std::fs;
     use std::os::fd::AsFd;
+    use std::os::unix::fs::DirBuilderExt;
     use std::path::{Path, PathBuf};
 
     const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../mkdwarfs/tests/upstream/zstd.dwarfs");
 
     /// A directory that goes with the test, with a layer and a file that says what was read of it.
     struct Kept {
+        data: PathBuf,
+        /// The directory `work` of a data directory.
         directory: PathBuf,
         place: Place,
     }
 
     impl Kept {
         fn new(name: &str) -> Kept {
-            let directory = std::env::temp_dir().join(format!("fim-guess-{name}-{}", std::process::id()));
-            fs::create_dir(&directory).unwrap();
+            let data = std::env::temp_dir().join(format!("fim-guess-{name}-{}", std::process::id()));
+            let directory = data.join("work");
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&directory)
+                .unwrap();
             let path = directory.join("layer");
             let size = fs::copy(IMAGE, &path).unwrap();
             let place = Place { path, offset: 0, size };
-            let kept = Kept { directory, place };
+            let kept = Kept { data, directory, place };
             kept.say(&kept.place);
             kept
         }
@@ -120,7 +136,7 @@ mod tests {
 
     impl Drop for Kept {
         fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.directory);
+            let _ = fs::remove_dir_all(&self.data);
         }
     }
 
@@ -175,7 +191,7 @@ mod tests {
     #[test]
     fn nothing_is_guessed_beside_an_instance_that_runs() {
         let kept = Kept::new("beside");
-        let missing = kept.directory.join("missing/start");
+        let missing = kept.data.join("missing/start");
         let candidates = || [missing.clone(), kept.start()].into_iter();
         assert_eq!(choose(candidates()), Some(kept.start()));
         assert_eq!(choose([missing.clone()].into_iter()), None);

@@ -3,13 +3,12 @@
 //!
 //! Here are its requests and signals, one loop; what it mounts is in `mounts`.
 
+use super::cache::TreePlaces;
 use super::driver::DRIVER_LOG;
 use super::layers::Layers;
 use super::outside::Outside;
 use super::points;
-use super::protocol::{
-    self, Content, Done, Ended, Event, Open, Opened, Operation, PreparedRoot, Request, answer,
-};
+use super::protocol::{self, Content, Done, Ended, Event, Open, Opened, Operation, PreparedRoot, Request, answer};
 use super::requests::Requests;
 use super::run::Program;
 use super::session::Session;
@@ -53,6 +52,8 @@ pub struct Holder<'a> {
     pub outside_pid: i32,
     /// The processes that serve the overlay and what is above it, where it is not the kernel.
     pub servers: Vec<i32>,
+    /// Where layers may be unpacked: judged outside of the namespaces, in which nothing is known of other users.
+    pub tree_places: &'a TreePlaces,
     /// The trees of layers that are unpacked, and what keeps others from removing them.
     pub trees: Vec<PathBuf>,
     pub tree_locks: Vec<File>,
@@ -201,12 +202,8 @@ impl Holder<'_> {
     fn perform(&mut self, id: u64, operation: Operation) -> Result<()> {
         let done = |result: Result<()>| result.map(|()| Done {});
         match operation {
-            Operation::MountLayers {
-                layers,
-                cache_bytes,
-                trees,
-            } => {
-                let result = self.mount_layers(&layers, cache_bytes, &trees);
+            Operation::MountLayers { layers, cache_bytes } => {
+                let result = self.mount_layers(&layers, cache_bytes);
                 answer(&mut self.replies, id, result)
             }
             Operation::MountOverlay {} => {
@@ -235,13 +232,15 @@ impl Holder<'_> {
                 });
                 answer(&mut self.replies, id, result)
             }
-            Operation::Open(_) | Operation::Run(_) | Operation::Signal { .. } | Operation::Resumed {} => {
-                answer::<Done>(
-                    &mut self.replies,
-                    id,
-                    Err(Failure("this cannot be asked now".to_string())),
-                )
-            }
+            Operation::Claim { .. }
+            | Operation::Open(_)
+            | Operation::Run(_)
+            | Operation::Signal { .. }
+            | Operation::Resumed {} => answer::<Done>(
+                &mut self.replies,
+                id,
+                Err(Failure("this cannot be asked now".to_string())),
+            ),
         }
     }
 }

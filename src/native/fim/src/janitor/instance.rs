@@ -3,9 +3,8 @@
 use super::outside;
 use super::record::start_time;
 use crate::failure::{Context, Result};
-use crate::sys::{self, effective_uid};
-use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use crate::remove::remove;
+use crate::trust::{Directory, Last, Make, shown};
 use std::path::{Path, PathBuf};
 
 /// Rooms of an instance, outermost first. `docs/directories.md` says what is in them.
@@ -24,6 +23,8 @@ const ROOMS: [&str; 10] = [
 
 /// Says whose instance a directory is: pid, its start time, and the pid namespace in which the pid counts.
 const OWNER: &str = "owner";
+/// Of that file.
+const OWNER_LIMIT: u64 = 4096;
 
 pub struct Instance {
     pub directory: PathBuf,
@@ -42,24 +43,17 @@ impl Instance {
     /// Makes the directory under a hidden name and renames it once it says whose it is, so that no one takes it for a
     /// leftover in between.
     pub fn make(directory: &Path, pid: u32) -> Result<Instance> {
-        let name = directory.file_name().unwrap_or_default().to_string_lossy();
-        let hidden = directory.with_file_name(format!(".{name}"));
-        remove(&hidden);
-        remove(directory);
-        let failed = || format!("cannot make the instance directory '{}'", directory.display());
-        let make = |path: &Path| {
-            DirBuilder::new()
-                .mode(0o700)
-                .recursive(true)
-                .create(path)
-                .context(failed)
-        };
-        make(&hidden)?;
-        for room in ROOMS {
-            make(&hidden.join(room))?;
-        }
-        std::fs::write(hidden.join(OWNER), owner(pid)).context(failed)?;
-        std::fs::rename(&hidden, directory).context(failed)?;
+        let failed = || format!("cannot make the instance directory '{}'", shown(directory));
+        let parent = directory.parent().unwrap_or(Path::new("/"));
+        let parent = Directory::trusted(parent, Last::Own, Make::No).context(failed)?;
+        let name = directory.file_name().unwrap_or_default();
+        let hidden_name = format!(".{}", name.to_string_lossy());
+        parent.remove(&hidden_name);
+        parent.remove(name);
+        let hidden = parent.make(&hidden_name, 0o700).context(failed)?;
+        hidden.make_rooms(&ROOMS).context(failed)?;
+        hidden.put(OWNER, 0o600, owner(pid).as_bytes())?;
+        parent.rename(&hidden_name, name).context(failed)?;
         Ok(Instance {
             directory: directory.to_path_buf(),
         })
@@ -90,42 +84,52 @@ impl Instance {
 
 /// Removes those directories in `parent` that are of instances whose process is gone.
 pub fn sweep_instances(parent: &Path) {
-    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let number = name.trim_start_matches('.').split('-').next().unwrap_or_default();
+    let Ok(instances) = Directory::given(parent) else {
+        return;
+    };
+    for name in instances.names().unwrap_or_default() {
+        let shown = name.to_string_lossy();
+        let number = shown.trim_start_matches('.').split('-').next().unwrap_or_default();
         let Ok(pid) = number.parse::<u32>() else {
             continue;
         };
-        let said = std::fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
+        // What is not the caller's is not his to remove.
+        let Ok(instance) = instances.enter(&name) else { continue };
+        let said = said_by(&instance);
         let same_namespace = said.is_empty() || said.ends_with(&pid_namespace());
         let lives = start_time(pid as i32).is_some() && (said.is_empty() || said == owner(pid));
         if same_namespace && !lives {
-            outside::unmount_below(&entry.path());
-            remove(&entry.path());
+            outside::unmount_below(instance.path());
+            instances.remove(&name);
         }
     }
 }
 
 /// Names of the instances of this user that run, in the order of their pids.
-pub fn living(instances: &Path) -> Vec<String> {
+pub fn living(parent: &Path) -> Vec<String> {
+    let Ok(instances) = Directory::trusted(parent, Last::Own, Make::No) else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(instances).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
+    for name in instances.names().unwrap_or_default() {
+        let name = name.to_string_lossy().into_owned();
         let mut numbers = name.splitn(2, '-').map(str::parse::<u32>);
         let (Some(Ok(pid)), number) = (numbers.next(), numbers.next().unwrap_or(Ok(0))) else {
             continue;
         };
-        let is_ours = entry
-            .metadata()
-            .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == effective_uid());
-        let said = std::fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
-        if is_ours && start_time(pid as i32).is_some() && said == owner(pid) {
+        let Ok(instance) = instances.enter(&name) else { continue };
+        if start_time(pid as i32).is_some() && said_by(&instance) == owner(pid) {
             found.push((pid, number.unwrap_or(u32::MAX), name));
         }
     }
     found.sort();
     found.into_iter().map(|(_, _, name)| name).collect()
+}
+
+/// What an instance says of itself; nothing where the file is not the caller's.
+fn said_by(instance: &Directory) -> String {
+    let bytes = instance.read(OWNER, OWNER_LIMIT).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn owner(pid: u32) -> String {
@@ -136,9 +140,4 @@ fn pid_namespace() -> String {
     std::fs::read_link("/proc/self/ns/pid")
         .map(|link| link.to_string_lossy().into_owned())
         .unwrap_or_default()
-}
-
-/// Removes a tree, but nothing of what is mounted below it. Who asks can do nothing about what stays.
-pub fn remove(path: &Path) {
-    let _ = sys::remove_tree(path);
 }

@@ -20,6 +20,7 @@ mod outside;
 mod overlay;
 mod points;
 mod portal;
+mod process;
 mod protocol;
 mod record;
 mod requests;
@@ -32,18 +33,20 @@ mod users;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::streams;
 use crate::sys::{self, Forked};
+use crate::trust::claim;
+use cache::TreePlaces;
 use early::Early;
 use holder::Holder;
 use instance::Instance;
-pub use instance::{living, remove, sweep_instances};
+pub use instance::{living, sweep_instances};
 use layers::Layers;
 use namespaces::{Entered, enter, map_users};
-use protocol::{Done, Open, Operation, answer};
 pub use points::{Made, NAME as POINTS};
+use protocol::{Done, Open, Operation, answer};
 pub use protocol::{from_bytes, to_bytes};
 use requests::Requests;
+pub use session::{LOCK, have_alone, open_lock, open_work, take_turn};
 use session::{Role, Session};
-pub use session::{have_alone, open_lock, take_turn};
 pub use start::NAME as START;
 use std::ffi::OsString;
 use std::fs::File;
@@ -69,21 +72,33 @@ pub fn command(starts: &[OsString]) -> i32 {
     let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
     let mut requests = Requests::new(requests);
     // Here, because every way to start a program in the sandbox passes here, and it gets our streams.
-    let streams = streams::check();
+    let mut streams = streams::check();
     // While the runtime is loading there is time for what nobody has asked for yet.
     let early = Early::make(if streams.is_ok() { starts } else { &[] });
-    let result = match requests.next() {
-        Ok(Some(request)) => match (request.operation, streams) {
+    let result = loop {
+        let request = match requests.next() {
+            Ok(Some(request)) => request,
+            Ok(None) => break Ok(()),
+            Err(failure) => break Err(failure),
+        };
+        break match (request.operation, streams) {
             (_, Err(failure)) => answer::<Done>(&mut replies, request.id, Err(failure)),
+            (Operation::Claim { path, purpose }, Ok(())) => {
+                match answer(&mut replies, request.id, Ok(claim(&path, purpose))) {
+                    Ok(()) => {
+                        streams = Ok(());
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
             (Operation::Open(open), Ok(())) => keep(request.id, &open, early, requests, replies),
             (_, Ok(())) => answer::<Done>(
                 &mut replies,
                 request.id,
-                Err(Failure("the first request must be 'open'".to_string())),
+                Err(Failure("the first request must be 'claim' or 'open'".to_string())),
             ),
-        },
-        Ok(None) => Ok(()),
-        Err(failure) => Err(failure),
+        };
     };
     match result {
         Ok(()) => 0,
@@ -102,7 +117,7 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
         Err(failure) => return answer::<Done>(&mut replies, id, Err(failure)),
     };
     let is_abandoned = || sys::poll([(boot.as_raw_fd(), 0)], 0).is_ok_and(|[closed]| closed);
-    let result = Session::decide(&open.data, &open.name(), &open.stack, is_abandoned);
+    let result = Session::decide(open, is_abandoned);
     let session = match result {
         Ok(session) => session,
         Err(failure) => {
@@ -175,6 +190,7 @@ fn start_holder(
         (Role::First, None) => Layers::serve()?,
         (Role::Joined { driver, .. }, _) => driver.map_or_else(|| Ok(Layers::unserved()), Layers::shared)?,
     };
+    let tree_places = TreePlaces::judge(&open.trees);
     let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let (farewell, last_word) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let Entered {
@@ -203,6 +219,7 @@ fn start_holder(
                     users: early.users,
                     outside_pid,
                     servers: Vec::new(),
+                    tree_places: &tree_places,
                     trees: Vec::new(),
                     tree_locks: Vec::new(),
                     replies,

@@ -8,7 +8,7 @@ use super::holder::Holder;
 use super::layers::{Layers, Reading};
 use super::overlay;
 use super::protocol::{self, Mounted, Place, Unpacked};
-use super::record::Overlay;
+use super::record::{MERGED, Overlay};
 use super::session::Role;
 use crate::fail;
 use crate::failure::{Context, Result};
@@ -19,9 +19,6 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-
-/// Where the merged root is, in the directory of the instance.
-const MERGED: &str = "mount";
 
 impl Holder<'_> {
     /// Whether another instance has mounted everything.
@@ -52,7 +49,7 @@ impl Holder<'_> {
         Ok(())
     }
 
-    pub fn mount_layers(&mut self, layers: &[Place], cache_bytes: u64, trees: &[PathBuf]) -> Result<Mounted> {
+    pub fn mount_layers(&mut self, layers: &[Place], cache_bytes: u64) -> Result<Mounted> {
         let mut mounted = Mounted {
             unpacked: None,
             were_open: false,
@@ -80,7 +77,7 @@ impl Holder<'_> {
             None => match dwarfs_fuse::mount(&target, &MountOptions::default()) {
                 Ok(fuse) => fuse,
                 Err(error) => {
-                    mounted.unpacked = Some(self.bind_trees(layers, trees, refusal(&error))?);
+                    mounted.unpacked = Some(self.bind_trees(layers, refusal(&error))?);
                     return Ok(mounted);
                 }
             },
@@ -90,9 +87,9 @@ impl Holder<'_> {
     }
 
     /// For a host that does not let us mount layers, which is why the driver goes.
-    fn bind_trees(&mut self, layers: &[Place], candidates: &[PathBuf], reason: String) -> Result<Unpacked> {
+    fn bind_trees(&mut self, layers: &[Place], reason: String) -> Result<Unpacked> {
         self.layers = Layers::unserved();
-        let cache = TreeCache::open(candidates, !self.own_users)
+        let cache = TreeCache::open(self.tree_places, !self.own_users)
             .and_then(|cache| Ok((cache.trees(layers)?, cache)))
             .context(|| format!("layers can neither be mounted ({reason}) nor unpacked"));
         let (unpacked, cache) = cache?;
@@ -174,8 +171,7 @@ impl Holder<'_> {
     fn prepare_overlay(&self) -> Result<()> {
         let failed = || "cannot prepare the overlay".to_string();
         std::env::set_current_dir(&self.open.instance).context(failed)?;
-        let work = self.session.work_of(&self.open.name());
-        std::fs::create_dir_all(&work).context(|| format!("cannot make the work directory '{}'", work.display()))?;
+        self.session.make_work()?;
         // Bound already where another type of overlay was tried before.
         if !Path::new("data/data").exists() {
             if self.outside.is_some() {

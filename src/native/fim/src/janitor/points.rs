@@ -76,7 +76,13 @@ pub struct Prepared {
 
 /// Finds where to mount in the merged root. `own` are directories of the root in which the sandbox has its own file systems: what
 /// else is there is renamed. `covered` is where nothing of the guest is seen. What will be made is noted in `data`.
-pub fn prepare(root: &OwnedFd, data: &Path, own: &[String], covered: &[String], targets: &[Target]) -> Result<Prepared> {
+pub fn prepare(
+    root: &OwnedFd,
+    data: &Path,
+    own: &[String],
+    covered: &[String],
+    targets: &[Target],
+) -> Result<Prepared> {
     let known = Made::read(data);
     let mut made = known.clone();
     let mut replaced = Vec::new();

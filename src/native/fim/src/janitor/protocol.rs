@@ -2,6 +2,7 @@
 //! replies on another. Each reply carries the number of its request; only `run` is answered later than what follows it.
 
 use crate::failure::{Context, Result};
+use crate::trust::Purpose;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
@@ -20,15 +21,13 @@ pub struct Request {
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Operation {
-    /// Makes the instance directory and the namespaces. The first request, and only that.
+    /// Whether nobody else can change the data directory `path`. Only before `open`.
+    Claim { path: PathBuf, purpose: Purpose },
+    /// Makes the instance directory and the namespaces. The first request but for `claim`, and only that.
     Open(Open),
     /// Mounts what layers, lowest first, show together on `layers/0` of the instance. Where that cannot be mounted they are
-    /// unpacked to the first of `trees` that can be used, and their trees are bound to `layers/0`, `layers/1`, ….
-    MountLayers {
-        layers: Vec<Place>,
-        cache_bytes: u64,
-        trees: Vec<PathBuf>,
-    },
+    /// unpacked to the first of the `trees` of `open` that can be used, and their trees are bound to `layers/0`, `layers/1`, ….
+    MountLayers { layers: Vec<Place>, cache_bytes: u64 },
     /// Mounts the kernel's overlay of what is in `layers` and the data directory on `mount` of the instance.
     MountOverlay {},
     /// The same by a program that serves it through FUSE in the foreground, with `layers/0` alone. It is started in the directory of the instance,
@@ -66,6 +65,9 @@ pub struct Open {
     pub data: PathBuf,
     /// Identifies the layers: instances with equal stacks can share an overlay.
     pub stack: String,
+    /// Where layers may be unpacked, best first.
+    #[serde(default)]
+    pub trees: Vec<PathBuf>,
 }
 
 impl Open {

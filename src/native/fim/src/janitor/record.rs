@@ -1,21 +1,32 @@
 //! What a running instance writes down in `work/NAME.holder`, for others to join it: its process, and what it has mounted.
 //!
-//! A pid says little by itself, since pids come back; so it goes with the time when the process was started.
+//! A record counts only if it could not be about anything else than an instance of the caller's: `process` has what is asked of
+//! the process, and each path has to be one that we would have chosen. A pid says little by itself, since pids come back and
+//! other machines have them too; so it goes with the start time, the boot and the process namespace in which it counts.
 
+use super::process::{Here, Process};
 use super::session::Role;
 use crate::fail;
 use crate::failure::{Context, Result};
+use crate::trust::{Directory, Last, Make, shown};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-const EXTENSION: &str = "holder";
+const EXTENSION: &str = ".holder";
+/// A record with many trees of layers has some kilobytes.
+const LIMIT: u64 = 1 << 20;
+/// Where the merged root is, in the directory of the instance.
+pub const MERGED: &str = "mount";
+/// The parent directory of instances, in an application directory.
+const INSTANCES: &str = "instance";
 
 #[derive(Deserialize, Serialize)]
-struct Record {
+pub struct Record {
     holder: i32,
     start: u64,
+    /// Where the pids count. Absent in the records of older programs.
+    #[serde(default)]
+    here: Here,
     /// The process that serves the layers, as the janitors see it, if they have to be served.
     driver: Option<i32>,
     /// The trees of unpacked layers.
@@ -43,19 +54,26 @@ pub struct Overlay<'a> {
     pub servers: &'a [i32],
 }
 
-/// Where the record of an instance is.
-pub fn path(work: &Path, name: &str) -> PathBuf {
-    work.join(format!("{name}.{EXTENSION}"))
+/// The name of an instance's record.
+pub fn file_name(instance: &str) -> String {
+    format!("{instance}{EXTENSION}")
 }
 
-/// Writes the record of this process, which is the holder: `pid` is how others see it.
-pub fn write(path: &Path, pid: i32, stack: &str, overlay: &Overlay<'_>) -> Result<()> {
-    let Some(start) = start_time_of("self") else {
+/// Writes the record of this process, which is the holder: `pid` is how others see it, in the place `here`.
+pub fn write(
+    work: &Directory,
+    instance: &str,
+    (pid, here): (i32, &Here),
+    stack: &str,
+    overlay: &Overlay<'_>,
+) -> Result<()> {
+    let Some(start) = Process::this().and_then(|this| this.start_time()) else {
         fail!("cannot read when the holder was started")
     };
     let record = Record {
         holder: pid,
         start,
+        here: here.clone(),
         driver: overlay.driver,
         trees: overlay.trees.to_vec(),
         stack: stack.to_string(),
@@ -68,65 +86,120 @@ pub fn write(path: &Path, pid: i32, stack: &str, overlay: &Overlay<'_>) -> Resul
             .collect(),
     };
     let text = serde_json::to_vec(&record).context(|| "cannot encode the holder's record".to_string())?;
-    std::fs::write(path, text).context(|| format!("cannot write '{}'", path.display()))
+    work.put(file_name(instance), 0o600, &text)
 }
 
 /// Whether an instance has written one down, be it still there or not.
-pub fn is_any_in(work: &Path) -> bool {
+pub fn is_any_in(work: &Directory) -> bool {
     records(work).next().is_some()
 }
 
-fn records(work: &Path) -> impl Iterator<Item = Record> {
-    std::fs::read_dir(work)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
-        .filter_map(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok())
+/// Records, each with the name of its instance. What is not a file of the caller's is none.
+fn records(work: &Directory) -> impl Iterator<Item = (String, Record)> {
+    let names = work.names().unwrap_or_default().into_iter();
+    names.filter_map(|name| {
+        let instance = name.to_str()?.strip_suffix(EXTENSION)?.to_string();
+        let record = serde_json::from_slice(&work.read(&name, LIMIT).ok()?).ok()?;
+        Some((instance, record))
+    })
 }
 
 /// Whether anything of an instance in `work` is left that could change files. A holder is there until the kernel has done
 /// away with all that was in its namespaces.
-pub fn is_any_left(work: &Path) -> bool {
-    records(work).any(|record| record.lives() || record.servers.iter().any(|(pid, start)| lives(*pid, *start)))
+pub fn is_any_left(work: &Directory) -> bool {
+    let mut here = None;
+    records(work).any(|(_, record)| {
+        record.here == *here.get_or_insert_with(Here::current)
+            && (record.process().is_some() || record.servers.iter().any(|(pid, start)| lives(*pid, *start)))
+    })
+}
+
+/// The name of the machine, or of the container, of a record whose process cannot be seen from here.
+pub fn elsewhere(work: &Directory, here: &Here) -> Option<String> {
+    records(work).find_map(|(_, record)| here.calls_elsewhere(&record.here))
 }
 
 impl Record {
-    fn lives(&self) -> bool {
-        lives(self.holder, self.start)
+    /// The holder, if it is the one that wrote this down, and the caller's.
+    fn process(&self) -> Option<Process> {
+        let process = Process::open(self.holder)?;
+        (process.start_time() == Some(self.start) && process.is_own()).then_some(process)
+    }
+
+    /// Whether its paths are those that we would have chosen.
+    fn is_in_place(&self, instance: &str, instances: &Path, trees: &[PathBuf]) -> bool {
+        let is_tree = |tree: &PathBuf| {
+            let key = tree.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let digits = key.strip_suffix("-owners").unwrap_or(key);
+            let is_key = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_key
+                && tree
+                    .parent()
+                    .is_some_and(|parent| trees.iter().any(|candidate| candidate == parent))
+        };
+        self.trees.iter().all(is_tree) && is_instance(&self.merged, instance, instances)
     }
 }
 
+/// Whether a path is that of the merged root of an instance: in our own directory of instances, or in another one that is the
+/// caller's alone.
+fn is_instance(merged: &Path, instance: &str, instances: &Path) -> bool {
+    if merged == instances.join(instance).join(MERGED) {
+        return true;
+    }
+    let mut parents = merged.ancestors().skip(1);
+    let (Some(directory), Some(above)) = (parents.next(), parents.next()) else {
+        return false;
+    };
+    let has_names = merged.file_name().is_some_and(|name| name == MERGED)
+        && directory.file_name().is_some_and(|name| name == instance)
+        && above.file_name().is_some_and(|name| name == INSTANCES);
+    has_names && Directory::trusted(directory, Last::Own, Make::No).is_ok()
+}
+
 fn lives(pid: i32, start: u64) -> bool {
-    start_time(pid) == Some(start)
+    Process::open(pid).is_some_and(|process| process.start_time() == Some(start) && process.is_own())
+}
+
+/// What a start looks for in the records of others.
+pub struct Wanted<'a> {
+    pub stack: &'a str,
+    /// For messages.
+    pub data: &'a Path,
+    /// Our own directory of instances, and those in which we would keep trees of layers.
+    pub instances: &'a Path,
+    pub trees: &'a [PathBuf],
+    pub here: &'a Here,
 }
 
 /// The namespaces of an instance that lives and can be joined. `None` if there is none that can be entered. Fails if one lives
 /// that has something else mounted than the layers of `stack`, or cannot share it.
-pub fn join(work: &Path, stack: &str, data: &Path) -> Result<Option<Role>> {
+pub fn join(work: &Directory, wanted: &Wanted<'_>) -> Result<Option<Role>> {
     let mut other = None;
-    for record in records(work).filter(Record::lives) {
-        if record.stack != stack || !record.lasts {
-            other = Some((record.holder, record.stack == stack));
+    for (instance, record) in records(work) {
+        if record.here != *wanted.here || !record.is_in_place(&instance, wanted.instances, wanted.trees) {
             continue;
         }
-        let namespace = |kind: &str| File::open(format!("/proc/{}/ns/{kind}", record.holder)).map(OwnedFd::from);
-        let Ok(mount) = namespace("mnt") else { continue };
-        let user = if same_user_namespace(record.holder) {
-            None
-        } else {
-            namespace("user").ok()
-        };
-        if record.lives() {
-            return Ok(Some(Role::Joined {
-                user,
-                mount,
-                merged: record.merged,
-                driver: record.driver,
-                trees: record.trees,
-            }));
+        let Some(process) = record.process() else { continue };
+        if record.stack != wanted.stack || !record.lasts {
+            other = Some((record.holder, record.stack == wanted.stack));
+            continue;
         }
+        let Some((user, mount)) = process.namespaces() else {
+            continue;
+        };
+        // What serves the layers only has to end when it does: but its end would be ours.
+        let is_own = |driver: &i32| Process::open(*driver).is_some_and(|process| process.is_own());
+        if record.driver.is_some_and(|driver| !is_own(&driver)) {
+            continue;
+        }
+        return Ok(Some(Role::Joined {
+            user,
+            mount,
+            merged: record.merged,
+            driver: record.driver,
+            trees: record.trees,
+        }));
     }
     if let Some((holder, same_layers)) = other {
         let why = if same_layers {
@@ -136,29 +209,59 @@ pub fn join(work: &Path, stack: &str, data: &Path) -> Result<Option<Role>> {
         };
         fail!(
             "the data directory '{}' is in use by an instance with {why} (process {holder}); end it, or set FIM_DIR_DATA to another directory",
-            data.display()
+            shown(wanted.data)
         )
     }
     Ok(None)
 }
 
-fn same_user_namespace(pid: i32) -> bool {
-    let name = |path: String| std::fs::read_link(path).ok();
-    name(format!("/proc/{pid}/ns/user")) == name("/proc/self/ns/user".to_string())
-}
-
 /// When a process was started, in clock ticks since the boot of the host; tells a process from a later one with its pid.
 pub fn start_time(pid: i32) -> Option<u64> {
-    start_time_of(&pid.to_string())
+    Process::open(pid)?.start_time()
 }
 
-fn start_time_of(process: &str) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, in parentheses, may hold spaces and parentheses; field 22 is counted from behind it, where field 3 begins.
-    let fields = stat.get(stat.rfind(')')? + 1..)?;
-    let mut fields = fields.split_ascii_whitespace();
-    if matches!(fields.clone().next(), Some("Z" | "X")) {
-        return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(text: &str) -> Record {
+        serde_json::from_str(text).unwrap()
     }
-    fields.nth(19)?.parse().ok()
+
+    #[test]
+    fn only_paths_that_we_would_have_chosen_count() {
+        let instances = Path::new("/g/app/x/instance");
+        let candidates = ["/c/layers", "/g/layers"].map(PathBuf::from);
+        let key = "0123456789abcdef0123456789abcdef";
+        let says = |merged: &str, tree: Option<&str>| {
+            let trees: Vec<&str> = tree.into_iter().collect();
+            let text = serde_json::json!({
+                "holder": 1, "start": 1, "driver": null, "stack": "", "merged": merged, "lasts": true, "trees": trees
+            });
+            record(&text.to_string()).is_in_place("7", instances, &candidates)
+        };
+        let merged = "/g/app/x/instance/7/mount";
+        assert!(says(merged, None));
+        assert!(says(merged, Some(&format!("/c/layers/{key}"))));
+        assert!(says(merged, Some(&format!("/g/layers/{key}-owners"))));
+        for merged in [
+            "/tmp",
+            "/",
+            "",
+            "/g/app/x/instance/8/mount",
+            "/g/app/x/instance/7/data",
+            "/tmp/instance/7/mount",
+        ] {
+            assert!(!says(merged, None), "{merged}");
+        }
+        for tree in [
+            "/etc",
+            "/c/layers/etc",
+            "/c/layers",
+            "/other/0123456789abcdef0123456789abcdef",
+            "",
+        ] {
+            assert!(!says(merged, Some(tree)), "{tree}");
+        }
+    }
 }

@@ -4,14 +4,11 @@
 //! It is a guess and no more: without it, or with a wrong one, every block is decompressed when somebody reads it.
 
 use super::protocol::Place;
-use crate::failure::{Context, Result};
-use crate::sys;
+use crate::failure::{Context, Failure, Result};
+use crate::trust::{Directory, shown};
 use dwarfs_fuse::{Layer, Wanted};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{Read as _, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Its name in `work`.
@@ -47,21 +44,15 @@ struct Read {
 }
 
 impl Start {
-    /// What was kept of these layers, if anything.
+    /// What was kept of these layers by a start of this user, if anything.
     pub fn read(path: &Path, stack: &str) -> Option<Start> {
-        Start::parse(sys::open_plain(path).ok()?).filter(|start| start.stack == stack)
+        Start::read_any(path).filter(|start| start.stack == stack)
     }
 
-    /// What was kept of any layers, by a start of this user.
-    pub fn read_own(path: &Path) -> Option<Start> {
-        let file = sys::open_plain(path).ok()?;
-        let is_own = file.metadata().ok()?.uid() == sys::effective_uid();
-        Start::parse(file).filter(|_| is_own)
-    }
-
-    fn parse(file: File) -> Option<Start> {
-        let mut text = Vec::new();
-        file.take(LIMIT).read_to_end(&mut text).ok()?;
+    /// What was kept of any layers, by a start of this user. Nothing that others can change is read.
+    pub fn read_any(path: &Path) -> Option<Start> {
+        let directory = Directory::given(path.parent()?).ok()?;
+        let text = directory.read(path.file_name()?, LIMIT).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -95,29 +86,34 @@ impl Start {
 
     /// Keeps it; who reads it meanwhile finds the one before.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let failed = || format!("cannot write '{}'", path.display());
-        let text = serde_json::to_vec(self).context(failed)?;
-        sys::replace_file(path, 0o600, |file| file.write_all(&text)).context(failed)
+        let text = serde_json::to_vec(self).context(|| format!("cannot write '{}'", shown(path)))?;
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Failure(format!("'{}' is not a path of a file", shown(path))));
+        };
+        Directory::given(directory)?.put(name, 0o600, &text)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Place, Read, Start, hash};
+    use std::os::unix::fs::DirBuilderExt;
     use std::path::PathBuf;
 
-    /// A file that goes with the test.
+    /// A file that goes with the test, in a directory of its own.
     struct Kept(PathBuf);
 
     impl Kept {
         fn new(name: &str) -> Kept {
-            Kept(std::env::temp_dir().join(format!("fim-start-{name}-{}", std::process::id())))
+            let directory = std::env::temp_dir().join(format!("fim-start-{name}-{}", std::process::id()));
+            std::fs::DirBuilder::new().mode(0o700).create(&directory).unwrap();
+            Kept(directory.join("start"))
         }
     }
 
     impl Drop for Kept {
         fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.0);
+            crate::remove::remove(self.0.parent().unwrap());
         }
     }
 
@@ -144,7 +140,7 @@ mod tests {
         };
         start.write(&kept.0).unwrap();
         assert!(Start::read(&kept.0, &start.stack).is_some_and(|read| read == start));
-        assert!(Start::read_own(&kept.0).is_some_and(|read| read == start));
+        assert!(Start::read_any(&kept.0).is_some_and(|read| read == start));
         assert_eq!(start.blocks(0), [(0, 4096), (7, u32::MAX)]);
         assert!(start.blocks(1).is_empty() && start.blocks(2).is_empty());
         assert!(Start::read(&kept.0, &hash("others")).is_none());
@@ -168,7 +164,7 @@ mod tests {
         for text in ["", "{}", &says("[[-1,2]]"), &says("[[1,2]]")[1..], "\u{0}", &long] {
             std::fs::write(&kept.0, text).unwrap();
             assert!(Start::read(&kept.0, "1").is_none(), "{text:.100}");
-            assert!(Start::read_own(&kept.0).is_none(), "{text:.100}");
+            assert!(Start::read_any(&kept.0).is_none(), "{text:.100}");
         }
     }
 }

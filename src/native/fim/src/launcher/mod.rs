@@ -50,6 +50,7 @@ fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     if is_exec(&words) {
         // Not in this process: while it runs, nobody can write to the image.
+        let application = application.path();
         let mut command = Command::new(application.join("bin/fim"));
         command
             .arg("instances")
@@ -59,7 +60,7 @@ fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
         let error = command.exec();
         fail!("cannot start '{}': {error}", application.join("bin/fim").display())
     }
-    become_boot(&image, &global, &application)
+    become_boot(&image, &global, application.path())
 }
 
 fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::convert::Infallible> {

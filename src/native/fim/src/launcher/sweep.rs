@@ -2,7 +2,8 @@
 //!
 //! Only after something was unpacked: a warm start looks at its own directory alone.
 
-use crate::janitor::{remove, sweep_instances};
+use crate::janitor::sweep_instances;
+use crate::remove::remove;
 use crate::sys;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;

@@ -1,8 +1,9 @@
 //! Unpacks the tools of an image, once.
 //!
 //! Each tool is written to a private name, verified and then renamed, so a reader sees a whole tool or none, and two first
-//! starts at once only do the work twice. A warm start compares sizes, modes and owners: cleaners of `/tmp` remove single
-//! files by age, and what they took comes back by itself.
+//! starts at once only do the work twice. What the kernel then says of each is noted. A warm start compares that, and unpacks
+//! again what differs: cleaners of `/tmp` remove single files by age, and what they took, or somebody has put in its place, comes
+//! back by itself.
 
 use super::image::{Encoding, Image, Tool, hex};
 use super::place::MARK;
@@ -11,31 +12,37 @@ use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::progress::Progress;
 use crate::sys;
+use crate::trust::{Directory, is_unplaced};
 use sha2::{Digest, Sha256};
-use std::fs::{File, OpenOptions};
+use std::fmt::Write as _;
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd;
+use std::path::Path;
 
 /// Largest window a zstd frame may ask for, as a power of two: bounds the memory that unpacking takes.
 const WINDOW_LOG_LIMIT: u32 = 27;
 const CHUNK: usize = 1 << 18;
 
+/// What was noted of the tools: a line for each, in the order of the tool table.
+const NOTES: &str = "tools.noted";
+
 /// Makes sure that every tool is in place.
-pub fn ensure(image: &Image, application: &Path) -> Result<()> {
+pub fn ensure(image: &Image, application: &Directory) -> Result<()> {
     if missing(image, application).is_empty() {
         return Ok(());
     }
-    if sys::is_mounted_noexec(application) {
+    let path = application.path();
+    if sys::is_mounted_noexec(path) {
         fail!(
             "'{}' is on a file system that does not allow programs to run (noexec); set FIM_DIR_GLOBAL to a directory that does",
-            application.display()
+            path.display()
         )
     }
     // One at a time, so that many first starts together take the room of one. The kernel gives the lock back with the
     // process; where a file system has no locks, all unpack, which is as right.
-    let lock = File::open(application).context(|| format!("cannot open '{}'", application.display()))?;
-    let _ = lock.lock();
+    let lock = application.as_fd().try_clone_to_owned();
+    let lock = std::fs::File::from(lock.context(|| format!("cannot open '{}'", path.display()))?);
+    let is_alone = lock.lock().is_ok();
     let missing = missing(image, application);
     let places = image.stored()?;
     let total = missing.iter().map(|index| image.table.tools[*index].size).sum();
@@ -50,36 +57,84 @@ pub fn ensure(image: &Image, application: &Path) -> Result<()> {
         )?;
     }
     link_applets(application, &image.table.applets)?;
-    write_whole(&application.join(MARK), 0o644, |file| {
-        file.write_all(&image.table_bytes)
-            .map_err(|error| full(application, 0, &error))
-    })?;
-    remove_leftovers(application);
-    super::sweep::sweep(application);
+    let put = |name: &str, content: &[u8]| {
+        write_whole(application, name, 0o644, |file| {
+            file.write_all(content).map_err(|error| full(path, 0, &error))
+        })
+    };
+    put(NOTES, notes(image, application)?.as_bytes())?;
+    put(MARK, &image.table_bytes)?;
+    if is_alone {
+        remove_leftovers(application);
+    }
+    super::sweep::sweep(path);
     Ok(())
 }
 
 /// Numbers of the tools that are not in place: all, as long as the copy of the tool table is not there.
-fn missing(image: &Image, application: &Path) -> Vec<usize> {
-    let marked = std::fs::read(application.join(MARK)).is_ok_and(|table| table == image.table_bytes);
-    let is_missing = |tool: &Tool| !marked || !is_in_place(&application.join(&tool.path), tool);
-    (0..image.table.tools.len())
-        .filter(|index| is_missing(&image.table.tools[*index]))
-        .collect()
+fn missing(image: &Image, application: &Directory) -> Vec<usize> {
+    let tools = &image.table.tools;
+    let limit = image.table_bytes.len() as u64 + 1;
+    let is_marked = application
+        .read(MARK, limit)
+        .is_ok_and(|table| table == image.table_bytes);
+    let noted = application
+        .read(NOTES, (tools.len() as u64 + 1) * NOTE_LIMIT)
+        .unwrap_or_default();
+    let noted = String::from_utf8_lossy(&noted);
+    let mut lines = noted.lines();
+    let device = application.status(".").map_or(0, |found| found.st_dev);
+    let is_missing = |tool: &Tool| {
+        let line = lines.next();
+        !is_marked || line.is_none() || note(application, tool, device).as_deref() != line
+    };
+    let is_missing: Vec<bool> = tools.iter().map(is_missing).collect();
+    (0..tools.len()).filter(|index| is_missing[*index]).collect()
 }
 
-fn is_in_place(path: &Path, tool: &Tool) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|metadata| {
-        metadata.is_file()
-            && metadata.len() == tool.size
-            && metadata.uid() == sys::effective_uid()
-            && metadata.mode() & 0o7777 == tool.mode
+/// Longest note, in bytes.
+const NOTE_LIMIT: u64 = 128;
+
+/// What tells a tool from any other file, and from itself after a change. The numbers of devices differ from one boot to the next,
+/// so all that is asked of a tool's is that it is its directory's. `None` where the tool cannot be right.
+fn note(application: &Directory, tool: &Tool, device: u64) -> Option<String> {
+    let found = application.status(&tool.path).ok()?;
+    let is_right = found.st_mode == libc::S_IFREG | tool.mode
+        && found.st_size as u64 == tool.size
+        && found.st_uid == sys::effective_uid()
+        && found.st_dev == device;
+    is_right.then(|| {
+        format!(
+            "{} {} {} {}",
+            found.st_ino, found.st_ctime, found.st_ctime_nsec, found.st_size
+        )
     })
 }
 
-fn unpack(image: &Image, application: &Path, tool: &Tool, place: (u64, u64), progress: &mut Progress) -> Result<()> {
+/// Notes of all tools, which have just been unpacked or compared.
+fn notes(image: &Image, application: &Directory) -> Result<String> {
+    let device = application
+        .status(".")
+        .context(|| "cannot look at the tools".to_string())?
+        .st_dev;
+    let mut text = String::new();
+    for tool in &image.table.tools {
+        // One that somebody has changed meanwhile is unpacked by the next start.
+        let _ = writeln!(text, "{}", note(application, tool, device).unwrap_or_default());
+    }
+    Ok(text)
+}
+
+fn unpack(
+    image: &Image,
+    application: &Directory,
+    tool: &Tool,
+    place: (u64, u64),
+    progress: &mut Progress,
+) -> Result<()> {
     let damaged = |what: &str| Failure(format!("the image is damaged: its tool '{}' {what}", tool.path));
-    write_whole(&application.join(&tool.path), tool.mode, |file| {
+    let (room, name) = tool.path.split_once('/').ok_or_else(|| damaged("has a strange name"))?;
+    write_whole(&application.enter(room)?, name, tool.mode, |file| {
         let stored = Stored {
             image,
             offset: place.0,
@@ -109,7 +164,7 @@ fn unpack(image: &Image, application: &Path, tool: &Tool, place: (u64, u64), pro
             }
             digest.update(&buffer[..count]);
             file.write_all(&buffer[..count])
-                .map_err(|error| full(application, tool.size, &error))?;
+                .map_err(|error| full(application.path(), tool.size, &error))?;
             progress.add(count as u64);
         }
         if written != tool.size || hex(&digest.finalize()) != tool.sha256 {
@@ -119,28 +174,19 @@ fn unpack(image: &Image, application: &Path, tool: &Tool, place: (u64, u64), pro
     })
 }
 
-/// Writes a file under a private name and renames it to `path` when `write` has succeeded.
-fn write_whole(path: &Path, mode: u32, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let private = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let result = (|| {
-        let _ = std::fs::remove_file(&private);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&private)
-            .map_err(|error| full(path, 0, &error))?;
-        write(&mut file)?;
-        file.set_permissions(PermissionsExt::from_mode(mode))
-            .context(|| format!("cannot make '{}' executable", path.display()))?;
-        drop(file);
-        std::fs::rename(&private, path).context(|| format!("cannot put '{}' in place", path.display()))
-    })();
-    if result.is_err() {
-        let _ = std::fs::remove_file(&private);
-    }
-    result
+/// Writes a file under a private name, which becomes `name` when `write` has succeeded.
+fn write_whole(
+    directory: &Directory,
+    name: &str,
+    mode: u32,
+    write: impl FnOnce(&mut std::fs::File) -> Result<()>,
+) -> Result<()> {
+    let mut new = directory
+        .begin(name)
+        .map_err(|error| full(directory.path(), 0, &error))?;
+    write(&mut new.file)?;
+    new.place(mode)
+        .context(|| format!("cannot put '{}' in place", directory.path().join(name).display()))
 }
 
 /// Names under which the guest finds what runs programs of the host, and where each leads.
@@ -151,15 +197,18 @@ const PORTAL: [(&str, &str); 4] = [
     ("sbin/xdg-open", "../bin/fim"),
 ];
 
-fn link_applets(application: &Path, applets: &[String]) -> Result<()> {
+fn link_applets(application: &Directory, applets: &[String]) -> Result<()> {
     let busybox = applets
         .iter()
         .map(|applet| (format!("sbin/{applet}"), "../bin/busybox"));
     let portal = PORTAL.iter().map(|(link, target)| (link.to_string(), *target));
+    let (bin, sbin) = (application.enter("bin")?, application.enter("sbin")?);
     for (link, target) in portal.chain(busybox) {
-        match std::os::unix::fs::symlink(target, application.join(link)) {
+        let (room, name) = link.split_once('/').unwrap_or(("sbin", &link));
+        let room = if room == "bin" { &bin } else { &sbin };
+        match room.link(target, name) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(full(application, 0, &error));
+                return Err(full(application.path(), 0, &error));
             }
             _ => {}
         }
@@ -167,22 +216,18 @@ fn link_applets(application: &Path, applets: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Removes private files of unpackers that are gone.
-fn remove_leftovers(application: &Path) {
-    for room in ["bin", "lib", "."] {
-        let Ok(entries) = std::fs::read_dir(application.join(room)) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let owner = name
-                .strip_prefix('.')
-                .and_then(|rest| rest.rsplit_once('.'))
-                .and_then(|(_, pid)| pid.parse::<u32>().ok());
-            if owner.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
-                let _ = std::fs::remove_file(entry.path());
-            }
+/// Removes private files of unpackers that are gone. For whoever holds the lock.
+fn remove_leftovers(application: &Directory) {
+    let remove = |directory: &Directory| {
+        let names = directory.names().unwrap_or_default();
+        for name in names.iter().filter(|name| is_unplaced(name)) {
+            let _ = directory.remove_file(name);
+        }
+    };
+    remove(application);
+    for room in ["bin", "lib"] {
+        if let Ok(room) = application.enter(room) {
+            remove(&room);
         }
     }
 }

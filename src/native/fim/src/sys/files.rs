@@ -269,11 +269,7 @@ pub fn open_plain(path: &Path) -> Result<std::fs::File> {
 
 /// Puts a file in the place of whatever has this name, in one step and only once it is whole. It is written under a name that nobody
 /// can know, where nothing was before: a link that somebody has planted is not followed.
-pub fn replace_file(
-    path: &Path,
-    mode: u32,
-    write: impl FnOnce(&mut std::fs::File) -> Result<()>,
-) -> Result<()> {
+pub fn replace_file(path: &Path, mode: u32, write: impl FnOnce(&mut std::fs::File) -> Result<()>) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut bytes = [0; 8];
     super::fill_random(&mut bytes)?;

@@ -37,6 +37,24 @@ pub fn enter_namespace(namespace: BorrowedFd<'_>, kind: i32) -> Result<()> {
     check(unsafe { libc::c_long::from(libc::setns(namespace.as_raw_fd(), kind)) }).map(drop)
 }
 
+/// The user who has made the user namespace behind a descriptor, as this process sees him.
+pub fn namespace_owner(namespace: BorrowedFd<'_>) -> Result<u32> {
+    const NS_GET_OWNER_UID: libc::Ioctl = 0xb704_u32 as libc::Ioctl;
+    let mut uid: libc::uid_t = 0;
+    // SAFETY: the kernel writes one number of ours.
+    check(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, &raw mut uid) }.into())?;
+    Ok(uid)
+}
+
+/// The user namespace to which the namespace behind a descriptor belongs.
+pub fn owning_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    const NS_GET_USERNS: libc::Ioctl = 0xb701_u32 as libc::Ioctl;
+    // SAFETY: takes a descriptor and returns one.
+    let descriptor = check(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS) }.into())? as RawFd;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
 /// Starts a session of its own, without a terminal. For a process that leads no group, such as a new child.
 pub fn start_session() -> Result<()> {
     // SAFETY: takes nothing.

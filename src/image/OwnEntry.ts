@@ -1,0 +1,12 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+
+/**
+ * Whether an entry of a directory to which others may write too is the caller's own, and no link. What is not must not be
+ * emptied by its path: its owner can put a link in its place meanwhile.
+ */
+export const isOwnEntry = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: string) {
+  const [entry, own] = yield* Effect.all([fs.lstat(path), fs.stat("/proc/self")])
+  return entry.type !== "SymbolicLink" && Option.isSome(entry.uid) && entry.uid.value === Option.getOrUndefined(own.uid)
+}, (self) => Effect.orElseSucceed(self, () => false))
