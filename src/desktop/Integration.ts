@@ -10,7 +10,7 @@ import type { ReservedSpaceError } from "../image/ReservedSpaceError.ts"
 import type { Desktop } from "../image/Settings.ts"
 import { sha256 } from "../image/Sha256.ts"
 import type { Host } from "../relocate/Host.ts"
-import { claimBy } from "../relocate/TrustedDirectory.ts"
+import { examineBy } from "../relocate/TrustedDirectory.ts"
 import { type Claim, claimOf } from "./Claim.ts"
 import { DesktopError, filesError } from "./DesktopError.ts"
 import { DesktopFiles } from "./DesktopFiles.ts"
@@ -55,7 +55,7 @@ const unique = (paths: ReadonlyArray<string>, others: Claim["others"]): Readonly
 const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
   const { fim, path: image } = yield* DesktopImage
-  const ask = yield* claimBy(fim)
+  const examine = yield* examineBy(fim)
   const space = yield* ReservedSpace
   const records = yield* Records
   const files = yield* DesktopFiles
@@ -65,7 +65,7 @@ const make = Effect.fnUntraced(function*() {
   /** Nothing is written to a data home that others could change: after `sudo` it may be another user's. */
   const checkHome = Effect.gen(function*() {
     const home = yield* records.home
-    const { reason, remedy, usable } = yield* ask(home, "place").pipe(Effect.mapError(filesError(home)))
+    const { reason, remedy, usable } = yield* examine(home, "place").pipe(Effect.mapError(filesError(home)))
     if (usable) return
     const advice = `${remedy === null ? "" : `${remedy}, or `}set XDG_DATA_HOME to a directory of yours`
     return yield* new DesktopError({ reason: "Files", detail: `${reason ?? `'${home}' cannot be used`}; ${advice}` })

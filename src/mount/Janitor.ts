@@ -9,8 +9,9 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import { Claimed, type Purpose } from "../relocate/TrustedDirectory.ts"
+import { Judged, type Purpose } from "../relocate/TrustedDirectory.ts"
 import { Suspend } from "../Signals.ts"
 import { connect } from "./JanitorLink.ts"
 
@@ -104,7 +105,7 @@ const fromByteString = (text: string): Uint8Array => new Uint8Array(Buffer.from(
  */
 export class Janitor extends Context.Service<Janitor, {
   /** Judges a directory. Before `open`, or not at all. */
-  readonly claim: (path: string, purpose: Purpose) => Effect.Effect<Claimed, JanitorError>
+  readonly examine: (path: string, purpose: Purpose) => Effect.Effect<Judged, JanitorError>
   /** Makes the instance directory and the namespaces, or joins those of an instance with the same data and stack. */
   readonly open: (options: {
     readonly instance: string
@@ -158,7 +159,7 @@ export class Janitor extends Context.Service<Janitor, {
   static readonly layer: Layer.Layer<
     Janitor,
     JanitorError,
-    FileSystem.FileSystem | Relocate | ChildProcessSpawner.ChildProcessSpawner
+    FileSystem.FileSystem | Host | Relocate | ChildProcessSpawner.ChildProcessSpawner
   > = Layer.effect(Janitor, Effect.suspend(() => make()))
 }
 
@@ -220,7 +221,7 @@ const make = Effect.fnUntraced(function*() {
     answer: Schema.Codec<A, unknown>
   ) {
     // The first request makes what the others are about; whoever asks early waits until it is sent, not until it is done.
-    if (operation !== "open" && operation !== "claim") yield* Deferred.await(opening)
+    if (operation !== "open" && operation !== "examine") yield* Deferred.await(opening)
     const id = next++
     const waiting = yield* Deferred.make<unknown, JanitorError>()
     pending.set(id, waiting)
@@ -263,7 +264,7 @@ const make = Effect.fnUntraced(function*() {
         error.reason === "Gone" ? Effect.andThen(Deferred.await(opened), Effect.fail(error)) : Effect.fail(error)
     )
   return Janitor.of({
-    claim: Effect.fn("Janitor.claim")((path, purpose) => ask("claim", { path, purpose }, Claimed)),
+    examine: Effect.fn("Janitor.examine")((path, purpose) => ask("examine", { path, purpose }, Judged)),
     open: Effect.fn("Janitor.open")(open),
     mountLayers: Effect.fn("Janitor.mountLayers")((layers, { cacheBytes }) =>
       prepare("mount-layers", { layers, cache_bytes: cacheBytes }, Mounted)

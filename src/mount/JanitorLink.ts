@@ -8,6 +8,7 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 
 /** The way to a janitor. The end of `replies` says that the instance is gone. */
@@ -34,16 +35,17 @@ export const StandardStreams = Context.Reference<
 const start: Effect.Effect<
   Link,
   PlatformError.PlatformError,
-  Relocate | ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
+  Host | Relocate | ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
 > = Effect.gen(function*() {
   const { directories } = yield* Relocate
+  const host = yield* Host
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const streams = yield* StandardStreams
   const requests = yield* Queue.make<Uint8Array, Cause.Done>()
   const handle = yield* spawner.spawn(ChildProcess.make(`${directories.bin}/fim`, ["janitor"], {
     ...streams,
     detached: false,
-    env: {},
+    env: { FIM_TRUST_GROUP: host.environment["FIM_TRUST_GROUP"] },
     additionalFds: { fd3: { type: "input", stream: Stream.fromQueue(requests) }, fd4: { type: "output" } }
   }))
   // A sink gets something only while the stream that it is part of is run.
@@ -69,5 +71,5 @@ const start: Effect.Effect<
 export const connect: Effect.Effect<
   Link,
   PlatformError.PlatformError,
-  Relocate | ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
+  Host | Relocate | ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
 > = Effect.flatMap(JanitorLink, (link) => link === undefined ? start : Effect.succeed(link))

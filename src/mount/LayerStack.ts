@@ -163,8 +163,8 @@ const make = Effect.fnUntraced(function*() {
   const relocate = yield* Relocate
   yield* Effect.logDebug("Phase: layers")
   const { extension } = yield* Snapshot
-  const { claim } = yield* Janitor
-  const data = yield* relocate.data(extension, claim).pipe(Effect.mapError(failing("DataDirectory")))
+  const { examine } = yield* Janitor
+  const data = yield* relocate.data(extension, examine).pipe(Effect.mapError(failing("DataDirectory")))
   const stack = yield* collect(data).pipe(Effect.mapError(failing("Damaged")))
   if (stack.layers.length === 0) {
     return yield* new LayerStackError({

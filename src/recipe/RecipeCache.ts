@@ -68,8 +68,6 @@ export const store = Effect.fn("RecipeCache.store")(function*(
     Effect.andThen(
       Effect.forEach(parts, ({ part, target }) => fs.rename(part, target).pipe(Effect.mapError(filesError(target))))
     ),
-    Effect.onError(() =>
-      Effect.forEach(parts, ({ part }) => Effect.ignore(fs.remove(part, { force: true })), { discard: true })
-    )
+    Effect.scoped
   )
 })

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { Identified } from "../image/Identity.ts"
 import type { IdentityKeeper } from "../image/IdentityKeeper.ts"
-import { claim, imageFile, look, siblings } from "./DataFiles.ts"
+import { claim, imageFile, recorded, siblings } from "./DataFiles.ts"
 import { type ImageFile, isSameFile } from "./DataRecord.ts"
 import { chosenData, dataPlaces } from "./Directories.ts"
 import type { Host } from "./Host.ts"
@@ -40,7 +40,7 @@ export const identityKeeper = (
           ...(chosen === undefined ? [] : [chosen])
         ]
         for (const directory of directories) {
-          const found = yield* look(directory, image, host.uid, undefined)
+          const found = yield* recorded(directory, image, host.uid)
           if (found._tag !== "Ours" || found.record === undefined || !isSameFile(found.record, image)) continue
           yield* claim(directory, { ...image, identity: after, path: found.record.path }, found)
         }

@@ -13,7 +13,6 @@ import {
   imageFile,
   isOtherName,
   isOthers,
-  type Judging,
   type Look,
   look,
   make,
@@ -24,7 +23,7 @@ import * as Notices from "./DataNotices.ts"
 import { dataNames, type DataRecord, type ImageFile, isCurrent, pickSibling } from "./DataRecord.ts"
 import { basename, chosenData, dataPlaces, dirname } from "./Directories.ts"
 import type { Host } from "./Host.ts"
-import { type Claim, type Claimed, explain, registeredHome } from "./TrustedDirectory.ts"
+import { type Examine, problemOf, registeredDataHome } from "./TrustedDirectory.ts"
 
 /** What a start does to get its data directory. */
 type Decision =
@@ -42,34 +41,46 @@ interface Facts {
   readonly image: ImageFile
   /** Of the file. */
   readonly owner: number
-  readonly judging: Judging
-  /** Directories in which none can be made, with the reason. */
-  readonly closed: Map<string, string>
-  /** Of directories that are passed over, what is said at each start. */
-  readonly warnings: Set<string>
-  /** A place for where no other can be used. */
-  readonly resort: string | undefined
+  /** Whether what is missing may be made. */
+  readonly making: boolean
+  readonly examine: Examine
+  /** Directories in which none could be made. */
+  readonly closed: ReadonlySet<string>
+  /** Why directories cannot be used, and of which of them the caller is told each time. */
+  readonly problems: Map<string, Problem>
 }
 
-/** The directory at a path, and what it is to the image. */
-const lookAt = ({ host, image, judging }: Facts, directory: string) => look(directory, image, host.uid, judging)
+interface Problem {
+  readonly text: string
+  readonly notable: boolean
+}
 
 /** How often a start looks again because another one was faster. */
 const attempts = 10
 
-const nowhere = (problems: ReadonlyArray<string>): Decision => ({
+const nowhere = ({ problems }: Facts, tried: ReadonlyArray<string>): Decision => ({
   _tag: "Refuse",
-  detail: `there is no data directory: ${problems.join("; ")}; set FIM_DIR_DATA to a directory of yours`
+  detail: Notices.nowhere(tried.map((path) => [path, (problems.get(path) ?? problems.get(dirname(path)))?.text]))
 })
 
-/** Why a directory is passed over. */
-const problemOf = (directory: string, claimed: Claimed | undefined): string =>
-  claimed === undefined ? `'${directory}' cannot be used` : explain(directory, claimed)
+/** Looks at a directory, and remembers why it cannot be used. */
+const lookAt = Effect.fnUntraced(function*({ examine, host, image, making, problems }: Facts, directory: string) {
+  const found = yield* look(directory, image, { examine, making, uid: host.uid })
+  if (found._tag === "Unusable") problems.set(directory, { text: found.problem, notable: found.notable })
+  return found
+})
+
+/** Whether something may be made in a directory, or where it will be. */
+const isPlace = Effect.fnUntraced(function*({ examine, problems }: Facts, parent: string) {
+  const judged = yield* examine(parent, "place")
+  if (!judged.usable) problems.set(parent, { text: problemOf(judged), notable: judged.notable })
+  return judged.usable
+})
 
 const use = (directory: string, found: Look): Decision => ({ _tag: "Use", directory, look: found })
 
 const chosen = Effect.fnUntraced(function*(facts: Facts, directory: string) {
-  const { closed, image } = facts
+  const { image } = facts
   const found = yield* lookAt(facts, directory)
   switch (found._tag) {
     case "Foreign":
@@ -78,9 +89,9 @@ const chosen = Effect.fnUntraced(function*(facts: Facts, directory: string) {
         detail: Notices.foreignChosen(directory, found.record as DataRecord, image.identity)
       } satisfies Decision as Decision
     case "Unusable":
-      return nowhere([problemOf(directory, found.claimed)])
+      return nowhere(facts, [directory])
     case "Absent":
-      if (closed.size > 0) return nowhere([...closed.values()])
+      if (!(yield* isPlace(facts, dirname(directory)))) return nowhere(facts, [directory])
       return {
         _tag: "Make",
         parent: dirname(directory),
@@ -93,43 +104,14 @@ const chosen = Effect.fnUntraced(function*(facts: Facts, directory: string) {
 })
 
 /**
- * Whether a data directory may be made beside an image. Root makes none in the directory of another user: that user could
- * neither use nor remove it, and would have other data than before without a word.
+ * Whether a data directory may be made somewhere. Not where others could change it: so root makes none in the directory of another
+ * user, who could neither use nor remove it.
  */
-const mayMake = Effect.fnUntraced(function*({ closed, host }: Facts, parent: string, isHome: boolean) {
-  if (closed.has(parent)) return false
-  if (isHome) return true
+const mayMake = Effect.fnUntraced(function*(facts: Facts, parent: string, isHome: boolean) {
+  if (facts.closed.has(parent)) return false
   const fs = yield* FileSystem.FileSystem
-  const refuse = (reason: string) => {
-    closed.set(parent, `'${parent}' is not used: ${reason}`)
-    return false
-  }
-  if (!(yield* Effect.isSuccess(fs.access(parent, { writable: true })))) return refuse("it cannot be written to")
-  const isRoots = host.uid !== 0 || (yield* fs.stat(parent).pipe(
-    Effect.map(({ uid }) => Option.contains(uid, 0)),
-    Effect.orElseSucceed(() => false)
-  ))
-  return isRoots || refuse("it is the directory of another user, in whose way root's files would be")
-})
-
-/**
- * Notes that a directory cannot be used. The caller hears of it at each start where he can do something about it; of that of
- * another user, who has the image too, when one of his own is made.
- */
-const passOver = Effect.fnUntraced(function*(
-  { host, owner, warnings }: Facts,
-  place: string,
-  directory: string,
-  found: Look & { readonly _tag: "Unusable" }
-) {
-  if (found.claimed?.notable !== true) return undefined
-  const fs = yield* FileSystem.FileSystem
-  const parent = yield* Effect.option(fs.stat(place))
-  const isCallers = host.uid === 0 || owner === host.uid || found.owner === host.uid
-    || Option.exists(parent, ({ uid }) => Option.contains(uid, host.uid))
-  const line = Notices.passedOver(problemOf(directory, found.claimed))
-  if (isCallers) warnings.add(line)
-  return line
+  if (!isHome && !(yield* Effect.isSuccess(fs.access(parent, { writable: true })))) return false
+  return yield* isPlace(facts, parent)
 })
 
 /** The directory by which an image finds its state under a name that it had before. */
@@ -140,15 +122,12 @@ const former = Effect.fnUntraced(function*(facts: Facts, place: string, isFree: 
   if (pick._tag === "None") return { decision: undefined, several: undefined }
   if (pick._tag === "Several") return { decision: undefined, several: pick.directories }
   const { directory } = pick.sibling
-  const found = yield* lookAt(facts, directory)
-  if (found._tag !== "Ours") {
-    if (found._tag === "Unusable") yield* passOver(facts, place, directory, found)
-    return { decision: undefined, several: undefined }
+  if (pick._tag === "Rename" && isFree) {
+    const decision: Decision = { _tag: "Rename", from: directory, to: `${place}/${dataNames(image)[0]}` }
+    return { decision, several: undefined }
   }
-  const decision: Decision = pick._tag === "Rename" && isFree
-    ? { _tag: "Rename", from: directory, to: `${place}/${dataNames(image)[0]}` }
-    : use(directory, found)
-  return { decision, several: undefined }
+  const found = yield* lookAt(facts, directory)
+  return { decision: found._tag === "Ours" ? use(directory, found) : undefined, several: undefined }
 })
 
 /** What later places have that is certainly this image's, before one is made in an earlier place. */
@@ -180,32 +159,43 @@ const same = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<str
       const found = yield* lookAt(facts, directory)
       if (found._tag === "Ours" && isCurrent(found.record, image)) return use(directory, found)
       if (found._tag === "Ours" || found._tag === "Unclaimed") return undefined
-      if (found._tag === "Unusable") yield* passOver(facts, place, directory, found)
     }
   }
   return undefined
 })
 
 const decide = Effect.fnUntraced(function*(facts: Facts) {
-  const { closed, host, image, resort } = facts
+  const { host, image } = facts
   const directory = chosenData(host)
   if (directory !== undefined) return yield* chosen(facts, directory)
-  const usualPlaces = dataPlaces(host, image.path)
-  const places = resort === undefined || usualPlaces.includes(resort) ? usualPlaces : [...usualPlaces, resort]
+  const places = dataPlaces(host, image.path)
+  const decision = yield* search(facts, places)
+  if (decision._tag !== "Refuse") return decision
+  // HOME may be somebody else's. Who the caller really is costs a file to read, which is read only now.
+  const home = yield* registeredDataHome(host.uid)
+  if (home === undefined || places.includes(`${home}/flatimage`)) return decision
+  return yield* search(facts, [...places, `${home}/flatimage`])
+})
+
+/** Finds one in these places, best first. */
+const search = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<string>) {
+  const { host, image, owner } = facts
   const last = yield* same(facts, places)
   if (last !== undefined) return last
   const [usual, second] = dataNames(image)
   const notices: Array<Notice> = []
   const taken: Array<string> = []
-  const problems: Array<string> = []
   for (const [index, place] of places.entries()) {
     const directory = `${place}/${usual}`
     const found = yield* lookAt(facts, directory)
     if (found._tag === "Ours" || found._tag === "Unclaimed") return use(directory, found)
     if (found._tag === "Unusable") {
-      const line = yield* passOver(facts, place, directory, found)
-      if (line !== undefined && !facts.warnings.has(line)) notices.push(() => line)
-      problems.push(problemOf(directory, found.claimed))
+      const fs = yield* FileSystem.FileSystem
+      const parent = yield* Effect.option(fs.stat(place))
+      const isCallers = owner === host.uid || Option.exists(parent, ({ uid }) => Option.contains(uid, host.uid))
+      if (isCallers && found.owner !== host.uid && !found.notable) {
+        notices.push((used) => Notices.unusable(directory, found.problem, used))
+      }
       continue
     }
     if (second !== undefined) {
@@ -230,7 +220,7 @@ const decide = Effect.fnUntraced(function*(facts: Facts) {
       return { _tag: "Make", parent: place, name: second, notices } satisfies Decision as Decision
     }
   }
-  return nowhere([...problems, ...closed.values()])
+  return nowhere(facts, places.map((place) => `${place}/${usual}`))
 })
 
 /** Says in the record who uses the directory, unless it says so. False when another image was faster. */
@@ -244,33 +234,32 @@ const settle = Effect.fnUntraced(function*(image: ImageFile, directory: string, 
 /** Renames a directory. The answer is what `fim adopt` says. */
 export type Adopt = (from: string, to: string) => Effect.Effect<string>
 
+/** Says of directories that others could change that another one is used. */
+const warn = Effect.fnUntraced(function*(problems: Facts["problems"], used?: string) {
+  for (const [directory, { notable, text }] of problems) {
+    if (notable) yield* notice(Notices.unusable(directory, text, used))
+  }
+})
+
 /** Makes the data directory of an image if need be. Fails with a sentence where there is none. */
 export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
   host: Host["Service"],
   path: string,
   identified: Identified,
-  { adopt, claim: judge }: { readonly adopt: Adopt; readonly claim: Claim }
+  { adopt, examine }: { readonly adopt: Adopt; readonly examine: Examine }
 ) {
-  const closed = new Map<string, string>()
-  const warnings = new Set<string>()
-  const judging: Judging = { claim: judge, making: true }
-  let resort: string | undefined
-  const said = (directory: string) =>
-    Effect.as(Effect.forEach(warnings, (line) => notice(line), { discard: true }), directory)
+  const closed = new Set<string>()
   for (let attempt = 0; attempt < attempts; attempt++) {
     const file = yield* imageFile(path, identified).pipe(Effect.mapError(({ message }) => message))
     const { image } = file
-    const decision = yield* decide({ host, ...file, judging, closed, warnings, resort })
-    if (decision._tag === "Refuse") {
-      // HOME may be somebody else's, after `sudo` or `su`. The database of users is read only where nothing else can be used.
-      const home = resort === undefined && chosenData(host) === undefined ? yield* registeredHome(host.uid) : undefined
-      if (home === undefined) return yield* Effect.fail(decision.detail)
-      resort = `${home}/.local/share/flatimage`
-      continue
-    }
+    const problems: Facts["problems"] = new Map()
+    const facts = { host, ...file, making: true, examine, closed, problems }
+    const decision = yield* Effect.mapError(decide(facts), ({ message }) => message)
+    if (decision._tag === "Refuse") return yield* Effect.fail(decision.detail)
     if (decision._tag === "Use") {
-      if (yield* settle(image, decision.directory, decision.look)) return yield* said(decision.directory)
-      continue
+      if (!(yield* settle(image, decision.directory, decision.look))) continue
+      yield* warn(problems, decision.directory)
+      return decision.directory
     }
     if (decision._tag === "Rename") {
       const { from, to } = decision
@@ -278,31 +267,29 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
       if (answer === "renamed") yield* notice(Notices.renamed(from, to))
       if (answer === "renamed" || answer === "taken" || answer === "gone") continue
       // An instance runs on it, or its parent directory cannot be written to.
-      const found = yield* look(from, image, host.uid, { claim: judge, making: false })
-      if (found._tag === "Ours") return yield* said(from)
+      const found = yield* Effect.option(lookAt({ ...facts, making: false }, from))
+      if (Option.exists(found, ({ _tag }) => _tag === "Ours")) return from
       continue
     }
     const { name, notices, parent } = decision
     const fs = yield* FileSystem.FileSystem
     const names = yield* Effect.orElseSucceed(fs.readDirectory(parent), () => [])
     yield* removeAbandoned(parent, names, yield* Clock.currentTimeMillis)
-    const directory = `${parent}/${name}`
-    const made = yield* Effect.result(make(parent, name, image, judge))
+    const made = yield* Effect.result(make(parent, name, image, examine))
     if (made._tag === "Failure") {
       if (closed.has(parent)) return yield* Effect.fail(made.failure.message)
-      closed.set(parent, `'${directory}' cannot be made: ${made.failure.message}`)
+      closed.add(parent)
+      if (chosenData(host) !== undefined) {
+        const refused = nowhere(facts, [`${parent}/${name}`])
+        return yield* Effect.fail(refused._tag === "Refuse" ? refused.detail : "")
+      }
       continue
     }
-    if (made.success === "Taken") continue
-    if (made.success !== "Made") {
-      const problem = explain(directory, made.success)
-      if (made.success.notable) warnings.add(Notices.passedOver(problem))
-      if (closed.has(parent)) return yield* Effect.fail(problem)
-      closed.set(parent, problem)
-      continue
-    }
+    if (!made.success) continue
+    const directory = `${parent}/${name}`
     for (const line of notices) yield* notice(line(directory))
-    return yield* said(directory)
+    yield* warn(problems, directory)
+    return directory
   }
   return yield* Effect.fail(`the data directory of '${path}' was changed again and again by others; start again`)
 })
@@ -312,13 +299,13 @@ export const presentData = Effect.fn("DataDirectory.presentData")(function*(
   host: Host["Service"],
   path: string,
   identified: Identified,
-  judge: Claim
+  examine: Examine
 ) {
   const file = yield* imageFile(path, identified).pipe(Effect.mapError(({ message }) => message))
-  const warnings = new Set<string>()
-  const judging: Judging = { claim: judge, making: false }
-  const decision = yield* decide({ host, ...file, judging, closed: new Map(), warnings, resort: undefined })
-  yield* Effect.forEach(warnings, (line) => notice(line), { discard: true })
+  const problems: Facts["problems"] = new Map()
+  const facts = { host, ...file, making: false, examine, closed: new Set<string>(), problems }
+  const decision = yield* Effect.mapError(decide(facts), ({ message }) => message)
+  yield* warn(problems, decision._tag === "Use" ? decision.directory : undefined)
   switch (decision._tag) {
     case "Use":
       return decision.directory

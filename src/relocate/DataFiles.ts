@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { isOwnEntry } from "../image/OwnEntry.ts"
 import {
   type Claim,
   claimOf,
@@ -17,7 +18,7 @@ import {
   recordText,
   type Sibling
 } from "./DataRecord.ts"
-import type { Claim as Judge, Claimed, Purpose } from "./TrustedDirectory.ts"
+import { type Examine, problemOf } from "./TrustedDirectory.ts"
 
 /** Siblings that are looked at; a directory with more of them is not one in which images are kept. */
 const mostSiblings = 1_000
@@ -35,8 +36,8 @@ interface Held {
 /** A directory and what it is to the image. */
 export type Look =
   | { readonly _tag: "Absent" }
-  /** `claimed` says why, where it was judged. */
-  | { readonly _tag: "Unusable"; readonly owner: number; readonly claimed: Claimed | undefined }
+  /** `problem` says why. It is `notable` if others can change it. */
+  | { readonly _tag: "Unusable"; readonly owner: number; readonly problem: string; readonly notable: boolean }
   | { readonly _tag: Claim; readonly record: DataRecord | undefined; readonly damage: string | undefined }
 
 const damaged = (damage: string): Held => ({ damage })
@@ -76,47 +77,45 @@ const readRecord = Effect.fnUntraced(function*(directory: string, uid: number) {
   return Result.isSuccess(parsed) ? { record: parsed.success } satisfies Held : damaged(parsed.failure)
 })
 
-/** How directories are judged. With `making`, rooms that one lacks are made. */
-export interface Judging {
-  readonly claim: Judge
+/** What the record in a directory makes of it, whoever can change the directory. */
+export const recorded = Effect.fnUntraced(function*(directory: string, image: ImageFile, uid: number) {
+  const fs = yield* FileSystem.FileSystem
+  const held = yield* Effect.result(readRecord(directory, uid))
+  if (Result.isFailure(held)) {
+    const info = yield* Effect.option(fs.stat(directory))
+    if (Option.isNone(info)) return { _tag: "Absent" } satisfies Look as Look
+    if (held.failure.reason._tag !== "NotFound") {
+      const problem = `its record cannot be read: ${held.failure.message}`
+      return { _tag: "Unusable", owner: ownerOf(info.value), problem, notable: false } satisfies Look as Look
+    }
+  }
+  const { damage, record }: Held = Result.isSuccess(held) ? held.success : {}
+  return { _tag: claimOf(record, image), record, damage } satisfies Look as Look
+})
+
+/** How directories are looked at. */
+export interface Looking {
+  readonly uid: number
+  /** Whether rooms that one lacks are made. */
   readonly making: boolean
+  readonly examine: Examine
 }
 
-/** Judges a directory. Who cannot be asked has not said that it is safe. */
-const judged = (directory: string, claim: Judge, purpose: Purpose) =>
-  Effect.catch(
-    claim(directory, purpose),
-    ({ message }) => Effect.succeed<Claimed>({ usable: false, notable: true, reason: message, remedy: null })
-  )
-
-/** Looks at a directory. Without `judging` only at its record: for who neither runs nor reads anything else in it. */
-export const look = Effect.fnUntraced(function*(
-  directory: string,
-  image: ImageFile,
-  uid: number,
-  judging: Judging | undefined
-) {
-  const fs = yield* FileSystem.FileSystem
-  const unusable = (claimed?: Claimed) =>
-    Effect.map(
-      Effect.option(fs.stat(directory)),
-      (info): Look =>
-        Option.isNone(info) ? { _tag: "Absent" } : { _tag: "Unusable", owner: ownerOf(info.value), claimed }
-    )
-  const held = yield* Effect.result(readRecord(directory, uid))
-  const isMissing = Result.isFailure(held) && held.failure.reason._tag === "NotFound"
-  const { damage, record }: Held = Result.isSuccess(held) ? held.success : {}
-  const found: Look = { _tag: claimOf(record, image), record, damage }
-  if (Result.isSuccess(held) && found._tag === "Foreign") return found
-  if (Result.isFailure(held)) {
-    const there = yield* unusable()
-    if (there._tag === "Absent" || (!isMissing && judging === undefined)) return there
+/** Looks at a directory. What others can change is not used, whatever is in it. */
+export const look = Effect.fnUntraced(
+  function*(directory: string, image: ImageFile, { examine, making, uid }: Looking) {
+    const fs = yield* FileSystem.FileSystem
+    const found = yield* recorded(directory, image, uid)
+    if (found._tag === "Absent" || found._tag === "Unusable") return found
+    // Nothing is made in another image's.
+    const judged = yield* examine(directory, making && found._tag !== "Foreign" ? "rooms" : "find")
+    if (judged.usable) return found
+    const info = yield* Effect.option(fs.stat(directory))
+    if (Option.isNone(info)) return { _tag: "Absent" } satisfies Look as Look
+    const { notable } = judged
+    return { _tag: "Unusable", owner: ownerOf(info.value), problem: problemOf(judged), notable } satisfies Look as Look
   }
-  if (judging === undefined) return found
-  const claimed = yield* judged(directory, judging.claim, judging.making ? "make" : "find")
-  if (claimed.usable && (isMissing || Result.isSuccess(held))) return found
-  return yield* unusable(claimed)
-})
+)
 
 /** Writes a file beside its place, and gives it its name in one step. */
 const writeRecord = Effect.fnUntraced(function*(directory: string, record: DataRecord, isFirst: boolean) {
@@ -150,36 +149,27 @@ export const claim = Effect.fnUntraced(function*(directory: string, image: Image
   )
 })
 
-/**
- * Makes a data directory that has its record from the first moment on. The answer is `Made`; `Taken` when something has its
- * name by now; or why it cannot be used.
- */
-export const make = Effect.fnUntraced(function*(parent: string, name: string, image: ImageFile, claim: Judge) {
+/** Makes a data directory that has its record from the first moment on. False when something has its name by now. */
+export const make = Effect.fnUntraced(function*(parent: string, name: string, image: ImageFile, examine: Examine) {
   const fs = yield* FileSystem.FileSystem
-  const place = yield* judged(`${parent}/${name}`, claim, "place")
-  if (!place.usable) return place
   yield* fs.makeDirectory(parent, { recursive: true, mode: 0o700 })
   const temporary = `${parent}/.fim-${yield* random}.part`
   const record = recordOf(image)
   const fill = Effect.gen(function*() {
-    yield* fs.makeDirectory(temporary, { mode: 0o700 })
-    const inside = yield* judged(temporary, claim, "make")
-    if (!inside.usable) {
-      return { ...inside, reason: inside.reason?.replaceAll(temporary, `${parent}/${name}`) ?? null } satisfies Claimed
-    }
+    const judged = yield* examine(temporary, "make")
+    if (!judged.usable) return yield* Effect.fail({ message: problemOf(judged) })
     if (record !== undefined) {
       yield* fs.writeFileString(`${temporary}/${recordName}`, recordText(record), { flag: "wx", mode: 0o600 })
     }
     // A directory takes the place of nothing, or of an empty directory.
     return yield* Effect.result(fs.rename(temporary, `${parent}/${name}`))
   })
-  const filled = yield* fill.pipe(
+  const renamed = yield* fill.pipe(
     Effect.ensuring(Effect.ignore(fs.remove(temporary, { recursive: true, force: true })))
   )
-  if ("usable" in filled) return filled
-  if (Result.isSuccess(filled)) return "Made" as const
+  if (Result.isSuccess(renamed)) return true
   const isThere = yield* Effect.isSuccess(fs.access(`${parent}/${name}`))
-  return isThere ? "Taken" as const : yield* filled.failure
+  return isThere ? false : yield* renamed.failure
 })
 
 /** Removes what killed starts have left in the directory where data directories are made. */
@@ -187,6 +177,7 @@ export const removeAbandoned = Effect.fnUntraced(function*(parent: string, names
   const fs = yield* FileSystem.FileSystem
   for (const name of names.filter((name) => part.test(name))) {
     const path = `${parent}/${name}`
+    if (!(yield* isOwnEntry(fs, path))) continue
     const info = yield* Effect.option(fs.lstat(path))
     const age = Option.flatMap(info, ({ mtime }) => mtime).pipe(Option.map((time) => now - time.getTime()))
     if (Option.exists(age, (age) => age > abandoned)) yield* Effect.ignore(fs.remove(path, { recursive: true }))

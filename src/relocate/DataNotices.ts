@@ -43,6 +43,16 @@ export const damaged = (directory: string, detail: string): string =>
     word(`${directory}/${recordName}`)
   } is not used, ${detail}; the directory belongs to this image by its name`
 
-/** A directory with the image's name or identity cannot be used, though there is something in it. */
-export const passedOver = (problem: string): string =>
-  `The data directory ${problem}; FIM_DIR_DATA=DIRECTORY chooses another`
+/** The directory with the image's name cannot be used: others could change it, or it is not the caller's. */
+export const unusable = (directory: string, problem: string, used: string | undefined): string =>
+  `Data directory ${word(directory)} cannot be used${used === undefined ? "" : `, ${word(used)} is used`}: ${
+    printable(problem)
+  }; to choose another: FIM_DIR_DATA=DIRECTORY`
+
+/** None can be used. In: directories, each with the reason. */
+export const nowhere = (tried: ReadonlyArray<readonly [directory: string, problem: string | undefined]>): string => {
+  const each = tried.map(([directory, problem]) =>
+    problem === undefined ? word(directory) : `${word(directory)}: ${printable(problem)}`
+  )
+  return `cannot make or write to a data directory (tried ${each.join(", ")}); set FIM_DIR_DATA to a directory of yours`
+}

@@ -4,14 +4,14 @@ import type { Identified } from "../image/Identity.ts"
 import { presentData } from "./DataDirectory.ts"
 import { Host } from "./Host.ts"
 import { Relocate, RelocateError } from "./Relocate.ts"
-import { claimBy } from "./TrustedDirectory.ts"
+import { examineBy } from "./TrustedDirectory.ts"
 
 /** The data directory with this room in it, if there is one: to look is no reason to make it. Fails where a start would. */
 export const existingData = Effect.fnUntraced(function*(room: "layers" | "recipes", identified: Identified) {
   const fs = yield* FileSystem.FileSystem
   const { directories, image } = yield* Relocate
-  const claim = yield* claimBy(`${directories.bin}/fim`)
-  const data = yield* presentData(yield* Host, image, identified, claim).pipe(
+  const examine = yield* examineBy(`${directories.bin}/fim`)
+  const data = yield* presentData(yield* Host, image, identified, examine).pipe(
     Effect.mapError((detail) => new RelocateError({ reason: "DataDirectory", detail }))
   )
   if (data === undefined) return undefined

@@ -9,7 +9,7 @@ import { type Adopt, dataDirectory } from "./DataDirectory.ts"
 import { basename, type Directories, dirname } from "./Directories.ts"
 import * as Paths from "./Directories.ts"
 import { Host } from "./Host.ts"
-import type { Claim } from "./TrustedDirectory.ts"
+import type { Examine } from "./TrustedDirectory.ts"
 
 export class RelocateError extends Data.TaggedError("RelocateError")<{
   readonly reason: "NotAnImage" | "DataDirectory"
@@ -37,9 +37,9 @@ export class Relocate extends Context.Service<Relocate, {
   readonly loader: string
   /**
    * The data directory of the image with this identity, made if need be, with `data` (the upper directory), `work`, `layers` and
-   * `tmp` in it. `claim` judges directories: the janitor's on a start, `claimBy` in a command.
+   * `tmp` in it. `examine` says what nobody else can change: the janitor's on a start, `examineBy` in a command.
    */
-  readonly data: (identified: Identified, claim: Claim) => Effect.Effect<string, RelocateError>
+  readonly data: (identified: Identified, examine: Examine) => Effect.Effect<string, RelocateError>
 }>()("flatimage/relocate/Relocate") {
   static readonly layer: Layer.Layer<
     Relocate,
@@ -68,7 +68,7 @@ export class Relocate extends Context.Service<Relocate, {
         return yield* renameData(fim, from, to)
       }, Effect.provideContext(services))
       const data = Effect.fn("Relocate.data")(
-        (identified: Identified, claim: Claim) => dataDirectory(host, image, identified, { adopt, claim }),
+        (identified: Identified, examine: Examine) => dataDirectory(host, image, identified, { adopt, examine }),
         Effect.provideContext(services),
         Effect.mapError((detail) => new RelocateError({ reason: "DataDirectory", detail }))
       )

@@ -9,7 +9,7 @@ import { runFilesystem } from "../../image/SettingsRun.ts"
 import * as LayerStack from "../../mount/LayerStack.ts"
 import { Host } from "../../relocate/Host.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
-import { claimBy } from "../../relocate/TrustedDirectory.ts"
+import { examineBy } from "../../relocate/TrustedDirectory.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { openCommit } from "./CommitSession.ts"
 import { ownedByRoot, pack } from "./Create.ts"
@@ -65,7 +65,7 @@ export const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarg
   const reserved = yield* ReservedSpace
   const host = yield* Host
   const program = `${relocate.directories.bin}/fim`
-  const data = yield* relocate.data(yield* reserved.read("extension"), yield* claimBy(program)).pipe(
+  const data = yield* relocate.data(yield* reserved.read("extension"), yield* examineBy(program)).pipe(
     Effect.mapError(failed)
   )
   const session = yield* openCommit(data, program)

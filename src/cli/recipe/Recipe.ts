@@ -12,7 +12,7 @@ import { Recipes } from "../../recipe/Recipes.ts"
 import { RecipeSource } from "../../recipe/RecipeSource.ts"
 import { existingData } from "../../relocate/ExistingData.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
-import { claimBy } from "../../relocate/TrustedDirectory.ts"
+import { examineBy } from "../../relocate/TrustedDirectory.ts"
 import { BuildInfo } from "../config/BuildInfo.ts"
 import { CommandError, quoteList, trailingError, usageError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
@@ -97,8 +97,8 @@ export const recipe = Effect.fn("fim-recipe")(function*(args: ReadonlyArray<stri
   const explained = Effect.mapError(({ message }: { readonly message: string }) => fail(message, contexts[operation]))
   const writes = operation === "FETCH" || operation === "INSTALL"
   const data = writes
-    ? yield* explained(relocate.data(extension, yield* claimBy(`${relocate.directories.bin}/fim`)))
-    // In the instance of a command that runs no program there is nothing.
+    ? yield* explained(relocate.data(extension, yield* examineBy(`${relocate.directories.bin}/fim`)))
+    // In the directory of an instance that does not run there is nothing.
     : (yield* explained(existingData("recipes", extension))) ?? relocate.directories.instance
   const remote = yield* reserved.read("remote")
   const context = yield* Layer.build(

@@ -25,9 +25,9 @@ export const recipePlace = Effect.map(temporary(self), (directory) => {
     FIM_COMMIT: "66831bd",
     FIM_TIMESTAMP: "20250102030405"
   }
-  writeFileSync(variables.FIM_BIN_SELF, "")
   mkdirSync(`${variables.FIM_DIR_APP}/bin`, { recursive: true })
   symlinkSync(patcher(), `${variables.FIM_DIR_APP}/bin/fim`)
+  writeFileSync(variables.FIM_BIN_SELF, "")
   const data = `${directory}/.app.flatimage.data`
   const cache = `${data}/recipes/debian/latest`
   const run = (image: Image, ...words: ReadonlyArray<string>) =>

@@ -38,7 +38,7 @@ const plant = (directory: string, script: string, variables: Readonly<Record<str
 }
 
 /** What a start has to say of a data directory that it does not use. */
-const passedOver = /^W::The data directory '.*' is not used: '.*' belongs to the user .*FIM_DIR_DATA/
+const passedOver = /^W::Data directory '.*' cannot be used.*: '.*' belongs to the user .*FIM_DIR_DATA/m
 
 const hello = ["fim-exec", "sh", "-c", "echo hello; cat /evil 2> /dev/null; echo kept > /kept"]
 
@@ -83,6 +83,8 @@ describe.each(victims)("as $name, another user cannot", (user) => {
         const [application = ""] = readdirSync(`${app.global}/app`)
         const lib = `${app.global}/app/${application}/lib`
         const evil = `${directory}/evil`
+        // As older programs have made it, for all to look into.
+        chmodSync(`${app.global}/app`, 0o755)
         asOther(
           `mkdir "$evil" "$evil/lib" "$evil/root"; cp -r "$lib/." "$evil/lib"
         for name in "$evil"/lib/ld-linux*; do rm "$name"; printf '#!/bin/sh\\nid -u > %s\\n' "$proof" > "$name"; chmod 755 "$name"; done`,
@@ -121,7 +123,7 @@ describe.each(victims)("as $name, another user cannot", (user) => {
           other.command([
             "perl",
             "-e",
-            "use Fcntl; $| = 1; open F, '+<', $ARGV[0] or die; fcntl(F, F_SETLK, pack('s s x4 q q i x4', F_RDLCK, 0, 0, 1, 0)) or die; print 'locked'; sleep 60",
+            "use Fcntl; $| = 1; open F, '+<', $ARGV[0] or die; my $lock = pack('s s x4 q q i x4', F_RDLCK, 0, 0, 1, 0); fcntl(F, F_SETLK, $lock) or die; print 'locked'; sleep 60",
             `${data}/work/lock`
           ], "/"),
           { environment: { PATH: "/usr/bin:/bin" } }
@@ -163,7 +165,7 @@ describe.each(victims)("as $name, another user cannot", (user) => {
         assert.deepStrictEqual([own.code, own.stdout], [125, ""])
         assert.match(own.stderr, /is in use by an instance/)
       }),
-    60_000
+    90_000
   )
 
   scenario("have files made, overwritten or removed through links", needs, () =>
@@ -425,14 +427,26 @@ describe("an ordinary user", () => {
       assert.deepStrictEqual(kept(accepted), [0, "hello\n", ""])
     }))
 
-  scenario("keeps data in user namespaces, as root of one and in a chroot of one", needs, () =>
+  const inside = ["unshare", "--user", "--map-root-user", "--mount"]
+
+  scenario("keeps data in a user namespace, as root of it and in a chroot of it", needs, () =>
     Effect.gen(function*() {
-      const app = yield* place(ordinary)
-      const inside = ["unshare", "--user", "--map-root-user", "--mount"]
-      const run = (words: ReadonlyArray<string>) =>
-        Process.run(ordinary.command(words, app.directory), { environment: app.environment, directory: "/" })
-      const global = `FIM_DIR_GLOBAL=${app.home}/global`
-      const rootless = yield* run([...inside, "env", global, app.image, ...hello])
-      assert.strictEqual(rootless.stdout, "hello\n", rootless.stderr)
-    }))
+      const app = yield* place(ordinary, { fresh: true })
+      const run = (words: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) =>
+        Process.run(ordinary.command(words, app.directory), {
+          environment: { ...app.environment, ...environment },
+          directory: "/"
+        })
+      assert.deepStrictEqual(kept(yield* run([...inside, app.image, ...hello])), [0, "hello\n", ""])
+      assert.isTrue(existsSync(`${app.data}/data/kept`))
+      const script = `mkdir -p "$0/proc" "$0/dev" "$0/tmp"; mount --bind "$0" "$0"; mount --rbind /proc "$0/proc"
+        mount --rbind /dev "$0/dev"; exec chroot "$0" /app.flatimage "$@"`
+      const rooted = yield* run([...inside, "sh", "-euc", script, app.directory, ...hello], {
+        FIM_DIR_GLOBAL: "/global",
+        FIM_DIR_DATA: "/data",
+        HOME: "/home"
+      })
+      assert.deepStrictEqual(kept(rooted), [0, "hello\n", ""])
+      assert.isTrue(existsSync(`${app.directory}/data/data/kept`))
+    }), 60_000)
 })

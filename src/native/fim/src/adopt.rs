@@ -4,8 +4,9 @@
 //! `gone` if `FROM` does not, because somebody else was first. All of them exit with 0.
 
 use crate::failure::{Context, EXIT_CODE, Result};
-use crate::janitor::{LOCK, have_alone, open_lock, open_work, take_turn};
+use crate::janitor::{have_alone, open_lock, take_turn};
 use crate::sys;
+use crate::trust::{Directory, Last, Make};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -30,14 +31,18 @@ pub fn command(args: &[OsString]) -> i32 {
 
 fn adopt(from: &Path, to: &Path) -> Result<&'static str> {
     let failed = || format!("cannot rename '{}' to '{}'", from.display(), to.display());
+    let data = match Directory::trusted(from, Last::Own, Make::No) {
+        Err(refusal) if refusal.is_missing => return Ok("gone"),
+        other => other.context(failed)?,
+    };
     // Held until the name is changed: the lock belongs to the file, whatever its path. Without `work` nobody has run there.
-    let _lock = if from.join("work").is_dir() {
-        let work = open_work(from)?;
-        let lock = open_lock(&work)?;
+    let _lock = if data.has("work") {
+        let work = data.enter("work")?;
+        let (lock, path) = open_lock(&work)?;
         if !take_turn(&lock).context(failed)? || !have_alone(&lock, &work).context(failed)? {
             return Ok("busy");
         }
-        if !sys::is_still_at(&lock, &work.path().join(LOCK)) {
+        if !sys::is_still_at(&lock, &path) {
             return Ok("gone");
         }
         Some(lock)
@@ -80,7 +85,11 @@ mod tests {
     #[test]
     fn a_directory_that_an_instance_uses_stays() {
         let (root, from, to) = place("used");
-        let lock = open_lock(&open_work(&from).unwrap()).unwrap();
+        let work = Directory::trusted(&from, Last::Own, Make::No)
+            .unwrap()
+            .enter("work")
+            .unwrap();
+        let (lock, _) = open_lock(&work).unwrap();
         for byte in [sys::LockByte(0), sys::LockByte(1)] {
             assert!(sys::lock(lock.as_fd(), byte, sys::Lock::Shared).unwrap());
             assert_eq!(adopt(&from, &to).unwrap(), "busy");

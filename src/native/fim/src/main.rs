@@ -20,7 +20,7 @@ applets:
   portal-host  run commands of a guest on the host, as the boot program decides
   remove       remove trees of any depth
   tied         run a program that ends with the caller, and all that it has started
-  trust        whether nobody else can change a data directory
+  trust        whether nobody else can change a directory
 ";
 
 fn main() {

@@ -18,8 +18,3 @@ pub fn command(paths: &[OsString]) -> i32 {
     }
     code
 }
-
-/// Removes a tree, but nothing of what is mounted below it. Who asks can do nothing about what stays.
-pub fn remove(path: &Path) {
-    let _ = sys::remove_tree(path);
-}

@@ -15,9 +15,8 @@ mod verify;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::janitor::{Made, POINTS, have_alone, open_lock, open_work};
-use crate::remove::remove;
 use crate::sys;
-use crate::trust::shown;
+use crate::trust::{remove, shown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 pub use stack::{Place, open};
@@ -145,8 +144,8 @@ pub fn answer(value: &Value) {
 /// Takes the lock that every running instance holds. The kernel drops it with us.
 fn hold(data: &Path) -> Result<File> {
     let work = open_work(data)?;
-    let lock = open_lock(&work)?;
-    let failed = || format!("cannot lock '{}'", shown(data));
+    let (lock, path) = open_lock(&work)?;
+    let failed = || format!("cannot lock '{}'", shown(&path));
     let deadline = Instant::now() + PATIENCE;
     while !have_alone(&lock, &work).context(failed)? {
         if Instant::now() > deadline {

@@ -28,7 +28,8 @@ pub struct Guess {
 /// runs on that data directory, whose layers would be taken.
 pub fn choose(candidates: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
     let open = |path: &PathBuf| {
-        let work = open_work(path.parent()?.parent()?).ok()?;
+        let data = path.parent().filter(|work| work.ends_with("work"))?.parent()?;
+        let work = open_work(data).ok()?;
         work.has(path.file_name()?).then_some(work)
     };
     let (start, work) = candidates.into_iter().find_map(|path| {

@@ -232,7 +232,7 @@ impl Holder<'_> {
                 });
                 answer(&mut self.replies, id, result)
             }
-            Operation::Claim { .. }
+            Operation::Examine { .. }
             | Operation::Open(_)
             | Operation::Run(_)
             | Operation::Signal { .. }

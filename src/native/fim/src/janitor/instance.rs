@@ -3,8 +3,7 @@
 use super::outside;
 use super::record::start_time;
 use crate::failure::{Context, Result};
-use crate::remove::remove;
-use crate::trust::{Directory, Last, Make, shown};
+use crate::trust::{Directory, Last, Make, remove, shown};
 use std::path::{Path, PathBuf};
 
 /// Rooms of an instance, outermost first. `docs/directories.md` says what is in them.

@@ -33,7 +33,7 @@ mod users;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::streams;
 use crate::sys::{self, Forked};
-use crate::trust::claim;
+use crate::trust::examine;
 use cache::TreePlaces;
 use early::Early;
 use holder::Holder;
@@ -45,8 +45,8 @@ pub use points::{Made, NAME as POINTS};
 use protocol::{Done, Open, Operation, answer};
 pub use protocol::{from_bytes, to_bytes};
 use requests::Requests;
-pub use session::{LOCK, have_alone, open_lock, open_work, take_turn};
 use session::{Role, Session};
+pub use session::{have_alone, open_lock, open_work, take_turn};
 pub use start::NAME as START;
 use std::ffi::OsString;
 use std::fs::File;
@@ -72,32 +72,28 @@ pub fn command(starts: &[OsString]) -> i32 {
     let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
     let mut requests = Requests::new(requests);
     // Here, because every way to start a program in the sandbox passes here, and it gets our streams.
-    let mut streams = streams::check();
+    let streams = streams::check();
     // While the runtime is loading there is time for what nobody has asked for yet.
     let early = Early::make(if streams.is_ok() { starts } else { &[] });
     let result = loop {
-        let request = match requests.next() {
-            Ok(Some(request)) => request,
-            Ok(None) => break Ok(()),
-            Err(failure) => break Err(failure),
-        };
-        break match (request.operation, streams) {
-            (_, Err(failure)) => answer::<Done>(&mut replies, request.id, Err(failure)),
-            (Operation::Claim { path, purpose }, Ok(())) => {
-                match answer(&mut replies, request.id, Ok(claim(&path, purpose))) {
-                    Ok(()) => {
-                        streams = Ok(());
-                        continue;
+        break match requests.next() {
+            Ok(Some(request)) => match (request.operation, &streams) {
+                (_, Err(failure)) => answer::<Done>(&mut replies, request.id, Err(Failure(failure.0.clone()))),
+                (Operation::Examine { path, purpose }, Ok(())) => {
+                    match answer(&mut replies, request.id, Ok(examine(&path, purpose))) {
+                        Ok(()) => continue,
+                        Err(failure) => Err(failure),
                     }
-                    Err(failure) => Err(failure),
                 }
-            }
-            (Operation::Open(open), Ok(())) => keep(request.id, &open, early, requests, replies),
-            (_, Ok(())) => answer::<Done>(
-                &mut replies,
-                request.id,
-                Err(Failure("the first request must be 'claim' or 'open'".to_string())),
-            ),
+                (Operation::Open(open), Ok(())) => keep(request.id, &open, early, requests, replies),
+                (_, Ok(())) => answer::<Done>(
+                    &mut replies,
+                    request.id,
+                    Err(Failure("the first request must be 'open'".to_string())),
+                ),
+            },
+            Ok(None) => Ok(()),
+            Err(failure) => Err(failure),
         };
     };
     match result {

@@ -21,9 +21,9 @@ pub struct Request {
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Operation {
-    /// Whether nobody else can change the data directory `path`. Only before `open`.
-    Claim { path: PathBuf, purpose: Purpose },
-    /// Makes the instance directory and the namespaces. The first request but for `claim`, and only that.
+    /// Whether nobody else can change a directory. Only before `open`.
+    Examine { path: PathBuf, purpose: Purpose },
+    /// Makes the instance directory and the namespaces. The first request but for `examine`, and only that.
     Open(Open),
     /// Mounts what layers, lowest first, show together on `layers/0` of the instance. Where that cannot be mounted they are
     /// unpacked to the first of the `trees` of `open` that can be used, and their trees are bound to `layers/0`, `layers/1`, ….

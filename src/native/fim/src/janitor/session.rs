@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 const ALIVE: LockByte = LockByte(0);
 const DECIDING: LockByte = LockByte(1);
-pub const LOCK: &str = "lock";
+const LOCK: &str = "lock";
 
 /// How long another instance may take to start or to end before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,8 +60,8 @@ impl Session {
     pub fn decide(open: &Open, is_abandoned: impl Fn() -> bool) -> Result<Session> {
         let data = &open.data;
         let work = open_work(data)?;
-        let lock = open_lock(&work)?;
-        let failed = || format!("cannot lock '{}'", shown(&work.path().join(LOCK)));
+        let (lock, path) = open_lock(&work)?;
+        let failed = || format!("cannot lock '{}'", shown(&path));
         let here = Here::current();
         let wanted = Wanted {
             stack: &open.stack,
@@ -74,10 +74,10 @@ impl Session {
         loop {
             if take_turn(&lock).context(failed)? {
                 // It may have got another name since the boot program chose it: see `adopt`.
-                if !sys::is_still_at(&lock, &work.path().join(LOCK)) {
+                if !sys::is_still_at(&lock, &path) {
                     fail!(
                         "the data directory '{}' was renamed or removed meanwhile; start again",
-                        shown(data)
+                        data.display()
                     )
                 }
                 let role = match take_alone(&lock, &work).context(failed)? {
@@ -177,10 +177,12 @@ pub fn open_work(data: &Path) -> Result<Directory> {
         .enter("work")
 }
 
-/// The lock file in `work`, made if it is not there.
-pub fn open_lock(work: &Directory) -> Result<File> {
-    work.open_or_make(LOCK, 0o600)
-        .context(|| format!("cannot open the lock '{}'", shown(&work.path().join(LOCK))))
+/// The lock file in `work`, made if it is not there, and its path.
+pub fn open_lock(work: &Directory) -> Result<(File, PathBuf)> {
+    let path = work.path().join(LOCK);
+    let lock = work.open_or_make(LOCK, 0o600);
+    let lock = lock.context(|| format!("cannot open the lock '{}'", shown(&path)))?;
+    Ok((lock, path))
 }
 
 /// Takes the lock that is held while an instance decides and until its overlay is in place. False while another holds it.
@@ -264,7 +266,7 @@ mod tests {
 
         /// Holds the lock as a running instance does.
         fn hold(&self) -> File {
-            let lock = open_lock(&open_work(&self.open.data).unwrap()).unwrap();
+            let (lock, _) = open_lock(&open_work(&self.open.data).unwrap()).unwrap();
             assert!(sys::lock(lock.as_fd(), ALIVE, Lock::Shared).unwrap());
             lock
         }
@@ -279,7 +281,7 @@ mod tests {
 
     impl Drop for Kept {
         fn drop(&mut self) {
-            crate::remove::remove(&self.open.data);
+            crate::trust::remove(&self.open.data);
         }
     }
 
@@ -305,7 +307,7 @@ mod tests {
         let mut sleeper = Sleeper::new();
         kept.say(&sleeper.0, |_| ());
         let work = open_work(&kept.open.data).unwrap();
-        let lock = open_lock(&work).unwrap();
+        let (lock, _) = open_lock(&work).unwrap();
         assert!(!have_alone(&lock, &work).unwrap());
         let asked = Cell::new(0);
         let child = Cell::new(Some(&mut sleeper.0));

@@ -113,7 +113,7 @@ mod tests {
 
     impl Drop for Kept {
         fn drop(&mut self) {
-            crate::remove::remove(self.0.parent().unwrap());
+            crate::trust::remove(self.0.parent().unwrap());
         }
     }
 

@@ -6,6 +6,7 @@ use crate::failure::{Context, EXIT_CODE, Result};
 use crate::janitor::{REPLIES, REQUESTS, START};
 use crate::streams;
 use crate::sys::{self, Forked};
+use crate::trust::TRUST_GROUP;
 use std::ffi::OsString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -33,6 +34,9 @@ pub fn start(application: &Path, image: &Path) -> Result<Option<Companion>> {
     let places = [(requests.as_raw_fd(), REQUESTS), (replies.as_raw_fd(), REPLIES)];
     let mut command = Command::new(application.join("bin/fim"));
     command.arg("janitor").args(starts(image)).env_clear();
+    if let Some(group) = variable(TRUST_GROUP) {
+        command.env(TRUST_GROUP, group);
+    }
     // Not by `spawn`, which waits until the other program is loaded. The boot program sees that it is not there.
     if let Forked::Child = sys::clone(0).context(failed)? {
         let error = match sys::place_descriptors(places) {

@@ -3,8 +3,8 @@
 //! Only after something was unpacked: a warm start looks at its own directory alone.
 
 use crate::janitor::sweep_instances;
-use crate::remove::remove;
 use crate::sys;
+use crate::trust::remove;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

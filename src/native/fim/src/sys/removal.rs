@@ -7,7 +7,7 @@ use super::{c_string, check};
 use std::ffi::{CStr, OsStr, OsString};
 use std::io::{Error, ErrorKind, Result};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,7 @@ pub fn remove_tree(path: &Path) -> Left {
         parent
     };
     match open(libc::AT_FDCWD, parent.as_os_str(), 0) {
-        Ok(parent) => remove_tree_at(parent.as_fd(), name, path, left),
+        Ok(parent) => remove_tree_at(&parent, name, path, left),
         Err(error) if error.kind() == ErrorKind::NotFound => left,
         Err(error) => {
             left.add(|| path.to_path_buf(), error);
@@ -55,13 +55,13 @@ pub fn remove_tree(path: &Path) -> Left {
     }
 }
 
-/// The same for the entry `name` of an open directory.
-pub fn remove_entry(parent: BorrowedFd<'_>, name: &OsStr) -> Left {
+/// The same for an entry of an open directory.
+pub fn remove_tree_in(parent: &OwnedFd, name: &OsStr) -> Left {
     remove_tree_at(parent, name, Path::new(name), Left::default())
 }
 
 /// Of an open directory, the entry `name` with all that is in it. `shown` is its path in what is told.
-fn remove_tree_at(parent: BorrowedFd<'_>, name: &OsStr, shown: &Path, mut left: Left) -> Left {
+fn remove_tree_at(parent: &OwnedFd, name: &OsStr, shown: &Path, mut left: Left) -> Left {
     match unlink(parent.as_raw_fd(), name, 0) {
         Ok(()) => return left,
         Err(error) if error.kind() == ErrorKind::NotFound => return left,
@@ -136,11 +136,11 @@ struct Walk {
 }
 
 impl Walk {
-    fn enter(parent: BorrowedFd<'_>, name: &OsStr) -> Result<Walk> {
+    fn enter(parent: &OwnedFd, name: &OsStr) -> Result<Walk> {
         let current = open_directory(parent.as_raw_fd(), name)?;
         let (device, inode) = identify(current.as_raw_fd())?;
         let walk = Walk {
-            mount: Mount::of(current.as_fd(), device),
+            mount: Mount::of(&current, device),
             current,
             levels: vec![Level {
                 name: OsString::new(),
@@ -150,7 +150,7 @@ impl Walk {
         };
         // Where the tree itself is a mount point, its content belongs to somebody else.
         let (parent_device, _) = identify(parent.as_raw_fd())?;
-        if !Mount::of(parent, parent_device).holds(walk.current.as_fd(), device) {
+        if !Mount::of(parent, parent_device).holds(&walk.current, device) {
             return Err(Error::from(ErrorKind::ResourceBusy));
         }
         Ok(walk)
@@ -194,7 +194,7 @@ impl Walk {
     fn descend(&mut self, name: &OsStr) -> Result<()> {
         let below = open_directory(self.current.as_raw_fd(), name)?;
         let identity = identify(below.as_raw_fd())?;
-        if !self.mount.holds(below.as_fd(), identity.0) {
+        if !self.mount.holds(&below, identity.0) {
             return Err(Error::from(ErrorKind::ResourceBusy));
         }
         self.current = below;
@@ -227,20 +227,20 @@ struct Mount {
 }
 
 impl Mount {
-    fn of(directory: BorrowedFd<'_>, device: u64) -> Mount {
+    fn of(directory: &OwnedFd, device: u64) -> Mount {
         Mount {
             device,
             number: mount_number(directory),
         }
     }
 
-    fn holds(&self, directory: BorrowedFd<'_>, device: u64) -> bool {
+    fn holds(&self, directory: &OwnedFd, device: u64) -> bool {
         device == self.device && (self.number.is_none() || mount_number(directory) == self.number)
     }
 }
 
 /// The number of a mount: from `statx` since Linux 5.8, and before that as `/proc` says it.
-fn mount_number(directory: BorrowedFd<'_>) -> Option<u64> {
+fn mount_number(directory: &OwnedFd) -> Option<u64> {
     let mut found = MaybeUninit::<libc::statx>::zeroed();
     // SAFETY: the kernel reads an empty string and fills a structure that is valid when all zero.
     let result = unsafe {

@@ -14,11 +14,11 @@ const SIMPLE: [u64; 6] = [0x4d44, 0x2011_bab0, 0x5346_544e, 0x7366_746e, 0x482b,
 
 /// The answer for one directory.
 #[derive(Serialize)]
-pub struct Claimed {
+pub struct Judged {
     /// Whether it can be used.
     pub usable: bool,
-    /// Whether the caller has to hear of it: there is something at the path, whoever made it, or it would have been the right place
-    /// but for its file system.
+    /// Whether the caller has to be told that it is passed over: others can change it and there is something, or it would be the
+    /// right place but for its file system.
     pub notable: bool,
     /// Why it cannot be used, and what to type to change that.
     pub reason: Option<String>,
@@ -31,29 +31,32 @@ pub struct Claimed {
 pub enum Purpose {
     /// A directory that is there is looked into.
     Find,
-    /// A data directory, of which is made what is not there.
+    /// A data directory that is there is used. Missing directories in it are made.
+    Rooms,
+    /// A data directory is made.
     Make,
-    /// Files are made in a directory, or in one that will be made at its path.
+    /// Something is made in a directory, or where it will be.
     Place,
 }
 
 /// Judges the directory `path`.
-pub fn claim(path: &Path, purpose: Purpose) -> Claimed {
+pub fn examine(path: &Path, purpose: Purpose) -> Judged {
     let judged = match purpose {
         Purpose::Find => Directory::trusted(path, Last::Own, Make::No),
-        Purpose::Make => make(path),
+        Purpose::Rooms => Directory::trusted(path, Last::Own, Make::No).and_then(make_rooms),
+        Purpose::Make => Directory::trusted(path, Last::Own, Make::Private).and_then(make_rooms),
         Purpose::Place => place(path),
     };
     match judged {
-        Ok(_) => Claimed {
+        Ok(_) => Judged {
             usable: true,
             notable: false,
             reason: None,
             remedy: None,
         },
-        Err(refusal) => Claimed {
+        Err(refusal) => Judged {
             usable: false,
-            notable: refusal.is_unfit || is_there(path),
+            notable: refusal.is_unfit || (refusal.is_unsafe && purpose != Purpose::Place && is_there(path)),
             reason: Some(refusal.reason),
             remedy: refusal.remedy,
         },
@@ -62,27 +65,20 @@ pub fn claim(path: &Path, purpose: Purpose) -> Claimed {
 
 /// The directory, or the innermost one that is there of those that lead to it.
 fn place(path: &Path) -> Result<Directory, Refusal> {
-    let mut found = Directory::trusted(path, Last::Own, Make::No);
+    let mut found = Directory::trusted(path, Last::Passage, Make::No);
     for above in path.ancestors().skip(1) {
         match &found {
             Err(refusal) if refusal.is_missing => found = Directory::trusted(above, Last::Passage, Make::No),
             _ => break,
         }
     }
-    found
+    let found = found?;
+    keeps_files(&found)?;
+    Ok(found)
 }
 
-/// The data directory itself.
-fn make(path: &Path) -> Result<Directory, Refusal> {
-    let data = match Directory::trusted(path, Last::Own, Make::No) {
-        Err(refusal) if refusal.is_missing => {
-            let parent = path.parent().unwrap_or(Path::new("/"));
-            let parent = Directory::trusted(parent, Last::Passage, Make::Private)?;
-            keeps_files(&parent)?;
-            Directory::trusted(path, Last::Own, Make::Private)?
-        }
-        other => other?,
-    };
+/// Makes what a data directory lacks.
+fn make_rooms(data: Directory) -> Result<Directory, Refusal> {
     keeps_files(&data)?;
     for (name, mode) in ROOMS {
         let is_needed = name == "data" || name == "work";
@@ -101,7 +97,8 @@ fn make(path: &Path) -> Result<Directory, Refusal> {
         }
         // The modes of the upper directory are the guest's, and nobody but the guest follows what is in it.
         if name != "data" {
-            data.enter(name).map_err(|Failure(reason)| Refusal::new(reason))?;
+            data.enter(name)
+                .map_err(|Failure(reason)| Refusal::danger(reason, None))?;
         }
     }
     Ok(data)

@@ -206,7 +206,7 @@ impl Directory {
     /// Removes an entry with all that is in it, as far as it can be removed.
     pub fn remove(&self, name: impl AsRef<OsStr>) {
         if let Ok(name) = single(name.as_ref()) {
-            let _ = sys::remove_entry(self.as_fd(), name);
+            let _ = sys::remove_tree_in(&self.descriptor, name);
         }
     }
 
@@ -332,7 +332,7 @@ mod tests {
 
     impl Drop for Scratch {
         fn drop(&mut self) {
-            crate::remove::remove(&self.0);
+            super::super::remove(&self.0);
         }
     }
 

@@ -10,6 +10,9 @@ const LOCAL_SOURCES: [&str; 5] = ["files", "compat", "systemd", "altfiles", "mym
 /// Names of members that a message has.
 const MOST_NAMED: usize = 3;
 
+/// The variable that names a group whose members the caller trusts.
+pub const TRUST_GROUP: &str = "FIM_TRUST_GROUP";
+
 #[derive(Default)]
 pub struct Groups {
     users: Vec<User>,
@@ -35,7 +38,7 @@ struct Group {
 impl Groups {
     /// Those of this machine, and the one that `FIM_TRUST_GROUP` names.
     pub fn read() -> Groups {
-        let accepted = std::env::var("FIM_TRUST_GROUP").ok().filter(|name| !name.is_empty());
+        let accepted = std::env::var(TRUST_GROUP).ok().filter(|name| !name.is_empty());
         let (Some(passwd), Some(group)) = (text("/etc/passwd"), text("/etc/group")) else {
             return Groups {
                 has_others: true,

@@ -1,7 +1,8 @@
 //! May the caller use this directory? Nothing that another user can change or replace is read, executed or written to.
 //!
-//! `rule` and `groups` are pure: they judge what the system reports. `walk` resolves a path one component at a time and
-//! judges each. `directory` is a descriptor of a directory that passed; work below it needs no path any more. `data` prepares a data directory. `docs/directories.md` has the rule.
+//! `rule` and `groups` are pure: they judge what the system reports. `walk` resolves a path one component at a time and judges
+//! each. `directory` is a descriptor of a directory that passed; work below it needs no path any more. `data` prepares a data
+//! directory. `docs/directories.md` has the rule.
 
 mod acl;
 mod applet;
@@ -14,11 +15,13 @@ mod walk;
 
 pub use applet::command;
 pub use console::shown;
-pub use data::{Purpose, claim};
+pub use data::{Purpose, examine};
 pub use directory::{Directory, is_unplaced};
+pub use groups::TRUST_GROUP;
 pub use walk::{Last, Make, walk};
 
 use crate::failure::Failure;
+use crate::sys;
 use std::fmt;
 use std::path::Path;
 
@@ -27,7 +30,9 @@ use std::path::Path;
 pub struct Refusal {
     pub reason: String,
     pub remedy: Option<String>,
-    /// There is nothing at the path, which is no danger.
+    /// Somebody else could change the directory.
+    pub is_unsafe: bool,
+    /// There is nothing at the path.
     pub is_missing: bool,
     /// Its file system cannot keep what belongs there.
     pub is_unfit: bool,
@@ -38,14 +43,17 @@ impl Refusal {
         Refusal {
             reason,
             remedy: None,
+            is_unsafe: false,
             is_missing: false,
             is_unfit: false,
         }
     }
 
-    fn with_remedy(reason: String, remedy: String) -> Refusal {
+    /// Of a directory that somebody else could change.
+    fn danger(reason: String, remedy: Option<String>) -> Refusal {
         Refusal {
-            remedy: Some(remedy),
+            remedy,
+            is_unsafe: true,
             ..Refusal::new(reason)
         }
     }
@@ -65,6 +73,11 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
         Failure(refusal.to_string())
     }
+}
+
+/// Removes a tree of the caller's, as far as it can be removed. For a path that nobody else can change.
+pub fn remove(path: &Path) {
+    let _ = sys::remove_tree(path);
 }
 
 /// A path as a word that a shell takes.

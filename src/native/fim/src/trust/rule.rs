@@ -8,6 +8,9 @@ use crate::sys;
 use std::cell::OnceCell;
 use std::path::Path;
 
+/// Directories for temporary files, which every system has as root's.
+const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+
 pub const STICKY: u32 = 0o1000;
 pub const GROUP_WRITES: u32 = 0o020;
 pub const OTHERS_WRITE: u32 = 0o002;
@@ -114,23 +117,32 @@ impl System {
     }
 
     /// Why the owner of something on the way is not to be trusted, if he is not. `is_link`: the mode of a link says nothing.
-    pub fn distrusts_owner(&self, path: &Path, facts: Facts, is_link: bool) -> Option<Refusal> {
+    /// `in_shared`: others may make names beside it, so an owner who cannot be told from them is one of them.
+    pub fn distrusts_owner(&self, path: &Path, facts: Facts, is_link: bool, in_shared: bool) -> Option<Refusal> {
         if self.trusts(facts.uid) {
             return None;
         }
         let is_closed = is_link || facts.mode & (GROUP_WRITES | OTHERS_WRITE) == 0;
-        if is_closed && self.stand_in() == Some(facts.uid) {
+        let is_temporary = facts.mode & STICKY != 0 && TEMPORARY.iter().any(|known| path == Path::new(known));
+        if (is_closed || is_temporary) && !in_shared && self.stand_in() == Some(facts.uid) {
             return None;
         }
         let user = self.groups().user(facts.uid);
-        Some(Refusal::new(format!("'{}' belongs to the user {user}", shown(path))))
+        Some(Refusal::danger(
+            format!("'{}' belongs to the user {user}", shown(path)),
+            None,
+        ))
     }
 
     /// Why something does not belong to the caller, if it does not.
     pub fn is_foreign(&self, path: &Path, facts: Facts) -> Option<Refusal> {
         if facts.uid != self.uid {
             let user = self.groups().user(facts.uid);
-            return Some(Refusal::new(format!("'{}' belongs to the user {user}", shown(path))));
+            return Some(Refusal {
+                // What is root's is safe, and still not the caller's to use.
+                is_unsafe: facts.uid != 0,
+                ..Refusal::new(format!("'{}' belongs to the user {user}", shown(path)))
+            });
         }
         None
     }
@@ -144,7 +156,7 @@ impl System {
     ) -> Writers {
         let refusal = if facts.mode & OTHERS_WRITE != 0 {
             let reason = format!("other users can write to '{}'", shown(path));
-            Some(Refusal::with_remedy(reason, format!("chmod go-w {}", quoted(path))))
+            Some(Refusal::danger(reason, Some(format!("chmod go-w {}", quoted(path)))))
         } else if facts.mode & GROUP_WRITES != 0 {
             self.distrusts_group(path, facts, list)
         } else {
@@ -171,7 +183,7 @@ impl System {
         };
         let Some(writers) = writers else {
             let reason = format!("the access list of '{}' cannot be read", shown(path));
-            return Some(Refusal::with_remedy(reason, remedy));
+            return Some(Refusal::danger(reason, Some(remedy)));
         };
         for writer in writers {
             let gid = match writer {
@@ -179,7 +191,7 @@ impl System {
                 Writer::User(uid) => {
                     let user = self.groups().user(uid);
                     let reason = format!("the user {user} can write to '{}' by its access list", shown(path));
-                    return Some(Refusal::with_remedy(reason, format!("setfacl -b {}", quoted(path))));
+                    return Some(Refusal::danger(reason, Some(format!("setfacl -b {}", quoted(path)))));
                 }
                 Writer::Group(gid) => gid,
                 Writer::OwningGroup => facts.gid,
@@ -187,10 +199,8 @@ impl System {
             if let Some(members) = self.groups().strangers(gid, self.uid) {
                 let name = self.groups().name(gid);
                 let reason = format!("the group {name} ({members}) can write to '{}'", shown(path));
-                return Some(Refusal::with_remedy(
-                    reason,
-                    format!("{remedy}, or FIM_TRUST_GROUP={name} if you trust them"),
-                ));
+                let remedy = format!("{remedy}, or FIM_TRUST_GROUP={name} if you trust them");
+                return Some(Refusal::danger(reason, Some(remedy)));
             }
         }
         None
@@ -200,10 +210,8 @@ impl System {
     pub fn distrusts_mount(&self, path: &Path, server: Option<u32>) -> Option<Refusal> {
         let uid = server.filter(|uid| !self.trusts(*uid))?;
         let user = self.groups().user(uid);
-        Some(Refusal::new(format!(
-            "'{}' is a file system of the user {user}",
-            shown(path)
-        )))
+        let reason = format!("'{}' is a file system of the user {user}", shown(path));
+        Some(Refusal::danger(reason, None))
     }
 }
 
@@ -248,9 +256,23 @@ mod tests {
             (ADA, Some(65534), facts(1001, 1001, 0o777), true, false),
         ] {
             let system = System::made_up(uid, groups(), stand_in);
-            let found = system.distrusts_owner(path, facts, is_link);
+            let found = system.distrusts_owner(path, facts, is_link, false);
             assert_eq!(found.is_none(), trusted, "{uid} {facts:?}");
         }
+        let system = System::made_up(ADA, groups(), Some(65534));
+        let open = facts(65534, 65534, 0o1777);
+        assert!(system.distrusts_owner(Path::new("/tmp"), open, false, false).is_none());
+        assert!(
+            system
+                .distrusts_owner(Path::new("/tmp/x"), open, false, false)
+                .is_some()
+        );
+        let closed = facts(65534, 65534, 0o755);
+        assert!(
+            system
+                .distrusts_owner(Path::new("/tmp/x"), closed, false, true)
+                .is_some()
+        );
     }
 
     #[test]

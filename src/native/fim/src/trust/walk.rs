@@ -133,6 +133,7 @@ impl Walk {
             return Err(Refusal::new("the path does not begin at the root".to_string()));
         };
         let path = here.path.join(name);
+        let in_shared = here.writers != Writers::Trusted;
         let open = || rustix::fs::openat(&here.directory, name, NODE, Mode::empty());
         let node = match open() {
             Err(Errno::NOENT) if make == Make::Private => {
@@ -145,7 +146,7 @@ impl Walk {
         let found = rustix::fs::fstat(&node).map_err(|error| failed(&path, "cannot be read", error))?;
         let kind = found.st_mode & libc::S_IFMT;
         let is_link = kind == libc::S_IFLNK;
-        if let Some(refusal) = self.system.distrusts_owner(&path, facts(&found), is_link) {
+        if let Some(refusal) = self.system.distrusts_owner(&path, facts(&found), is_link, in_shared) {
             return Err(refusal);
         }
         if is_link {
@@ -163,7 +164,7 @@ impl Walk {
     fn push(&mut self, directory: OwnedFd, path: PathBuf, found: &Stat, above: Option<u64>) -> Result<(), Refusal> {
         let facts = facts(found);
         if above.is_none()
-            && let Some(refusal) = self.system.distrusts_owner(&path, facts, false)
+            && let Some(refusal) = self.system.distrusts_owner(&path, facts, false, false)
         {
             return Err(refusal);
         }
