@@ -81,4 +81,15 @@ describe.each(users)("as $name, command lines", (user) => {
         }
       })
   )
+
+  scenario("do not keep settings from being refused that are too many", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { copy: true })
+      writeField(app.image, "bindings", JSON.stringify(manyBinds))
+      const { code, stderr, stdout } = yield* app.run(["fim-exec", "echo", "ran"], { environment: { FIM_DEBUG: "1" } })
+      assert.strictEqual(code, 125)
+      assert.match(stderr, /E::the settings make 9600 options for bubblewrap, which accepts 9000; remove binds/)
+      assert.notMatch(stdout + stderr, /Phase: (mount|sandbox)|^ran/m)
+      yield* app.isClean
+    }))
 })
