@@ -12,7 +12,7 @@ export interface MountPoints {
 /**
  * Finds where the guest's links lead, since bubblewrap mounts on none. The guest may have put anything there: what cannot be mounted
  * on is left out with a warning, so that no guest keeps its image from starting. Directories that every guest needs are made again,
- * and what was in their place is renamed.
+ * and what was in their place is renamed. The lines are fatal ones by name only: a program's start shows no others.
  */
 export const mountPoints = Effect.fn("MountPoints.mountPoints")(function*(
   janitor: Janitor["Service"],
@@ -28,12 +28,12 @@ export const mountPoints = Effect.fn("MountPoints.mountPoints")(function*(
     ]
   })
   for (const { from, to } of replaced) {
-    yield* Effect.logWarning(`The guest had no directory at '${from}'; what was there is now '${to}'`)
+    yield* Effect.logFatal(`The guest had no directory at '${from}'; what was there is now '${to}'`)
   }
   const placeOf = Effect.fnUntraced(function*(index: number, what: string) {
     const point = points[index]
     if (point !== undefined && "place" in point) return point.place
-    yield* Effect.logWarning(`${what} is left out: in the guest ${point?.refused ?? "it has no place"}`)
+    yield* Effect.logFatal(`${what} is left out: in the guest ${point?.refused ?? "it has no place"}`)
     return undefined
   })
   const made = home === "/" ? undefined : yield* placeOf(0, `The home directory '${home}'`)

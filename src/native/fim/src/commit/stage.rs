@@ -32,6 +32,8 @@ const REFUSED: [&str; 3] = ["redirect", "metacopy", "whiteout"];
 
 /// Bytes of a path that the kernel takes.
 const LONGEST: usize = libc::PATH_MAX as usize - 1;
+/// Bytes of such a path that a message shows.
+const SHOWN: usize = 120;
 /// What bubblewrap gives the directories that it makes.
 const MADE_MODES: [u32; 3] = [0o755, 0o700, 0o1777];
 
@@ -246,11 +248,17 @@ fn hides(path: &Path) -> Result<()> {
 }
 
 fn too_deep(path: &Path) -> Result<()> {
-    // The whole path fills screens.
-    let start: PathBuf = path.iter().take(4).collect();
-    let start = start.to_string_lossy().chars().take(200).collect::<String>();
+    // The whole path fills screens. `rm` of many guests meets the same limit as we do.
+    let mut start = PathBuf::new();
+    for name in path {
+        if !start.as_os_str().is_empty() && start.as_os_str().len() + name.len() > SHOWN {
+            break;
+        }
+        start.push(name);
+    }
+    let start = start.display();
     fail!(
-        "below '/{start}' there is a path of {} bytes, which is too long to be committed; in the guest remove it (rm -rf '/{start}') or move it up, then commit",
+        "a path of {} bytes below '/{start}' is too long to be committed; move it up, or remove it: fim-exec sh -c '\"$FIM_DIR_APP_BIN/fim\" remove \"/{start}\"'",
         path.as_os_str().len()
     )
 }

@@ -115,7 +115,7 @@ impl Call {
         self.unlink();
         self.tell(&Reply::Refused {
             code,
-            lines: vec![line.to_string()],
+            lines: line.lines().map(str::to_string).collect(),
         });
     }
 }

@@ -93,7 +93,7 @@ fn not_found(name: &str, plan: &Plan) -> (i32, String) {
         "command not found"
     };
     let (code, remark) = plan.not_found;
-    (code, format!("{name}: {what}{remark}"))
+    (code, format!("{}: {what}{remark}", console::line(name)))
 }
 
 fn stream(
