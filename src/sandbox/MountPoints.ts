@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { notice } from "../Log.ts"
 import type { Janitor } from "../mount/Janitor.ts"
 import { type Bind, covered, sandboxDirectories } from "./Arguments.ts"
 import type { SourceBind } from "./Sources.ts"
@@ -28,12 +29,12 @@ export const mountPoints = Effect.fn("MountPoints.mountPoints")(function*(
     ]
   })
   for (const { from, to } of replaced) {
-    yield* Effect.logFatal(`The guest had no directory at '${from}'; what was there is now '${to}'`)
+    yield* notice(`The guest had no directory at '${from}'; what was there is now '${to}'`)
   }
   const placeOf = Effect.fnUntraced(function*(index: number, what: string) {
     const point = points[index]
     if (point !== undefined && "place" in point) return point.place
-    yield* Effect.logFatal(`${what} is left out: in the guest ${point?.refused ?? "it has no place"}`)
+    yield* notice(`${what} is left out: in the guest ${point?.refused ?? "it has no place"}`)
     return undefined
   })
   const made = home === "/" ? undefined : yield* placeOf(0, `The home directory '${home}'`)

@@ -96,15 +96,17 @@ describe.each(users)("as $name, an image starts with", (user) => {
         ]
       ) assert.strictEqual((yield* app.run(words)).code, 0, words.join(" "))
       const failures: Array<string> = []
-      for (const path of paths) {
-        for (const [kind, make] of Object.entries(kinds)) {
+      for (const [row, path] of paths.entries()) {
+        for (const [column, [kind, make]] of Object.entries(kinds).entries()) {
+          // Half of the table where paths are treated alike: each kind and each path are in it.
+          if (!rootToo.has(path) && (row + column) % 2 === 1) continue
           const real = path === "HOME" ? app.home.slice(1) : path
           const target = plant(app, real, make)
           const made = lstatSync(target)
           for (const command of rootToo.has(path) ? ["fim-exec", "fim-root"] : ["fim-exec"]) {
             const outcome = yield* app.run([command, "true"])
             const lines = outcome.stderr.split("\n").filter((line) => line !== "")
-            if (outcome.code !== 0 || lines.some((line) => !line.startsWith("C::"))) {
+            if (outcome.code !== 0 || lines.some((line) => !line.startsWith("W::"))) {
               failures.push(`${command}: ${kind} at ${path}: ${outcome.code} ${outcome.stderr}`)
             }
           }
@@ -125,7 +127,7 @@ describe.each(users)("as $name, an image starts with", (user) => {
       const target = plant(app, "tmp", (path) => writeFileSync(path, "precious"))
       const first = yield* app.run(["fim-exec", "cat", "/tmp.replaced"])
       assert.deepStrictEqual([first.code, first.stdout], [0, "precious"])
-      assert.match(first.stderr, /^C::The guest had no directory at '\/tmp'; what was there is now '\/tmp.replaced'\n$/)
+      assert.match(first.stderr, /^W::The guest had no directory at '\/tmp'; what was there is now '\/tmp.replaced'\n$/)
       assert.strictEqual(readFileSync(`${target}.replaced`, "utf8"), "precious")
       const second = yield* app.run(["fim-exec", "true"])
       assert.deepStrictEqual([second.code, second.stderr], [0, ""])
