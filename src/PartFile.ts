@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto"
 import { basename, dirname } from "./relocate/Directories.ts"
 
 /** What ends the names of such files, to find those that a killed process has left. */
-export const partSuffix = ".part"
+const partSuffix = ".part"
 
 /** A new name beside a path. */
 export const partOf = (path: string): Effect.Effect<string> =>

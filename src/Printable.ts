@@ -4,9 +4,7 @@
  */
 
 /** All controls but tabs, ends of lines of Unicode, and what sets the direction of text. */
-// eslint-disable-next-line no-control-regex
-const strange =
-  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g
+const strange = /(?!\t)[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu
 
 const short: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r" }
 

@@ -1,8 +1,6 @@
 /** What a start says about data directories, each time in one line. Pure. */
+import { printable } from "../Printable.ts"
 import { type DataRecord, recordName } from "./DataRecord.ts"
-
-/** Paths come from records and directories that others may have written. */
-const printable = (text: string): string => text.replace(/\p{Cc}/gu, "?")
 
 /** A word of a shell's command line. */
 const word = (text: string): string => `'${printable(text).replaceAll("'", "'\\''")}'`

@@ -42,6 +42,8 @@ const passedOver = /^W::Data directory '.*' cannot be used.*: '.*' belongs to th
 
 const hello = ["fim-exec", "sh", "-c", "echo hello; cat /evil 2> /dev/null; echo kept > /kept"]
 
+const kept = (outcome: Process.Outcome) => [outcome.code, outcome.stdout, outcome.stderr]
+
 describe.each(victims)("as $name, another user cannot", (user) => {
   scenario(
     "have his data directory used, in a directory in which he can make names",
@@ -378,8 +380,6 @@ describe("an ordinary user", () => {
         assert.match(outcome.stderr, passedOver)
       })
   )
-
-  const kept = (outcome: Process.Outcome) => [outcome.code, outcome.stdout, outcome.stderr]
 
   for (const mode of [0o755, 0o775, 0o2775, 0o700]) {
     scenario(
