@@ -106,9 +106,10 @@ export const look = Effect.fnUntraced(
   function*(directory: string, image: ImageFile, { examine, making, uid }: Looking) {
     const fs = yield* FileSystem.FileSystem
     const found = yield* recorded(directory, image, uid)
-    if (found._tag === "Absent" || found._tag === "Unusable") return found
-    // Nothing is made in another image's.
-    const judged = yield* examine(directory, making && found._tag !== "Foreign" ? "rooms" : "find")
+    if (found._tag === "Absent") return found
+    // Nothing is made in another image's. Why a record cannot be read, its owner says best.
+    const isOwn = found._tag === "Ours" || found._tag === "Unclaimed"
+    const judged = yield* examine(directory, making && isOwn ? "rooms" : "find")
     if (judged.usable) return found
     const info = yield* Effect.option(fs.stat(directory))
     if (Option.isNone(info)) return { _tag: "Absent" } satisfies Look as Look

@@ -571,7 +571,7 @@ describe("the data directory", () => {
         assert.deepStrictEqual([code, stdout], [0, ""])
         assert.match(
           stderr,
-          /^W::Data directory '.*' belongs to user 0 and cannot be used, '.*' is used; .*FIM_DIR_DATA=[^\n]*\n$/
+          /^W::Data directory '.*' cannot be used, '.*' is used: '.*' belongs to the user root[^\n]*FIM_DIR_DATA=[^\n]*\n$/
         )
         assert.deepStrictEqual(yield* guest(app, app.image, read), [0, "user\n", ""])
       })
