@@ -163,7 +163,9 @@ describe("the desktop of a host", () => {
 
           const moved = `${app.directory}/moved $to %here.flatimage`
           renameSync(app.image, moved)
-          yield* succeeds(app, ["fim-exec", "true"], { program: moved })
+          const first = yield* app.run(["fim-exec", "true"], { program: moved })
+          assert.strictEqual(first.code, 0)
+          assert.match(first.stderr, /^W::The image was renamed: its data directory [^\n]*\n$/)
           assert.deepStrictEqual(readExec(entryOf(app, "App").get("Exec")!), [moved, "%F"])
           assert.include(readFileSync(`${share}/mime/globs2`, "utf8"), ":moved $to %here.flatimage\n")
           assert.notInclude(readFileSync(`${share}/mime/globs2`, "utf8"), ":app.flatimage\n")

@@ -82,7 +82,7 @@ describe.each(users)("as $name, without FUSE", (user: User) => {
           const [tree = ""] = trees(app)
           const made = statSync(`${cacheOf(app)}/${tree}`).ctimeMs
           const debug = yield* run(app, ["fim-exec", "true"], { FIM_DEBUG: "1" }, script)
-          assert.match(debug.stderr, /^W::[\d.]+::Layers cannot be mounted \(.*fuse.*\), their files in/)
+          assert.match(debug.stderr, /^W::[\d.]+::Layers cannot be mounted \(.*fuse.*\), their files in/m)
           assert.deepStrictEqual(trees(app), [tree])
           assert.strictEqual(statSync(`${cacheOf(app)}/${tree}`).ctimeMs, made)
           assert.strictEqual(statSync(cacheOf(app)).mode & 0o777, 0o700)
