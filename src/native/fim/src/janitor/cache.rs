@@ -240,7 +240,7 @@ impl TreeCache {
         let name = format!("{key}.lock");
         self.directory
             .open_or_make(&name, 0o600)
-            .map_err(|error| Failure(format!("cannot open '{}': {error}", shown(&self.path().join(name)))))
+            .map_err(|error| Failure(format!("cannot open '{}': {error}", shown(self.path().join(name)))))
     }
 
     /// Removes trees that were not used for long, and what killed starts have left.

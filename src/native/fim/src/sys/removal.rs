@@ -429,7 +429,7 @@ mod tests {
         }
         fs::write(path.join("closed/inner/file"), "").unwrap();
         for name in ["closed/inner", "closed"] {
-            fs::set_permissions(path.join(name), PermissionsExt::from_mode(0)).unwrap();
+            fs::set_permissions(path.join(name), PermissionsExt::from_mode(0o0)).unwrap();
         }
         let other = path.with_extension("link");
         std::os::unix::fs::symlink(&kept, &other).unwrap();

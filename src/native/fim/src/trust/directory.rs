@@ -238,7 +238,7 @@ impl Directory {
     }
 
     fn failed(&self, what: &str, name: &OsStr, error: &io::Error) -> Failure {
-        Failure(format!("cannot {what} '{}': {error}", shown(&self.path.join(name))))
+        Failure(format!("cannot {what} '{}': {error}", shown(self.path.join(name))))
     }
 }
 
