@@ -2,8 +2,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { sha256 } from "../image/Sha256.ts"
+import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { sha256OfFile } from "./Digest.ts"
 import { Download } from "./Download.ts"
 import { Gpgv } from "./Gpgv.ts"
@@ -52,8 +52,11 @@ export class Archives extends Context.Service<Archives, {
         }
         const path = `${yield* workspace.directory("cache", "archives")}/${sha256(`${url} ${name}`).slice(0, 16)}`
         if (!(yield* fs.exists(path).pipe(atPath(path)))) {
-          yield* replacePath(fs, path, (temporary) =>
-            download.fetch(url, temporary, { limit, ...(report === undefined ? {} : { report }) }))
+          yield* replacePath(
+            fs,
+            path,
+            (temporary) => download.fetch(url, temporary, { limit, ...(report === undefined ? {} : { report }) })
+          )
         }
         return path
       })
@@ -62,11 +65,16 @@ export class Archives extends Context.Service<Archives, {
         const expected = source.sha256?.toLowerCase()
         const actual = expected === undefined ? undefined : yield* sha256OfFile(fs, path)
         if (actual !== expected) {
-          return yield* buildError("Untrusted", { path: source.path, detail: `its SHA-256 is ${actual}, not ${expected}` })
+          return yield* buildError("Untrusted", {
+            path: source.path,
+            detail: `its SHA-256 is ${actual}, not ${expected}`
+          })
         }
         if (source.signature === undefined) return
         if (source.keyring === undefined) {
-          return yield* buildError("Refused", { detail: "a signature needs the keys that may make it: add --keyring PATH" })
+          return yield* buildError("Refused", {
+            detail: "a signature needs the keys that may make it: add --keyring PATH"
+          })
         }
         const signature = isUrl(source.signature)
           ? yield* cached(source.signature, "", signatureLimit)
@@ -82,7 +90,8 @@ export class Archives extends Context.Service<Archives, {
         const remote = isUrl(source.path)
         if (remote && source.sha256 === undefined && source.signature === undefined) {
           return yield* buildError("Refused", {
-            detail: `${source.path} is trusted only with a checksum or a signature: add --sha256 DIGITS or --signature FILE|URL`
+            detail:
+              `${source.path} is trusted only with a checksum or a signature: add --sha256 DIGITS or --signature FILE|URL`
           })
         }
         // A checksum that is another means that other bytes are wanted.

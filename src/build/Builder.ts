@@ -2,17 +2,17 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import type { Fields } from "../image/Settings.ts"
 import { deriveIdentity, drawIdentity } from "../image/Identity.ts"
 import * as Manifest from "../image/Manifest.ts"
+import type { Fields } from "../image/Settings.ts"
 import { sha256 } from "../image/Sha256.ts"
 import { Blobs } from "./Blobs.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 import { removeUnused } from "./CacheAge.ts"
 import { type Closure, ToolClosure } from "./Closure.ts"
 import { Steps, type StepsRequest } from "./definition/Steps.ts"
-import { sha256OfFile } from "./Digest.ts"
 import { debianDependencies, ownDependencies } from "./Dependencies.ts"
+import { sha256OfFile } from "./Digest.ts"
 import { ImageWriter, type Parts, type Written } from "./ImageWriter.ts"
 import { Epoch } from "./Mkdwarfs.ts"
 import { formatBytes, Progress } from "./Progress.ts"
@@ -82,12 +82,14 @@ export class Builder extends Context.Service<Builder, {
         return yield* progress.step(
           "Compressing the tools",
           (report) =>
-            Effect.forEach(files, ({ file, path }, index) =>
-              blobs.pack(file, toolLevel, (done, total) => report(index + done / total, files.length)).pipe(
-                Effect.map((blob) => ({ path, blob }))
-              )),
-          (packed) =>
-            formatBytes(packed.reduce((sum, { blob }) => sum + blob.packedSize, 0))
+            Effect.forEach(
+              files,
+              ({ file, path }, index) =>
+                blobs.pack(file, toolLevel, (done, total) => report(index + done / total, files.length)).pipe(
+                  Effect.map((blob) => ({ path, blob }))
+                )
+            ),
+          (packed) => formatBytes(packed.reduce((sum, { blob }) => sum + blob.packedSize, 0))
         )
       })
 
@@ -153,8 +155,7 @@ export class Builder extends Context.Service<Builder, {
         const reserved = yield* newReservedSpace(request.distribution, request.settings, identity)
         const written = yield* progress.step(
           `Writing ${request.output}`,
-          (report) =>
-            writer.write(request.output, { ...parts, reserved, layers: [base, ...layers] }, report),
+          (report) => writer.write(request.output, { ...parts, reserved, layers: [base, ...layers] }, report),
           (written) => formatBytes(written.size)
         )
         for (const cache of ["blobs", "layers"]) yield* removeUnused(fs, yield* workspace.directory("cache", cache))

@@ -137,7 +137,10 @@ export class ToolClosure extends Context.Service<ToolClosure, {
           const from = unpacked.find((candidate) => candidate.package.name === tool.package)
           const file = from === undefined ? undefined : yield* resolveInTree(fs, from.tree, tool.file)
           if (from === undefined || file === undefined) {
-            return yield* buildError("LibraryMissing", { library: `${tool.package}:${tool.file}`, neededBy: "the image" })
+            return yield* buildError("LibraryMissing", {
+              library: `${tool.package}:${tool.file}`,
+              neededBy: "the image"
+            })
           }
           yield* add(`bin/${tool.name}`, file, from)
         }
@@ -156,16 +159,16 @@ export class ToolClosure extends Context.Service<ToolClosure, {
         const fetched = yield* progress.step(
           "Debian packages of the tools",
           (report) =>
-            Effect.forEach(packages, (pinned, index) =>
-              Effect.andThen(apt.fetch(pinned), report(index + 1, packages.length))),
+            Effect.forEach(
+              packages,
+              (pinned, index) => Effect.andThen(apt.fetch(pinned), report(index + 1, packages.length))
+            ),
           () => `${packages.length} packages`
         )
         const found = yield* progress.step(
           "Unpacking the tools",
-          () =>
-            Effect.flatMap(unpack(packages, work), collect),
-          (all) =>
-            `${all.length} files of ${fetched.length} packages`
+          () => Effect.flatMap(unpack(packages, work), collect),
+          (all) => `${all.length} files of ${fetched.length} packages`
         )
         yield* fs.makeDirectory(`${directory}/bin`, { recursive: true }).pipe(atPath(directory))
         yield* fs.makeDirectory(`${directory}/lib`, { recursive: true }).pipe(atPath(directory))

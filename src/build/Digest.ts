@@ -12,10 +12,11 @@ const chunkSize = 1 << 20
 export const sha256OfFile = (fs: FileSystem.FileSystem, path: string) =>
   Effect.suspend(() => {
     const hash = createHash("sha256")
-    return Stream.runForEach(fs.stream(path, { chunkSize }), (chunk) => Effect.sync(() => void hash.update(chunk))).pipe(
-      Effect.map(() => hash.digest("hex")),
-      atPath(path)
-    )
+    return Stream.runForEach(fs.stream(path, { chunkSize }), (chunk) => Effect.sync(() => void hash.update(chunk)))
+      .pipe(
+        Effect.map(() => hash.digest("hex")),
+        atPath(path)
+      )
   })
 
 /** Fails with `BuildError` unless the file has that SHA-256. */

@@ -35,7 +35,6 @@ export class Download extends Context.Service<Download, {
       const fs = yield* FileSystem.FileSystem
       const client = yield* HttpClient.HttpClient
 
-
       const store = <E>(
         url: string,
         path: string,
@@ -66,8 +65,14 @@ export class Download extends Context.Service<Download, {
         })
         const info = yield* fs.stat(from).pipe(atPath(from))
         if (info.type !== "File") return yield* failed(url, "it is not a file")
-        yield* store(url, path, fs.stream(from, { chunkSize }), Number(info.size), options, (error) =>
-          failed(url, error.message))
+        yield* store(
+          url,
+          path,
+          fs.stream(from, { chunkSize }),
+          Number(info.size),
+          options,
+          (error) => failed(url, error.message)
+        )
       })
 
       const remote = Effect.fnUntraced(function*(url: string, path: string, options: DownloadOptions) {
@@ -78,7 +83,9 @@ export class Download extends Context.Service<Download, {
           )
         )
         if (response.status !== 200) return yield* failed(url, `the server answers ${response.status}`)
-        const length = response.headers["content-encoding"] === undefined ? response.headers["content-length"] : undefined
+        const length = response.headers["content-encoding"] === undefined
+          ? response.headers["content-length"]
+          : undefined
         const total = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
         if (total !== undefined && total > options.limit) {
           return yield* failed(url, `it has ${total} bytes, more than ${options.limit}`)

@@ -7,7 +7,8 @@ import { Programs } from "./Programs.ts"
 import { scratchDirectory } from "./Scratch.ts"
 import { Workspace } from "./Workspace.ts"
 
-const armor = /-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+\r?\n)*\r?\n([A-Za-z0-9+/=\s]+?)(?:\r?\n=[A-Za-z0-9+/]{4})?\r?\n-----END/g
+const armor =
+  /-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+\r?\n)*\r?\n([A-Za-z0-9+/=\s]+?)(?:\r?\n=[A-Za-z0-9+/]{4})?\r?\n-----END/g
 
 /** The keys of a keyring as gpgv reads it: text armour taken off. */
 const dearmor = (bytes: Uint8Array): Uint8Array => {
@@ -37,7 +38,10 @@ export class Gpgv extends Context.Service<Gpgv, {
         }).pipe(
           Effect.mapError((error) =>
             error.reason._tag === "ProgramFailed"
-              ? buildError("Untrusted", { path: file, detail: `no key of ${keyring} made its signature (${error.reason.output})` })
+              ? buildError("Untrusted", {
+                path: file,
+                detail: `no key of ${keyring} made its signature (${error.reason.output})`
+              })
               : error
           )
         )

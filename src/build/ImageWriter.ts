@@ -117,8 +117,10 @@ export class ImageWriter extends Context.Service<ImageWriter, {
             const putFile = (from: string, expected: number) =>
               Effect.gen(function*() {
                 const before = done
-                yield* Stream.runForEach(fs.stream(from, { chunkSize }).pipe(Stream.mapError((error) => error)), (bytes) =>
-                  put(bytes)).pipe(Effect.catchTag("PlatformError", (error) => atPath(from)(Effect.fail(error))))
+                yield* Stream.runForEach(
+                  fs.stream(from, { chunkSize }).pipe(Stream.mapError((error) => error)),
+                  (bytes) => put(bytes)
+                ).pipe(Effect.catchTag("PlatformError", (error) => atPath(from)(Effect.fail(error))))
                 if (done - before !== expected) {
                   return yield* buildError("File", { path: from, detail: "it changed while it was read" })
                 }

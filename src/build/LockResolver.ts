@@ -78,10 +78,11 @@ export class LockResolver extends Context.Service<LockResolver, {
         const packages = yield* progress.step(
           "Lists of packages",
           (report) =>
-            Effect.forEach(suites, ({ packages, suite }, index) =>
-              Effect.tap(candidates(suite, packages), report(index + 1, suites.length))),
-          (all) =>
-            `${all.flat().length} candidates`
+            Effect.forEach(
+              suites,
+              ({ packages, suite }, index) => Effect.tap(candidates(suite, packages), report(index + 1, suites.length))
+            ),
+          (all) => `${all.flat().length} candidates`
         )
         const unpacked = yield* progress.step("Candidates", () => closure.unpack(packages.flat(), work))
         const found = yield* closure.collect(unpacked)

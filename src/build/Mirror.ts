@@ -55,7 +55,10 @@ export class Mirror extends Context.Service<Mirror, {
       const chosenSecurity = yield* Config.String("FLATIMAGE_MIRROR_SECURITY").pipe(Config.option)
 
       const find = Effect.gen(function*() {
-        const present = yield* Effect.filter(keyrings, (path) => fs.exists(path).pipe(Effect.orElseSucceed(() => false)))
+        const present = yield* Effect.filter(
+          keyrings,
+          (path) => fs.exists(path).pipe(Effect.orElseSucceed(() => false))
+        )
         const keyring = present[0]
         if (keyring === undefined) {
           return yield* buildError("NoMirror", {

@@ -2,9 +2,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import { sha256 } from "../image/Sha256.ts"
 import { Apt, sourceLines } from "./Apt.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
-import { sha256 } from "../image/Sha256.ts"
 import type { Distribution } from "./dist/Distribution.ts"
 import { Machine } from "./Machine.ts"
 import type { Sources } from "./Mirror.ts"
@@ -79,7 +79,6 @@ export class Mmdebstrap extends Context.Service<Mmdebstrap, {
       const programs = yield* Programs
       const workspace = yield* Workspace
       const { architecture, isRoot } = yield* Machine
-
 
       const key = (distribution: Distribution, { include, keyring, mirror, suite }: TreeOptions) =>
         `${distribution.name}-${suite}-${

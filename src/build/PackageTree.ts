@@ -102,7 +102,9 @@ export const writeInTree = Effect.fnUntraced(function*(
   const file = `${yield* directoryInTree(fs, tree, path.slice(0, Math.max(0, slash)))}/${path.slice(slash + 1)}`
   // A link there would lead to a file of this machine.
   yield* fs.remove(file, { force: true }).pipe(atPath(file))
-  yield* fs.writeFile(file, typeof content === "string" ? new TextEncoder().encode(content) : content).pipe(atPath(file))
+  yield* fs.writeFile(file, typeof content === "string" ? new TextEncoder().encode(content) : content).pipe(
+    atPath(file)
+  )
   yield* fs.chmod(file, mode).pipe(atPath(file))
 })
 

@@ -24,7 +24,9 @@ export interface RunOptions {
  * `fim` under its name `tied`: it runs a program that ends with us, and with all that it has started, also when we are killed. Absent
  * until the native programs are compiled.
  */
-export const Tie = Context.Reference<string | undefined>("flatimage/build/Programs/Tie", { defaultValue: () => undefined })
+export const Tie = Context.Reference<string | undefined>("flatimage/build/Programs/Tie", {
+  defaultValue: () => undefined
+})
 
 /** What it says of a program that is not there. */
 const missing = "tied: not found: "
@@ -65,14 +67,16 @@ export class Programs extends Context.Service<Programs, {
         })
         const path = yield* Tie
         const tie = path !== undefined && (yield* Effect.orElseSucceed(fs.exists(path), () => false)) ? path : undefined
-        const handle = yield* spawner.spawn(ChildProcess.make(tie ?? program, tie === undefined ? args : ["--", program, ...args], {
-          ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-          // Messages are parsed and shown: they must not depend on the language of the user.
-          env: { LC_ALL: "C.UTF-8", ...options.env },
-          extendEnv: true,
-          stdin: options.input === undefined ? "ignore" : fs.stream(options.input, { chunkSize: 1 << 18 }),
-          forceKillAfter: "10 seconds"
-        })).pipe(
+        const handle = yield* spawner.spawn(
+          ChildProcess.make(tie ?? program, tie === undefined ? args : ["--", program, ...args], {
+            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+            // Messages are parsed and shown: they must not depend on the language of the user.
+            env: { LC_ALL: "C.UTF-8", ...options.env },
+            extendEnv: true,
+            stdin: options.input === undefined ? "ignore" : fs.stream(options.input, { chunkSize: 1 << 18 }),
+            forceKillAfter: "10 seconds"
+          })
+        ).pipe(
           Effect.mapError((error) =>
             error.reason._tag === "NotFound"
               ? programMissing
@@ -80,10 +84,13 @@ export class Programs extends Context.Service<Programs, {
           )
         )
         const kept = yield* Ref.make<ReadonlyArray<string>>([])
-        const lines = Stream.runForEach(Stream.splitLines(Stream.decodeText(handle.stderr)), (line) =>
-          Ref.update(kept, (before) => line.trim() === "" ? before : [...before, line.trim()].slice(-keptLines)).pipe(
-            Effect.andThen(options.onLine?.(line) ?? Effect.void)
-          ))
+        const lines = Stream.runForEach(
+          Stream.splitLines(Stream.decodeText(handle.stderr)),
+          (line) =>
+            Ref.update(kept, (before) => line.trim() === "" ? before : [...before, line.trim()].slice(-keptLines)).pipe(
+              Effect.andThen(options.onLine?.(line) ?? Effect.void)
+            )
+        )
         const [output, , exitCode] = yield* Effect.all([
           Stream.mkString(Stream.decodeText(handle.stdout)),
           lines,

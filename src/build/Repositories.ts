@@ -45,14 +45,15 @@ export class Repositories extends Context.Service<Repositories, {
       const fs = yield* FileSystem.FileSystem
       const machine = yield* Mirror
 
-
       const keys = Effect.fnUntraced(function*(distribution: Distribution, given: string | undefined) {
         const { manager, name, title } = distribution
         const candidates = manager._tag === "None" ? [] : given === undefined ? manager.keyrings : [given]
         for (const path of candidates) {
           if (!(yield* fs.exists(path).pipe(Effect.orElseSucceed(() => false)))) continue
           if (keyringPath.test(path)) return path
-          return yield* buildError("Refused", { detail: `the keyring ${path} is not an absolute path of plain characters` })
+          return yield* buildError("Refused", {
+            detail: `the keyring ${path} is not an absolute path of plain characters`
+          })
         }
         const remedy = manager._tag === "None" ? "" : manager.keyringPackage
         return yield* buildError("Refused", {

@@ -2,8 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { type FieldName, fieldNames, reservedSize, slots } from "../image/ReservedLayout.ts"
 import type { Fields } from "../image/Settings.ts"
-import { defaults } from "../image/SettingsDefaults.ts"
 import { encode } from "../image/SettingsCodec.ts"
+import { defaults } from "../image/SettingsDefaults.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 
 /** Where the recipes of a new image come from, until `fim-remote` says otherwise: those of the project that had them first. */
@@ -24,7 +24,12 @@ export const newReservedSpace = (
       ...defaults,
       remote: recipes,
       ...settings,
-      extension: { ...defaults.extension, ...settings.extension, distribution, ...(identity === undefined ? {} : { identity }) }
+      extension: {
+        ...defaults.extension,
+        ...settings.extension,
+        distribution,
+        ...(identity === undefined ? {} : { identity })
+      }
     }
     const put = <Field extends FieldName>(field: Field) =>
       Result.map(encode(field, values[field]), (bytes) => space.set(bytes, slots[field].offset))

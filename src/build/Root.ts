@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { sha256 } from "../image/Sha256.ts"
 import { Apk } from "./apk/Apk.ts"
 import { Archives, type ArchiveSource, isUrl } from "./Archives.ts"
-import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { makeBlueprint } from "./Blueprint.ts"
+import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Closure } from "./Closure.ts"
-import { sha256 } from "../image/Sha256.ts"
 import { sha256OfFile } from "./Digest.ts"
 import type { Distribution } from "./dist/Distribution.ts"
 import { Machine } from "./Machine.ts"
@@ -76,8 +76,10 @@ export class RootLayer extends Context.Service<RootLayer, {
 
       const unpacked = Effect.fnUntraced(function*(archive: string, strip = 0) {
         const directory = yield* emptyTree
-        const members = yield* progress.step("Unpacking the root tree", () =>
-          tarball.unpack(archive, directory, strip === 0 ? {} : { strip }))
+        const members = yield* progress.step(
+          "Unpacking the root tree",
+          () => tarball.unpack(archive, directory, strip === 0 ? {} : { strip })
+        )
         if (members.length === 0) return yield* buildError("Refused", { detail: `there is no tree in ${archive}` })
         return directory
       })
@@ -128,7 +130,9 @@ export class RootLayer extends Context.Service<RootLayer, {
           return yield* cachedPack(key, level, tree)
         }
         if (archive.sha256 !== undefined || archive.signature !== undefined) {
-          return yield* buildError("Refused", { detail: `${path} is a directory, which has no checksum and no signature` })
+          return yield* buildError("Refused", {
+            detail: `${path} is a directory, which has no checksum and no signature`
+          })
         }
         if ((yield* fs.readDirectory(path).pipe(atPath(path))).length === 0) {
           return yield* buildError("Refused", { detail: `the directory ${path} is empty` })
@@ -169,10 +173,13 @@ export class RootLayer extends Context.Service<RootLayer, {
         }`
         const tree = Effect.gen(function*() {
           const directory = yield* emptyTree
-          yield* progress.step(`${titleCase(distribution.name)} ${options.suite}`.trim(), (report) =>
-            distribution.manager._tag === "Apk"
-              ? apk.install(distribution, repository, options, closure, directory, report)
-              : pacman.install(distribution, repository, options.include, closure, directory, report))
+          yield* progress.step(
+            `${titleCase(distribution.name)} ${options.suite}`.trim(),
+            (report) =>
+              distribution.manager._tag === "Apk"
+                ? apk.install(distribution, repository, options, closure, directory, report)
+                : pacman.install(distribution, repository, options.include, closure, directory, report)
+          )
           return yield* finished(distribution, directory)
         })
         return yield* cachedPack(key, level, tree, options.refresh)

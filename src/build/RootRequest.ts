@@ -55,7 +55,9 @@ export const archiveRoot = Effect.fnUntraced(function*(
     return yield* refused("a keyring is of use only with a signature")
   }
   const { manager } = distribution ?? {}
-  const known = manager === undefined || manager._tag === "None" || manager._tag === "Apk" ? undefined : manager.keyrings[0]
+  const known = manager === undefined || manager._tag === "None" || manager._tag === "Apk"
+    ? undefined
+    : manager.keyrings[0]
   const keyring = archive.keyring ?? (archive.signature === undefined ? undefined : known)
   const strip = archive.strip ?? distribution?.archiveStrip ?? 0
   const { strip: _strip, ...rest } = archive

@@ -20,8 +20,10 @@ const escapes: Readonly<Record<string, string>> = {
 }
 
 const unquote = (text: string): string =>
-  text.replaceAll(/\\([0-7]{3}|.)/g, (_, code: string) =>
-    code.length === 3 ? String.fromCharCode(parseInt(code, 8)) : escapes[code] ?? code)
+  text.replaceAll(
+    /\\([0-7]{3}|.)/g,
+    (_, code: string) => code.length === 3 ? String.fromCharCode(parseInt(code, 8)) : escapes[code] ?? code
+  )
 
 const quoted = String.raw`"((?:[^"\\]|\\.)*)"`
 const line = new RegExp(String.raw`^([a-zA-Z-])\S+ [^"]*?${quoted}(?: (?:->|link to) ${quoted})?$`)
@@ -48,7 +50,11 @@ export const stripMember = (member: Member, count: number): Member | undefined =
   // An absolute name, or one that climbs, stays as it is: it is refused.
   if (member.name.startsWith("/") || partsOf(member.name).includes("..")) return member
   if (name === "") return undefined
-  return { ...member, name, target: member.type === "h" && member.target !== undefined ? cut(member.target) : member.target }
+  return {
+    ...member,
+    name,
+    target: member.type === "h" && member.target !== undefined ? cut(member.target) : member.target
+  }
 }
 
 /** As many as the kernel follows. */

@@ -3,11 +3,11 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { Apt, parseParagraphs, sourceLines } from "../../src/build/Apt.ts"
 import type { BuildError } from "../../src/build/BuildError.ts"
-import { sha256 } from "../../src/image/Sha256.ts"
 import { Lock, type Package } from "../../src/build/Lock.ts"
 import { parseReleaseUris } from "../../src/build/Mirror.ts"
 import { Programs } from "../../src/build/Programs.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
+import { sha256 } from "../../src/image/Sha256.ts"
 import { TestApt } from "./TestServices.ts"
 
 /** A package of one file, made here, and the entry of a lock for it. */

@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -152,7 +152,9 @@ it.layer(Layer.mergeAll(TestBase, NodeServices.layer))("a path within a tree", (
       yield* fs.symlink("usr/lib", `${tree}/lib`)
       yield* fs.symlink("loop", `${tree}/loop`)
       yield* fs.symlink("/etc/passwd", `${tree}/passwd`)
-      for (const path of ["usr/lib/a.1", "usr/lib/a", "usr/lib/absolute", "usr/lib/climbing", "lib/a", "/lib/../lib/a"]) {
+      for (
+        const path of ["usr/lib/a.1", "usr/lib/a", "usr/lib/absolute", "usr/lib/climbing", "lib/a", "/lib/../lib/a"]
+      ) {
         assert.strictEqual(yield* resolveInTree(fs, tree, path), `${tree}/usr/lib/a.1`, path)
       }
       for (const path of ["usr/lib", "usr/lib/b", "passwd", "../../../etc/passwd", "usr/lib/a.1/x"]) {

@@ -9,10 +9,10 @@ import * as TestClock from "effect/testing/TestClock"
 import { spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
 import { Archives, type ArchiveSource } from "../../src/build/Archives.ts"
-import { sha256 } from "../../src/image/Sha256.ts"
 import { Download } from "../../src/build/Download.ts"
 import { Gpgv } from "../../src/build/Gpgv.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
+import { sha256 } from "../../src/image/Sha256.ts"
 import * as Needs from "../support/Needs.ts"
 import { endPgpSigner, newPgpSigner, signFile } from "../support/PacmanMirror.ts"
 import { type Answer, filesOf, serve } from "../support/WebServer.ts"
@@ -141,34 +141,40 @@ it.layer(TestLayer)("an archive of a root tree", (it) => {
     }))
 
   const gpg = Needs.program("gpg").missing
-  it.effect.skipIf(gpg !== undefined && process.env["MUST_WORK"] !== "1")("with a signature has to be signed by a key of the keyring", () =>
-    Effect.gen(function*() {
-      const fs = yield* FileSystem.FileSystem
-      const directory = yield* fs.makeTempDirectoryScoped({ prefix: "fp-" })
-      const signers = ["a", "b"].map((name) => newPgpSigner(directory, name))
-      yield* Effect.addFinalizer(() => Effect.sync(() => signers.forEach(endPgpSigner)))
-      const [own, other] = signers
-      assert.isDefined(own)
-      assert.isDefined(other)
-      const path = `${directory}/root.tar`
-      yield* fs.writeFileString(path, "tree")
-      signFile(path, own)
-      const source = { path, signature: `${path}.sig`, keyring: own.keyring }
-      assert.strictEqual(yield* verified(source), path)
-      // The same keys as text.
-      const armored = `${directory}/keys.asc`
-      const { stdout } = spawnSync("gpg", ["--homedir", own.home, "--armor", "--export"])
-      yield* fs.writeFile(armored, stdout)
-      assert.strictEqual(yield* verified({ ...source, keyring: armored }), path)
-      assert.match(yield* refusal({ ...source, keyring: other.keyring }), /root\.tar is not trusted: no key of .*b\.gpg made/)
-      assert.match(yield* refusal({ path, signature: `${path}.sig` }), /a signature needs the keys/)
-      yield* fs.writeFileString(path, "tree2")
-      assert.match(yield* refusal(source), /is not trusted/)
-      yield* fs.writeFileString(path, "tree")
-      const url = `${yield* serve(filesOf(directory))}/root.tar`
-      const remote = yield* verified({ path: url, signature: `${url}.sig`, keyring: own.keyring })
-      assert.strictEqual(yield* fs.readFileString(remote), "tree")
-      assert.match(yield* refusal({ path: url, signature: `${url}.none`, keyring: own.keyring }), /answers 404/)
-      assert.isFalse(existsSync(remote), "what was not verified is not kept")
-    }))
+  it.effect.skipIf(gpg !== undefined && process.env["MUST_WORK"] !== "1")(
+    "with a signature has to be signed by a key of the keyring",
+    () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const directory = yield* fs.makeTempDirectoryScoped({ prefix: "fp-" })
+        const signers = ["a", "b"].map((name) => newPgpSigner(directory, name))
+        yield* Effect.addFinalizer(() => Effect.sync(() => signers.forEach(endPgpSigner)))
+        const [own, other] = signers
+        assert.isDefined(own)
+        assert.isDefined(other)
+        const path = `${directory}/root.tar`
+        yield* fs.writeFileString(path, "tree")
+        signFile(path, own)
+        const source = { path, signature: `${path}.sig`, keyring: own.keyring }
+        assert.strictEqual(yield* verified(source), path)
+        // The same keys as text.
+        const armored = `${directory}/keys.asc`
+        const { stdout } = spawnSync("gpg", ["--homedir", own.home, "--armor", "--export"])
+        yield* fs.writeFile(armored, stdout)
+        assert.strictEqual(yield* verified({ ...source, keyring: armored }), path)
+        assert.match(
+          yield* refusal({ ...source, keyring: other.keyring }),
+          /root\.tar is not trusted: no key of .*b\.gpg made/
+        )
+        assert.match(yield* refusal({ path, signature: `${path}.sig` }), /a signature needs the keys/)
+        yield* fs.writeFileString(path, "tree2")
+        assert.match(yield* refusal(source), /is not trusted/)
+        yield* fs.writeFileString(path, "tree")
+        const url = `${yield* serve(filesOf(directory))}/root.tar`
+        const remote = yield* verified({ path: url, signature: `${url}.sig`, keyring: own.keyring })
+        assert.strictEqual(yield* fs.readFileString(remote), "tree")
+        assert.match(yield* refusal({ path: url, signature: `${url}.none`, keyring: own.keyring }), /answers 404/)
+        assert.isFalse(existsSync(remote), "what was not verified is not kept")
+      })
+  )
 })

@@ -81,47 +81,59 @@ const prepare = Effect.gen(function*() {
 })
 
 describe("a tree of pacman's packages", () => {
-  scenario("has what was asked for and all that it needs, its scripts run, and a database", needs, () =>
-    Effect.gen(function*() {
-      const fs = yield* FileSystem.FileSystem
-      const { install, mirror, signer, tree } = yield* prepare
-      yield* install(signer.keyring, "extra-tool")
-      const read = (path: string) => fs.readFileString(`${tree}/${path}`)
-      assert.strictEqual(yield* read("usr/bin/tool"), "tool")
-      // One interface, lo, below two lines of headings.
-      assert.strictEqual(yield* read("ran"), "0\n1.0-1\n/dev/null\n/proc/self/status\n3\n")
-      assert.strictEqual(yield* read("etc/pacman.d/mirrorlist"), `Server = ${mirror}/$repo/os/$arch\n`)
-      assert.include(yield* fs.readDirectory(`${tree}/var/lib/pacman/local`), "shell-1.0-1")
-      // Nothing of the sandbox stays.
-      for (const path of ["proc", "dev", "run", "tmp"]) {
-        assert.deepStrictEqual(yield* fs.readDirectory(`${tree}/${path}`), [], path)
-      }
-    }).pipe(Effect.provide(TestLayer)), 60_000)
+  scenario(
+    "has what was asked for and all that it needs, its scripts run, and a database",
+    needs,
+    () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const { install, mirror, signer, tree } = yield* prepare
+        yield* install(signer.keyring, "extra-tool")
+        const read = (path: string) => fs.readFileString(`${tree}/${path}`)
+        assert.strictEqual(yield* read("usr/bin/tool"), "tool")
+        // One interface, lo, below two lines of headings.
+        assert.strictEqual(yield* read("ran"), "0\n1.0-1\n/dev/null\n/proc/self/status\n3\n")
+        assert.strictEqual(yield* read("etc/pacman.d/mirrorlist"), `Server = ${mirror}/$repo/os/$arch\n`)
+        assert.include(yield* fs.readDirectory(`${tree}/var/lib/pacman/local`), "shell-1.0-1")
+        // Nothing of the sandbox stays.
+        for (const path of ["proc", "dev", "run", "tmp"]) {
+          assert.deepStrictEqual(yield* fs.readDirectory(`${tree}/${path}`), [], path)
+        }
+      }).pipe(Effect.provide(TestLayer)),
+    60_000
+  )
 
-  scenario("is refused for packages of another key, of no key, and that were changed", needs, () =>
-    Effect.gen(function*() {
-      const fs = yield* FileSystem.FileSystem
-      const { core, directory, install, signer, tree } = yield* prepare
-      const stranger = yield* Effect.acquireRelease(
-        Effect.sync(() => newPgpSigner(directory, "s")),
-        (stranger) => Effect.sync(() => endPgpSigner(stranger))
-      )
-      const installed = fs.exists(`${tree}/etc/os-release`)
-      const messageOf = (keyring: string) => Effect.map(Effect.flip(install(keyring)), (error) => error.message)
-      assert.match(yield* messageOf(stranger.keyring), /^pacman .*required key missing from keyring/)
-      assert.isFalse(yield* installed)
-      // A key that its maker has revoked, as the keyring's package says in the file beside it.
-      const { stdout } = spawnSync("gpg", ["--homedir", signer.home, "--with-colons", "--list-keys"], { encoding: "utf8" })
-      writeFileSync(`${directory}/k-revoked`, `${/^fpr:+([0-9A-F]{40}):/m.exec(stdout)?.[1]}\n`)
-      assert.match(yield* messageOf(signer.keyring), /^pacman .*required key missing from keyring/)
-      rmSync(`${directory}/k-revoked`)
-      rmSync(`${core}/shell-1.0-1-any.pkg.tar.zst.sig`)
-      assert.match(yield* messageOf(signer.keyring), /pacman .*failed/)
-      assert.isFalse(yield* installed)
-      signFile(`${core}/shell-1.0-1-any.pkg.tar.zst`, stranger)
-      assert.match(yield* messageOf(signer.keyring), /pacman .*failed/)
-      assert.isFalse(yield* installed)
-    }).pipe(Effect.provide(TestLayer)), 90_000)
+  scenario(
+    "is refused for packages of another key, of no key, and that were changed",
+    needs,
+    () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const { core, directory, install, signer, tree } = yield* prepare
+        const stranger = yield* Effect.acquireRelease(
+          Effect.sync(() => newPgpSigner(directory, "s")),
+          (stranger) => Effect.sync(() => endPgpSigner(stranger))
+        )
+        const installed = fs.exists(`${tree}/etc/os-release`)
+        const messageOf = (keyring: string) => Effect.map(Effect.flip(install(keyring)), (error) => error.message)
+        assert.match(yield* messageOf(stranger.keyring), /^pacman .*required key missing from keyring/)
+        assert.isFalse(yield* installed)
+        // A key that its maker has revoked, as the keyring's package says in the file beside it.
+        const { stdout } = spawnSync("gpg", ["--homedir", signer.home, "--with-colons", "--list-keys"], {
+          encoding: "utf8"
+        })
+        writeFileSync(`${directory}/k-revoked`, `${/^fpr:+([0-9A-F]{40}):/m.exec(stdout)?.[1]}\n`)
+        assert.match(yield* messageOf(signer.keyring), /^pacman .*required key missing from keyring/)
+        rmSync(`${directory}/k-revoked`)
+        rmSync(`${core}/shell-1.0-1-any.pkg.tar.zst.sig`)
+        assert.match(yield* messageOf(signer.keyring), /pacman .*failed/)
+        assert.isFalse(yield* installed)
+        signFile(`${core}/shell-1.0-1-any.pkg.tar.zst`, stranger)
+        assert.match(yield* messageOf(signer.keyring), /pacman .*failed/)
+        assert.isFalse(yield* installed)
+      }).pipe(Effect.provide(TestLayer)),
+    90_000
+  )
 
   it("has settings that read nothing of the machine", () => {
     const text = pacmanConfiguration({

@@ -142,7 +142,10 @@ it.layer(TestLayer)("an archive", (it) => {
       yield* unpack("one.tar")
       yield* unpack("two.tar")
       assert.isTrue(yield* fs.exists(`${directory}/tree/usr/lib/x`))
-      assert.match((yield* Effect.flip(unpack("three.tar"))).message, /through a symbolic link that leads out of the tree/)
+      assert.match(
+        (yield* Effect.flip(unpack("three.tar"))).message,
+        /through a symbolic link that leads out of the tree/
+      )
     }))
 
   it.effect("that is none gives a failure", () =>

@@ -2,9 +2,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import { sha256 } from "../../image/Sha256.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import type { Closure } from "../Closure.ts"
-import { sha256 } from "../../image/Sha256.ts"
 import type { Distribution } from "../dist/Distribution.ts"
 import { Download } from "../Download.ts"
 import { Machine } from "../Machine.ts"
@@ -67,7 +67,9 @@ export class Apk extends Context.Service<Apk, {
           if (key !== undefined) keys.set(path.slice(path.lastIndexOf("/") + 1), key)
         }
         if (keys.size > 0) return keys
-        return yield* buildError("Refused", { detail: `${keyring} has no public keys of RSA, files that end with .pub` })
+        return yield* buildError("Refused", {
+          detail: `${keyring} has no public keys of RSA, files that end with .pub`
+        })
       })
 
       const fetchIndex = Effect.fnUntraced(function*(base: string, processor: string, keys: Keys) {
@@ -83,7 +85,9 @@ export class Apk extends Context.Service<Apk, {
         const directory = yield* workspace.directory("cache", "apk")
         const path = `${directory}/${sha256(item.checksum).slice(0, 16)}-${item.name}.apk`
         const url = `${item.base}/${item.name}-${item.version}.apk`
-        if (item.size > packageLimit) return yield* buildError("Unreachable", { url, detail: `it has ${item.size} bytes` })
+        if (item.size > packageLimit) {
+          return yield* buildError("Unreachable", { url, detail: `it has ${item.size} bytes` })
+        }
         const verified = Effect.gen(function*() {
           return yield* verifyPackage(url, yield* fs.readFile(path).pipe(atPath(path)), item, keys)
         })
@@ -114,7 +118,9 @@ export class Apk extends Context.Service<Apk, {
         const bases = manager.repositories.map((name) => `${repository.mirror}/${options.suite}/${name}`)
         const indexes = yield* Effect.forEach(bases, (base) => fetchIndex(`${base}/${processor}`, processor, keys))
         const wanted = [...new Set([...distribution.packages, ...options.include])]
-        const packages = yield* Effect.fromResult(resolve(indexes.flat(), wanted.flatMap((name) => parseTerm(name) ?? [])))
+        const packages = yield* Effect.fromResult(
+          resolve(indexes.flat(), wanted.flatMap((name) => parseTerm(name) ?? []))
+        )
         const total = packages.length + 2
         const state = unpacking()
         const scratch = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "apk")

@@ -110,13 +110,16 @@ export const writeDatabase = Effect.fnUntraced(function*(
     readonly architecture: string
   }
 ) {
-  const records = yield* Effect.forEach(installed, ({ members, verified }) =>
-    Effect.map(describeFiles(fs, tree, members), (lines) =>
-      [
-        verified.package.record,
-        ...(verified.replaces.length === 0 ? [] : [`r:${verified.replaces.join(" ")}`]),
-        ...lines
-      ].join("\n")))
+  const records = yield* Effect.forEach(
+    installed,
+    ({ members, verified }) =>
+      Effect.map(describeFiles(fs, tree, members), (lines) =>
+        [
+          verified.package.record,
+          ...(verified.replaces.length === 0 ? [] : [`r:${verified.replaces.join(" ")}`]),
+          ...lines
+        ].join("\n"))
+  )
   const triggers = installed.flatMap(({ verified }) =>
     verified.triggers.length === 0 ? [] : [`${verified.package.checksum} ${verified.triggers.join(" ")}`]
   )

@@ -87,7 +87,9 @@ export const readIndex = Effect.fnUntraced(function*(
   const signed = bytes.subarray(signatures.end)
   yield* Effect.fromResult(checkSignature(path, yield* readMembers(path, signatures.inflated), signed, keys))
   const index = yield* Effect.fromResult(readSegment(path, signed, 0))
-  if (index.end !== signed.length) return yield* buildError("Untrusted", { path, detail: "something follows the index" })
+  if (index.end !== signed.length) {
+    return yield* buildError("Untrusted", { path, detail: "something follows the index" })
+  }
   const list = (yield* readMembers(path, index.inflated)).get("APKINDEX")
   if (list === undefined) return yield* buildError("Untrusted", { path, detail: "there is no list in it" })
   return parseIndex(Buffer.from(list).toString("utf8"), base, architecture)

@@ -1,7 +1,7 @@
 /** One package of apk: its three streams, checked against index, keys and each other. */
 import * as Effect from "effect/Effect"
-import { type BuildError, buildError } from "../BuildError.ts"
 import { sha256 } from "../../image/Sha256.ts"
+import { type BuildError, buildError } from "../BuildError.ts"
 import type { Package } from "./Index.ts"
 import { checkSignature, checksumOf, type Keys, readMembers, readSegment } from "./Segments.ts"
 

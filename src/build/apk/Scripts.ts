@@ -13,7 +13,8 @@ const place = "lib/apk/exec"
 const patternOf = (text: string): RegExp =>
   new RegExp(
     `^${
-      text.replace(/^\/+|\/+$/g, "").replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`).replaceAll("*", "[^/]*").replaceAll("?", "[^/]")
+      text.replace(/^\/+|\/+$/g, "").replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`).replaceAll("*", "[^/]*")
+        .replaceAll("?", "[^/]")
     }$`
   )
 

@@ -78,12 +78,17 @@ export const readMembers = Effect.fnUntraced(function*(path: string, tar: Uint8A
         const content = Buffer.concat(yield* Stream.runCollect(entry.body))
         if (entry.header.type !== "File") return
         if (found.size >= mostMembers || found.has(entry.header.path)) {
-          return yield* strange(path, `it has ${found.has(entry.header.path) ? "two files of one name" : "too many files"}`)
+          return yield* strange(
+            path,
+            `it has ${found.has(entry.header.path) ? "two files of one name" : "too many files"}`
+          )
         }
         found.set(entry.header.path, content)
       })
     ),
-    Effect.mapError((error) => error._tag === "BuildError" ? error : strange(path, `a part is no tar archive (${error.message})`))
+    Effect.mapError((error) =>
+      error._tag === "BuildError" ? error : strange(path, `a part is no tar archive (${error.message})`)
+    )
   )
   return found
 })
@@ -93,9 +98,11 @@ export type Keys = ReadonlyMap<string, KeyObject>
 
 /** Reads a public key in PEM; `undefined` when it is none of RSA. */
 export const readKey = (pem: string): KeyObject | undefined =>
-  Result.getOrUndefined(Result.try(() => createPublicKey(pem)).pipe(
-    Result.filterOrFail((key) => key.asymmetricKeyType === "rsa", () => undefined)
-  ))
+  Result.getOrUndefined(
+    Result.try(() => createPublicKey(pem)).pipe(
+      Result.filterOrFail((key) => key.asymmetricKeyType === "rsa", () => undefined)
+    )
+  )
 
 const algorithms = { RSA: "RSA-SHA1", RSA256: "RSA-SHA256", RSA512: "RSA-SHA512" } as const
 
@@ -124,7 +131,10 @@ export const checkSignature = (
     return Result.fail(strange(path, `its signature by ${keyName} is wrong`))
   }
   return Result.fail(
-    strange(path, names.length === 0 ? "it is not signed" : `it is signed by ${names.join(", ")}, of which there is no key`)
+    strange(
+      path,
+      names.length === 0 ? "it is not signed" : `it is signed by ${names.join(", ")}, of which there is no key`
+    )
   )
 }
 

@@ -30,7 +30,8 @@ const parse = (text: string): Parsed | undefined => {
   }
 }
 
-const order = <A extends bigint | number | string>(left: A, right: A): number => left < right ? -1 : left > right ? 1 : 0
+const order = <A extends bigint | number | string>(left: A, right: A): number =>
+  left < right ? -1 : left > right ? 1 : 0
 
 /** A part with leading zeros counts less the more it has: 1.001 comes before 1.0, that before 1.01, and that before 1.1. */
 const weigh = (part: string, first: boolean): ReadonlyArray<bigint> => {

@@ -17,7 +17,9 @@ const FromDistribution = Schema.Struct({
   suite: Schema.optionalKey(Text.annotate({ description: "Its release" })),
   mirror: Schema.optionalKey(Text.annotate({ description: "URL of a mirror: http, https or file" })),
   keyring: Schema.optionalKey(Path.annotate({ description: "Path of the keys that sign its packages" })),
-  packages: Schema.optionalKey(Names.annotate({ description: "Packages that the lowest layer has beyond the smallest system" }))
+  packages: Schema.optionalKey(
+    Names.annotate({ description: "Packages that the lowest layer has beyond the smallest system" })
+  )
 })
 
 const FromArchive = Schema.Struct({
@@ -26,9 +28,13 @@ const FromArchive = Schema.Struct({
   signature: Schema.optionalKey(Path.annotate({ description: "Path or URL of its detached OpenPGP signature" })),
   keyring: Schema.optionalKey(Path.annotate({ description: "Path of the keys that may make the signature" })),
   strip: Schema.optionalKey(
-    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 })).annotate({ description: "How many directories are above the tree; that of the distribution if it is named" })
+    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 })).annotate({
+      description: "How many directories are above the tree; that of the distribution if it is named"
+    })
   ),
-  dist: Schema.optionalKey(Dist.annotate({ description: "The distribution that it is of, for packages and fim-version" }))
+  dist: Schema.optionalKey(
+    Dist.annotate({ description: "The distribution that it is of, for packages and fim-version" })
+  )
 })
 
 const FromDirectory = Schema.Struct({
@@ -37,20 +43,30 @@ const FromDirectory = Schema.Struct({
 })
 
 const Packages = Schema.Struct({
-  packages: Names.check(Schema.isNonEmpty()).annotate({ description: "Packages to install with the distribution's own package manager, from the network" })
+  packages: Names.check(Schema.isNonEmpty()).annotate({
+    description: "Packages to install with the distribution's own package manager, from the network"
+  })
 })
 
 const Copy = Schema.Struct({
   copy: Path.annotate({ description: "A file or a directory, relative to the definition and below its directory" }),
-  to: Text.check(Schema.isPattern(/^\//)).annotate({ description: "Its absolute path in the image; with a slash at the end, the directory that it is put into" }),
+  to: Text.check(Schema.isPattern(/^\//)).annotate({
+    description: "Its absolute path in the image; with a slash at the end, the directory that it is put into"
+  }),
   mode: Schema.optionalKey(
-    Schema.String.check(Schema.isPattern(/^[0-7]{3,4}$/)).annotate({ description: "Permissions of a file in octal digits" })
+    Schema.String.check(Schema.isPattern(/^[0-7]{3,4}$/)).annotate({
+      description: "Permissions of a file in octal digits"
+    })
   )
 })
 
 const Run = Schema.Struct({
-  run: Schema.Union([Text.check(Schema.isNonEmpty()), Names.check(Schema.isNonEmpty())]).annotate({ description: "A script for the image's sh, or a program and its arguments; as root, in the sandbox" }),
-  network: Schema.optionalKey(Schema.Boolean.annotate({ description: "Whether it may use the network, false if not said" })),
+  run: Schema.Union([Text.check(Schema.isNonEmpty()), Names.check(Schema.isNonEmpty())]).annotate({
+    description: "A script for the image's sh, or a program and its arguments; as root, in the sandbox"
+  }),
+  network: Schema.optionalKey(
+    Schema.Boolean.annotate({ description: "Whether it may use the network, false if not said" })
+  ),
   environment: Schema.optionalKey(Variables)
 })
 
@@ -74,14 +90,18 @@ export const Definition = Schema.Struct({
   $schema: Schema.optionalKey(Schema.String),
   format: Schema.Literal(1),
   name: Schema.optionalKey(
-    Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)).annotate({ description: "Name of the image without .flatimage; that of the definition file if not said" })
+    Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)).annotate({
+      description: "Name of the image without .flatimage; that of the definition file if not said"
+    })
   ),
   base: Schema.Union([FromDistribution, FromArchive, FromDirectory], { mode: "oneOf" }),
   steps: Schema.optionalKey(
     Schema.Array(Step).check(Schema.isMaxLength(100)).annotate({ description: "Each makes a layer, in this order" })
   ),
   settings: Schema.optionalKey(Settings),
-  boot: Schema.optionalKey(Names.check(Schema.isNonEmpty()).annotate({ description: "The boot command: a program and its arguments" })),
+  boot: Schema.optionalKey(
+    Names.check(Schema.isNonEmpty()).annotate({ description: "The boot command: a program and its arguments" })
+  ),
   icon: Schema.optionalKey(Path.annotate({ description: "Path of a picture: png, svg or jpg, up to 1048564 bytes" }))
 }).annotate({
   title: "flatimage definition",

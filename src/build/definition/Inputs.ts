@@ -1,8 +1,8 @@
 /** What the steps of a definition read from this machine, as a digest: a step is made again when it changes. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256 } from "../../image/Sha256.ts"
+import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256OfFile } from "../Digest.ts"
 
 /** Files and directories that a step may copy. */
@@ -41,7 +41,9 @@ export const digestOfTree = Effect.fnUntraced(function*(
         lines.push(JSON.stringify([name, "l", yield* fs.readLink(here).pipe(atPath(here))]))
         break
       default:
-        return yield* buildError("Refused", { detail: `${here} is neither file, directory nor link, and cannot be copied` })
+        return yield* buildError("Refused", {
+          detail: `${here} is neither file, directory nor link, and cannot be copied`
+        })
     }
   }
   return sha256(lines.join("\n"))
@@ -56,7 +58,9 @@ export const pathBelow = Effect.fnUntraced(function*(
   directory: string,
   name: string
 ): Effect.fn.Return<string, BuildError> {
-  const outside = buildError("Refused", { detail: `${JSON.stringify(name)} is not below the directory of the definition` })
+  const outside = buildError("Refused", {
+    detail: `${JSON.stringify(name)} is not below the directory of the definition`
+  })
   const parts = name.split("/").filter((part) => part !== "" && part !== ".")
   if (name.startsWith("/") || parts.includes("..") || parts.length === 0) return yield* outside
   const real = yield* fs.realPath(directory).pipe(atPath(directory))

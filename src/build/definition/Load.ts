@@ -20,7 +20,9 @@ const extensions = { png: "png", svg: "svg", jpg: "jpg", jpeg: "jpeg" } as const
 const iconOf = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, directory: string, name: string) {
   const path = yield* pathBelow(fs, directory, name)
   const extension = Object.values(extensions).find((extension) => name.toLowerCase().endsWith(`.${extension}`))
-  if (extension === undefined) return yield* buildError("Refused", { detail: `${name} does not end with .png, .svg or .jpg` })
+  if (extension === undefined) {
+    return yield* buildError("Refused", { detail: `${name} does not end with .png, .svg or .jpg` })
+  }
   return { extension, data: yield* fs.readFile(path).pipe(atPath(path)) }
 })
 

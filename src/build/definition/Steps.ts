@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256 } from "../../image/Sha256.ts"
+import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256OfFile } from "../Digest.ts"
 import type { Distribution } from "../dist/Distribution.ts"
 import { installWords } from "../dist/Distributions.ts"
@@ -88,7 +88,9 @@ export class Steps extends Context.Service<Steps, {
         ])
         if (step.mode !== undefined) {
           const info = yield* fs.lstat(`${scratch}/${name}`).pipe(atPath(source))
-          if (info.type !== "File") return yield* buildError("Refused", { detail: `${step.copy} is no file: "mode" is for files` })
+          if (info.type !== "File") {
+            return yield* buildError("Refused", { detail: `${step.copy} is no file: "mode" is for files` })
+          }
           yield* fs.chmod(`${scratch}/${name}`, parseInt(step.mode, 8)).pipe(atPath(source))
         }
         const archive = `${scratch}/.archive.tar`
@@ -172,7 +174,11 @@ export class Steps extends Context.Service<Steps, {
             yield* progress.step(label, (report) =>
               Effect.gen(function*() {
                 const command = yield* commandOf(step, request)
-                yield* runner.commit({ ...(yield* image), layers: [...layers], command, level: request.level }, path, report)
+                yield* runner.commit(
+                  { ...(yield* image), layers: [...layers], command, level: request.level },
+                  path,
+                  report
+                )
               }).pipe(Effect.scoped))
           }
           layers.push(path)

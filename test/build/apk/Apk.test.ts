@@ -10,8 +10,8 @@ import { Download } from "../../../src/build/Download.ts"
 import { Progress } from "../../../src/build/Progress.ts"
 import { Tarball } from "../../../src/build/Tarball.ts"
 import { TreeSandbox } from "../../../src/build/TreeSandbox.ts"
-import { type ApkSpec, buildApk, buildIndex, newSigner, type Signer, writeApkMirror } from "../../support/ApkMirror.ts"
 import { Workspace } from "../../../src/build/Workspace.ts"
+import { type ApkSpec, buildApk, buildIndex, newSigner, type Signer, writeApkMirror } from "../../support/ApkMirror.ts"
 import { closureOfProject } from "../../support/Closure.ts"
 import * as Needs from "../../support/Needs.ts"
 import { entry } from "../../support/Tar.ts"
@@ -55,7 +55,8 @@ const system = (): ReadonlyArray<ApkSpec> => [
       entry("dev/null", "3")
     ],
     scripts: {
-      ".post-install": "#!/bin/busybox sh\nset -e\n/bin/busybox --install -s /bin\necho \"$0 $1\" >> /scripts\nid -u >> /scripts\n",
+      ".post-install":
+        "#!/bin/busybox sh\nset -e\n/bin/busybox --install -s /bin\necho \"$0 $1\" >> /scripts\nid -u >> /scripts\n",
       ".trigger": "#!/bin/sh\necho trigger \"$@\" >> /scripts\n"
     },
     triggers: "/bin /usr/share/*/x /nothing"
@@ -64,7 +65,11 @@ const system = (): ReadonlyArray<ApkSpec> => [
   {
     name: "libtest",
     fields: { p: "so:libtest.so.1=1.2.3", D: "loop" },
-    files: [entry("lib/", "5"), entry("lib/libtest.so.1", "0", "", "library", 0o755), entry("tmp/", "5", "", "", 0o1777)],
+    files: [
+      entry("lib/", "5"),
+      entry("lib/libtest.so.1", "0", "", "library", 0o755),
+      entry("tmp/", "5", "", "", 0o1777)
+    ],
     scripts: {
       ".pre-install": "#!/bin/sh\necho \"pre $1\" >> /scripts\n",
       ".post-install": "#!/bin/sh\nls /sys /etc/passwd || exit 7\n"
@@ -101,38 +106,45 @@ const prepare = Effect.fnUntraced(function*(packages: ReadonlyArray<ApkSpec> = s
 })
 
 it.layer(TestLayer)("a tree of apk's packages", (it) => {
-  it.effect("has what was asked for and all that it needs, its scripts run, and a database", () =>
-    Effect.gen(function*() {
-      const fs = yield* FileSystem.FileSystem
-      const { asked, install, mirror, tree } = yield* prepare()
-      notes.length = 0
-      yield* install("docs")
-      const read = (path: string) => fs.readFileString(`${tree}/${path}`)
-      assert.strictEqual(yield* read("lib/libtest.so.1"), "library")
-      assert.isFalse(yield* fs.exists(`${tree}/lib/old`))
-      assert.isTrue(yield* fs.exists(`${tree}/usr/share/doc`))
-      // First what precedes installation, then what follows it, at last what is triggered; apart from the machine.
-      assert.strictEqual(
-        yield* read("scripts"),
-        "pre 1.0-r0\n/lib/apk/exec/busybox-1.37.0-r0.post-install 1.37.0-r0\n0\ntrigger /bin /usr/share/a/x\n"
-      )
-      assert.lengthOf(notes, 1)
-      assert.match(notes[0] ?? "", /^note: the script post-install of libtest failed: .* failed with 7/)
-      assert.strictEqual((yield* fs.lstat(`${tree}/bin/ls`)).type, "SymbolicLink")
-      assert.deepStrictEqual(yield* fs.readDirectory(`${tree}/dev`), [])
-      assert.isFalse(yield* fs.exists(`${tree}/lib/apk/exec`))
-      assert.strictEqual(yield* read("etc/apk/world"), "alpine-base\ndocs\n")
-      assert.strictEqual(yield* read("etc/apk/arch"), "x86_64\n")
-      assert.strictEqual(yield* read("etc/apk/repositories"), `${mirror}/v3.99/main\n${mirror}/v3.99/community\n`)
-      const installed = yield* read("lib/apk/db/installed")
-      assert.match(installed, /\nP:libtest\nV:1\.0-r0\n[^]*\nF:lib\nR:libtest\.so\.1\na:0:0:755\nZ:Q1[A-Za-z0-9+/]{27}=\nF:tmp\nM:0:0:1777\n\n/)
-      assert.match(installed, /\nF:usr\/share\/a\/x\nR:f\na:0:0:600\n/)
-      assert.match(yield* read("lib/apk/db/triggers"), /^Q1\S+ \/bin \/usr\/share\/\*\/x \/nothing\n$/)
-      // Packages are kept, indexes are not.
-      asked.length = 0
-      yield* install("docs")
-      assert.deepStrictEqual(asked, ["/v3.99/main/x86_64/APKINDEX.tar.gz", "/v3.99/community/x86_64/APKINDEX.tar.gz"])
-    }), 60_000)
+  it.effect(
+    "has what was asked for and all that it needs, its scripts run, and a database",
+    () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const { asked, install, mirror, tree } = yield* prepare()
+        notes.length = 0
+        yield* install("docs")
+        const read = (path: string) => fs.readFileString(`${tree}/${path}`)
+        assert.strictEqual(yield* read("lib/libtest.so.1"), "library")
+        assert.isFalse(yield* fs.exists(`${tree}/lib/old`))
+        assert.isTrue(yield* fs.exists(`${tree}/usr/share/doc`))
+        // First what precedes installation, then what follows it, at last what is triggered; apart from the machine.
+        assert.strictEqual(
+          yield* read("scripts"),
+          "pre 1.0-r0\n/lib/apk/exec/busybox-1.37.0-r0.post-install 1.37.0-r0\n0\ntrigger /bin /usr/share/a/x\n"
+        )
+        assert.lengthOf(notes, 1)
+        assert.match(notes[0] ?? "", /^note: the script post-install of libtest failed: .* failed with 7/)
+        assert.strictEqual((yield* fs.lstat(`${tree}/bin/ls`)).type, "SymbolicLink")
+        assert.deepStrictEqual(yield* fs.readDirectory(`${tree}/dev`), [])
+        assert.isFalse(yield* fs.exists(`${tree}/lib/apk/exec`))
+        assert.strictEqual(yield* read("etc/apk/world"), "alpine-base\ndocs\n")
+        assert.strictEqual(yield* read("etc/apk/arch"), "x86_64\n")
+        assert.strictEqual(yield* read("etc/apk/repositories"), `${mirror}/v3.99/main\n${mirror}/v3.99/community\n`)
+        const installed = yield* read("lib/apk/db/installed")
+        assert.match(
+          installed,
+          /\nP:libtest\nV:1\.0-r0\n[^]*\nF:lib\nR:libtest\.so\.1\na:0:0:755\nZ:Q1[A-Za-z0-9+/]{27}=\nF:tmp\nM:0:0:1777\n\n/
+        )
+        assert.match(installed, /\nF:usr\/share\/a\/x\nR:f\na:0:0:600\n/)
+        assert.match(yield* read("lib/apk/db/triggers"), /^Q1\S+ \/bin \/usr\/share\/\*\/x \/nothing\n$/)
+        // Packages are kept, indexes are not.
+        asked.length = 0
+        yield* install("docs")
+        assert.deepStrictEqual(asked, ["/v3.99/main/x86_64/APKINDEX.tar.gz", "/v3.99/community/x86_64/APKINDEX.tar.gz"])
+      }),
+    60_000
+  )
 
   it.effect("takes what is signed anew in the place of what is in the cache", () =>
     Effect.gen(function*() {
@@ -146,45 +158,100 @@ it.layer(TestLayer)("a tree of apk's packages", (it) => {
       assert.include(asked, "/v3.99/main/x86_64/loop-1.0-r0.apk")
     }), 60_000)
 
-  const refusals: ReadonlyArray<readonly [string, (main: string, keys: string) => void, ReadonlyArray<string>, RegExp]> = [
-    ["an index of another key", (main) => {
-      writeFileSync(`${main}/APKINDEX.tar.gz`, buildIndex([], newSigner(signer.name)))
-    }, [], /APKINDEX\.tar\.gz is not trusted: its signature by test@example\.org-0001\.rsa\.pub is wrong/],
-    ["an index of an unknown key", (main) => {
-      writeFileSync(`${main}/APKINDEX.tar.gz`, buildIndex([], newSigner("stranger.rsa.pub")))
-    }, [], /is signed by stranger\.rsa\.pub, of which there is no key/],
-    ["a changed index", (main) => {
-      const bytes = readFileSync(`${main}/APKINDEX.tar.gz`)
-      bytes[bytes.length - 20]! ^= 1
-      writeFileSync(`${main}/APKINDEX.tar.gz`, bytes)
-    }, [], /is not trusted/],
-    ["a cut index", (main) => {
-      const bytes = readFileSync(`${main}/APKINDEX.tar.gz`)
-      writeFileSync(`${main}/APKINDEX.tar.gz`, bytes.subarray(0, bytes.length / 2))
-    }, [], /is not trusted/],
-    ["a package with other files", (main) => {
-      const path = `${main}/libtest-1.0-r0.apk`
-      const bytes = readFileSync(path)
-      bytes[bytes.length - 20]! ^= 1
-      writeFileSync(path, bytes)
-    }, [], /libtest-1\.0-r0\.apk is not trusted: its files are not those of its description/],
-    ["an older package of the same key", (main) => {
-      const spec = { name: "libtest", fields: { p: "so:libtest.so.1=1.2.3" } }
-      const { bytes } = buildApk({ ...spec, version: "0.9-r0" }, signer)
-      const there = readFileSync(`${main}/libtest-1.0-r0.apk`).length
-      writeFileSync(`${main}/libtest-1.0-r0.apk`, Buffer.concat([bytes, Buffer.alloc(Math.max(0, there - bytes.length))]))
-    }, [], /is not the libtest 1\.0-r0 of the index/],
-    ["a package that is longer than the index says", (main) => {
-      const path = `${main}/libtest-1.0-r0.apk`
-      writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(1)]))
-    }, [], /cannot be fetched: it has \d+ bytes, more than \d+/],
-    ["a package that the mirror does not have", (main) => rmSync(`${main}/libtest-1.0-r0.apk`), [], /the server answers 404/],
+  const refusals: ReadonlyArray<
+    readonly [string, (main: string, keys: string) => void, ReadonlyArray<string>, RegExp]
+  > = [
+    [
+      "an index of another key",
+      (main) => {
+        writeFileSync(`${main}/APKINDEX.tar.gz`, buildIndex([], newSigner(signer.name)))
+      },
+      [],
+      /APKINDEX\.tar\.gz is not trusted: its signature by test@example\.org-0001\.rsa\.pub is wrong/
+    ],
+    [
+      "an index of an unknown key",
+      (main) => {
+        writeFileSync(`${main}/APKINDEX.tar.gz`, buildIndex([], newSigner("stranger.rsa.pub")))
+      },
+      [],
+      /is signed by stranger\.rsa\.pub, of which there is no key/
+    ],
+    [
+      "a changed index",
+      (main) => {
+        const bytes = readFileSync(`${main}/APKINDEX.tar.gz`)
+        bytes[bytes.length - 20]! ^= 1
+        writeFileSync(`${main}/APKINDEX.tar.gz`, bytes)
+      },
+      [],
+      /is not trusted/
+    ],
+    [
+      "a cut index",
+      (main) => {
+        const bytes = readFileSync(`${main}/APKINDEX.tar.gz`)
+        writeFileSync(`${main}/APKINDEX.tar.gz`, bytes.subarray(0, bytes.length / 2))
+      },
+      [],
+      /is not trusted/
+    ],
+    [
+      "a package with other files",
+      (main) => {
+        const path = `${main}/libtest-1.0-r0.apk`
+        const bytes = readFileSync(path)
+        bytes[bytes.length - 20]! ^= 1
+        writeFileSync(path, bytes)
+      },
+      [],
+      /libtest-1\.0-r0\.apk is not trusted: its files are not those of its description/
+    ],
+    [
+      "an older package of the same key",
+      (main) => {
+        const spec = { name: "libtest", fields: { p: "so:libtest.so.1=1.2.3" } }
+        const { bytes } = buildApk({ ...spec, version: "0.9-r0" }, signer)
+        const there = readFileSync(`${main}/libtest-1.0-r0.apk`).length
+        writeFileSync(
+          `${main}/libtest-1.0-r0.apk`,
+          Buffer.concat([bytes, Buffer.alloc(Math.max(0, there - bytes.length))])
+        )
+      },
+      [],
+      /is not the libtest 1\.0-r0 of the index/
+    ],
+    [
+      "a package that is longer than the index says",
+      (main) => {
+        const path = `${main}/libtest-1.0-r0.apk`
+        writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(1)]))
+      },
+      [],
+      /cannot be fetched: it has \d+ bytes, more than \d+/
+    ],
+    [
+      "a package that the mirror does not have",
+      (main) => rmSync(`${main}/libtest-1.0-r0.apk`),
+      [],
+      /the server answers 404/
+    ],
     ["a package that writes through its own link", () => {}, ["escape"], /through a symbolic link that leads out/],
-    ["a package that writes through a link of another", () => {}, ["follower"], /through a symbolic link that leads out/],
+    [
+      "a package that writes through a link of another",
+      () => {},
+      ["follower"],
+      /through a symbolic link that leads out/
+    ],
     ["a name that no repository has", () => {}, ["nothing"], /this image needs nothing, which no repository has/],
-    ["keys that are none", (_main, keys) => {
-      writeFileSync(`${keys}/${signer.name}`, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
-    }, [], /has no public keys of RSA/]
+    [
+      "keys that are none",
+      (_main, keys) => {
+        writeFileSync(`${keys}/${signer.name}`, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+      },
+      [],
+      /has no public keys of RSA/
+    ]
   ]
 
   it.effect.each(refusals)("is refused for %s", ([, spoil, include, expected]) =>
@@ -211,7 +278,10 @@ if (apk.missing === undefined) {
             encoding: "utf8"
           })
         const audit = run("audit", "--system")
-        assert.strictEqual(audit.stdout.split("\n").filter((line) => line.startsWith("U ") || line.startsWith("X ")).join(), "")
+        assert.strictEqual(
+          audit.stdout.split("\n").filter((line) => line.startsWith("U ") || line.startsWith("X ")).join(),
+          ""
+        )
         const { stdout } = run("list", "--installed")
         for (const name of ["alpine-base", "busybox", "libtest", "loop"]) assert.include(stdout, `${name}-1.`)
       }), 60_000)

@@ -15,14 +15,22 @@ const wrong: ReadonlyArray<readonly [string, string, RegExp]> = [
   ["no base", "{\"format\":1}", /Missing key at \["base"\]/],
   ["another format", "{\"format\":2,\"base\":{\"dist\":\"debian\"}}", /\["format"\]/],
   ["an unknown distribution", "{\"format\":1,\"base\":{\"dist\":\"x\"}}", /\["base"\]\["dist"\]/],
-  ["a word that is not known", "{\"format\":1,\"base\":{\"dist\":\"debian\"},\"step\":[]}", /excess property at \["step"\]/],
+  [
+    "a word that is not known",
+    "{\"format\":1,\"base\":{\"dist\":\"debian\"},\"step\":[]}",
+    /excess property at \["step"\]/
+  ],
   ["two kinds of step in one", step("\"run\":\"x\",\"packages\":[\"y\"]"), /\["steps"\]\[0\]/],
   ["a copy to nowhere", step("\"copy\":\"x\""), /\["steps"\]\[0\]\["to"\]/],
   ["a copy to a relative path", step("\"copy\":\"x\",\"to\":\"bin/x\""), /\["to"\]/],
   ["strange permissions", step("\"copy\":\"x\",\"to\":\"/x\",\"mode\":\"999\""), /\["mode"\]/],
   ["an empty command", step("\"run\":[]"), /\["run"\]/],
   ["a variable that is an option", step("\"run\":\"x\",\"environment\":{\"-i\":\"\"}"), /-i/],
-  ["an unknown permission", "{\"format\":1,\"base\":{\"dist\":\"debian\"},\"settings\":{\"permissions\":[\"all\"]}}", /permissions/],
+  [
+    "an unknown permission",
+    "{\"format\":1,\"base\":{\"dist\":\"debian\"},\"settings\":{\"permissions\":[\"all\"]}}",
+    /permissions/
+  ],
   ["a name that is a path", "{\"format\":1,\"base\":{\"dist\":\"debian\"},\"name\":\"../x\"}", /\["name"\]/]
 ]
 
@@ -62,7 +70,8 @@ it.layer(TestBase)("a definition file", (it) => {
         const { request } = yield* load(`${projectRoot}/docs/examples/${name}`)
         for (const step of request.steps?.steps ?? []) {
           if ("copy" in step) yield* pathBelow(yield* FileSystem.FileSystem, `${projectRoot}/docs/examples`, step.copy)
-          const strange = "packages" in step && step.packages.find((name) => !request.steps?.distribution?.packageName.test(name))
+          const strange = "packages" in step &&
+            step.packages.find((name) => !request.steps?.distribution?.packageName.test(name))
           assert.isNotString(strange)
         }
       })
@@ -75,14 +84,17 @@ it.layer(TestBase)("a definition file", (it) => {
       const path = `${here}/my-app.flatimage.json`
       const steps = [{ run: "true" }]
       yield* fs.writeFile(`${here}/icon.PNG`, Buffer.from("png"))
-      yield* fs.writeFileString(path, JSON.stringify({
-        format: 1,
-        base: { dist: "arch", archive: "root.tar", signature: "https://x/y.sig", keyring: "keys.gpg" },
-        steps,
-        settings: { permissions: ["network"], portal: ["ls"] },
-        boot: ["nano", "-w"],
-        icon: "icon.PNG"
-      }))
+      yield* fs.writeFileString(
+        path,
+        JSON.stringify({
+          format: 1,
+          base: { dist: "arch", archive: "root.tar", signature: "https://x/y.sig", keyring: "keys.gpg" },
+          steps,
+          settings: { permissions: ["network"], portal: ["ls"] },
+          boot: ["nano", "-w"],
+          icon: "icon.PNG"
+        })
+      )
       assert.deepStrictEqual(yield* load(path), {
         name: "my-app",
         request: {
@@ -106,7 +118,10 @@ it.layer(TestBase)("a definition file", (it) => {
           steps: { directory: here, distribution: findDistribution("arch"), steps }
         }
       })
-      yield* fs.writeFileString(path, "{\"format\":1,\"name\":\"n\",\"base\":{\"dist\":\"alpine\",\"mirror\":\"http://a\",\"packages\":[\"nano\"]}}")
+      yield* fs.writeFileString(
+        path,
+        "{\"format\":1,\"name\":\"n\",\"base\":{\"dist\":\"alpine\",\"mirror\":\"http://a\",\"packages\":[\"nano\"]}}"
+      )
       const { name, request } = yield* load(path, { mirror: "http://b" })
       assert.strictEqual(name, "n")
       assert.deepStrictEqual(request.root, {

@@ -120,23 +120,33 @@ it.layer(TestLayer)("steps", (it) => {
         Epoch,
         7
       )
-      assert.deepStrictEqual(ran.map(({ command: { environment, network, words } }) => ({ words, network, environment })), [
-        {
-          words: ["sh", "-euc", "script"],
-          network: true,
-          environment: { SOURCE_DATE_EPOCH: "7", A: "b" }
-        },
-        {
-          words: ["sh", "-euc", alpine.install, "sh", "nano", "git"],
-          network: true,
-          environment: { SOURCE_DATE_EPOCH: "7" }
-        },
-        ...["/usr/share", "/bin"].map((parent) => ({
-          words: ["busybox", "sh", "-c", "busybox mkdir -p \"$1\" && exec busybox tar -x -f - -C \"$1\"", "sh", parent],
-          network: false,
-          environment: {}
-        }))
-      ])
+      assert.deepStrictEqual(
+        ran.map(({ command: { environment, network, words } }) => ({ words, network, environment })),
+        [
+          {
+            words: ["sh", "-euc", "script"],
+            network: true,
+            environment: { SOURCE_DATE_EPOCH: "7", A: "b" }
+          },
+          {
+            words: ["sh", "-euc", alpine.install, "sh", "nano", "git"],
+            network: true,
+            environment: { SOURCE_DATE_EPOCH: "7" }
+          },
+          ...["/usr/share", "/bin"].map((parent) => ({
+            words: [
+              "busybox",
+              "sh",
+              "-c",
+              "busybox mkdir -p \"$1\" && exec busybox tar -x -f - -C \"$1\"",
+              "sh",
+              parent
+            ],
+            network: false,
+            environment: {}
+          }))
+        ]
+      )
       const lines = archives.map((text) => text.trim().split("\n").map((line) => line.replace(/\s+/g, " ")))
       assert.deepStrictEqual(lines.map((names) => names.map((line) => line.split(" ").at(-1))), [["x/", "x/f"], ["f"]])
       assert.match(lines[1]?.[0] ?? "", /^-rwxr-xr-x (0\/0|root\/root) 1 /)
@@ -145,7 +155,8 @@ it.layer(TestLayer)("steps", (it) => {
   it.effect("that cannot be done are refused", () =>
     Effect.gen(function*() {
       const { make } = yield* prepare
-      const refusal = (step: Step, options = {}) => Effect.map(Effect.flip(make([step], options)), (error) => error.message)
+      const refusal = (step: Step, options = {}) =>
+        Effect.map(Effect.flip(make([step], options)), (error) => error.message)
       assert.match(yield* refusal({ packages: ["x"] }, { distribution: undefined }), /packages need a distribution/)
       assert.match(yield* refusal({ packages: ["--root=/"] }), /is not the name of a package/)
       assert.match(yield* refusal({ copy: "../x", to: "/x" }), /not below the directory/)
