@@ -92,7 +92,10 @@ describe.each(users)("as $name", (user) => {
         const data = `${app.home}/data`
         makeMark(`${data}/layers/layer-002.layer`, 1)
         makeMark(`${data}/layers/layer-010.layer`, 2)
-        for (const directory of [data, `${data}/layers`]) chmodSync(directory, 0o777)
+        for (const directory of [data, `${data}/layers`]) {
+          chmodSync(directory, 0o755)
+          chownSync(directory, user.uid, user.gid)
+        }
         const environment = { FIM_DIR_DATA: data }
         assert.deepStrictEqual(yield* marks(app, environment), { top: 2, all: [1, 2, 5] })
         const both = { ...environment, FIM_LAYERS: layer }

@@ -242,7 +242,7 @@ describe.each(users)("as $name, without FUSE", (user: User) => {
     () =>
       Effect.gen(function*() {
         const app = yield* place(user)
-        const overlay = `cd "$place" && mkdir -p o/lower o/upper o/work o/mount
+        const overlay = `cd "$place" && mkdir -p o/lower o/upper o/work o/mount && chown --reference=. o/upper
         mount -t overlay overlay -o lowerdir=o/lower,upperdir=o/upper,workdir=o/work o/mount`
         const environment = { FIM_DIR_DATA: `${app.directory}/o/mount/data` }
         const outcome = yield* run(app, ["fim-exec", "true"], environment, `${absent}; ${overlay}`)
