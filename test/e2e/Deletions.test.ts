@@ -116,7 +116,7 @@ describe.each(users)("as $name", (user) => {
         writeFileSync(`${application}/tools.noted`, notes.replace(new RegExp(`^${ino} .*$`, "m"), line))
         const seen = yield* app.run(looking, { environment: { FIM_OVERLAY: "overlayfs", FIM_DEBUG: "1" } })
         assert.include(seen.stderr, "Overlay type: UNIONFS_FUSE")
-        assert.strictEqual(seen.stdout, `${first.join("\n")}\n`)
+        assert.deepStrictEqual(seen.stdout.split("\n").slice(0, first.length), first)
       })
   )
 })

@@ -43,7 +43,7 @@ describe.each(users)("as $name, an image says why it cannot run where", (user) =
     user.uid === 0 || !isRoot ? needs : [...needs, root],
     () =>
       Effect.gen(function*() {
-        const app = yield* place(user)
+        const app = yield* place(user, { fresh: true })
         const script = "echo 0 > /proc/sys/user/max_user_namespaces;"
           + " exec setpriv --bounding-set=-all --inh-caps=-all \"$@\""
         const words = ["--user", "--map-root-user", "sh", "-euc", script, "sh", app.image, "fim-exec", "true"]

@@ -317,10 +317,10 @@ mod tests {
         else {
             panic!("the group has a member")
         };
-        assert_eq!(refusal.reason, "the group staff (bob) can write to '/a b\\u{1b}'");
+        assert_eq!(refusal.reason, "the group staff (bob) can write to '/a b\\x1b'");
         assert_eq!(
             refusal.remedy.as_deref(),
-            Some("chmod g-w '/a b\\u{1b}', or FIM_TRUST_GROUP=staff if you trust them")
+            Some("chmod g-w '/a b\\x1b', or FIM_TRUST_GROUP=staff if you trust them")
         );
     }
 
