@@ -68,6 +68,8 @@ export const store = Effect.fn("RecipeCache.store")(function*(
     Effect.andThen(
       Effect.forEach(parts, ({ part, target }) => fs.rename(part, target).pipe(Effect.mapError(filesError(target))))
     ),
-    Effect.scoped
+    Effect.onError(() =>
+      Effect.forEach(parts, ({ part }) => Effect.ignore(fs.remove(part, { force: true })), { discard: true })
+    )
   )
 })

@@ -135,7 +135,7 @@ describe("verifying", () => {
     ["a file that is longer", (upper) => {
       writeFileSync(join(upper, "other"), "more of it")
       keepTime(join(upper, "other"))
-    }, /its content differs at '.*\/other'/],
+    }, /its size differs at '.*\/other'/],
     ["a file that is shorter", (upper) => {
       writeFileSync(join(upper, "other"), "mo")
       keepTime(join(upper, "other"))

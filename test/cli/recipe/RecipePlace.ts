@@ -18,7 +18,7 @@ export const newDebian = (remote?: string, distribution = "DEBIAN") =>
 export const recipePlace = Effect.map(temporary(self), (directory) => {
   const variables = {
     FIM_BIN_SELF: `${directory}/app.flatimage`,
-    FIM_DIR_APP: `${directory}/app`,
+    FIM_DIR_APP: `${directory}/app/app`,
     FIM_DIR_GLOBAL: directory,
     FIM_OFFSET: "1",
     FIM_VERSION: "0.1.0",
