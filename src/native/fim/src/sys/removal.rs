@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// So many failures are told apart; of more than these there is only the number.
 const TOLD: usize = 100;
+/// How often a removal begins that others disturb.
+const TURNS: u32 = 10;
 
 /// What could not be removed.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub struct Left {
     pub told: Vec<(PathBuf, Error)>,
     /// All of them.
     pub count: usize,
+    /// Somebody else has moved or removed a directory that was being emptied.
+    is_disturbed: bool,
 }
 
 impl Left {
@@ -46,7 +50,7 @@ pub fn remove_tree(path: &Path) -> Left {
         parent
     };
     match open(libc::AT_FDCWD, parent.as_os_str(), 0) {
-        Ok(parent) => remove_tree_at(&parent, name, path, left),
+        Ok(parent) => remove_in_turns(&parent, name, path),
         Err(error) if error.kind() == ErrorKind::NotFound => left,
         Err(error) => {
             left.add(|| path.to_path_buf(), error);
@@ -57,7 +61,19 @@ pub fn remove_tree(path: &Path) -> Left {
 
 /// The same for an entry of an open directory.
 pub fn remove_tree_in(parent: &OwnedFd, name: &OsStr) -> Left {
-    remove_tree_at(parent, name, Path::new(name), Left::default())
+    remove_in_turns(parent, name, Path::new(name))
+}
+
+/// Begins again where another process removes the same tree: one of them comes to its end.
+fn remove_in_turns(parent: &OwnedFd, name: &OsStr, shown: &Path) -> Left {
+    let mut left = Left::default();
+    for _ in 0..TURNS {
+        left = remove_tree_at(parent, name, shown, Left::default());
+        if !left.is_disturbed {
+            break;
+        }
+    }
+    left
 }
 
 /// Of an open directory, the entry `name` with all that is in it. `shown` is its path in what is told.
@@ -106,16 +122,18 @@ fn remove_tree_at(parent: &OwnedFd, name: &OsStr, shown: &Path, mut left: Left) 
             }
             Err(error) => {
                 // Somebody moves directories while we remove them: it is safer to touch nothing any more.
+                left.is_disturbed = true;
                 left.add(|| shown.to_path_buf(), error);
                 return left;
             }
         }
     }
-    if left.count == 0
-        && let Err(error) = unlink(parent.as_raw_fd(), name, libc::AT_REMOVEDIR)
-        && error.kind() != ErrorKind::NotFound
-    {
-        left.add(|| shown.to_path_buf(), error);
+    // Two processes that remove the same tree meet entries that the other has removed. Both may try the root.
+    match unlink(parent.as_raw_fd(), name, libc::AT_REMOVEDIR) {
+        Ok(()) => return Left::default(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Left::default(),
+        Err(error) if left.count == 0 => left.add(|| shown.to_path_buf(), error),
+        Err(_) => {}
     }
     left
 }
@@ -441,5 +459,22 @@ mod tests {
         assert_eq!(remove_tree(&kept).count, 0);
         assert_eq!(remove_tree(&kept).count, 0);
         assert_eq!(remove_tree(&kept.join("missing/more")).count, 0);
+    }
+
+    #[test]
+    fn two_that_remove_one_tree_leave_nothing_of_it() {
+        for round in 0..50 {
+            let root = std::env::temp_dir().join(format!("fim-removal-two-{}-{round}", std::process::id()));
+            for room in ["a/b/c", "a/d", "e/f/g", "h"] {
+                fs::create_dir_all(root.join(room)).unwrap();
+                fs::write(root.join(room).join("file"), "").unwrap();
+            }
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| remove_tree(&root));
+                }
+            });
+            assert!(fs::symlink_metadata(&root).is_err(), "round {round}");
+        }
     }
 }
