@@ -4,7 +4,6 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { sha256 } from "../../image/Sha256.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
-import type { Closure } from "../Closure.ts"
 import type { Distribution } from "../dist/Distribution.ts"
 import { Download } from "../Download.ts"
 import { Machine } from "../Machine.ts"
@@ -40,7 +39,6 @@ export class Apk extends Context.Service<Apk, {
     distribution: Distribution,
     repository: Repository,
     options: ApkOptions,
-    closure: Closure,
     tree: string,
     report: Report
   ) => Effect.Effect<void, BuildError>
@@ -105,7 +103,6 @@ export class Apk extends Context.Service<Apk, {
         distribution: Distribution,
         repository: Repository,
         options: ApkOptions,
-        closure: Closure,
         tree: string,
         report: Report
       ) {
@@ -136,7 +133,7 @@ export class Apk extends Context.Service<Apk, {
           yield* report(installed.length, total)
         }
         yield* writeDatabase(fs, tree, installed, { wanted, repositories: bases, architecture: processor })
-        const problems = yield* runScripts(fs, (words) => sandbox.inside(closure, tree, words), tree, installed)
+        const problems = yield* runScripts(fs, (words) => sandbox.inside(tree, words), tree, installed)
         for (const problem of problems) yield* progress.note(`note: ${problem}`)
         yield* report(total, total)
       }, Effect.scoped)
