@@ -237,12 +237,13 @@ pub(super) fn open_by_openat2(root: BorrowedFd<'_>, path: &Path, flags: i32) -> 
 /// Whether the caller may use a path, relative to a directory, in all ways that `mode` names (`W_OK`, …).
 pub fn may_use(directory: BorrowedFd<'_>, path: &OsStr, mode: i32) -> Result<()> {
     let name = c_string(path)?;
+    // Not by the C library, which uses the newer call for all flags, and takes only ENOSYS for its absence. The older one has no
+    // flags and asks for the real user, who is the effective one in all that we start.
     // SAFETY: the path is a terminated string that outlives the call.
-    let ask = |flags| check(unsafe { libc::faccessat(directory.as_raw_fd(), name.as_ptr(), mode, flags) }.into());
-    match ask(libc::AT_EACCESS) {
-        // `faccessat2` is Linux 5.8, and the C library only does without it where it gives ENOSYS. The older call has no flags and
-        // asks for the real user, who is the effective one in all that we start.
-        Err(error) if is_refusal(&error) => ask(0),
+    let ask =
+        |call, flags: i32| check(unsafe { libc::syscall(call, directory.as_raw_fd(), name.as_ptr(), mode, flags) });
+    match ask(libc::SYS_faccessat2, libc::AT_EACCESS) {
+        Err(error) if is_refusal(&error) => ask(libc::SYS_faccessat, 0),
         result => result,
     }
     .map(drop)
