@@ -162,6 +162,14 @@ describe.each(users)("as $name", (ordinary) => {
         yield* app.isClean
       }))
 
+    scenario("a guest gets no descriptor of the caller's but its streams", needs, () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const outcome = yield* app.shell("exec 8< /etc/hostname 9< /; \"$app\" fim-exec ls /proc/self/fd")
+        // The last is the directory itself.
+        assert.deepStrictEqual([outcome.code, outcome.stdout], [0, "0\n1\n2\n3\n"])
+      }))
+
     scenario("a run that is killed at any phase leaves nothing", needs, () =>
       Effect.gen(function*() {
         const app = yield* place(user)

@@ -4,7 +4,8 @@
  *     old-kernel enosys|eperm [-NAME]... PROGRAM [ARGUMENT]...
  *     old-kernel ask
  *
- * The program and all that it starts get that error from each call in the list below; -NAME takes a call out of the list.
+ * The program and all that it starts get that error from each call in the list below; -NAME takes a call out of the list. They cannot
+ * make the device 0:0 either, as no ordinary user could before 5.8.
  * Root's filter changes nothing else; an ordinary user's also takes away what set-user-id programs would gain. `ask` makes each
  * call with arguments that no kernel takes, and prints "NAME ERRNO" for each.
  */
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -81,7 +83,7 @@ static int complain(const char *what) {
 }
 
 int main(int count, char **words) {
-  struct sock_filter filter[5 + 2 * COUNT(calls)];
+  struct sock_filter filter[12 + 2 * COUNT(calls)];
   int kept[COUNT(calls)] = {0};
   int first = 2;
   unsigned short length = 0;
@@ -110,6 +112,14 @@ int main(int count, char **words) {
     filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[index].number, 0, 1);
     filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | answer);
   }
+  /* Before 5.8 an ordinary user could not make the device 0:0, which stands for a deletion. The C library uses this call only. */
+  filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mknodat, 0, 6);
+  filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[3]));
+  filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 4);
+  filter[length++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]));
+  filter[length++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, S_IFMT);
+  filter[length++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, S_IFCHR, 0, 1);
+  filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
   filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   struct sock_fprog program = {.len = length, .filter = filter};
   if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
