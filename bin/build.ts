@@ -16,6 +16,7 @@ import { Apk } from "../src/build/apk/Apk.ts"
 import { Apt } from "../src/build/Apt.ts"
 import { Archives } from "../src/build/Archives.ts"
 import { Blobs } from "../src/build/Blobs.ts"
+import { Bubblewrap } from "../src/build/Bubblewrap.ts"
 import { Builder } from "../src/build/Builder.ts"
 import { ToolClosure } from "../src/build/Closure.ts"
 import { Runner } from "../src/build/definition/Runner.ts"
@@ -79,7 +80,6 @@ const HostLayer = Layer.mergeAll(
   Tarball.layer,
   Blobs.layer,
   ImageWriter.layer,
-  TreeSandbox.layer,
   Inspector.layer
 ).pipe(
   Layer.provide(FetchHttpClient.layer),
@@ -98,7 +98,8 @@ const ConfigLayer = Layer.mergeAll(
 const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer).pipe(
   Layer.provideMerge(Layer.mergeAll(ToolClosure.layer, RootLayer.layer, Steps.layer)),
   Layer.provideMerge(Layer.mergeAll(Apk.layer, Mmdebstrap.layer, Pacman.layer, Runner.layer)),
-  Layer.provideMerge(Mkdwarfs.layer),
+  Layer.provideMerge(Layer.mergeAll(Mkdwarfs.layer, TreeSandbox.layer)),
+  Layer.provideMerge(Bubblewrap.layer),
   Layer.provideMerge(Apt.layer),
   Layer.provideMerge(HostLayer),
   Layer.provideMerge(TerminalCapabilities.layer),

@@ -6,7 +6,7 @@ import { NativeBytes } from "../platform/NativeBytes.ts"
 import { sha256 } from "../platform/Sha256.ts"
 import { atPath, BuildError, buildError } from "./BuildError.ts"
 import { verifyFile } from "./Digest.ts"
-import type { Package } from "./Lock.ts"
+import type { Package, Source } from "./Lock.ts"
 import { type Archive, Mirror, type Sources } from "./Mirror.ts"
 import { Programs } from "./Programs.ts"
 import { replacePath } from "./Replace.ts"
@@ -14,18 +14,22 @@ import { Workspace } from "./Workspace.ts"
 
 const archives: ReadonlyArray<Archive> = ["debian", "debian-security"]
 
+/** Lists of packages, or of what they are made from. */
+type ListKind = "deb" | "deb-src"
+
 /** Lines of `sources.list` for one suite, with security updates where the machine has a mirror of them. */
 export const sourceLines = (
   sources: Sources,
   suite: string,
   signedBy: boolean,
-  components: ReadonlyArray<string> = ["main"]
+  components: ReadonlyArray<string> = ["main"],
+  kind: ListKind = "deb"
 ): ReadonlyArray<string> =>
   archives.flatMap((archive) => {
     const uri = sources.mirrors[archive]
     const options = signedBy ? `[signed-by=${sources.keyring}] ` : ""
     const release = archive === "debian" ? suite : `${suite}-security`
-    return uri === undefined ? [] : [`deb ${options}${uri} ${release} ${components.join(" ")}`]
+    return uri === undefined ? [] : [`${kind} ${options}${uri} ${release} ${components.join(" ")}`]
   })
 
 /** One paragraph of a Debian control file, continuation lines left out. */
@@ -38,6 +42,30 @@ export const parseParagraphs = (text: string): ReadonlyArray<Readonly<Record<str
       })
     )
   )
+
+/** What `apt-get source --print-uris` says of one file. */
+const sourceLine = /^'(\S+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$/
+
+/** The original archive of a source package, as a pin that lacks what is said elsewhere. */
+export interface SourceArchive {
+  readonly archive: Archive
+  readonly version: string
+  readonly file: string
+  readonly size: number
+  readonly sha256: string
+}
+
+/** Finds the original archive in what `apt-get source --print-uris` prints; nothing where there is none, or none of a known mirror. */
+export const parseSourceUris = (output: string, mirrors: Sources["mirrors"]): SourceArchive | undefined => {
+  for (const line of output.split("\n")) {
+    const [, uri = "", name = "", size = "", sha256 = ""] = sourceLine.exec(line) ?? []
+    const version = /^[^_]+_([^_]+)\.orig\.tar\.(?:gz|xz)$/.exec(name)?.[1]
+    const archive = archives.find((archive) => mirrors[archive] !== undefined && uri.startsWith(`${mirrors[archive]}/`))
+    if (version === undefined || archive === undefined) continue
+    return { archive, version, file: uri.slice(`${mirrors[archive]}/`.length), size: Number(size), sha256 }
+  }
+  return undefined
+}
 
 const isTransportSetting = (line: string) =>
   /^Acquire::(https?::|Retries|Check-Valid-Until|Check-Date|ForceIPv[46])/.test(line)
@@ -55,8 +83,13 @@ export class Apt extends Context.Service<Apt, {
     suite: string,
     names: ReadonlyArray<string>
   ) => Effect.Effect<ReadonlyArray<Readonly<Record<string, string>>>, BuildError>
-  /** The path of a pinned package in the cache; downloaded when it is not there, verified in any case. */
-  readonly fetch: (pinned: Package) => Effect.Effect<string, BuildError>
+  /** The newest original archive of a source package, and its homepage. Fails with `BuildError` when the suite has none. */
+  readonly source: (
+    suite: string,
+    name: string
+  ) => Effect.Effect<SourceArchive & { readonly homepage: string }, BuildError>
+  /** The path of a pinned package or source in the cache; downloaded when it is not there, verified in any case. */
+  readonly fetch: (pinned: Package | Source) => Effect.Effect<string, BuildError>
 }>()("flatimage/build/Apt") {
   static readonly layer = Layer.effect(
     Apt,
@@ -71,12 +104,13 @@ export class Apt extends Context.Service<Apt, {
         Effect.map(programs.run("apt-config", ["dump"]), (text) => text.split("\n").filter(isTransportSetting))
       )
 
-      const environment = Effect.fn("Apt.environment")(function*(suite: string) {
+      const seeing = Effect.fnUntraced(function*(suite: string, kind: ListKind) {
         const sources = yield* mirror.sources
-        const home = yield* workspace.directory("cache", "apt", suite)
-        const empty = yield* workspace.directory("cache", "apt", suite, "empty")
-        yield* workspace.directory("cache", "apt", suite, "state", "lists", "partial")
-        yield* workspace.directory("cache", "apt", suite, "cache", "archives", "partial")
+        const name = kind === "deb" ? suite : `${suite}-sources`
+        const home = yield* workspace.directory("cache", "apt", name)
+        const empty = yield* workspace.directory("cache", "apt", name, "empty")
+        yield* workspace.directory("cache", "apt", name, "state", "lists", "partial")
+        yield* workspace.directory("cache", "apt", name, "cache", "archives", "partial")
         const configuration = [
           `Dir::Etc::main "/dev/null";`,
           `Dir::Etc::parts "${empty}";`,
@@ -97,15 +131,32 @@ export class Apt extends Context.Service<Apt, {
           `Acquire::GzipIndexes "true";`,
           ...(yield* transport)
         ].join("\n")
-        const lines = sourceLines(sources, suite, true).join("\n")
+        const lines = sourceLines(sources, suite, true, ["main"], kind).join("\n")
         yield* fs.writeFileString(`${home}/status`, "").pipe(atPath(`${home}/status`))
         yield* fs.writeFileString(`${home}/sources.list`, `${lines}\n`).pipe(atPath(`${home}/sources.list`))
         yield* fs.writeFileString(`${home}/apt.conf`, `${configuration}\n`).pipe(atPath(`${home}/apt.conf`))
         return { APT_CONFIG: `${home}/apt.conf` }
       })
 
+      const environment = Effect.fn("Apt.environment")((suite: string) => seeing(suite, "deb"))
+
+      const refresh = (env: Record<string, string>) =>
+        programs.run("apt-get", ["update", "--quiet", "--error-on=any"], { env })
+
       const update = Effect.fn("Apt.update")(function*(suite: string) {
-        yield* programs.run("apt-get", ["update", "--quiet", "--error-on=any"], { env: yield* environment(suite) })
+        yield* refresh(yield* environment(suite))
+      })
+
+      const source = Effect.fn("Apt.source")(function*(suite: string, name: string) {
+        const env = yield* seeing(suite, "deb-src")
+        yield* refresh(env)
+        const uris = yield* programs.run("apt-get", ["source", "--print-uris", "--only-source", name], { env })
+        const found = parseSourceUris(uris, (yield* mirror.sources).mirrors)
+        if (found === undefined) {
+          return yield* buildError("Refused", { detail: `${suite} has no original source archive of ${name}` })
+        }
+        const described = parseParagraphs(yield* programs.run("apt-cache", ["showsrc", "--only-source", name], { env }))
+        return { ...found, homepage: described[0]?.["Homepage"] ?? "" }
       })
 
       const closure = Effect.fn("Apt.closure")(function*(suite: string, names: ReadonlyArray<string>) {
@@ -119,9 +170,11 @@ export class Apt extends Context.Service<Apt, {
         return parseParagraphs(yield* programs.run("apt-cache", ["show", "--no-all-versions", ...wanted], { env }))
       })
 
-      const fetch = Effect.fn("Apt.fetch")(function*(pinned: Package) {
-        const directory = yield* workspace.directory("cache", "debs")
-        const path = `${directory}/${sha256(native, pinned.sha256 + pinned.file).slice(0, 12)}-${pinned.name}.deb`
+      const fetch = Effect.fn("Apt.fetch")(function*(pinned: Package | Source) {
+        const isPackage = "architecture" in pinned
+        const directory = yield* workspace.directory("cache", isPackage ? "debs" : "sources")
+        const kind = isPackage ? "deb" : pinned.file.slice(pinned.file.lastIndexOf(".tar.") + 1)
+        const path = `${directory}/${sha256(native, pinned.sha256 + pinned.file).slice(0, 12)}-${pinned.name}.${kind}`
         if (yield* fs.exists(path).pipe(atPath(path))) {
           yield* verifyFile(fs, native, path, pinned.sha256)
           return path
@@ -150,7 +203,7 @@ export class Apt extends Context.Service<Apt, {
         return path
       })
 
-      return Apt.of({ transport, environment, update, closure, fetch })
+      return Apt.of({ transport, environment, update, closure, source, fetch })
     })
   )
 }

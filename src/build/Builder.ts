@@ -8,13 +8,15 @@ import type { Fields } from "../image/Settings.ts"
 import { NativeBytes, type Shape as Native } from "../platform/NativeBytes.ts"
 import { sha256 } from "../platform/Sha256.ts"
 import { Blobs } from "./Blobs.ts"
+import { Bubblewrap } from "./Bubblewrap.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 import { removeUnused } from "./CacheAge.ts"
 import { type Closure, ToolClosure } from "./Closure.ts"
 import { Steps, type StepsRequest } from "./definition/Steps.ts"
-import { debianDependencies, ownDependencies } from "./Dependencies.ts"
+import { bubblewrapDependency, debianDependencies, ownDependencies } from "./Dependencies.ts"
 import { sha256OfFile } from "./Digest.ts"
 import { ImageWriter, type Parts, type Written } from "./ImageWriter.ts"
+import type { Source } from "./Lock.ts"
 import { Epoch } from "./Mkdwarfs.ts"
 import { formatBytes, Progress } from "./Progress.ts"
 import { newReservedSpace } from "./Reserved.ts"
@@ -72,6 +74,7 @@ export class Builder extends Context.Service<Builder, {
       const bytes = yield* NativeBytes
       const workspace = yield* Workspace
       const blobs = yield* Blobs
+      const bubblewrap = yield* Bubblewrap
       const compiler = yield* RuntimeCompiler
       const progress = yield* Progress
       const revisions = yield* Revisions
@@ -99,9 +102,11 @@ export class Builder extends Context.Service<Builder, {
 
       const makeTable = Effect.fnUntraced(function*(
         closure: Closure,
+        source: Source,
         packed: Effect.Success<ReturnType<typeof packTools>>
       ) {
         const revision = yield* revisions.current
+        const sandbox = packed.find(({ path }) => path === "bin/bwrap")
         const table: Manifest.ToolTable = {
           format: 1,
           ...revision,
@@ -115,6 +120,7 @@ export class Builder extends Context.Service<Builder, {
           applets: closure.applets,
           dependencies: {
             ...debianDependencies(closure),
+            ...(sandbox === undefined ? {} : bubblewrapDependency(source, sandbox.blob.sha256)),
             ...ownDependencies(revision, packed.map(({ blob, path }) => ({ path, sha256: blob.sha256 })))
           }
         }
@@ -128,14 +134,16 @@ export class Builder extends Context.Service<Builder, {
         const boot = yield* progress.step("Compiling the boot program", () => compiler.boot)
         const closure = yield* tools.locked
         yield* tools.serves(closure, boot)
+        const sandbox = yield* bubblewrap.program
         const packed = yield* packTools([
           // In the order in which a first start needs them.
           { path: "bin/boot", file: boot },
           ...closure.files.map(({ path }) => ({ path, file: `${closure.directory}/${path}` })),
+          { path: "bin/bwrap", file: sandbox.path },
           { path: "bin/fim", file: native.fim },
           { path: "bin/mkdwarfs", file: native.mkdwarfs }
         ])
-        const table = yield* makeTable(closure, packed)
+        const table = yield* makeTable(closure, sandbox.source, packed)
         // Refused before anything else is made.
         const unnamed = yield* newReservedSpace(request.distribution, request.settings, request.identity)
         const base = yield* roots.make(request.root, closure, request.level)

@@ -1,6 +1,7 @@
 import type { Dependency } from "../image/Manifest.ts"
 import type { Closure } from "./Closure.ts"
-import { toolSources } from "./Toolbox.ts"
+import type { Source } from "./Lock.ts"
+import { bubblewrapSource, toolSources } from "./Toolbox.ts"
 
 /** Where the text of a licence with an SPDX name can be read. */
 const licenseUrl = (name: string): string =>
@@ -51,3 +52,13 @@ export const debianDependencies = (closure: Closure): Readonly<Record<string, De
       }]]
     })
   )
+
+/** What `fim-version deps` prints of bubblewrap: the archive that it was compiled from, and the checksum of the program. */
+export const bubblewrapDependency = (source: Source, sha: string): Readonly<Record<string, Dependency>> => ({
+  [bubblewrapSource.dependency]: {
+    version: source.version,
+    source: `${source.homepage}, ${source.file.slice(source.file.lastIndexOf("/") + 1)} with SHA-256 ${source.sha256}`,
+    sha,
+    licenses: licensesOf(source.licenses)
+  }
+})

@@ -23,16 +23,14 @@ const spdx: Readonly<Record<string, string>> = {
   "public-domain": "LicenseRef-public-domain"
 }
 
-/** Source packages whose copyright file is prose: read by hand. */
+/** Source packages whose copyright file is prose, or of which only the original archive is taken: read by hand. */
 const byHand: Readonly<Record<string, ReadonlyArray<string>>> = {
   bash: ["GPL-3.0-or-later"],
+  bubblewrap: ["LGPL-2.1-or-later"],
   busybox: ["GPL-2.0-only", "bzip2-1.0.6"],
   glibc: ["LGPL-2.1-or-later"],
   fuse: ["GPL-2.0-only", "LGPL-2.1-only"],
   fuse3: ["GPL-2.0-only", "LGPL-2.1-only"],
-  libselinux: ["LicenseRef-public-domain"],
-  pcre2: ["BSD-3-Clause WITH PCRE2-exception"],
-  libcap2: ["BSD-3-Clause OR GPL-2.0-only"],
   "unionfs-fuse": ["BSD-3-Clause"]
 }
 

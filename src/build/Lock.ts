@@ -9,24 +9,49 @@ import { Workspace } from "./Workspace.ts"
 
 const Name = Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9+.-]+$/))
 
-/** One Debian package, pinned. `file` is its place below the archive's root, `size` is in bytes. */
-export const Package = Schema.Struct({
+const origin = {
   name: Name,
   suite: Name,
   archive: Schema.Literals(["debian", "debian-security"]),
-  version: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9.+:~-]+$/)),
+  version: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9.+:~-]+$/))
+}
+
+const content = {
+  size: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1 << 30 })),
+  sha256: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+}
+
+const about = { homepage: Schema.String, licenses: Schema.Array(Schema.String) }
+
+/** One Debian package, pinned. `file` is its place below the archive's root, `size` is in bytes. */
+export const Package = Schema.Struct({
+  ...origin,
   architecture: Schema.Literals(["amd64", "arm64"]),
   file: Schema.String.check(Schema.isPattern(/^pool\/(?!.*\.\.)[A-Za-z0-9/.+~_%-]+\.deb$/)),
-  size: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1 << 30 })),
-  sha256: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/)),
+  ...content,
   source: Name,
-  homepage: Schema.String,
-  licenses: Schema.Array(Schema.String)
+  ...about
 })
 export type Package = typeof Package.Type
 
+/**
+ * The original source archive of one program, pinned. `file` and `size` are as those of a package, `version` is upstream's: Debian's
+ * changes are not in it.
+ */
+export const Source = Schema.Struct({
+  ...origin,
+  file: Schema.String.check(Schema.isPattern(/^pool\/(?!.*\.\.)[A-Za-z0-9/.+~_%-]+\.orig\.tar\.(gz|xz)$/)),
+  ...content,
+  ...about
+})
+export type Source = typeof Source.Type
+
 /** The file `tools.lock.json`. */
-export const LockFile = Schema.Struct({ format: Schema.Literal(1), packages: Schema.Array(Package) })
+export const LockFile = Schema.Struct({
+  format: Schema.Literal(1),
+  packages: Schema.Array(Package),
+  sources: Schema.Array(Source)
+})
 export type LockFile = typeof LockFile.Type
 
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(LockFile))

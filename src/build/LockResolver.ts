@@ -7,15 +7,16 @@ import { Apt } from "./Apt.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { ToolClosure, type Unpacked } from "./Closure.ts"
 import { licensesOf } from "./Licenses.ts"
-import { Lock, type LockFile, Package } from "./Lock.ts"
+import { Lock, type LockFile, Package, Source } from "./Lock.ts"
 import { Machine } from "./Machine.ts"
 import { resolveInTree } from "./PackageTree.ts"
 import { Progress } from "./Progress.ts"
 import { scratchDirectory } from "./Scratch.ts"
-import { suites } from "./Toolbox.ts"
+import { bubblewrapSource, suites } from "./Toolbox.ts"
 import { Workspace } from "./Workspace.ts"
 
 const decodePackage = Schema.decodeUnknownEffect(Package)
+const decodeSource = Schema.decodeUnknownEffect(Source)
 
 // What packages pull in that holds no library: fetching them for a lock would be for nothing.
 const mayHoldLibraries = (paragraph: Readonly<Record<string, string>>, wanted: ReadonlyArray<string>) =>
@@ -66,6 +67,15 @@ export class LockResolver extends Context.Service<LockResolver, {
         )
       })
 
+      const sourceOf = Effect.fnUntraced(function*(name: string, suite: string) {
+        const found = yield* apt.source(suite, name)
+        return yield* decodeSource({ name, suite, ...found, licenses: licensesOf(name, "") }).pipe(
+          Effect.mapError((error) =>
+            buildError("Refused", { detail: `the source of ${name} has an unexpected description: ${error.message}` })
+          )
+        )
+      })
+
       const withLicenses = Effect.fnUntraced(function*(unpacked: Unpacked) {
         const path = `usr/share/doc/${unpacked.package.name}/copyright`
         const file = yield* resolveInTree(fs, unpacked.tree, path)
@@ -92,7 +102,12 @@ export class LockResolver extends Context.Service<LockResolver, {
           Effect.map((before) => before.packages.filter((pinned) => pinned.architecture !== architecture.debian)),
           Effect.orElseSucceed(() => [])
         )
-        const file: LockFile = { format: 1, packages: [...resolved, ...kept] }
+        const source = yield* progress.step(
+          "Sources",
+          () => sourceOf(bubblewrapSource.name, bubblewrapSource.suite),
+          ({ name, version }) => `${name} ${version}`
+        )
+        const file: LockFile = { format: 1, packages: [...resolved, ...kept], sources: [source] }
         yield* lock.write(file)
         return file
       }).pipe(Effect.scoped)

@@ -18,6 +18,8 @@ export interface PackOptions {
   readonly level: number
   /** Whether all files are to belong to root, because the tree could not keep their owners. */
   readonly ownedByRoot: boolean
+  /** Names of this file, which may be missing, become deletions. */
+  readonly whiteout?: string
 }
 
 /**
@@ -89,6 +91,7 @@ export class Mkdwarfs extends Context.Service<Mkdwarfs, {
               "-l",
               String(options.level),
               ...(epoch === undefined ? [] : ["--mtime-max", String(epoch)]),
+              ...(options.whiteout === undefined ? [] : ["--whiteout", options.whiteout]),
               ...(options.ownedByRoot ? ["--uid", "0", "--gid", "0"] : []),
               "--progress",
               "always",

@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
-import type { Closure } from "./Closure.ts"
 import type { Distribution } from "./dist/Distribution.ts"
 import { Machine } from "./Machine.ts"
 import { directoryInTree, writeInTree } from "./PackageTree.ts"
@@ -56,7 +55,6 @@ export class Pacman extends Context.Service<Pacman, {
     distribution: Distribution,
     repository: Repository,
     include: ReadonlyArray<string>,
-    closure: Closure,
     tree: string,
     report: Report
   ) => Effect.Effect<void, BuildError>
@@ -92,7 +90,6 @@ export class Pacman extends Context.Service<Pacman, {
         distribution: Distribution,
         repository: Repository,
         include: ReadonlyArray<string>,
-        closure: Closure,
         tree: string,
         report: Report
       ) {
@@ -114,7 +111,7 @@ export class Pacman extends Context.Service<Pacman, {
         const wanted = [...new Set([...distribution.packages, ...include])]
         const pacman = (network: boolean, words: ReadonlyArray<string>, from: number) => {
           let seen = 0
-          return sandbox.beside(closure, tree, [
+          return sandbox.beside(tree, [
             "pacman",
             "--config",
             configuration,

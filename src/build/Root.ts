@@ -164,7 +164,6 @@ export class RootLayer extends Context.Service<RootLayer, {
       const installed = Effect.fnUntraced(function*(
         distribution: Distribution,
         options: TreeOptions,
-        closure: Closure,
         level: number
       ) {
         const repository = yield* repositories.find(distribution, options)
@@ -186,8 +185,8 @@ export class RootLayer extends Context.Service<RootLayer, {
             `${titleCase(distribution.name)} ${options.suite}`.trim(),
             (report) =>
               distribution.manager._tag === "Apk"
-                ? apk.install(distribution, repository, options, closure, directory, report)
-                : pacman.install(distribution, repository, options.include, closure, directory, report)
+                ? apk.install(distribution, repository, options, directory, report)
+                : pacman.install(distribution, repository, options.include, directory, report)
           )
           return yield* finished(distribution, directory)
         })
@@ -211,7 +210,7 @@ export class RootLayer extends Context.Service<RootLayer, {
             const { distribution, options } = source
             return yield* distribution.manager._tag === "Apt"
               ? debootstrapped(distribution, options, level)
-              : installed(distribution, options, closure, level)
+              : installed(distribution, options, level)
           }
         }
       })

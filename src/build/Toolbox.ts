@@ -9,14 +9,16 @@ export interface ToolSource {
   readonly dependency: string
 }
 
-/** The programs taken from Debian, which are all that a lock has to resolve. */
+/** The programs taken from Debian as it has compiled them. */
 export const toolSources: ReadonlyArray<ToolSource> = [
   { name: "bash", package: "bash-static", file: "usr/bin/bash-static", dependency: "bash" },
   { name: "busybox", package: "busybox-static", file: "usr/bin/busybox", dependency: "busybox" },
-  { name: "bwrap", package: "bubblewrap", file: "usr/bin/bwrap", dependency: "bwrap" },
   { name: "fuse-overlayfs", package: "fuse-overlayfs", file: "usr/bin/fuse-overlayfs", dependency: "overlayfs" },
   { name: "unionfs", package: "unionfs-fuse", file: "usr/bin/unionfs", dependency: "unionfs" }
 ]
+
+/** What is compiled here, of the original source archive that Debian has in a suite. See `docs/decisions/0022-kernel-floor.md`. */
+export const bubblewrapSource = { name: "bubblewrap", suite: "trixie", dependency: "bwrap" }
 
 /**
  * Libraries that the boot program opens without naming them, or that the loader of another program may ask for. The
@@ -29,7 +31,7 @@ export const seedLibraries = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthrea
  * unionfs-fuse and the version of FUSE it needs are not in the later suite.
  */
 export const suites: ReadonlyArray<{ readonly suite: string; readonly packages: ReadonlyArray<string> }> = [
-  { suite: "trixie", packages: ["libc6", "bash-static", "busybox-static", "bubblewrap", "fuse-overlayfs"] },
+  { suite: "trixie", packages: ["libc6", "bash-static", "busybox-static", "fuse-overlayfs"] },
   { suite: "bookworm", packages: ["unionfs-fuse"] }
 ]
 

@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { Bubblewrap } from "./Bubblewrap.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
-import type { Closure } from "./Closure.ts"
 import { Machine } from "./Machine.ts"
 import { Programs, type RunOptions } from "./Programs.ts"
 
@@ -30,7 +30,6 @@ const environment = {
 export class TreeSandbox extends Context.Service<TreeSandbox, {
   /** Runs a program of the tree as root of it. Fails with `BuildError` unless it ends with 0. */
   readonly inside: (
-    closure: Closure,
     tree: string,
     words: ReadonlyArray<string>
   ) => Effect.Effect<string, BuildError>
@@ -39,7 +38,6 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
    * `network` it has that of the machine. Fails with `BuildError` unless it ends with 0.
    */
   readonly beside: (
-    closure: Closure,
     tree: string,
     words: ReadonlyArray<string>,
     options: RunOptions & { readonly writable: ReadonlyArray<string>; readonly network: boolean }
@@ -49,15 +47,12 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
     TreeSandbox,
     Effect.gen(function*() {
       const programs = yield* Programs
-      const { architecture, isRoot } = yield* Machine
+      const bubblewrap = yield* Bubblewrap
+      const { isRoot } = yield* Machine
 
-      const run = (closure: Closure, words: ReadonlyArray<string>, options: RunOptions = {}) => {
-        const library = `${closure.directory}/lib`
-        const loader = architecture.debian === "amd64" ? "ld-linux-x86-64.so.2" : "ld-linux-aarch64.so.1"
-        return programs.run(`${library}/${loader}`, [
-          "--library-path",
-          library,
-          `${closure.directory}/bin/bwrap`,
+      const run = Effect.fnUntraced(function*(words: ReadonlyArray<string>, options: RunOptions = {}) {
+        const { path } = yield* bubblewrap.program
+        return yield* programs.run(path, [
           ...(isRoot ? [] : ["--unshare-user", "--uid", "0", "--gid", "0"]),
           "--unshare-pid",
           "--unshare-ipc",
@@ -80,11 +75,11 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
               : error
           )
         )
-      }
+      })
 
       const inside = Effect.fn("TreeSandbox.inside")(
-        (closure: Closure, tree: string, words: ReadonlyArray<string>) =>
-          run(closure, [
+        (tree: string, words: ReadonlyArray<string>) =>
+          run([
             "--unshare-net",
             "--bind",
             tree,
@@ -108,7 +103,6 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
 
       const beside = Effect.fn("TreeSandbox.beside")(
         (
-          closure: Closure,
           tree: string,
           words: ReadonlyArray<string>,
           { network, writable, ...options }: RunOptions & {
@@ -116,7 +110,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             readonly network: boolean
           }
         ) =>
-          run(closure, [
+          run([
             ...(network ? [] : ["--unshare-net"]),
             "--ro-bind",
             "/",

@@ -88,8 +88,8 @@ export const optionLimit = 9000
 const descriptors = { status: "3", filter: "5", options: "6" } as const
 
 /** bubblewrap's own command line, which is the same for every run of an image: it reads the rest from a descriptor. */
-export const commandLine = (bwrap: ReadonlyArray<string>, guest: Directories): ReadonlyArray<string> => [
-  ...bwrap,
+export const commandLine = (bwrap: string, guest: Directories): ReadonlyArray<string> => [
+  bwrap,
   "--args",
   descriptors.options,
   "--",

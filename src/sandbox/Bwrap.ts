@@ -212,10 +212,7 @@ const make = Effect.fnUntraced(function*() {
       ours: ownDirectories(host, relocate.image, directories, filesystem.data),
       guest: guest.global
     })
-    const bwrap = hostBwrap === undefined
-      ? [relocate.loader, "--library-path", directories.lib, `${directories.bin}/bwrap`]
-      : [hostBwrap]
-    const argv = commandLine(bwrap, guest)
+    const argv = commandLine(hostBwrap ?? `${directories.bin}/bwrap`, guest)
     const isHostRoot = !ownUsers && host.uid === 0
     const kernel = isHostRoot ? yield* hideKernel(fs).pipe(Effect.mapError(failing("Files"))) : []
     const counters = isHostRoot ? yield* energyCounters(fs, shown.binds.map(({ target }) => target)) : []
@@ -235,7 +232,7 @@ const make = Effect.fnUntraced(function*() {
       environment,
       directories: [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
     })
-    const count = argv.length - bwrap.length + sandbox.options.length
+    const count = argv.length - 1 + sandbox.options.length
     if (count > optionLimit) return yield* new BwrapError({ reason: "Options", detail: tooMany(count) })
     if (users.kind === "host") yield* Effect.logDebug(`The guest has no user namespace: ${users.because}`)
     yield* Effect.logDebug(`bwrap ${sandbox.options.join(" ")}`)

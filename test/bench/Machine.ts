@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import { cpus, loadavg, release, totalmem } from "node:os"
 import { as, type Caller } from "./Caller.ts"
 import { timed } from "./Processes.ts"
-import { applicationOf, project, type Subject, throughLoader } from "./Subject.ts"
+import { applicationOf, project, type Subject } from "./Subject.ts"
 
 /** Facts about where and with what was measured, in the order in which they are shown. */
 export type Facts = ReadonlyArray<readonly [name: string, value: string]>
@@ -30,7 +30,7 @@ const firstLine = Effect.fnUntraced(function*(command: Parameters<typeof timed>[
 })
 
 export const facts = Effect.fnUntraced(function*(subject: Subject, caller: Caller, loads: readonly [number, number]) {
-  const bwrap = yield* firstLine(throughLoader(caller, `${applicationOf(caller)}/bin/bwrap`, ["--version"]))
+  const bwrap = yield* firstLine(as(caller, [`${applicationOf(caller)}/bin/bwrap`, "--version"]))
   const squashfuse = yield* firstLine(as(caller, ["sh", "-c", "squashfuse_ll --version 2>&1 | head -n 1; true"]))
   return [
     ["date", new Date().toISOString().slice(0, 10)],

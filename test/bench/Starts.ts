@@ -56,7 +56,8 @@ const floors = (subject: Subject, caller: Caller): ReadonlyArray<Specimen> => {
   const isRoot = uid === 0
   const users = isRoot ? [] : ["--unshare-user", "--uid", `${uid}`, "--gid", `${gid}`]
   const bwrap = (options: ReadonlyArray<string>) =>
-    throughLoader(caller, `${applicationOf(caller)}/bin/bwrap`, [
+    as(caller, [
+      `${applicationOf(caller)}/bin/bwrap`,
       ...users,
       ...options,
       "--bind",

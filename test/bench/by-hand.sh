@@ -19,8 +19,7 @@ exec unshare $users --mount --pid --fork --kill-child sh -euc '
   # By looking again and again: quicker than any program that could wait.
   until [ -e "$layer/usr" ]; do :; done
   mount -t proc proc /proc
-  "$app"/lib/ld-linux-*.so.* --library-path "$app/lib" "$app/bin/bwrap" \
-    --unshare-pid --unshare-ipc --unshare-uts --unshare-cgroup-try --unshare-net --die-with-parent \
+  "$app/bin/bwrap" --unshare-pid --unshare-ipc --unshare-uts --unshare-cgroup-try --unshare-net --die-with-parent \
     --overlay-src "$layer" --overlay "$upper" "$work" / \
     --proc /proc --dev /dev --tmpfs /tmp --tmpfs /run "$@"
 ' sh "$@"

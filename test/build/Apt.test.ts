@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { Apt, parseParagraphs, sourceLines } from "../../src/build/Apt.ts"
+import { Apt, parseParagraphs, parseSourceUris, sourceLines } from "../../src/build/Apt.ts"
 import type { BuildError } from "../../src/build/BuildError.ts"
 import { Lock, type Package } from "../../src/build/Lock.ts"
 import { parseReleaseUris } from "../../src/build/Mirror.ts"
@@ -99,12 +99,15 @@ it.layer(TestApt)("a pinned package", (it) => {
 it.layer(TestApt)("the lock", (it) => {
   it.effect("that is in the sources is valid and complete", () =>
     Effect.gen(function*() {
-      const { packages } = yield* (yield* Lock).read
-      for (const pinned of packages) assert.notDeepEqual(pinned.licenses, [], `${pinned.name} has no licence`)
+      const { packages, sources } = yield* (yield* Lock).read
+      for (const pinned of [...packages, ...sources]) {
+        assert.notDeepEqual(pinned.licenses, [], `${pinned.name} has no licence`)
+      }
       const names = packages.map((pinned) => pinned.name)
-      for (const name of ["bubblewrap", "busybox-static", "bash-static", "fuse-overlayfs", "unionfs-fuse", "libc6"]) {
+      for (const name of ["busybox-static", "bash-static", "fuse-overlayfs", "unionfs-fuse", "libc6"]) {
         assert.include(names, name)
       }
+      assert.deepStrictEqual(sources.map(({ name }) => name), ["bubblewrap"])
     }))
 
   it.effect("is refused when a package could be taken from elsewhere", () =>
@@ -112,7 +115,7 @@ it.layer(TestApt)("the lock", (it) => {
       const fs = yield* FileSystem.FileSystem
       const lock = yield* Lock
       const before = yield* fs.readFileString(lock.path)
-      const packages = (yield* lock.read).packages
+      const { packages, sources } = yield* lock.read
       for (
         const change of [
           { file: "../../etc/passwd" },
@@ -125,9 +128,15 @@ it.layer(TestApt)("the lock", (it) => {
           { archive: "elsewhere" }
         ]
       ) {
-        const text = JSON.stringify({ format: 1, packages: [{ ...packages[0], ...change }] })
-        yield* fs.writeFileString(lock.path, text)
-        assert.strictEqual((yield* reasonOf(lock.read))._tag, "LockInvalid", JSON.stringify(change))
+        for (
+          const changed of [
+            { packages: [{ ...packages[0], ...change }], sources: [] },
+            { packages: [], sources: [{ ...sources[0], ...change }] }
+          ]
+        ) {
+          yield* fs.writeFileString(lock.path, JSON.stringify({ format: 1, ...changed }))
+          assert.strictEqual((yield* reasonOf(lock.read))._tag, "LockInvalid", JSON.stringify(changed))
+        }
       }
       yield* fs.writeFileString(lock.path, before)
     }))
@@ -179,6 +188,44 @@ describe("paragraphs of a control file", () => {
     assert.deepStrictEqual(parseParagraphs("Package: a\nTag: x,\n y: z\nSize: 1\n\n\nPackage: b\n"), [
       { Package: "a", Tag: "x,", Size: "1" },
       { Package: "b" }
+    ])
+  })
+})
+
+const sha = (digit: string) => `SHA256:${digit.repeat(64)}`
+/** A line of `apt-get source --print-uris`. */
+const uriLine = (base: string) => `'${base}/pool/x/b_1.orig.tar.gz' b_1.orig.tar.gz 1 ${sha("1")}`
+
+describe("the original archive of a source package", () => {
+  const mirrors = { "debian": "http://m/debian", "debian-security": "http://m/security" }
+  it("is found among the files of the package", () => {
+    const output = [
+      "Need to get 143 kB of source archives.",
+      `'http://m/debian/pool/main/b/b/b_0.12.0-1%7edeb13u1.dsc' b_0.12.0-1~deb13u1.dsc 2362 ${sha("1")}`,
+      `'http://m/debian/pool/main/b/b/b_0.12.0.orig.tar.xz' b_0.12.0.orig.tar.xz 126452 ${sha("2")}`,
+      `'http://m/debian/pool/main/b/b/b_0.12.0-1.debian.tar.xz' b_0.12.0-1.debian.tar.xz 13728 ${sha("3")}`
+    ].join("\n")
+    assert.deepStrictEqual(parseSourceUris(output, mirrors), {
+      archive: "debian",
+      version: "0.12.0",
+      file: "pool/main/b/b/b_0.12.0.orig.tar.xz",
+      size: 126_452,
+      sha256: "2".repeat(64)
+    })
+  })
+
+  it("may be one of the security archive, and none of anybody else's", () => {
+    assert.strictEqual(parseSourceUris(uriLine("http://m/security"), mirrors)?.archive, "debian-security")
+    for (const base of ["http://m/debian-elsewhere", "http://elsewhere/debian"]) {
+      assert.isUndefined(parseSourceUris(uriLine(base), mirrors), base)
+    }
+    assert.isUndefined(parseSourceUris(uriLine("http://m/debian").replace("SHA256", "MD5Sum"), mirrors))
+  })
+
+  it("is looked up in lists of sources", () => {
+    const sources = { keyring: "/k.gpg", mirrors: { "debian": "http://m/debian", "debian-security": undefined } }
+    assert.deepStrictEqual(sourceLines(sources, "trixie", true, ["main"], "deb-src"), [
+      "deb-src [signed-by=/k.gpg] http://m/debian trixie main"
     ])
   })
 })

@@ -8,7 +8,7 @@ import { arch } from "../../src/build/dist/Arch.ts"
 import { Pacman, pacmanConfiguration } from "../../src/build/Pacman.ts"
 import { TreeSandbox } from "../../src/build/TreeSandbox.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
-import { closureOfProject } from "../support/Closure.ts"
+import { closureOfProject, ProjectBubblewrap } from "../support/Closure.ts"
 import * as Needs from "../support/Needs.ts"
 import { scenario } from "../support/Needs.ts"
 import { endPgpSigner, newPgpSigner, type PacmanSpec, signFile, writePacmanMirror } from "../support/PacmanMirror.ts"
@@ -16,7 +16,11 @@ import { entry } from "../support/Tar.ts"
 import { filesOf, serve } from "../support/WebServer.ts"
 import { TestBase } from "./TestServices.ts"
 
-const TestLayer = Pacman.layer.pipe(Layer.provideMerge(TreeSandbox.layer), Layer.provideMerge(TestBase))
+const TestLayer = Pacman.layer.pipe(
+  Layer.provideMerge(TreeSandbox.layer),
+  Layer.provideMerge(ProjectBubblewrap),
+  Layer.provideMerge(TestBase)
+)
 
 const busybox = () => readFileSync(`${closureOfProject().directory}/bin/busybox`)
 
@@ -75,7 +79,7 @@ const prepare = Effect.gen(function*() {
     yield* fs.remove(yield* workspace.directory("cache", "pacman"), { recursive: true })
     yield* fs.remove(tree, { recursive: true, force: true })
     yield* fs.makeDirectory(tree, { recursive: true })
-    yield* pacman.install(arch, { mirror, keyring }, include, closureOfProject(), tree, () => Effect.void)
+    yield* pacman.install(arch, { mirror, keyring }, include, tree, () => Effect.void)
   })
   return { core: `${directory}/mirror/core/os/x86_64`, directory, install, mirror, signer, tree }
 })

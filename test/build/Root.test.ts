@@ -23,6 +23,7 @@ import { RootLayer } from "../../src/build/Root.ts"
 import { Tarball } from "../../src/build/Tarball.ts"
 import { TreeSandbox } from "../../src/build/TreeSandbox.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
+import { ProjectBubblewrap } from "../support/Closure.ts"
 import { packerOf, TestApt } from "./TestServices.ts"
 
 /** A packer that notes what it was to pack: the names in the tree and the options. */
@@ -41,7 +42,7 @@ const TestLayer = RootLayer.layer.pipe(
   Layer.provideMerge(
     Layer.mergeAll(Download.layer, FakeMkdwarfs, Gpgv.layer, Repositories.layer, Tarball.layer, TreeSandbox.layer)
   ),
-  Layer.provideMerge(FetchHttpClient.layer),
+  Layer.provideMerge(Layer.mergeAll(FetchHttpClient.layer, ProjectBubblewrap)),
   Layer.provideMerge(TestApt)
 )
 

@@ -149,7 +149,7 @@ describe("arguments of the sandbox", () => {
 
   it("tell nothing in a command line", () => {
     const guest = plain.guest
-    const words = commandLine(["bwrap"], guest)
+    const words = commandLine("bwrap", guest)
     assert.deepStrictEqual(words, ["bwrap", "--args", "6", "--", `${guest.bin}/fim`, "guest"])
   })
 

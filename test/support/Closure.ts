@@ -1,11 +1,41 @@
-/** Debian's tools as the project's set-up has left them in its build directory. */
-import { readdirSync } from "node:fs"
+/** What the project's set-up has left in its build directory: Debian's tools, and bubblewrap with the archive it was compiled from. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { Bubblewrap } from "../../src/build/Bubblewrap.ts"
 import type { Closure } from "../../src/build/Closure.ts"
+import type { LockFile } from "../../src/build/Lock.ts"
 import { projectRoot } from "./Project.ts"
 
-export const closureOfProject = (): Closure => {
-  const tools = `${process.env["FLATIMAGE_BUILD_DIRECTORY"] ?? `${projectRoot}/build`}/cache/tools`
-  const name = readdirSync(tools).find((name) => !name.startsWith("."))
-  if (name === undefined) throw new Error("the tools are not there: run bin/setup")
-  return { directory: `${tools}/${name}`, files: [], applets: [], packages: [] }
+const cache = (name: string): string =>
+  `${process.env["FLATIMAGE_BUILD_DIRECTORY"] ?? `${projectRoot}/build`}/cache/${name}`
+
+const first = (directory: string, name: (entry: string) => string): string => {
+  const found = readdirSync(directory).map((entry) => `${directory}/${name(entry)}`).find((path) => existsSync(path))
+  if (found === undefined) throw new Error(`nothing of the tools is in ${directory}: run bin/setup`)
+  return found
 }
+
+export const closureOfProject = (): Closure => ({
+  directory: first(cache("tools"), (key) => key.startsWith(".") ? "missing" : key),
+  files: [],
+  applets: [],
+  packages: []
+})
+
+/** The pinned source of bubblewrap, and where the project keeps its archive. */
+export const bubblewrapSource = () => {
+  const lock = JSON.parse(readFileSync(`${projectRoot}/src/build/tools.lock.json`, "utf8")) as LockFile
+  const [source] = lock.sources
+  if (source === undefined) throw new Error("the lock has no source of bubblewrap")
+  return { source, archive: first(cache("sources"), (name) => name.includes("-bubblewrap.") ? name : "missing") }
+}
+
+/** bubblewrap as it was compiled for the project's images. */
+export const ProjectBubblewrap = Layer.sync(Bubblewrap, () =>
+  Bubblewrap.of({
+    program: Effect.sync(() => ({
+      path: first(cache("bubblewrap"), (key) => `${key}/bwrap`),
+      source: bubblewrapSource().source
+    }))
+  }))

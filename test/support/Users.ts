@@ -23,7 +23,10 @@ const withFuse = (words: ReadonlyArray<string>, directory: string): ReadonlyArra
   return ["unshare", "--mount", "--propagation", "private", "sh", "-c", bind, "sh", node, ...words]
 }
 
-const rootUser: User = { name: "root", uid: 0, gid: 0, command: (words) => words }
+/** A program that starts every image of the tests, with words of its own: for runs of all tests in an unusual place. */
+const inFront = (process.env["TEST_IN_FRONT"] ?? "").split(" ").filter((word) => word !== "")
+
+const rootUser: User = { name: "root", uid: 0, gid: 0, command: (words) => [...inFront, ...words] }
 
 const stranger: User = {
   name: "an ordinary user",
@@ -31,7 +34,7 @@ const stranger: User = {
   gid: strangerId,
   command: (words, directory) => {
     const demoted = ["setpriv", `--reuid=${strangerId}`, `--regid=${strangerId}`, "--clear-groups", ...words]
-    return anyoneMayUseFuse() ? demoted : withFuse(demoted, directory)
+    return [...inFront, ...(anyoneMayUseFuse() ? demoted : withFuse(demoted, directory))]
   }
 }
 
@@ -39,7 +42,7 @@ const caller: User = {
   name: "an ordinary user",
   uid: process.geteuid?.() ?? 0,
   gid: process.getegid?.() ?? 0,
-  command: (words) => words
+  command: (words) => [...inFront, ...words]
 }
 
 /** A user without rights: a stranger when the tests run as root, else whoever runs them. */

@@ -7,7 +7,6 @@ import { NativeBytes } from "../../platform/NativeBytes.ts"
 import { RsaSignatures } from "../../platform/RsaSignatures.ts"
 import { sha256 } from "../../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
-import type { Closure } from "../Closure.ts"
 import type { Distribution } from "../dist/Distribution.ts"
 import { Download } from "../Download.ts"
 import { Machine } from "../Machine.ts"
@@ -43,7 +42,6 @@ export class Apk extends Context.Service<Apk, {
     distribution: Distribution,
     repository: Repository,
     options: ApkOptions,
-    closure: Closure,
     tree: string,
     report: Report
   ) => Effect.Effect<void, BuildError>
@@ -115,7 +113,6 @@ export class Apk extends Context.Service<Apk, {
         distribution: Distribution,
         repository: Repository,
         options: ApkOptions,
-        closure: Closure,
         tree: string,
         report: Report
       ) {
@@ -148,7 +145,7 @@ export class Apk extends Context.Service<Apk, {
         yield* writeDatabase(fs, tree, installed, { wanted, repositories: bases, architecture: processor }).pipe(
           Effect.provideContext(services)
         )
-        const problems = yield* runScripts(fs, (words) => sandbox.inside(closure, tree, words), tree, installed)
+        const problems = yield* runScripts(fs, (words) => sandbox.inside(tree, words), tree, installed)
         for (const problem of problems) yield* progress.note(`note: ${problem}`)
         yield* report(total, total)
       }, Effect.scoped)

@@ -99,10 +99,11 @@ export class Runner extends Context.Service<Runner, {
           Effect.provideService(ChildProcessSpawner, spawner),
           Effect.mapError((error) => buildError("Refused", { detail: error.text }))
         )
-        yield* session.stage({ layers: places, below: places.length, aufs: false }).pipe(
+        yield* session.stage({ layers: places, below: places.length, overlay: "bwrap" }).pipe(
           Effect.mapError((error) => buildError("Refused", { detail: error.text }))
         )
-        yield* mkdwarfs.pack(session.tree, path, { level: request.level, ownedByRoot: !isRoot }, report)
+        const { tree, whiteout } = session
+        yield* mkdwarfs.pack(tree, path, { level: request.level, ownedByRoot: !isRoot, whiteout }, report)
       })
 
       return Runner.of({ commit })

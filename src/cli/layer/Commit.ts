@@ -78,10 +78,10 @@ export const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarg
   const entries = yield* session.stage({
     layers: stack.layers,
     below: target._tag === "binary" ? stack.embedded : stack.layers.length,
-    aufs: overlay === "overlayfs"
+    overlay
   })
   if (entries === 0) return yield* failed({ message: `there is nothing to commit in '${data}/data'` })
-  yield* pack(session.tree, session.layer, planned.path)
+  yield* pack(session.tree, session.layer, planned.path, session.whiteout)
   yield* session.verify(session.layer, yield* ownedByRoot)
   yield* planned.store
   yield* Effect.forEach(planned.said, (line) => Effect.logInfo(line), { discard: true })

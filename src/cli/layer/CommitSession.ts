@@ -5,6 +5,7 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { Overlay } from "../../image/SettingsDefaults.ts"
 import type { LayerPlace } from "../../mount/Janitor.ts"
 import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
@@ -45,10 +46,16 @@ export const openCommit = Effect.fnUntraced(function*(data: string, program: str
   return {
     /** The tree that `stage` makes, and where a layer may be put that goes with the scope. */
     tree: `${scratch}/tree`,
+    /** What the packer is told of: where no device can be made, its names in the tree are deletions. It may be missing. */
+    whiteout: `${scratch}/whiteout`,
     layer: `${scratch}/layer`,
-    /** Makes the tree. The new layer goes on the first `below` of `layers`. The answer is how many names it has. */
-    stage: (options: { readonly layers: ReadonlyArray<LayerPlace>; readonly below: number; readonly aufs: boolean }) =>
-      Effect.map(ask({ op: "stage", ...options }, Staged), ({ entries }) => entries),
+    /**
+     * Makes the tree. The new layer goes on the first `below` of `layers`; `overlay` is that of a run. The answer is how many names it
+     * has.
+     */
+    stage: (
+      options: { readonly layers: ReadonlyArray<LayerPlace>; readonly below: number; readonly overlay: Overlay }
+    ) => Effect.map(ask({ op: "stage", ...options }, Staged), ({ entries }) => entries),
     /** Fails unless the layer is what the tree is. */
     verify: (layer: string, ownedByRoot: boolean) => ask({ op: "verify", layer, owned_by_root: ownedByRoot }, Done),
     /** Empties the upper directory. The answer says what could not be removed. */

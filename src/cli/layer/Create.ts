@@ -40,10 +40,10 @@ export const announced = Effect.fnUntraced(function*<E, R>(
 })
 
 /**
- * Packs the tree below `directory` into `file`, which appears, or is replaced, when it is complete. The packer says on
- * standard error what it does and what is wrong.
+ * Packs the tree below `directory` into `file`, which appears, or is replaced, when it is complete. Names of the file `whiteout` become
+ * deletions. The packer says on standard error what it does and what is wrong.
  */
-export const pack = (directory: string, file: string, shown: string) =>
+export const pack = (directory: string, file: string, shown: string, whiteout?: string) =>
   announced(
     directory,
     file,
@@ -52,8 +52,14 @@ export const pack = (directory: string, file: string, shown: string) =>
       const { directories } = yield* Relocate
       const owner = (yield* ownedByRoot) ? ["--uid", "0", "--gid", "0"] : []
       const { pid } = yield* Host
+      const marked = whiteout === undefined ? [] : ["--whiteout", whiteout]
       const parent = ["--parent", String(pid)]
-      const exitCode = yield* ChildProcess.make(`${directories.bin}/mkdwarfs`, [...words, ...owner, ...parent], {
+      const exitCode = yield* ChildProcess.make(`${directories.bin}/mkdwarfs`, [
+        ...words,
+        ...owner,
+        ...marked,
+        ...parent
+      ], {
         detached: false,
         stdin: "ignore",
         stdout: "ignore",

@@ -12,7 +12,7 @@ import { Tarball } from "../../../src/build/Tarball.ts"
 import { TreeSandbox } from "../../../src/build/TreeSandbox.ts"
 import { Workspace } from "../../../src/build/Workspace.ts"
 import { type ApkSpec, buildApk, buildIndex, newSigner, type Signer, writeApkMirror } from "../../support/ApkMirror.ts"
-import { closureOfProject } from "../../support/Closure.ts"
+import { closureOfProject, ProjectBubblewrap } from "../../support/Closure.ts"
 import * as Needs from "../../support/Needs.ts"
 import { entry } from "../../support/Tar.ts"
 import { filesOf, serve } from "../../support/WebServer.ts"
@@ -28,7 +28,7 @@ const NotedProgress = Layer.succeed(Progress, {
 
 const TestLayer = Apk.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(Tarball.layer, TreeSandbox.layer, NotedProgress, Download.layer)),
-  Layer.provideMerge(FetchHttpClient.layer),
+  Layer.provideMerge(Layer.mergeAll(FetchHttpClient.layer, ProjectBubblewrap)),
   Layer.provideMerge(TestBase)
 )
 
@@ -100,7 +100,7 @@ const prepare = Effect.fnUntraced(function*(packages: ReadonlyArray<ApkSpec> = s
     const apk = yield* Apk
     const repository = { mirror, keyring: `${directory}/keys` }
     const options = { suite: "v3.99", include }
-    yield* apk.install(alpine, repository, options, closureOfProject(), tree, () => Effect.void)
+    yield* apk.install(alpine, repository, options, tree, () => Effect.void)
   })
   return { asked, directory, install, main, mirror, tree }
 })

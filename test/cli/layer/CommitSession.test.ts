@@ -19,7 +19,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
 import { patcher } from "../../image/ReservedSpaceFixture.ts"
+import { compiler } from "../../support/Attacker.ts"
 import { makeLayer } from "../../support/Layers.ts"
+import { compileOldKernel } from "../../support/OldKernel.ts"
 import { projectRoot } from "../../support/Project.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "flatimage-commit-"))
@@ -33,13 +35,18 @@ const data = () => {
   return { path, upper: join(path, "data") }
 }
 
-/** Answers to requests. `scratch` is the directory as it was before the end of the input took it away. */
-const commit = (path: string, ...requests: ReadonlyArray<object>) => {
+const commit = (path: string, ...requests: ReadonlyArray<object>) => commitBy("", path, ...requests)
+
+/**
+ * Answers to requests. `kept` is the directory as it was before the end of the input took it away. `front` is a program, and its words,
+ * that starts the other.
+ */
+const commitBy = (front: string, path: string, ...requests: ReadonlyArray<object>) => {
   const kept = `${path}/kept`
   // A copy is made where a request would be: all that is asked is answered one after the other.
   const script =
     `{ for request do printf '%s\\n' "$request"; done; sleep 0.3; cp -a "$data/tmp/commit" "$data/kept"; } |`
-    + ` "$fim" commit "$data"`
+    + ` ${front} "$fim" commit "$data"`
   const { stdout } = spawnSync("sh", ["-c", script, "sh", ...requests.map((request) => JSON.stringify(request))], {
     env: { ...process.env, data: path, fim: patcher() },
     encoding: "utf8"
@@ -51,11 +58,11 @@ const commit = (path: string, ...requests: ReadonlyArray<object>) => {
   return { answers, kept }
 }
 
-const stage = (layers: ReadonlyArray<string> = [], aufs = false) => ({
+const stage = (layers: ReadonlyArray<string> = [], overlay = "bwrap") => ({
   op: "stage",
   layers: layers.map((path) => ({ path, offset: 0, size: statSync(path).size })),
   below: layers.length,
-  aufs
+  overlay
 })
 
 const isWhiteout = (path: string): boolean => {
@@ -74,7 +81,7 @@ describe("staging", () => {
       writeFileSync(join(upper, file), "")
     }
     writeFileSync(join(upper, ".unionfs-fuse/opaque/sub/other_HIDDEN~"), "")
-    const { answers, kept } = commit(path, stage([layer], true))
+    const { answers, kept } = commit(path, stage([layer], "overlayfs"))
     assert.deepStrictEqual(answers, [{ ok: {} }, { ok: { entries: 10 } }])
     const tree = `${kept}/tree`
     assert.deepStrictEqual(readdirSync(tree, { recursive: true, encoding: "utf8" }).sort(), [
@@ -99,6 +106,41 @@ describe("staging", () => {
     writeFileSync(join(upper, ".wh.file"), "")
     assert.isTrue(lstatSync(`${commit(path, stage()).kept}/tree/.wh.file`).isFile())
   })
+})
+
+/** Uses words in front of a command that run it as an older kernel would. */
+const oldKernel = (use: (front: string) => void) => {
+  const { path, remove } = compileOldKernel()
+  try {
+    use(`${path} enosys`)
+  } finally {
+    remove()
+  }
+}
+
+describe.skipIf(compiler.missing !== undefined)("where no device can be made", () => {
+  it("deletions are names of one file", () =>
+    oldKernel((front) => {
+      const { path, upper } = data()
+      const layer = makeLayer(join(path, "layer"), { "room/old": "", gone: "" })
+      mkdirSync(join(upper, "room"))
+      for (const file of [".wh.gone", "room/.wh.old", "room/new"]) writeFileSync(join(upper, file), "")
+      const { answers, kept } = commitBy(front, path, stage([layer]))
+      assert.deepStrictEqual(answers, [{ ok: {} }, { ok: { entries: 4 } }])
+      const marker = statSync(`${kept}/whiteout`)
+      assert.deepStrictEqual([marker.size, marker.mode & 0o7777], [0, 0])
+      for (const name of ["gone", "room/old"]) {
+        assert.strictEqual(lstatSync(`${kept}/tree/${name}`).ino, marker.ino, name)
+      }
+      assert.notStrictEqual(lstatSync(`${kept}/tree/room/new`).ino, marker.ino)
+    }))
+
+  it("names that fuse-overlayfs would read are files with unionfs-fuse all the same", () =>
+    oldKernel((front) => {
+      const { path, upper } = data()
+      writeFileSync(join(upper, ".wh.file"), "")
+      assert.isTrue(lstatSync(`${commitBy(front, path, stage([], "unionfs")).kept}/tree/.wh.file`).isFile())
+    }))
 })
 
 const fill = (upper: string) => {

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fuser::{FileAttr, FileType, INodeNo, TimeOrNow};
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, XattrFlags, chmod, chownat,
-    fstat, ftruncate, utimensat,
+    AtFlags, CWD, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, Uid, XattrFlags, chmod,
+    chownat, fstat, ftruncate, utimensat,
 };
 
 use crate::entries::Casefold;
@@ -124,7 +124,8 @@ impl Casefold {
                 last_access: timespec(changes.accessed),
                 last_modification: timespec(changes.modified),
             };
-            utimensat(&pinned, "", &times, AtFlags::EMPTY_PATH)?;
+            // By its path, which leads to the node itself, a link too: an empty one is taken since Linux 5.8.
+            utimensat(CWD, path_of(&pinned), &times, AtFlags::empty())?;
         }
         Ok(fstat(&pinned)?)
     }

@@ -31,6 +31,9 @@ options:
   --progress auto|always|never
                             a bar on terminals (auto), and also lines
                             'progress DONE TOTAL' in bytes elsewhere (always)
+  --whiteout FILE           what is a name of this file, and so a hard link to it,
+                            becomes the device 0:0, which stands for a deletion;
+                            FILE may be missing
   --parent PID              end, and remove what is unfinished, when the process
                             that has started this one ends; PID is its number
   --json                    print a line of figures at the end
@@ -59,6 +62,8 @@ pub struct Command {
     pub progress: Mode,
     pub exclude: Vec<Pattern>,
     pub json: bool,
+    /// The file whose names are written as whiteouts.
+    pub whiteout: Option<PathBuf>,
     /// The process that this one ends with.
     pub parent: Option<u32>,
 }
@@ -92,6 +97,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
         progress: Mode::Auto,
         exclude: Vec::new(),
         json: false,
+        whiteout: None,
         parent: None,
     };
     while let Some(argument) = rest.next() {
@@ -123,6 +129,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
             "--mtime-max" => command.mtime_max = number(&name, &value()?, 0, u32::MAX)?,
             "--threads" => command.threads = number(&name, &value()?, 1, 256)? as usize,
             "--parent" => command.parent = Some(number(&name, &value()?, 1, i32::MAX as u32)?),
+            "--whiteout" => command.whiteout = Some(value()?.into()),
             "--exclude" => command.exclude.push(Pattern::new(value()?.as_bytes())),
             "--progress" => {
                 let value = value()?;

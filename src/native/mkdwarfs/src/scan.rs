@@ -77,8 +77,13 @@ pub fn scan(command: &Command) -> Result<Vec<Node>, Error> {
     if !metadata.is_dir() {
         return Err(Error::refused(root, "is no directory"));
     }
+    let whiteout = command
+        .whiteout
+        .as_ref()
+        .and_then(|path| fs::symlink_metadata(path).ok());
     let mut scan = Scan {
         command,
+        whiteout: whiteout.map(|metadata| (metadata.dev(), metadata.ino())),
         nodes: Vec::new(),
         links: HashMap::new(),
     };
@@ -102,6 +107,8 @@ pub fn scan(command: &Command) -> Result<Vec<Node>, Error> {
 
 struct Scan<'a> {
     command: &'a Command,
+    /// Device and inode of the file whose names are whiteouts.
+    whiteout: Option<(u64, u64)>,
     nodes: Vec<Node>,
     /// First node of each inode that has several names.
     links: HashMap<(u64, u64), usize>,
@@ -142,7 +149,9 @@ impl Scan<'_> {
         let full = self.command.input.join(&path);
         let metadata = fs::symlink_metadata(&full).map_err(Error::io(&full, "read the attributes"))?;
         let number = self.nodes.len();
+        let is_whiteout = self.whiteout == Some((metadata.dev(), metadata.ino()));
         let mut kind = match metadata.mode() & libc::S_IFMT {
+            libc::S_IFREG if is_whiteout => Kind::CharacterDevice(0),
             libc::S_IFDIR => Kind::Directory,
             libc::S_IFLNK => Kind::Symlink(target(&full)?),
             libc::S_IFREG => Kind::File,
@@ -159,7 +168,10 @@ impl Scan<'_> {
                 kind = Kind::HardLink(first);
             }
         }
-        let node = self.node(path, name, parent, kind, &metadata);
+        let mut node = self.node(path, name, parent, kind, &metadata);
+        if is_whiteout {
+            node.attributes.mode = libc::S_IFCHR | (metadata.mode() & 0o7777);
+        }
         self.nodes.push(node);
         Ok(is_directory.then_some(number))
     }

@@ -35,11 +35,11 @@ const STEP: Duration = Duration::from_millis(5);
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 enum Request {
-    /// `layers` are those of a run, lowest first. The new one goes on the first `below` of them.
+    /// `layers` are those of a run, lowest first. The new one goes on the first `below` of them. `overlay` is that of a run.
     Stage {
         layers: Vec<Place>,
         below: usize,
-        aufs: bool,
+        overlay: Overlay,
     },
     /// Compares a layer with the staged tree. With `owned_by_root` the layer has other owners than the tree.
     Verify {
@@ -47,6 +47,14 @@ enum Request {
         owned_by_root: bool,
     },
     Erase,
+}
+
+#[derive(Clone, Copy, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Overlay {
+    Bwrap,
+    Overlayfs,
+    Unionfs,
 }
 
 #[derive(Serialize)]
@@ -112,7 +120,13 @@ fn perform(data: &Path, scratch: &Path, request: Request) -> Result<Value> {
     let upper = data.join("data");
     let tree = scratch.join("tree");
     match request {
-        Request::Stage { layers, below, aufs } => {
+        Request::Stage { layers, below, overlay } => {
+            // Where an ordinary user can make no whiteouts the kernel has no overlay for him either, and fuse-overlayfs took its place.
+            let aufs = match overlay {
+                Overlay::Overlayfs => true,
+                Overlay::Bwrap => !stage::are_whiteouts_possible(&tree),
+                Overlay::Unionfs => false,
+            };
             let wanted = stage::Wanted {
                 layers: &layers,
                 below,

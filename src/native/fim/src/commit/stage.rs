@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where unionfs-fuse notes deletions, in the root of the upper directory.
@@ -69,6 +69,28 @@ pub fn stage(upper: &Path, tree: &Path, wanted: &Wanted<'_>) -> Result<u64> {
     };
     staging.directory(Path::new(""), false)?;
     Ok(staging.entries)
+}
+
+/// The file of which a name stands for a whiteout in `tree`, where no device can be made. The packer is told of it.
+pub fn marker(tree: &Path) -> PathBuf {
+    tree.with_file_name("whiteout")
+}
+
+/// Gives the marker, made if need be, one more name.
+fn mark(marker: &Path, name: &Path) -> std::io::Result<()> {
+    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0).open(marker);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::hard_link(marker, name),
+    }
+}
+
+/// Whether whiteouts can be made here, or others have noted deletions in another way because they cannot.
+pub fn are_whiteouts_possible(tree: &Path) -> bool {
+    let trial = tree.with_file_name("trial");
+    let made = sys::make_whiteout(&trial);
+    let _ = fs::remove_file(&trial);
+    made.is_ok()
 }
 
 struct Staging<'a> {
@@ -185,7 +207,12 @@ impl Staging<'_> {
         }
         self.entries += 1;
         let target = self.tree.join(path);
-        sys::make_whiteout(&target).context(|| format!("cannot note the deletion '{}'", target.display()))
+        let made = match sys::make_whiteout(&target) {
+            // Linux before 5.8 lets only root make any device.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => mark(&marker(self.tree), &target),
+            made => made,
+        };
+        made.context(|| format!("cannot note the deletion '{}'", target.display()))
     }
 
     /// What unionfs-fuse has deleted below `path` in directories that are not among the `known` ones: it notes a deletion

@@ -17,8 +17,10 @@ const PIECE: usize = 1 << 20;
 /// Fails with the first difference. `owned_by_root` when the layer says that all is root's, whatever the tree says.
 pub fn verify(layer: &Path, tree: &Path, owned_by_root: bool) -> Result<()> {
     let layer = stack::open(layer, 0, None, Cache::new(CACHE))?;
+    let marker = fs::symlink_metadata(super::stage::marker(tree)).ok();
     let mut comparison = Comparison {
         layer: &layer,
+        marker: marker.map(|metadata| (metadata.dev(), metadata.ino())),
         owned_by_root,
         there: HashMap::new(),
         back: HashMap::new(),
@@ -29,6 +31,8 @@ pub fn verify(layer: &Path, tree: &Path, owned_by_root: bool) -> Result<()> {
 
 struct Comparison<'a> {
     layer: &'a Layer,
+    /// Device and inode of what stands for whiteouts in the tree.
+    marker: Option<(u64, u64)>,
     owned_by_root: bool,
     /// Which inode of the layer each of the tree is, and back: names of one file are names of one file there.
     there: HashMap<u64, u32>,
@@ -48,7 +52,12 @@ impl Comparison<'_> {
             (metadata.uid(), metadata.gid())
         };
         let is_device = matches!(found.kind, Kind::CharacterDevice | Kind::BlockDevice);
-        let wrong = if kind_of(&metadata) != Some(found.kind) {
+        let kind = if self.marker == Some((metadata.dev(), metadata.ino())) {
+            Some(Kind::CharacterDevice)
+        } else {
+            kind_of(&metadata)
+        };
+        let wrong = if kind != Some(found.kind) {
             "its type"
         } else if found.mode != metadata.mode() & 0o7777 {
             "its permissions"

@@ -14,7 +14,7 @@ use super::run::Program;
 use super::session::Session;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
-use crate::sys;
+use crate::sys::{self, End};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -105,15 +105,11 @@ impl Holder<'_> {
             }
             let patience = if requests.is_buffered() { 0 } else { -1 };
             let line = running.as_ref().map_or(-1, |running| running.program.line_descriptor());
-            let watched = [
-                requests.descriptor(),
-                signals.as_raw_fd(),
-                line,
-                self.layers.end_descriptor(),
-            ]
-            .map(|fd| (fd, libc::POLLIN));
-            let [request_waits, _, is_told, driver_ended] =
-                sys::poll(watched, patience).context(|| "cannot wait".to_string())?;
+            let watched = [requests.descriptor(), signals.as_raw_fd(), line].map(|fd| (fd, libc::POLLIN));
+            let ([request_waits, _, is_told], driver_ended) = self
+                .layers
+                .poll(watched, patience)
+                .context(|| "cannot wait".to_string())?;
             // Without it every file of the guest fails, so the guest ends too.
             if driver_ended {
                 fail!("the DwarFS driver has ended")
@@ -249,7 +245,7 @@ impl Holder<'_> {
 /// ends, and is lost if nobody takes it then.
 fn end_before_servers(mut program: Program) {
     program.kill();
-    if let Ok(ended) = sys::process_descriptor(program.child) {
-        let _ = sys::poll([(ended.as_raw_fd(), libc::POLLIN)], -1);
+    if let Ok(end) = End::of(program.child) {
+        let _ = end.wait();
     }
 }

@@ -6,8 +6,8 @@ use super::protocol::Place;
 use super::start;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
-use crate::sys::{self, Forked};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use crate::sys::{self, End, Forked};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 /// Messages that wait for their answers at once. Many more would fill the socket, where each side would wait for the other.
@@ -17,7 +17,7 @@ pub struct Layers {
     /// As processes outside see it. Absent where the layers are plain files, which nobody has to serve.
     pub driver: Option<i32>,
     /// Readable when the driver has ended.
-    end: Option<OwnedFd>,
+    end: Option<End>,
     /// Absent when the driver is another instance's, which has mounted everything already.
     socket: Option<OwnedFd>,
 }
@@ -39,7 +39,7 @@ pub struct Reading<'a> {
 impl Layers {
     /// Those of a running instance. To be called outside of the namespaces, in which the pid means nothing.
     pub fn shared(driver: i32) -> Result<Layers> {
-        let end = sys::process_descriptor(driver).context(|| "the DwarFS driver has ended".to_string())?;
+        let end = End::of(driver).context(|| "the DwarFS driver has ended".to_string())?;
         Ok(Layers {
             driver: Some(driver),
             end: Some(end),
@@ -127,9 +127,17 @@ impl Layers {
         }
     }
 
-    /// For `poll`. Negative where there is no driver.
-    pub fn end_descriptor(&self) -> i32 {
-        self.end.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    /// `poll`, which also ends with the driver, where there is one. Says of each descriptor whether it has one of its events, and
+    /// whether the driver has ended.
+    pub fn poll<const N: usize>(
+        &self,
+        descriptors: [(RawFd, i16); N],
+        milliseconds: i32,
+    ) -> std::io::Result<([bool; N], bool)> {
+        match &self.end {
+            Some(end) => end.poll(descriptors, milliseconds),
+            None => sys::poll(descriptors, milliseconds).map(|ready| (ready, false)),
+        }
     }
 
     fn socket(&self) -> Result<BorrowedFd<'_>> {

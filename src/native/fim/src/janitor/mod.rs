@@ -32,7 +32,7 @@ mod users;
 
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::streams;
-use crate::sys::{self, Forked};
+use crate::sys::{self, End, Forked};
 use crate::trust::examine;
 use cache::TreePlaces;
 use early::Early;
@@ -135,9 +135,11 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
         }
     };
     instance.sweep();
-    let ended = sys::process_descriptor(holder);
-    let ended = ended.as_ref().map_or(-1, AsRawFd::as_raw_fd);
-    let _ = sys::poll([(boot.as_raw_fd(), 0), (ended, libc::POLLIN)], -1);
+    // Without `/proc` the end of the boot program is all that can be waited for.
+    let _ = match End::of(holder) {
+        Ok(end) => end.poll([(boot.as_raw_fd(), 0)], -1).map(drop),
+        Err(_) => sys::poll([(boot.as_raw_fd(), 0)], -1).map(drop),
+    };
     if sys::poll([(farewell.as_raw_fd(), libc::POLLIN)], 0).is_ok_and(|[asked]| asked) {
         let _ = sys::poll([(farewell.as_raw_fd(), 0)], PATIENCE.as_millis() as i32);
     }

@@ -3,7 +3,7 @@
 use super::protocol::to_bytes;
 use crate::fail;
 use crate::failure::{Context, Result};
-use crate::sys;
+use crate::sys::{self, End};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
@@ -47,15 +47,15 @@ pub fn serve(argv: &[String], target: &Path, log: &Path) -> Result<i32> {
         });
     }
     let child = command.spawn().context(failed)?.id() as i32;
-    let end = sys::process_descriptor(child).context(failed)?;
+    let end = End::of(child).context(failed)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         if device_of(target)? != before {
             return Ok(child);
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let watched = [(mounts.as_raw_fd(), libc::POLLPRI), (end.as_raw_fd(), libc::POLLIN)];
-        let [_, has_ended] = sys::poll(watched, left.as_millis() as i32).context(failed)?;
+        let watched = [(mounts.as_raw_fd(), libc::POLLPRI)];
+        let (_, has_ended) = end.poll(watched, left.as_millis() as i32).context(failed)?;
         if has_ended || left.is_zero() {
             let _ = sys::kill(child, libc::SIGKILL);
             sys::wait(child, 0);

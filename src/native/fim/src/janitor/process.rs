@@ -1,14 +1,8 @@
 //! Processes of other instances, as a record names them: whether they are what they should be.
 
-use crate::sys;
+use crate::sys::{self, ProcessDirectory};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::Read;
-
-/// Of a file in `/proc`.
-const LIMIT: u64 = 1 << 16;
 
 /// Where a pid counts: the boot of a machine, and a process namespace of it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -53,53 +47,26 @@ impl Here {
     }
 }
 
-/// A process by its directory in `/proc`. What is read through it is of this very process, also when the pid has come back.
-pub struct Process(OwnedFd);
+/// A process, as a record names it.
+pub struct Process(ProcessDirectory);
 
 impl Process {
     pub fn open(pid: i32) -> Option<Process> {
-        (pid > 0).then(|| Process::at(&pid.to_string()))?
+        ProcessDirectory::open(pid).ok().map(Process)
     }
 
     pub fn this() -> Option<Process> {
-        Process::at("self")
+        ProcessDirectory::this().ok().map(Process)
     }
 
-    fn at(name: &str) -> Option<Process> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open(format!("/proc/{name}"), flags, Mode::empty())
-            .ok()
-            .map(Process)
-    }
-
-    fn open_file(&self, name: &str) -> Option<File> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.0, name, flags, Mode::empty())
-            .ok()
-            .map(File::from)
-    }
-
-    fn read(&self, name: &str) -> Option<String> {
-        let mut bytes = Vec::new();
-        self.open_file(name)?.take(LIMIT).read_to_end(&mut bytes).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// When it was started, in clock ticks since the boot of the host. `None` when it has ended.
+    /// As [`ProcessDirectory::start_time`].
     pub fn start_time(&self) -> Option<u64> {
-        let stat = self.read("stat")?;
-        // The name, in parentheses, may hold spaces and parentheses; field 22 is counted from behind it, where field 3 begins.
-        let fields = stat.get(stat.rfind(')')? + 1..)?;
-        let mut fields = fields.split_ascii_whitespace();
-        if matches!(fields.clone().next(), Some("Z" | "X")) {
-            return None;
-        }
-        fields.nth(19)?.parse().ok()
+        self.0.start_time()
     }
 
     /// Whether all user ids of it are the caller's.
     pub fn is_own(&self) -> bool {
-        let status = self.read("status").unwrap_or_default();
+        let status = self.0.read("status").unwrap_or_default();
         let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
         let own = sys::effective_uid().to_string();
         uids.is_some_and(|uids| uids.split_ascii_whitespace().count() == 4)
@@ -109,13 +76,13 @@ impl Process {
     /// Its user namespace, unless it is ours, and its mount namespace: if the caller has made them. The caller gets all rights
     /// in there, and so does who has made it: root must not enter what somebody else has made.
     pub fn namespaces(&self) -> Option<(Option<OwnedFd>, OwnedFd)> {
-        let user = OwnedFd::from(self.open_file("ns/user")?);
-        let mount = OwnedFd::from(self.open_file("ns/mnt")?);
+        let user = OwnedFd::from(self.0.open_file("ns/user")?);
+        let mount = OwnedFd::from(self.0.open_file("ns/mnt")?);
         let owner = sys::owning_namespace(mount.as_fd()).ok()?;
         if !is_same(&owner, &user)? {
             return None;
         }
-        let ours = Process::this()?.open_file("ns/user")?;
+        let ours = Process::this()?.0.open_file("ns/user")?;
         if is_same(&user, &ours)? {
             return Some((None, mount));
         }

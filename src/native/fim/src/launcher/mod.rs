@@ -3,6 +3,7 @@
 //! It runs from the image file itself, and while it does nobody can open that file for writing. So it does as little as
 //! possible and leaves by `execve`; nothing that stays may run from the image.
 
+mod calls;
 mod companion;
 mod image;
 mod place;
@@ -43,6 +44,7 @@ pub fn run(reserved_offset: u64) -> ! {
 }
 
 fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
+    calls::disown_refused();
     let image = Image::open(reserved_offset)?;
     let global = place::choose()?;
     let application = place::application(&global, &image)?;

@@ -1,18 +1,27 @@
 //! Descriptors: pipes, waiting, and where they stand across exec.
 
-use super::check;
+use super::{check, elder, is_refusal_of_flag};
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Waits until one of the descriptors has one of its events (`POLLIN`, or 0 for the closing of the other end only), or the
 /// time is over (milliseconds, -1: none). The answer has one entry for each.
 pub fn poll<const N: usize>(descriptors: [(RawFd, i16); N], milliseconds: i32) -> Result<[bool; N]> {
-    let mut entries = descriptors.map(|(fd, events)| libc::pollfd { fd, events, revents: 0 });
+    let mut entries = descriptors.map(poll_entry);
+    poll_entries(&mut entries, milliseconds)?;
+    Ok(entries.map(|entry| entry.revents != 0))
+}
+
+pub(super) fn poll_entry((fd, events): (RawFd, i16)) -> libc::pollfd {
+    libc::pollfd { fd, events, revents: 0 }
+}
+
+pub(super) fn poll_entries(entries: &mut [libc::pollfd], milliseconds: i32) -> Result<()> {
     loop {
-        // SAFETY: the kernel reads and writes N entries of ours. A negative descriptor is passed over.
-        let result = unsafe { libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, milliseconds) };
+        // SAFETY: the kernel reads and writes entries of ours. A negative descriptor is passed over.
+        let result = unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, milliseconds) };
         if result >= 0 {
-            return Ok(entries.map(|entry| entry.revents != 0));
+            return Ok(());
         }
         let error = Error::last_os_error();
         if error.raw_os_error() != Some(libc::EINTR) {
@@ -32,8 +41,18 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 
 /// Sets the close-on-exec flag of every descriptor from `first` on.
 pub fn close_all_on_exec(first: u32) {
-    // SAFETY: takes plain numbers. Kernels before 5.11 do not know it; then the caller's own flags have to do.
-    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    close_range(first, u32::MAX, true);
+}
+
+/// Closes a range of descriptors, or marks them to be closed on exec. The call is Linux 5.9, the mark 5.11. Whoever has them closed
+/// must own them all.
+fn close_range(first: u32, last: u32, only_mark: bool) {
+    let flags = if only_mark { libc::CLOSE_RANGE_CLOEXEC } else { 0 };
+    // SAFETY: takes plain numbers; for what is closed see above.
+    let done = check(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) });
+    if done.is_err_and(|error| is_refusal_of_flag(&error)) {
+        elder::close_range(first, last, only_mark);
+    }
 }
 
 /// Puts a descriptor at a number, open across exec. For the time between fork and exec.
@@ -137,7 +156,7 @@ pub fn become_session<const N: usize>(
         for (number, copy) in (3..).zip(copies) {
             check(libc::dup2(copy, number).into())?;
         }
-        libc::syscall(libc::SYS_close_range, above, u32::MAX, 0);
+        close_range(above as u32, u32::MAX, false);
         Ok(std::array::from_fn(|index| OwnedFd::from_raw_fd(3 + index as RawFd)))
     }
 }
@@ -157,16 +176,18 @@ pub fn may_read(descriptor: BorrowedFd<'_>) -> bool {
 
 /// Closes every descriptor from 3 on but the kept ones. For a forked process that uses nothing else of its parent's state.
 pub fn close_all_but(kept: &[RawFd]) {
-    let mut kept: Vec<RawFd> = kept.iter().copied().filter(|number| *number >= 3).collect();
+    let mut kept: Vec<u32> = kept
+        .iter()
+        .copied()
+        .filter_map(|number| number.try_into().ok())
+        .collect();
     kept.sort_unstable();
     let mut first = 3;
-    for number in kept {
+    for number in kept.into_iter().filter(|number| *number >= 3) {
         if number > first {
-            // SAFETY: what is closed belongs to a copy of the parent's state that is not used again.
-            unsafe { libc::syscall(libc::SYS_close_range, first, number - 1, 0) };
+            close_range(first, number - 1, false);
         }
         first = number + 1;
     }
-    // SAFETY: as above.
-    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    close_range(first, u32::MAX, false);
 }

@@ -1,12 +1,11 @@
 //! Mounts and files.
 
-use super::{c_string, check};
+use super::{c_string, check, elder, is_refusal};
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io::Result;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -196,15 +195,18 @@ pub fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
 
 /// What a symbolic link below `root` says. Links on the way to it cannot lead out of it. Fails where there is no link.
 pub fn link_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<PathBuf> {
-    let link = open_below(root, path, libc::O_PATH | libc::O_NOFOLLOW)?;
-    let mut target = vec![0; libc::PATH_MAX as usize];
-    // SAFETY: the kernel reads an empty string and writes at most as many bytes as the buffer has.
-    let length = unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), target.as_mut_ptr().cast(), target.len()) };
-    target.truncate(check(length as libc::c_long)? as usize);
-    Ok(OsString::from_vec(target).into())
+    elder::target_of(&open_below(root, path, libc::O_PATH | libc::O_NOFOLLOW)?)
 }
 
 fn open_below(root: BorrowedFd<'_>, path: &Path, flags: i32) -> Result<OwnedFd> {
+    match open_by_openat2(root, path, flags) {
+        Err(error) if is_refusal(&error) => elder::open_in_root(root, path, flags),
+        other => other,
+    }
+}
+
+/// Linux 5.6.
+pub(super) fn open_by_openat2(root: BorrowedFd<'_>, path: &Path, flags: i32) -> Result<OwnedFd> {
     #[repr(C)]
     struct OpenHow {
         flags: u64,
@@ -232,12 +234,25 @@ fn open_below(root: BorrowedFd<'_>, path: &Path, flags: i32) -> Result<OwnedFd> 
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Whether the caller may use a path, relative to a directory, in all ways that `mode` names (`W_OK`, …).
+pub fn may_use(directory: BorrowedFd<'_>, path: &OsStr, mode: i32) -> Result<()> {
+    let name = c_string(path)?;
+    // Not by the C library, which uses the newer call for all flags, and takes only ENOSYS for its absence. The older one has no
+    // flags and asks for the real user, who is the effective one in all that we start.
+    // SAFETY: the path is a terminated string that outlives the call.
+    let ask =
+        |call, flags: i32| check(unsafe { libc::syscall(call, directory.as_raw_fd(), name.as_ptr(), mode, flags) });
+    match ask(libc::SYS_faccessat2, libc::AT_EACCESS) {
+        Err(error) if is_refusal(&error) => ask(libc::SYS_faccessat, 0),
+        result => result,
+    }
+    .map(drop)
+}
+
 /// Whether a path is a regular file that this process may execute.
 pub fn is_executable(path: &Path) -> bool {
-    let Ok(name) = c_string(path) else { return false };
-    // SAFETY: the path is a terminated string that outlives the call.
-    let may = unsafe { libc::faccessat(libc::AT_FDCWD, name.as_ptr(), libc::X_OK, libc::AT_EACCESS) == 0 };
-    may && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+    may_use(rustix::fs::CWD, path.as_os_str(), libc::X_OK).is_ok()
+        && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
 /// Where the next data of a file lies, at `offset` or behind it; `None` where only a hole follows. A file system without holes says

@@ -2,11 +2,16 @@
 
 mod attributes;
 mod capabilities;
+mod components;
 mod descriptors;
+mod elder;
+mod ends;
 mod fifos;
 mod files;
 mod locks;
 mod process;
+mod process_directory;
+mod refusals;
 mod removal;
 mod signals;
 mod sockets;
@@ -15,11 +20,15 @@ mod terminals;
 
 pub use attributes::*;
 pub use capabilities::*;
+pub use components::*;
 pub use descriptors::*;
+pub use ends::*;
 pub use fifos::*;
 pub use files::*;
 pub use locks::*;
 pub use process::*;
+pub use process_directory::*;
+pub use refusals::*;
 pub use removal::*;
 pub use signals::*;
 pub use sockets::*;

@@ -114,14 +114,6 @@ pub fn set_name(name: &std::ffi::CStr) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
-/// A descriptor that becomes readable when the process ends.
-pub fn process_descriptor(pid: i32) -> Result<OwnedFd> {
-    // SAFETY: takes plain numbers.
-    let descriptor = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })? as RawFd;
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
 pub fn kill(pid: i32, signal: i32) -> Result<()> {
     // SAFETY: takes plain numbers.
     check(unsafe { libc::kill(pid, signal) }.into()).map(drop)

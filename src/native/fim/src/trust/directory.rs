@@ -219,8 +219,7 @@ impl Directory {
     /// Whether an entry may be written to by the caller, and is on a file system that can be.
     pub fn is_writable(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         let name = single(name.as_ref())?;
-        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        Ok(rustix::fs::accessat(&self.descriptor, name, access, AtFlags::EACCESS)?)
+        sys::may_use(self.descriptor.as_fd(), name, libc::W_OK | libc::X_OK)
     }
 
     /// What the kernel says of an entry, also of one in a directory that was entered before. Links are not followed at its end.

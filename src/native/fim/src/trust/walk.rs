@@ -3,18 +3,14 @@
 use super::Refusal;
 use super::rule::{Facts, System, Writers, server};
 use super::shown;
+use crate::sys::Components;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-/// As the kernel.
-const MOST_LINKS: u32 = 40;
-/// Longer paths than the kernel takes.
-const MOST_COMPONENTS: usize = 4096;
 const NODE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What the directory at the end has to be.
@@ -81,10 +77,8 @@ impl Walk {
         if !path.is_absolute() {
             return Err(Refusal::new(format!("'{}' is not an absolute path", shown(path))));
         }
-        let mut left: VecDeque<OsString> = VecDeque::new();
-        push(&mut left, path)?;
-        let mut links = 0;
-        while let Some(name) = left.pop_front() {
+        let mut left = Components::of(path).map_err(|error| endless(path, &error))?;
+        while let Some(name) = left.next() {
             match name.as_encoded_bytes() {
                 b"/" => self.start()?,
                 b".." => {
@@ -95,11 +89,7 @@ impl Walk {
                 }
                 _ => {
                     if let Some(target) = self.enter(&name, make)? {
-                        links += 1;
-                        if links > MOST_LINKS {
-                            return Err(Refusal::new(format!("'{}' leads through too many links", shown(path))));
-                        }
-                        push(&mut left, &target)?;
+                        left.follow(&target).map_err(|error| endless(path, &error))?;
                     }
                 }
             }
@@ -189,18 +179,14 @@ impl Walk {
     }
 }
 
-/// Puts the components of a path in front of those that are left.
-fn push(left: &mut VecDeque<OsString>, path: &Path) -> Result<(), Refusal> {
-    let components: Vec<_> = path.components().collect();
-    if left.len() + components.len() > MOST_COMPONENTS {
-        return Err(Refusal::new("the path has too many components".to_string()));
-    }
-    for component in components.into_iter().rev() {
-        if component != Component::CurDir {
-            left.push_front(component.as_os_str().to_os_string());
-        }
-    }
-    Ok(())
+/// What is wrong with a path that has too many links or components.
+fn endless(path: &Path, error: &std::io::Error) -> Refusal {
+    let what = if error.raw_os_error() == Some(libc::ELOOP) {
+        "leads through too many links"
+    } else {
+        "has too many components"
+    };
+    Refusal::new(format!("'{}' {what}", shown(path)))
 }
 
 /// Of a directory on the way, open as a mere place: attributes are read through a path that names the descriptor.
