@@ -71,8 +71,6 @@ export class ToolClosure extends Context.Service<ToolClosure, {
   readonly collect: (unpacked: ReadonlyArray<Unpacked>) => Effect.Effect<ReadonlyArray<Found>, BuildError>
   /** The closure that the lock describes; downloads what the cache does not have. */
   readonly locked: Effect.Effect<Closure, BuildError>
-  /** Fails with `BuildError` unless the closure has every library that the program needs. */
-  readonly serves: (closure: Closure, program: string) => Effect.Effect<void, BuildError>
 }>()("flatimage/build/Closure/ToolClosure") {
   static readonly layer = Layer.effect(
     ToolClosure,
@@ -126,7 +124,7 @@ export class ToolClosure extends Context.Service<ToolClosure, {
         const seen = new Set<string>()
         const wanted: Array<{ readonly library: string; readonly neededBy: string }> = seedLibraries.map((library) => ({
           library,
-          neededBy: "the boot program"
+          neededBy: "the tools"
         }))
         const add = Effect.fnUntraced(function*(path: string, file: string, from: Unpacked) {
           const bytes = yield* fs.readFile(file).pipe(atPath(file))
@@ -205,16 +203,7 @@ export class ToolClosure extends Context.Service<ToolClosure, {
         return { ...index, directory, packages }
       })
 
-      const serves = Effect.fn("ToolClosure.serves")(function*(closure: Closure, program: string) {
-        const bytes = yield* fs.readFile(program).pipe(atPath(program))
-        for (const library of yield* librariesOf(program, bytes)) {
-          if (!closure.files.some((file) => file.path === `lib/${library}`)) {
-            return yield* buildError("LibraryMissing", { library, neededBy: program })
-          }
-        }
-      })
-
-      return ToolClosure.of({ unpack, collect, locked, serves })
+      return ToolClosure.of({ unpack, collect, locked })
     })
   )
 }

@@ -19,8 +19,8 @@ export const toolSources: ReadonlyArray<ToolSource> = [
 ]
 
 /**
- * Libraries that the boot program opens without naming them, or that the loader of another program may ask for. The
- * loader itself is needed by each of them.
+ * Libraries that a tool, or the loader of another program, may open without naming them. The loader itself is needed by each of
+ * them.
  */
 export const seedLibraries = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"]
 

@@ -76,7 +76,7 @@ it.layer(TestLayer)("the tools", (it) => {
       assert.deepStrictEqual(error.reason, {
         _tag: "LibraryMissing",
         library: "libm.so.6",
-        neededBy: "the boot program"
+        neededBy: "the tools"
       })
     }))
 
@@ -91,14 +91,6 @@ it.layer(TestLayer)("the tools", (it) => {
       assert.strictEqual((yield* Effect.flip(closure.collect(unpacked))).reason._tag, "BadBinary")
       yield* fs.remove(`${tree}/${tool?.file}`)
       assert.strictEqual((yield* Effect.flip(closure.collect(unpacked))).reason._tag, "LibraryMissing")
-    }))
-
-  it.effect("serve a program only when they have all that it needs", () =>
-    Effect.gen(function*() {
-      const closure = yield* ToolClosure
-      const some = { directory: "", applets: [], packages: [], files: [] }
-      const error = yield* Effect.flip(closure.serves(some, "/bin/true"))
-      assert.strictEqual(error.reason._tag, "LibraryMissing")
     }))
 })
 

@@ -1,0 +1,44 @@
+/**
+ * Makes modules of the boot program for the engine: bundle.mjs DIRECTORY. What is loaded later is a module of its own. The build
+ * script of src/native/engine runs it.
+ */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { rolldown } from "rolldown"
+
+const [directory] = process.argv.slice(2)
+if (directory === undefined) throw new Error("usage: bundle.mjs DIRECTORY")
+const root = resolve(import.meta.dirname, "..")
+
+// TODO: until `src` imports no modules of Node.
+const shims = ["crypto", "util", "zlib", "url", "fs/promises"]
+const alias = Object.fromEntries(
+  shims.map((name) => [`node:${name}`, join(root, `src/platform/shims/${name.replace("/", "-")}.js`)])
+)
+
+const bundle = await rolldown({
+  cwd: root,
+  input: { globals: "src/platform/globals.ts", image: "bin/image.ts" },
+  platform: "neutral",
+  external: ["fim:host"],
+  resolve: {
+    alias: { ...alias, "node:async_hooks": join(root, "src/platform/shims/empty.js") },
+     mainFields: ["module", "main"], conditionNames: ["source", "import"] },
+  transform: { target: "es2023", define: { "process.env.NODE_ENV": "\"production\"" } },
+  treeshake: true,
+  onLog: (level, log) => {
+    // A module that is not found would be left out, and missed only when it is called.
+    if (level === "warn") throw new Error(log.message)
+  }
+})
+const { output } = await bundle.generate({
+  format: "esm",
+  entryFileNames: "[name].js",
+  chunkFileNames: "[name]-[hash].js",
+  // The names stay, for the traces of errors.
+  minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+  comments: false
+})
+await bundle.close()
+mkdirSync(directory, { recursive: true })
+for (const { code, fileName } of output) writeFileSync(join(directory, fileName), code)

@@ -1,0 +1,2 @@
+import * as host from "fim:host"
+export const rmdir = async (p) => host.removeDirectory(p)
