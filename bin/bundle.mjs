@@ -1,28 +1,28 @@
 /**
- * Makes modules of the boot program for the engine: bundle.mjs DIRECTORY. What is loaded later is a module of its own. The build
- * script of src/native/engine runs it.
+ * Makes modules of the boot program for the engine, or of another program in its place: bundle.mjs DIRECTORY [PROGRAM]. What is loaded
+ * later is a module of its own. The build script of src/native/engine runs it.
  */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { rolldown } from "rolldown"
 
-const [directory] = process.argv.slice(2)
-if (directory === undefined) throw new Error("usage: bundle.mjs DIRECTORY")
+const [directory, program = "bin/image.ts"] = process.argv.slice(2)
+if (directory === undefined) throw new Error("usage: bundle.mjs DIRECTORY [PROGRAM]")
 const root = resolve(import.meta.dirname, "..")
 
 // TODO: until `src` imports no modules of Node.
 const shims = ["crypto", "util", "zlib", "url", "fs/promises"]
 const alias = Object.fromEntries(
-  shims.map((name) => [`node:${name}`, join(root, `src/platform/shims/${name.replace("/", "-")}.js`)])
+  shims.map((name) => [`node:${name}`, join(root, `src/platform/engine/shims/${name.replace("/", "-")}.js`)])
 )
 
 const bundle = await rolldown({
   cwd: root,
-  input: { globals: "src/platform/globals.ts", image: "bin/image.ts" },
+  input: { globals: "src/platform/engine/globals.ts", image: program },
   platform: "neutral",
   external: ["fim:host"],
   resolve: {
-    alias: { ...alias, "node:async_hooks": join(root, "src/platform/shims/empty.js") },
+    alias: { ...alias, "node:async_hooks": join(root, "src/platform/engine/shims/empty.js") },
      mainFields: ["module", "main"], conditionNames: ["source", "import"] },
   transform: { target: "es2023", define: { "process.env.NODE_ENV": "\"production\"" } },
   treeshake: true,

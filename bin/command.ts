@@ -5,8 +5,8 @@ import { buildInfo, change, read } from "../src/cli/Cli.ts"
 import { CommandError } from "../src/cli/config/CommandError.ts"
 import { GuestRun } from "../src/cli/recipe/GuestRun.ts"
 import { settingsLayer } from "../src/ImageSettings.ts"
-import * as Children from "../src/platform/Children.ts"
-import * as Files from "../src/platform/Files.ts"
+import * as Children from "../src/platform/engine/Children.ts"
+import * as Files from "../src/platform/engine/Files.ts"
 import { Host } from "../src/relocate/Host.ts"
 
 const platform = settingsLayer.pipe(Layer.provideMerge(Layer.mergeAll(Children.layer, Files.layer)))
@@ -32,8 +32,8 @@ export const command = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
   const [path, stdio, terminal] = yield* Effect.promise(() =>
     Promise.all([
       import("effect/Path"),
-      import("../src/platform/Stdio.ts"),
-      import("../src/platform/Terminal.ts")
+      import("../src/platform/engine/Stdio.ts"),
+      import("../src/platform/engine/Terminal.ts")
     ])
   )
   return yield* Effect.provide(change(words), Layer.mergeAll(buildInfo, guest, path.layer, stdio.layer, terminal.layer))

@@ -10,9 +10,9 @@ import * as Runtime from "effect/Runtime"
 import * as Request from "../src/cli/Request.ts"
 import { exitCode, reportOf } from "../src/Failure.ts"
 import * as Log from "../src/Log.ts"
-import * as LogFile from "../src/platform/LogFile.ts"
-import * as Output from "../src/platform/Output.ts"
-import * as OwnHost from "../src/platform/OwnHost.ts"
+import * as LogFile from "../src/platform/engine/LogFile.ts"
+import * as Output from "../src/platform/engine/Output.ts"
+import * as OwnHost from "../src/platform/engine/OwnHost.ts"
 import { Host } from "../src/relocate/Host.ts"
 
 const host = OwnHost.make()

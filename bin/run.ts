@@ -4,9 +4,9 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import * as Boot from "../src/Boot.ts"
 import type { ProgramRequest } from "../src/cli/Request.ts"
-import * as Caller from "../src/platform/Caller.ts"
-import * as Children from "../src/platform/Children.ts"
-import * as Files from "../src/platform/Files.ts"
+import * as Caller from "../src/platform/engine/Caller.ts"
+import * as Children from "../src/platform/engine/Children.ts"
+import * as Files from "../src/platform/engine/Files.ts"
 import { attend } from "../src/Signals.ts"
 
 const platform = Layer.mergeAll(Children.layer, Files.layer, Caller.layer)

@@ -1,8 +1,8 @@
 //! Runs the boot program of an image: QuickJS, the bytecode that `src` and `bin` are compiled to, and the host functions which
-//! that calls. The declarations of these functions for TypeScript are in `src/platform/host.d.ts`.
+//! that calls. The declarations of these functions for TypeScript are in `src/platform/engine/host.d.ts`.
 //!
 //! JavaScript runs in one thread. It waits in one place, `poll` of the host functions, which the event loop in
-//! `src/platform/Loop.ts` calls; this crate calls the loop until the program ends.
+//! `src/platform/engine/Loop.ts` calls; this crate calls the loop until the program ends.
 
 mod archive;
 mod bytes;
@@ -25,14 +25,24 @@ const STACK: usize = 4 << 20;
 /// Runs the boot program. It ends the process itself, through a host function; what comes back is the exit code for a program
 /// that could not, with a line on standard error that says why.
 pub fn run() -> i32 {
+    run_modules(&modules::Modules::Embedded)
+}
+
+/// Runs modules in a directory in place of the boot program: `globals.js`, then `image.js`.
+#[cfg(feature = "sources")]
+pub fn run_sources(directory: std::path::PathBuf) -> i32 {
+    run_modules(&modules::Modules::Directory(directory))
+}
+
+fn run_modules(modules: &modules::Modules) -> i32 {
     host::remember_start();
     let failure = match Runtime::new() {
         Ok(runtime) => {
             runtime.set_max_stack_size(STACK.min(host::stack_limit() / 2));
             runtime.set_gc_threshold(START_THRESHOLD);
-            runtime.set_loader(modules::Names, modules::Embedded);
+            runtime.set_loader(modules::Names, modules.clone());
             match Context::full(&runtime) {
-                Ok(context) => context.with(|ctx| program(&ctx).err().map(|error| describe(&ctx, &error))),
+                Ok(context) => context.with(|ctx| program(&ctx, modules).err().map(|error| describe(&ctx, &error))),
                 Err(error) => Some(error.to_string()),
             }
         }
@@ -44,11 +54,11 @@ pub fn run() -> i32 {
 }
 
 /// Runs what installs the global objects, then the program, then the event loop.
-fn program(ctx: &Ctx<'_>) -> Result<()> {
-    let (globals, ready) = modules::load(ctx, "globals.js")?.eval()?;
+fn program(ctx: &Ctx<'_>, modules: &modules::Modules) -> Result<()> {
+    let (globals, ready) = modules.module(ctx, "globals.js")?.eval()?;
     ready.finish::<Value>()?;
     let turn: Function = globals.get("turn")?;
-    let (_program, evaluated) = modules::load(ctx, "image.js")?.eval()?;
+    let (_program, evaluated) = modules.module(ctx, "image.js")?.eval()?;
     loop {
         while ctx.execute_pending_job() {}
         if let Some(Err(error)) = evaluated.result::<Value>() {

@@ -27,26 +27,44 @@ impl Resolver for Names {
     }
 }
 
-/// Loads what is part of this program.
-pub struct Embedded;
+/// Where the modules of the program are.
+#[derive(Clone)]
+pub enum Modules {
+    /// In this program.
+    Embedded,
+    /// In a directory, as text.
+    #[cfg(feature = "sources")]
+    Directory(std::path::PathBuf),
+}
 
-impl Loader for Embedded {
+impl Modules {
+    /// Loads one module, without running it.
+    pub fn module<'js>(&self, ctx: &Ctx<'js>, name: &str) -> Result<Module<'js, Declared>> {
+        if name == HOST {
+            return Module::declare_def::<Host, _>(ctx.clone(), HOST);
+        }
+        match self {
+            Modules::Embedded => {
+                let bytecode = archive::find(BYTECODE, name).ok_or_else(|| Error::new_loading(name))?;
+                // SAFETY: the bytecode is a part of this program, and the same version of the engine compiled it in the same build.
+                unsafe { Module::load(ctx.clone(), bytecode) }
+            }
+            #[cfg(feature = "sources")]
+            Modules::Directory(directory) => {
+                let source = std::fs::read(directory.join(name)).map_err(|_| Error::new_loading(name))?;
+                Module::declare(ctx.clone(), name, source)
+            }
+        }
+    }
+}
+
+impl Loader for Modules {
     fn load<'js>(
         &mut self,
         ctx: &Ctx<'js>,
         name: &str,
         _: Option<ImportAttributes<'js>>,
     ) -> Result<Module<'js, Declared>> {
-        load(ctx, name)
+        self.module(ctx, name)
     }
-}
-
-/// Loads one module, without running it.
-pub fn load<'js>(ctx: &Ctx<'js>, name: &str) -> Result<Module<'js, Declared>> {
-    if name == HOST {
-        return Module::declare_def::<Host, _>(ctx.clone(), HOST);
-    }
-    let bytecode = archive::find(BYTECODE, name).ok_or_else(|| Error::new_loading(name))?;
-    // SAFETY: the bytecode is a part of this program, and the same version of the engine compiled it in the same build.
-    unsafe { Module::load(ctx.clone(), bytecode) }
 }

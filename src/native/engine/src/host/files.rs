@@ -51,6 +51,10 @@ fn change_owner(ctx: Ctx<'_>, path: Text, user: u32, group: u32) -> Result<()> {
 
 /// Content and permissions, by a reference to the same blocks where the file system can do that.
 fn copy_file(ctx: Ctx<'_>, from: Text, to: Text) -> Result<()> {
+    // The standard library has no number for this.
+    if from.path().is_dir() {
+        return Err(throw(&ctx, libc::EISDIR));
+    }
     std::fs::copy(from.path(), to.path()).map(drop).or_throw(&ctx)
 }
 
@@ -142,7 +146,7 @@ fn set_times(ctx: Ctx<'_>, path: Text, accessed: f64, modified: f64) -> Result<(
     rustix::fs::utimensat(CWD, path.path(), &times, AtFlags::empty()).or_throw(&ctx)
 }
 
-/// Puts what is known of a file into numbers of 64 bits, in the order that `src/platform/FileInfo.ts` reads.
+/// Puts what is known of a file into numbers of 64 bits, in the order that `src/platform/engine/FileInfo.ts` reads.
 fn fill(ctx: &Ctx<'_>, mut into: Bytes<'_>, stat: &Stat) -> Result<()> {
     let values = [
         stat.st_dev as i64,

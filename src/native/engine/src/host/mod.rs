@@ -1,4 +1,4 @@
-//! The host functions, as the module `fim:host`. `src/platform/host.d.ts` declares them for TypeScript and says what each does.
+//! The host functions, as the module `fim:host`. `src/platform/engine/host.d.ts` declares them for TypeScript and says what each does.
 //!
 //! All of them return at once, except `poll`, and calls of files, which the kernel answers without waiting for anybody. A call
 //! that fails throws the number of the error.
@@ -19,7 +19,7 @@ use rquickjs::module::{Declarations, Exports, ModuleDef};
 use rquickjs::{Ctx, Result};
 
 /// Which set of functions this is. The program compares it with the one that it was written for, so a build of mixed parts ends
-/// with a clear line. Change it here and in `src/platform/globals.ts` with every change of a function.
+/// with a clear line. Change it here and in `src/platform/engine/globals.ts` with every change of a function.
 const VERSION: u32 = 1;
 
 /// Names the functions of a file for JavaScript: a list for the declaration of the module, and what exports them.

@@ -10,7 +10,7 @@ import * as Stream from "effect/Stream"
 import * as host from "fim:host"
 import * as FileInfo from "./FileInfo.ts"
 import * as OpenFile from "./OpenFile.ts"
-import { attempt, type Failing } from "./SystemError.ts"
+import { attempt, errno, type Failing, failure } from "./SystemError.ts"
 
 const call = <A>(method: string, path: string, act: () => A): Failing<A> => attempt("FileSystem", method, path, act)
 
@@ -46,7 +46,9 @@ const makeParents = (path: string, mode: number): Failing<void> =>
       if (error.reason._tag === "NotFound") {
         const parent = parentOf(path)
         if (parent === "" || parent === path) return Effect.fail(error)
-        return Effect.andThen(makeParents(parent, mode), makeParents(path, mode))
+        const parents = Effect.mapError(makeParents(parent, mode), (error) =>
+          error.reason._tag === "AlreadyExists" ? failure("FileSystem", "makeDirectory", path, errno.ENOTDIR) : error)
+        return Effect.andThen(parents, makeParents(path, mode))
       }
       if (error.reason._tag !== "AlreadyExists") return Effect.fail(error)
       return Effect.flatMap(
@@ -206,7 +208,7 @@ const files: FileSystem.FileSystem = FileSystem.make({
   symlink: (target, path) => call("symlink", path, () => host.symlink(target, path)),
   truncate: (path, length) => call("truncate", path, () => host.truncate(path, length ?? 0)),
   utimes: (path, accessed, modified) =>
-    call("utimes", path, () => host.setTimes(path, seconds(accessed), seconds(modified))),
+    call("utime", path, () => host.setTimes(path, seconds(accessed), seconds(modified))),
   watch: () =>
     Stream.fail(
       PlatformError.badArgument({ module: "FileSystem", method: "watch", description: "files are not watched here" })

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as host from "fim:host"
-import { JanitorLink, type Link } from "../mount/JanitorLink.ts"
-import { numbers, Signals, Suspend } from "../Signals.ts"
+import { JanitorLink, type Link } from "../../mount/JanitorLink.ts"
+import { forwarded, Signals, Suspend } from "../../Signals.ts"
 import { onSignals } from "./Caught.ts"
 import * as Descriptors from "./Descriptors.ts"
 
@@ -13,7 +13,7 @@ const signals = Layer.effect(
   Effect.gen(function*() {
     const queue = yield* Queue.make<number>()
     // What comes after the run, if anything does, gets them again as every program does.
-    yield* onSignals(Object.values(numbers), (number) => Queue.offerUnsafe(queue, number))
+    yield* onSignals(forwarded, (number) => Queue.offerUnsafe(queue, number))
     return Signals.of({ next: Queue.take(queue) })
   })
 )

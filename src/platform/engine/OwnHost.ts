@@ -1,6 +1,6 @@
 /** The process of the boot program as a {@link Host}. */
 import * as host from "fim:host"
-import { Host } from "../relocate/Host.ts"
+import { Host } from "../../relocate/Host.ts"
 
 export const make = (): Host["Service"] =>
   Host.of({

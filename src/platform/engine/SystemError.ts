@@ -60,7 +60,7 @@ const names: Readonly<Record<number, string>> = {
 }
 
 /** Numbers of errors that callers decide by. */
-export const errno = { EINTR: 4, EAGAIN: 11, EINVAL: 22, EPIPE: 32 } as const
+export const errno = { EINTR: 4, EAGAIN: 11, ENOTDIR: 20, EINVAL: 22, EPIPE: 32 } as const
 
 /** The error as Node writes it, such as `ENOSPC: no space left on device`. */
 export const describe = (number: number): string => names[number] ?? `error ${number}`
