@@ -7,11 +7,12 @@ import { GuestRun } from "../src/cli/recipe/GuestRun.ts"
 import { settingsLayer } from "../src/ImageSettings.ts"
 import { Host } from "../src/relocate/Host.ts"
 import * as Files from "./files.ts"
+import * as Native from "./native.ts"
 import * as Spawner from "./spawner.ts"
 
 const platform = settingsLayer.pipe(
   Layer.provideMerge(Spawner.layer),
-  Layer.provideMerge(Files.layer)
+  Layer.provideMerge(Layer.merge(Files.layer, Native.layer))
 )
 
 /** No janitor was started beside us: the run starts one. */

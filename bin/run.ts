@@ -12,6 +12,7 @@ import type { ProgramRequest } from "../src/cli/Request.ts"
 import { JanitorLink, type Link } from "../src/mount/JanitorLink.ts"
 import { attend, numbers, Signals, Suspend } from "../src/Signals.ts"
 import * as Files from "./files.ts"
+import * as Native from "./native.ts"
 import * as Spawner from "./spawner.ts"
 
 const signals = Layer.effect(
@@ -74,6 +75,7 @@ const suspend = (asked: boolean) =>
 
 const platform = Layer.mergeAll(
   Spawner.layer.pipe(Layer.provideMerge(Files.layer)),
+  Native.layer,
   Layer.succeed(JanitorLink, janitorLink()),
   Layer.succeed(Suspend, suspend),
   signals
