@@ -51,6 +51,7 @@ import { printable } from "../src/Printable.ts"
 import { Host } from "../src/relocate/Host.ts"
 import * as NodeHost from "./host.ts"
 import * as Output from "./output.ts"
+import * as Platform from "./platform.ts"
 import * as Stdio from "./stdio.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "")
@@ -102,7 +103,7 @@ const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.la
   Layer.provideMerge(HostLayer),
   Layer.provideMerge(TerminalCapabilities.layer),
   Layer.provideMerge(Stdio.layer),
-  Layer.provideMerge(NodeServices.layer)
+  Layer.provideMerge(Layer.merge(NodeServices.layer, Platform.layer))
 )
 
 /** What is not ours to say twice: the help of the command line and the list of an unsound image are printed already. */

@@ -10,19 +10,12 @@ const [directory, program = "bin/image.ts"] = process.argv.slice(2)
 if (directory === undefined) throw new Error("usage: bundle.mjs DIRECTORY [PROGRAM]")
 const root = resolve(import.meta.dirname, "..")
 
-// TODO: until `src` imports no modules of Node.
-const shims = ["crypto", "util", "zlib", "url", "fs/promises"]
-const alias = Object.fromEntries(
-  shims.map((name) => [`node:${name}`, join(root, `src/platform/engine/shims/${name.replace("/", "-")}.js`)])
-)
-
 const bundle = await rolldown({
   cwd: root,
   input: { globals: "src/platform/engine/globals.ts", image: program },
   platform: "neutral",
   external: ["fim:host"],
   resolve: {
-    alias: { ...alias, "node:async_hooks": join(root, "src/platform/engine/shims/empty.js") },
      mainFields: ["module", "main"], conditionNames: ["source", "import"] },
   transform: { target: "es2023", define: { "process.env.NODE_ENV": "\"production\"" } },
   treeshake: true,

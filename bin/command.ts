@@ -7,9 +7,10 @@ import { GuestRun } from "../src/cli/recipe/GuestRun.ts"
 import { settingsLayer } from "../src/ImageSettings.ts"
 import * as Children from "../src/platform/engine/Children.ts"
 import * as Files from "../src/platform/engine/Files.ts"
+import * as Native from "../src/platform/engine/Native.ts"
 import { Host } from "../src/relocate/Host.ts"
 
-const platform = settingsLayer.pipe(Layer.provideMerge(Layer.mergeAll(Children.layer, Files.layer)))
+const platform = settingsLayer.pipe(Layer.provideMerge(Layer.mergeAll(Children.layer, Files.layer, Native.layer)))
 
 /** No janitor was started beside us: the run starts one. */
 const guest = Layer.effect(

@@ -7,9 +7,10 @@ import type { ProgramRequest } from "../src/cli/Request.ts"
 import * as Caller from "../src/platform/engine/Caller.ts"
 import * as Children from "../src/platform/engine/Children.ts"
 import * as Files from "../src/platform/engine/Files.ts"
+import * as Native from "../src/platform/engine/Native.ts"
 import { attend } from "../src/Signals.ts"
 
-const platform = Layer.mergeAll(Children.layer, Files.layer, Caller.layer)
+const platform = Layer.mergeAll(Children.layer, Files.layer, Native.layer, Caller.layer)
 
 /** Runs the program that a request names. Out: its exit code. */
 export const run = Effect.fnUntraced(function*(request: ProgramRequest) {

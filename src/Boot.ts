@@ -25,6 +25,7 @@ import { Bwrap, type Program } from "./sandbox/Bwrap.ts"
 import { CallFilter } from "./sandbox/CallFilter.ts"
 import { HostParts } from "./sandbox/HostParts.ts"
 import type { Deliver } from "./Signals.ts"
+import * as Utf8 from "./Utf8.ts"
 
 /** From the image file to a sandbox that is ready, phase by phase, the last one first. */
 export const runLayer = Bwrap.layer.pipe(
@@ -34,8 +35,6 @@ export const runLayer = Bwrap.layer.pipe(
   Layer.provideMerge(Layer.provide(bindLimit, Snapshot.layer)),
   Layer.provideMerge(settingsLayer)
 )
-
-const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
 
 /** The program that a request names: the one given, or the image's boot command with the caller's words behind it. */
 const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
@@ -47,7 +46,7 @@ const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
   const program = expand(boot.program, host.environment)
   const isPlainShell = program === "bash" && boot.args.length === 0 && request.words.length === 0
   const shellArguments = isPlainShell ? ["--rcfile", `${inGuest(relocate.directories).instance}/bashrc`] : []
-  const words = [program, ...shellArguments, ...boot.args].map(bytes)
+  const words = [program, ...shellArguments, ...boot.args].map(Utf8.encode)
   return { root: forcedRoot, words: [...words, ...request.words] } satisfies Program
 })
 

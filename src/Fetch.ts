@@ -1,4 +1,5 @@
 /** Fetches a small file from anybody's server, who may send too much, too slowly, or nothing. Loaded when it is needed. */
+import * as Bytes from "effect/Bytes"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -65,7 +66,7 @@ const fetchWithin = Effect.fnUntraced(function*(url: string, limits: Limits, rep
   if (size === 0 || (total !== undefined && size !== total)) {
     return yield* failed(`it ended after ${size} bytes${total === undefined ? "" : ` of ${total}`}`)
   }
-  return new Uint8Array(Buffer.concat(chunks))
+  return Bytes.concat(chunks)
 })
 
 /** The body at a URL. Fails with `FetchError` for whatever goes beyond the limits, and for every answer but the file itself. */

@@ -1,8 +1,9 @@
 /** The image that runs, and the settings inside it: all that a command about settings needs. */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { ReservedSpace } from "./image/ReservedSpace.ts"
+import type { NativeBytes } from "./platform/NativeBytes.ts"
 import { identityKeeper } from "./relocate/Copies.ts"
 import { Host } from "./relocate/Host.ts"
 import { Relocate } from "./relocate/Relocate.ts"
@@ -14,7 +15,7 @@ const reservedSpace = Layer.unwrap(
       path: image,
       offset: reservedOffset,
       patcher: `${directories.bin}/fim`,
-      keeper: identityKeeper(yield* Host, image, yield* FileSystem.FileSystem)
+      keeper: identityKeeper(yield* Host, image, yield* Effect.context<FileSystem.FileSystem | NativeBytes>())
     })
   })
 )

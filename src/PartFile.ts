@@ -4,21 +4,21 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-// A path is no secret that Effect's service would have to be replaced for in a test.
-// @effect-diagnostics-next-line nodeBuiltinImport:off
-import { randomBytes } from "node:crypto"
+import * as ByteString from "./ByteString.ts"
+import { drawHex } from "./RandomName.ts"
 import { basename, dirname } from "./relocate/Directories.ts"
+import * as Utf8 from "./Utf8.ts"
 
 /** What ends the names of such files, to find those that a killed process has left. */
 const partSuffix = ".part"
 
 /** A new name beside a path. */
 export const partOf = (path: string): Effect.Effect<string> =>
-  Effect.sync(() => {
+  Effect.map(drawHex(8), (random) => {
     const directory = path.includes("/") ? dirname(path) : "."
     // A name has 255 bytes at most.
-    const name = Buffer.from(basename(path)).subarray(-100).toString("latin1").replaceAll(/[^!-~]/g, "_")
-    return `${directory}/.${name}.${randomBytes(8).toString("hex")}${partSuffix}`
+    const name = ByteString.ofBytes(Utf8.encode(basename(path)).subarray(-100)).replaceAll(/[^!-~]/g, "_")
+    return `${directory}/.${name}.${random}${partSuffix}`
   })
 
 /** Writes a file that is not there yet, and gives it the name `path`, where another may be. Nothing is left on a failure. */
@@ -29,7 +29,7 @@ export const replaceWith = Effect.fnUntraced(function*(
 ) {
   const fs = yield* FileSystem.FileSystem
   const part = yield* partOf(path)
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
+  const bytes = typeof content === "string" ? Utf8.encode(content) : content
   yield* fs.writeFile(part, bytes, { flag: "wx", mode }).pipe(
     Effect.andThen(fs.rename(part, path)),
     Effect.onError(() => Effect.ignore(fs.remove(part, { force: true })))

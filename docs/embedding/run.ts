@@ -13,6 +13,7 @@ import * as Boot from "flatimage/Boot"
 import { Host } from "flatimage/Host"
 import { StandardStreams } from "flatimage/JanitorLink"
 import * as NodeHost from "flatimage/NodeHost"
+import * as NodePlatform from "flatimage/NodePlatform"
 import { unpack } from "flatimage/Unpack"
 
 const [image = "", ...words] = process.argv.slice(2)
@@ -34,4 +35,4 @@ const program = Effect.gen(function*() {
   yield* Console.log(`exit code ${code}`)
 })
 
-NodeRuntime.runMain(program.pipe(Effect.provide(NodeServices.layer)))
+NodeRuntime.runMain(program.pipe(Effect.provide(Layer.merge(NodeServices.layer, NodePlatform.layer))))

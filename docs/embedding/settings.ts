@@ -10,7 +10,9 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { openImage } from "flatimage/ImageFile"
+import * as NodePlatform from "flatimage/NodePlatform"
 import { ReservedSpace } from "flatimage/ReservedSpace"
 
 const [patcher = "", ...images] = process.argv.slice(2)
@@ -32,4 +34,4 @@ const program = Effect.forEach(
   { concurrency: "unbounded", discard: true }
 )
 
-NodeRuntime.runMain(program.pipe(Effect.provide(NodeServices.layer)))
+NodeRuntime.runMain(program.pipe(Effect.provide(Layer.merge(NodeServices.layer, NodePlatform.layer))))

@@ -2,7 +2,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { sha256 } from "../image/Sha256.ts"
+import { NativeBytes } from "../platform/NativeBytes.ts"
+import { sha256 } from "../platform/Sha256.ts"
 import { atPath, BuildError, buildError } from "./BuildError.ts"
 import { verifyFile } from "./Digest.ts"
 import type { Package } from "./Lock.ts"
@@ -61,6 +62,7 @@ export class Apt extends Context.Service<Apt, {
     Apt,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
       const workspace = yield* Workspace
       const programs = yield* Programs
       const mirror = yield* Mirror
@@ -119,9 +121,9 @@ export class Apt extends Context.Service<Apt, {
 
       const fetch = Effect.fn("Apt.fetch")(function*(pinned: Package) {
         const directory = yield* workspace.directory("cache", "debs")
-        const path = `${directory}/${sha256(pinned.sha256 + pinned.file).slice(0, 12)}-${pinned.name}.deb`
+        const path = `${directory}/${sha256(native, pinned.sha256 + pinned.file).slice(0, 12)}-${pinned.name}.deb`
         if (yield* fs.exists(path).pipe(atPath(path))) {
-          yield* verifyFile(fs, path, pinned.sha256)
+          yield* verifyFile(fs, native, path, pinned.sha256)
           return path
         }
         const uri = (yield* mirror.sources).mirrors[pinned.archive]
@@ -143,7 +145,7 @@ export class Apt extends Context.Service<Apt, {
                 ? buildError("PackageGone", { name: pinned.name, version: pinned.version, detail: "404 Not Found" })
                 : error
             ),
-            Effect.andThen(verifyFile(fs, temporary, pinned.sha256))
+            Effect.andThen(verifyFile(fs, native, temporary, pinned.sha256))
           ))
         return path
       })

@@ -2,7 +2,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { sha256 } from "../image/Sha256.ts"
+import { NativeBytes } from "../platform/NativeBytes.ts"
+import { sha256 } from "../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { sha256OfFile } from "./Digest.ts"
 import { Download } from "./Download.ts"
@@ -42,6 +43,7 @@ export class Archives extends Context.Service<Archives, {
     Archives,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
       const download = yield* Download
       const gpgv = yield* Gpgv
       const workspace = yield* Workspace
@@ -50,7 +52,9 @@ export class Archives extends Context.Service<Archives, {
         if (!/^(https?|file):\/\//.test(url)) {
           return yield* buildError("Refused", { detail: `${url} is not http://…, https://… or file:///…` })
         }
-        const path = `${yield* workspace.directory("cache", "archives")}/${sha256(`${url} ${name}`).slice(0, 16)}`
+        const path = `${yield* workspace.directory("cache", "archives")}/${
+          sha256(native, `${url} ${name}`).slice(0, 16)
+        }`
         if (!(yield* fs.exists(path).pipe(atPath(path)))) {
           yield* replacePath(
             fs,
@@ -63,7 +67,7 @@ export class Archives extends Context.Service<Archives, {
 
       const check = Effect.fnUntraced(function*(source: ArchiveSource, path: string) {
         const expected = source.sha256?.toLowerCase()
-        const actual = expected === undefined ? undefined : yield* sha256OfFile(fs, path)
+        const actual = expected === undefined ? undefined : yield* sha256OfFile(fs, native, path)
         if (actual !== expected) {
           return yield* buildError("Untrusted", {
             path: source.path,

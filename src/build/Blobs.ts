@@ -2,9 +2,9 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { promisify } from "node:util"
-import { constants, zstdCompress } from "node:zlib"
-import { sha256 } from "../image/Sha256.ts"
+import { Compression } from "../platform/Compression.ts"
+import { NativeBytes } from "../platform/NativeBytes.ts"
+import { sha256 } from "../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { markUsed } from "./CacheAge.ts"
 import type { Report } from "./Progress.ts"
@@ -29,8 +29,6 @@ export interface Blob {
 /** A frame is its own window: what is repeated anywhere in it is stored once. Unpacking takes as much memory. */
 const windowLog = Math.log2(frameSize)
 
-const compress = promisify(zstdCompress)
-
 /** Compresses files, and never the same bytes twice. */
 export class Blobs extends Context.Service<Blobs, {
   /** Compresses a file. `report` is told the bytes done. Fails with `BuildError`. */
@@ -40,10 +38,12 @@ export class Blobs extends Context.Service<Blobs, {
     Blobs,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
+      const { zstd } = yield* Compression
       const workspace = yield* Workspace
 
       const packFrame = Effect.fnUntraced(function*(directory: string, frame: Uint8Array, level: number) {
-        const path = `${directory}/${sha256(frame)}.${level}-${windowLog}.zst`
+        const path = `${directory}/${sha256(native, frame)}.${level}-${windowLog}.zst`
         const cached = yield* fs.stat(path).pipe(
           Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(undefined)),
           atPath(path)
@@ -52,14 +52,9 @@ export class Blobs extends Context.Service<Blobs, {
           yield* markUsed(fs, path)
           return { path, size: Number(cached.size) }
         }
-        const packed = yield* Effect.tryPromise({
-          try: () =>
-            compress(frame, {
-              params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_windowLog]: windowLog },
-              pledgedSrcSize: frame.length
-            }),
-          catch: (cause) => buildError("Refused", { detail: `zstd failed: ${String(cause)}` })
-        })
+        const packed = yield* zstd(frame, { level, windowLog }).pipe(
+          Effect.mapError((error) => buildError("Refused", { detail: `zstd failed: ${error.message}` }))
+        )
         yield* replaceFile(fs, path, packed)
         return { path, size: packed.length }
       })
@@ -77,7 +72,7 @@ export class Blobs extends Context.Service<Blobs, {
           })
         }, { concurrency: 2 })
         return {
-          sha256: sha256(bytes),
+          sha256: sha256(native, bytes),
           size: bytes.length,
           frames: frames.map((frame) => frame.path),
           packedSize: frames.reduce((sum, frame) => sum + frame.size, 0)

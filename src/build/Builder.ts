@@ -2,10 +2,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { deriveIdentity, drawIdentity } from "../image/Identity.ts"
+import { drawIdentity } from "../image/Identity.ts"
 import * as Manifest from "../image/Manifest.ts"
 import type { Fields } from "../image/Settings.ts"
-import { sha256 } from "../image/Sha256.ts"
+import { NativeBytes, type Shape as Native } from "../platform/NativeBytes.ts"
+import { sha256 } from "../platform/Sha256.ts"
 import { Blobs } from "./Blobs.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 import { removeUnused } from "./CacheAge.ts"
@@ -46,12 +47,14 @@ export interface Request {
 /** The identity of a release: it follows from all that the image consists of, so that two builds of the same give the same. */
 const identityOfContent = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
+  native: Native,
   settings: Uint8Array,
   { head, layers, table }: Pick<Parts, "head" | "layers" | "table">
 ) {
   // The table has the digests of the tools.
-  const files = yield* Effect.forEach([head, ...layers], (path) => sha256OfFile(fs, path))
-  return deriveIdentity([sha256(table), sha256(settings), ...files])
+  const files = yield* Effect.forEach([head, ...layers], (path) => sha256OfFile(fs, native, path))
+  const lines = ["flatimage identity 1", sha256(native, table), sha256(native, settings), ...files]
+  return sha256(native, lines.join("\n")).slice(0, 32)
 })
 
 /** Tools are compressed once and unpacked once per machine: as small as can be. */
@@ -66,6 +69,7 @@ export class Builder extends Context.Service<Builder, {
     Builder,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const bytes = yield* NativeBytes
       const workspace = yield* Workspace
       const blobs = yield* Blobs
       const compiler = yield* RuntimeCompiler
@@ -148,7 +152,7 @@ export class Builder extends Context.Service<Builder, {
         })
         const identity = request.identity ?? (request.epoch === undefined
           ? yield* drawIdentity
-          : yield* identityOfContent(fs, unnamed, { ...parts, layers: [base, ...layers] }))
+          : yield* identityOfContent(fs, bytes, unnamed, { ...parts, layers: [base, ...layers] }))
         const reserved = yield* newReservedSpace(request.distribution, request.settings, identity)
         const written = yield* progress.step(
           `Writing ${request.output}`,

@@ -5,7 +5,8 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Elf from "../image/Elf.ts"
-import { sha256 } from "../image/Sha256.ts"
+import { NativeBytes } from "../platform/NativeBytes.ts"
+import { sha256 } from "../platform/Sha256.ts"
 import { Apt } from "./Apt.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { verifyFile } from "./Digest.ts"
@@ -76,6 +77,7 @@ export class ToolClosure extends Context.Service<ToolClosure, {
     ToolClosure,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
       const apt = yield* Apt
       const lock = yield* Lock
       const programs = yield* Programs
@@ -179,7 +181,11 @@ export class ToolClosure extends Context.Service<ToolClosure, {
           name !== "" && name !== "busybox"
         )
         const index = {
-          files: found.map(({ bytes, from, path }) => ({ path, sha256: sha256(bytes), package: from.package.name })),
+          files: found.map(({ bytes, from, path }) => ({
+            path,
+            sha256: sha256(native, bytes),
+            package: from.package.name
+          })),
           applets
         }
         yield* replaceFile(fs, `${directory}/index.json`, new TextEncoder().encode(JSON.stringify(index)))
@@ -188,13 +194,13 @@ export class ToolClosure extends Context.Service<ToolClosure, {
 
       const locked = Effect.gen(function*() {
         const packages = (yield* lock.read).packages.filter((pinned) => pinned.architecture === architecture.debian)
-        const key = sha256(JSON.stringify([layoutVersion, toolSources, packages])).slice(0, 16)
+        const key = sha256(native, JSON.stringify([layoutVersion, toolSources, packages])).slice(0, 16)
         const directory = yield* workspace.directory("cache", "tools", key)
         const path = `${directory}/index.json`
         const known = yield* fs.readFileString(path).pipe(
           Effect.flatMap(decodeIndex),
           Effect.tap((index) =>
-            Effect.forEach(index.files, (file) => verifyFile(fs, `${directory}/${file.path}`, file.sha256))
+            Effect.forEach(index.files, (file) => verifyFile(fs, native, `${directory}/${file.path}`, file.sha256))
           ),
           Effect.result
         )

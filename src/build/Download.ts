@@ -4,7 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { fileURLToPath } from "node:url"
+import { pathOfUrl } from "../FileUrl.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
 
@@ -59,10 +59,8 @@ export class Download extends Context.Service<Download, {
         }).pipe(Effect.scoped)
 
       const local = Effect.fnUntraced(function*(url: string, path: string, options: DownloadOptions) {
-        const from = yield* Effect.try({
-          try: () => fileURLToPath(url),
-          catch: () => failed(url, "it is not the URL of a local file")
-        })
+        const from = pathOfUrl(url)
+        if (from === undefined) return yield* failed(url, "it is not the URL of a local file")
         const info = yield* fs.stat(from).pipe(atPath(from))
         if (info.type !== "File") return yield* failed(url, "it is not a file")
         yield* store(

@@ -1,7 +1,11 @@
+import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as ByteString from "../ByteString.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { Programs } from "./Programs.ts"
 import { scratchDirectory } from "./Scratch.ts"
@@ -12,9 +16,14 @@ const armor =
 
 /** The keys of a keyring as gpgv reads it: text armour taken off. */
 const dearmor = (bytes: Uint8Array): Uint8Array => {
-  const text = Buffer.from(bytes).toString("latin1")
+  const text = ByteString.ofBytes(bytes)
   if (!text.includes("-----BEGIN PGP PUBLIC KEY BLOCK-----")) return bytes
-  return Buffer.concat([...text.matchAll(armor)].map((match) => Buffer.from(match[1] ?? "", "base64")))
+  return Bytes.concat(
+    [...text.matchAll(armor)].map((match) =>
+      // gpgv says what it thinks of keys that are none.
+      Result.getOrElse(Base64.decode((match[1] ?? "").replaceAll(/\s/g, "")), () => new Uint8Array())
+    )
+  )
 }
 
 /** Checks OpenPGP signatures with the machine's gpgv, which knows no keys but those it is given. */

@@ -4,10 +4,8 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-// A path is no secret that Effect's service would have to be replaced for in a test.
-// @effect-diagnostics-next-line nodeBuiltinImport:off
-import { randomBytes } from "node:crypto"
 import * as Elf from "../image/Elf.ts"
+import { drawHex } from "../RandomName.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
 import { ownPid, removeLeftovers } from "./Scratch.ts"
@@ -144,7 +142,7 @@ export class ImageWriter extends Context.Service<ImageWriter, {
           }).pipe(Effect.scoped)
 
         yield* Effect.acquireUseRelease(
-          Effect.sync(() => `${directory}/.${name}.${self}-${randomBytes(8).toString("hex")}.partial`),
+          Effect.map(drawHex(8), (random) => `${directory}/.${name}.${self}-${random}.partial`),
           (temporary) =>
             Effect.gen(function*() {
               yield* fill(temporary)

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { NativeBytes } from "../platform/NativeBytes.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 import { markUsed } from "./CacheAge.ts"
 import { sha256OfFile } from "./Digest.ts"
@@ -59,13 +60,14 @@ export class Mkdwarfs extends Context.Service<Mkdwarfs, {
     Mkdwarfs,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
       const programs = yield* Programs
       const compiler = yield* RuntimeCompiler
       const workspace = yield* Workspace
 
       const cached = Effect.fn("Mkdwarfs.cached")(function*(key: string, level: number) {
         const { mkdwarfs } = yield* compiler.native
-        const packer = (yield* sha256OfFile(fs, mkdwarfs)).slice(0, 8)
+        const packer = (yield* sha256OfFile(fs, native, mkdwarfs)).slice(0, 8)
         const epoch = yield* Epoch
         const name = `${key}-${level}${epoch === undefined ? "" : `-${epoch}`}-${packer}`
         const path = `${yield* workspace.directory("cache", "layers")}/${name}.dwarfs`

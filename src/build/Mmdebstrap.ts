@@ -2,7 +2,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { sha256 } from "../image/Sha256.ts"
+import { NativeBytes } from "../platform/NativeBytes.ts"
+import { sha256 } from "../platform/Sha256.ts"
 import { Apt, sourceLines } from "./Apt.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Distribution } from "./dist/Distribution.ts"
@@ -74,6 +75,7 @@ export class Mmdebstrap extends Context.Service<Mmdebstrap, {
     Mmdebstrap,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
       const apt = yield* Apt
       const repositories = yield* Repositories
       const programs = yield* Programs
@@ -82,13 +84,16 @@ export class Mmdebstrap extends Context.Service<Mmdebstrap, {
 
       const key = (distribution: Distribution, { include, keyring, mirror, suite }: TreeOptions) =>
         `${distribution.name}-${suite}-${
-          sha256(JSON.stringify([
-            distribution.revision,
-            settingsOf(distribution),
-            architecture.debian,
-            include.toSorted(),
-            ...(mirror === undefined && keyring === undefined ? [] : [mirror ?? "", keyring ?? ""])
-          ])).slice(0, 12)
+          sha256(
+            native,
+            JSON.stringify([
+              distribution.revision,
+              settingsOf(distribution),
+              architecture.debian,
+              include.toSorted(),
+              ...(mirror === undefined && keyring === undefined ? [] : [mirror ?? "", keyring ?? ""])
+            ])
+          ).slice(0, 12)
         }`
 
       const tree = Effect.fn("Mmdebstrap.tree")(function*(

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { sha256 } from "../image/Sha256.ts"
+import { NativeBytes } from "../platform/NativeBytes.ts"
+import { sha256 } from "../platform/Sha256.ts"
 import { Apk } from "./apk/Apk.ts"
 import { Archives, type ArchiveSource, isUrl } from "./Archives.ts"
 import { makeBlueprint } from "./Blueprint.ts"
@@ -50,6 +51,7 @@ export class RootLayer extends Context.Service<RootLayer, {
     RootLayer,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
       const mkdwarfs = yield* Mkdwarfs
       const mmdebstrap = yield* Mmdebstrap
       const apk = yield* Apk
@@ -125,7 +127,9 @@ export class RootLayer extends Context.Service<RootLayer, {
           const file = yield* isUrl(path)
             ? progress.step(`Fetching ${path}`, (report) => archives.verified(archive, report))
             : archives.verified(archive, () => Effect.void)
-          const key = `tar-${(yield* sha256OfFile(fs, file)).slice(0, 16)}${strip === undefined ? "" : `-${strip}`}`
+          const key = `tar-${(yield* sha256OfFile(fs, native, file)).slice(0, 16)}${
+            strip === undefined ? "" : `-${strip}`
+          }`
           const tree = Effect.map(unpacked(file, strip), (directory) => ({ directory, ownedByRoot: !isRoot }))
           return yield* cachedPack(key, level, tree)
         }
@@ -151,7 +155,9 @@ export class RootLayer extends Context.Service<RootLayer, {
           `${titleCase(distribution.name)} ${options.suite}`,
           (report) => mmdebstrap.tree(distribution, options, report)
         )
-        const key = `${mmdebstrap.key(distribution, options)}-${(yield* sha256OfFile(fs, archive)).slice(0, 12)}`
+        const key = `${mmdebstrap.key(distribution, options)}-${
+          (yield* sha256OfFile(fs, native, archive)).slice(0, 12)
+        }`
         return yield* cachedPack(key, level, Effect.flatMap(unpacked(archive), (tree) => finished(distribution, tree)))
       })
 
@@ -163,13 +169,16 @@ export class RootLayer extends Context.Service<RootLayer, {
       ) {
         const repository = yield* repositories.find(distribution, options)
         const key = `${distribution.name}-${options.suite}-${
-          sha256(JSON.stringify([
-            distribution.revision,
-            architecture.debian,
-            repository,
-            distribution.packages,
-            options.include.toSorted()
-          ])).slice(0, 12)
+          sha256(
+            native,
+            JSON.stringify([
+              distribution.revision,
+              architecture.debian,
+              repository,
+              distribution.packages,
+              options.include.toSorted()
+            ])
+          ).slice(0, 12)
         }`
         const tree = Effect.gen(function*() {
           const directory = yield* emptyTree
@@ -190,7 +199,7 @@ export class RootLayer extends Context.Service<RootLayer, {
           case "Given":
             return yield* given(source.archive, level)
           case "Blueprint": {
-            const key = `blueprint-${sha256(JSON.stringify(closure.files)).slice(0, 12)}`
+            const key = `blueprint-${sha256(native, JSON.stringify(closure.files)).slice(0, 12)}`
             const tree = Effect.gen(function*() {
               const directory = yield* emptyTree
               yield* makeBlueprint(fs, closure, directory)

@@ -1,4 +1,5 @@
 import * as Result from "effect/Result"
+import * as Utf8 from "../Utf8.ts"
 import { type CommandError, usageError } from "./config/CommandError.ts"
 
 /** A program to run: the image's boot command or another one. Its words stay bytes. */
@@ -9,8 +10,6 @@ export type ProgramRequest =
 /** What the caller's words ask for: a program, or one of our own commands. */
 export type Request = ProgramRequest | { readonly _tag: "Command"; readonly words: ReadonlyArray<string> }
 
-const text = (word: Uint8Array): string => Buffer.from(word).toString("utf8")
-
 /**
  * Decides whose words these are before anything is parsed. Everything is the program's, options such as `--help` too,
  * unless the first word begins with `fim-`. Behind `fim-exec` and `fim-root` everything is the program's again; one `--`
@@ -18,10 +17,12 @@ const text = (word: Uint8Array): string => Buffer.from(word).toString("utf8")
  */
 export const parse = (words: ReadonlyArray<Uint8Array>): Result.Result<Request, CommandError> => {
   const [first, ...rest] = words
-  const verb = first === undefined ? "" : text(first)
+  const verb = first === undefined ? "" : Utf8.decode(first)
   if (!verb.startsWith("fim-")) return Result.succeed({ _tag: "Boot", words })
-  if (verb !== "fim-exec" && verb !== "fim-root") return Result.succeed({ _tag: "Command", words: words.map(text) })
-  const next = rest[0] === undefined ? "" : text(rest[0])
+  if (verb !== "fim-exec" && verb !== "fim-root") {
+    return Result.succeed({ _tag: "Command", words: words.map(Utf8.decode) })
+  }
+  const next = rest[0] === undefined ? "" : Utf8.decode(rest[0])
   if (next === "--help") return Result.succeed({ _tag: "Command", words: ["fim-help", verb.slice("fim-".length)] })
   const program = next === "--" ? rest.slice(1) : rest
   if (program.length === 0) {

@@ -1,4 +1,5 @@
 /** Which names an image uses among the other images of a desktop. Pure. */
+import type { Shape as Native } from "../platform/NativeBytes.ts"
 import { type Identity, identityOf } from "./Names.ts"
 import type { Kept } from "./Records.ts"
 
@@ -15,7 +16,7 @@ export interface Claim {
  * The names for an image. `isThere` says whether an image of a record is still where it was: one that is not was moved, and
  * is this one if it has the same name. `isTaken` says whether the plain names are those of files that no image has made.
  */
-export const claimOf = (options: {
+export const claimOf = (native: Native, options: {
   readonly name: string
   readonly image: string
   readonly records: ReadonlyArray<Kept>
@@ -26,11 +27,11 @@ export const claimOf = (options: {
   const ours = records.filter(({ record }) => record.image === image)
   const moved = records.filter(({ record }) => record.desktop.name === name && !isThere(record.image))
   // One that is known by its path has not been moved here: what is gone then was another image of this name.
-  const plain = identityOf(name)
+  const plain = identityOf(native, name)
   const found = moved.find(({ key }) => key === plain.file) ?? moved[0]
   const own = ours.length > 0 || found === undefined ? ours : [found]
   const others = records.filter((kept) => !own.includes(kept))
   // Its key is that of the plain names: whoever holds them keeps them.
   const apart = others.some(({ key }) => key === plain.file) || (isTaken && !own.some(({ key }) => key === plain.file))
-  return { identity: apart ? identityOf(name, image) : plain, apart, own, others }
+  return { identity: apart ? identityOf(native, name, image) : plain, apart, own, others }
 }

@@ -3,11 +3,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-// Effect's file system removes a directory only together with what is put into it meanwhile.
-// @effect-diagnostics-next-line nodeBuiltinImport:off
-import { rmdir } from "node:fs/promises"
 import { replaceWith } from "../PartFile.ts"
+import { NativeBytes } from "../platform/NativeBytes.ts"
+import { Posix } from "../platform/Posix.ts"
 import { dirname } from "../relocate/Directories.ts"
+import * as Utf8 from "../Utf8.ts"
 import { type DesktopError, filesError } from "./DesktopError.ts"
 import { Records } from "./Records.ts"
 
@@ -30,16 +30,12 @@ export class DesktopFiles extends Context.Service<DesktopFiles, {
   /** Removes the directories of these that are empty, inner ones first; the answer names those that are left. */
   readonly removeDirectories: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
 }>()("flatimage/desktop/DesktopFiles") {
-  static readonly layer: Layer.Layer<DesktopFiles, never, FileSystem.FileSystem | Records> = Layer.effect(
-    DesktopFiles,
-    Effect.suspend(() => make())
-  )
+  static readonly layer: Layer.Layer<DesktopFiles, never, FileSystem.FileSystem | NativeBytes | Posix | Records> = Layer
+    .effect(
+      DesktopFiles,
+      Effect.suspend(() => make())
+    )
 }
-
-/** Removes a directory that is empty; nothing happens to any other. */
-export const removeEmpty = (path: string) => Effect.ignore(Effect.tryPromise(() => rmdir(path)))
-
-const equal = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0
 
 const parts = (path: string): ReadonlyArray<string> => path.split("/").filter((name) => name !== ".")
 
@@ -52,6 +48,8 @@ const depth = (path: string): number => parts(path).reduce((sum, name) => name =
 
 const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
+  const native = yield* NativeBytes
+  const { rmdir } = yield* Posix
   const { home } = yield* Records
 
   const at = (path: string) => Effect.map(home, (directory) => `${directory}/${path}`)
@@ -81,9 +79,9 @@ const make = Effect.fnUntraced(function*() {
 
   const put = Effect.fn("DesktopFiles.put")(function*(path: string, content: string | Uint8Array) {
     const target = yield* at(path)
-    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
+    const bytes = typeof content === "string" ? Utf8.encode(content) : content
     const { _tag, size } = yield* kindOf(target)
-    if (_tag === "File" && size === bytes.length && equal(yield* fs.readFile(target), bytes)) return false
+    if (_tag === "File" && size === bytes.length && native.equal(yield* fs.readFile(target), bytes)) return false
     yield* replaceWith(target, bytes, 0o644).pipe(Effect.provideService(FileSystem.FileSystem, fs))
     return true
   }, (self, path) => Effect.catchTag(self, "PlatformError", (error) => Effect.fail(filesError(path)(error))))
@@ -138,7 +136,7 @@ const make = Effect.fnUntraced(function*() {
         const names = yield* Effect.orElseSucceed(fs.readDirectory(target), () => undefined)
         if (names === undefined) continue
         if (names.length > 0) left.unshift(path)
-        else yield* removeEmpty(target)
+        else yield* Effect.ignore(rmdir(target))
       }
       return left
     })

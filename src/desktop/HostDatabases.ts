@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
-import { removeEmpty } from "./DesktopFiles.ts"
+import { Posix } from "../platform/Posix.ts"
 import { runUnheard } from "./HostProgram.ts"
 
 /** A database of some hundred types takes a second. */
@@ -29,12 +29,13 @@ export class HostDatabases extends Context.Service<HostDatabases, {
   static readonly layer: Layer.Layer<
     HostDatabases,
     never,
-    FileSystem.FileSystem | ChildProcessSpawner.ChildProcessSpawner
+    FileSystem.FileSystem | Posix | ChildProcessSpawner.ChildProcessSpawner
   > = Layer.effect(HostDatabases, Effect.suspend(() => make()))
 }
 
 const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
+  const { rmdir } = yield* Posix
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
 
   /** A host without the program has no use for what it would make. */
@@ -57,7 +58,10 @@ const make = Effect.fnUntraced(function*() {
       const mime = `${home}/mime`
       if (directories.includes("mime") && (yield* namesIn(`${mime}/packages`)).length === 0) {
         yield* removeAll(mimeCaches.split(" ").map((name) => `${mime}/${name}`))
-        yield* Effect.forEach(mediaTypes.split(" "), (name) => removeEmpty(`${mime}/${name}`), { discard: true })
+        // Those that are empty.
+        yield* Effect.forEach(mediaTypes.split(" "), (name) => Effect.ignore(rmdir(`${mime}/${name}`)), {
+          discard: true
+        })
       }
       const cache = "mimeinfo.cache"
       if (directories.includes("applications")) {

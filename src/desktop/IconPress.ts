@@ -1,4 +1,5 @@
 /** Pictures as icons: decoded, resized and checked by programs that expect the worst of them. */
+import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -6,6 +7,8 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Stream from "effect/Stream"
 import type { Icon } from "../image/Settings.ts"
+import * as Utf8 from "../Utf8.ts"
+import { viewOf } from "../View.ts"
 import { DesktopError } from "./DesktopError.ts"
 import { DesktopImage } from "./DesktopImage.ts"
 
@@ -28,19 +31,19 @@ export class IconPress extends Context.Service<IconPress, {
 const noPicture = (detail: string) => new DesktopError({ reason: "Icon", detail })
 
 /** Of the answers of `fim icon`: `u32 size`, `u32 length`, PNG. */
-const iconsIn = (bytes: Buffer): ReadonlyMap<number, Uint8Array> => {
+const iconsIn = (bytes: Uint8Array): ReadonlyMap<number, Uint8Array> => {
   const icons = new Map<number, Uint8Array>()
+  const view = viewOf(bytes)
   for (let at = 0; at + 8 <= bytes.length;) {
-    const length = bytes.readUInt32LE(at + 4)
+    const length = view.getUint32(at + 4, true)
     if (at + 8 + length > bytes.length) break
-    icons.set(bytes.readUInt32LE(at), bytes.subarray(at + 8, at + 8 + length))
+    icons.set(view.getUint32(at, true), bytes.subarray(at + 8, at + 8 + length))
     at += 8 + length
   }
   return icons
 }
 
-const collect = <E>(stream: Stream.Stream<Uint8Array, E>) =>
-  Effect.map(Stream.runCollect(stream), (chunks) => Buffer.concat(Array.from(chunks)))
+const collect = <E>(stream: Stream.Stream<Uint8Array, E>) => Effect.map(Stream.runCollect(stream), Bytes.concat)
 
 /** What comes first in a document that is one: declarations and comments aside, `svg`. */
 const checkSvg = Effect.fnUntraced(function*(data: Uint8Array) {
@@ -77,7 +80,7 @@ const make = Effect.fnUntraced(function*() {
       ], { concurrency: "unbounded" })
       const icons = iconsIn(output)
       if (code === 0 && icons.size === sizes.length) return icons
-      const detail = words.toString("utf8").trim().slice(0, 300)
+      const detail = Utf8.decode(words).trim().slice(0, 300)
       return yield* noPicture(`the icon is no ${format.toUpperCase()} picture that can be read: ${detail}`)
     },
     Effect.scoped,

@@ -8,7 +8,9 @@ import { toJson } from "../image/Json.ts"
 import { ReservedSpace } from "../image/ReservedSpace.ts"
 import type { ReservedSpaceError } from "../image/ReservedSpaceError.ts"
 import type { Desktop } from "../image/Settings.ts"
-import { sha256 } from "../image/Sha256.ts"
+import { NativeBytes } from "../platform/NativeBytes.ts"
+import type { Posix } from "../platform/Posix.ts"
+import { sha256 } from "../platform/Sha256.ts"
 import type { Host } from "../relocate/Host.ts"
 import { examineBy } from "../relocate/TrustedDirectory.ts"
 import { type Claim, claimOf } from "./Claim.ts"
@@ -34,7 +36,7 @@ export class DesktopIntegration extends Context.Service<DesktopIntegration, {
   static readonly layer: Layer.Layer<
     DesktopIntegration,
     never,
-    FileSystem.FileSystem | Host | DesktopImage | ReservedSpace | ChildProcessSpawner
+    FileSystem.FileSystem | NativeBytes | Posix | Host | DesktopImage | ReservedSpace | ChildProcessSpawner
   > = Layer.effect(DesktopIntegration, Effect.suspend(() => make())).pipe(
     Layer.provide(Layer.mergeAll(DesktopFiles.layer, HostDatabases.layer, IconPress.layer)),
     Layer.provide(Records.layer)
@@ -54,6 +56,7 @@ const unique = (paths: ReadonlyArray<string>, others: Claim["others"]): Readonly
 
 const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
+  const native = yield* NativeBytes
   const { fim, path: image } = yield* DesktopImage
   const examine = yield* examineBy(fim)
   const space = yield* ReservedSpace
@@ -74,12 +77,12 @@ const make = Effect.fnUntraced(function*() {
   const stateOf = Effect.fnUntraced(function*(desktop: Desktop) {
     const info = yield* fs.stat(image).pipe(Effect.mapError(filesError(image)))
     const time = info.mtime._tag === "Some" ? info.mtime.value.getTime() : 0
-    return `${info.size} ${time} ${sha256(toJson(desktop))}`
+    return `${info.size} ${time} ${sha256(native, toJson(desktop))}`
   })
 
   /** Whether an entry or a type stands in the place of the plain names that no image has made. */
   const isTaken = Effect.fnUntraced(function*(name: string) {
-    const identity = identityOf(name)
+    const identity = identityOf(native, name)
     const [entry, type] = yield* Effect.all([files.read(entryPath(identity)), files.read(typePath(identity))])
     return (entry !== undefined && !isEntryOf(name, entry)) || (type !== undefined && !isTypeOf(identity, type))
   })
@@ -90,7 +93,7 @@ const make = Effect.fnUntraced(function*() {
       distinct(all.map(({ record }) => record.image)),
       (path) => Effect.orElseSucceed(Effect.map(fs.stat(path), ({ type }) => type === "File"), () => false)
     )
-    return claimOf({
+    return claimOf(native, {
       name,
       image,
       records: all,
@@ -133,7 +136,7 @@ const make = Effect.fnUntraced(function*() {
     const { apart, identity, others, own } = yield* claim(desktop.name)
     yield* Effect.logDebug(`Integrating '${identity.file}' into the desktop`)
     const icon = yield* readIcon(desktop)
-    const digest = icon === undefined ? "" : sha256(icon.data)
+    const digest = icon === undefined ? "" : sha256(native, icon.data)
     const known = own.find(({ key }) => key === identity.file)?.record
     const whole = planOf({ desktop, identity, image, icon: icon?.extension })
     const isNew = known?.icon !== digest
@@ -191,7 +194,7 @@ const make = Effect.fnUntraced(function*() {
     const problem = nameProblem(desktop.name) ?? pathProblem(image)
     if (problem !== undefined) return yield* new DesktopError({ reason: "Name", detail: problem })
     const state = yield* stateOf(desktop)
-    for (const identity of [identityOf(desktop.name), identityOf(desktop.name, image)]) {
+    for (const identity of [identityOf(native, desktop.name), identityOf(native, desktop.name, image)]) {
       const record = yield* records.read(identity.file)
       if (record === undefined || record.image !== image || record.state !== state) continue
       const there = yield* Effect.forEach(record.files, files.exists, { concurrency: "unbounded" })

@@ -1,5 +1,6 @@
 /** Names of applications: which there may be, and which names of files and types are made from one. Pure. */
-import { sha256 } from "../image/Sha256.ts"
+import type { Shape as Native } from "../platform/NativeBytes.ts"
+import { sha256 } from "../platform/Sha256.ts"
 
 /** In UTF-8. With what stands around it, the name of a file may have 255. */
 const longest = 128
@@ -27,9 +28,9 @@ export interface Identity {
 }
 
 /** Letters, digits and a few signs become what they are, all else a dash; the digest keeps what that makes equal apart. */
-const slug = (name: string): string =>
+const slug = (native: Native, name: string): string =>
   `${name.normalize("NFKD").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 40)}-${
-    sha256(name).slice(0, 8)
+    sha256(native, name).slice(0, 8)
   }`.replace(/^-/, "")
 
 /** No sign that lists of desktop entries or of icons give a meaning to. */
@@ -41,12 +42,12 @@ const isTypeName = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.te
  * The names for an application. `apart`, the path of the image, is given where another image of the same name has the
  * plain ones.
  */
-export const identityOf = (name: string, apart?: string): Identity => {
-  const suffix = apart === undefined ? "" : `-${sha256(apart).slice(0, 8)}`
+export const identityOf = (native: Native, name: string, apart?: string): Identity => {
+  const suffix = apart === undefined ? "" : `-${sha256(native, apart).slice(0, 8)}`
   return {
     name,
-    file: `${isFileName(name) ? name : slug(name)}${suffix}`,
-    type: `${isTypeName(name) ? name : slug(name)}${suffix}`
+    file: `${isFileName(name) ? name : slug(native, name)}${suffix}`,
+    type: `${isTypeName(name) ? name : slug(native, name)}${suffix}`
   }
 }
 

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import { NativeBytes } from "../platform/NativeBytes.ts"
 import { dataHome } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { runUnheard } from "./HostProgram.ts"
@@ -23,11 +24,12 @@ const noticeWords = (name: string, icon: string | undefined): ReadonlyArray<stri
  */
 export const announce = Effect.fn("Notification.announce")(function*(name: string, identity: Identity | undefined) {
   const fs = yield* FileSystem.FileSystem
+  const native = yield* NativeBytes
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const home = dataHome((yield* Host).environment)
   const candidates = home === undefined
     ? []
-    : noticeIcons(identity ?? identityOf(name)).map((path) => `${home}/${path}`)
+    : noticeIcons(identity ?? identityOf(native, name)).map((path) => `${home}/${path}`)
   const there = yield* Effect.filter(candidates, (path) => Effect.orElseSucceed(fs.exists(path), () => false))
   yield* runUnheard(spawner, "notify-send", noticeWords(name, there[0]), patience)
 })

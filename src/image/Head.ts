@@ -1,6 +1,7 @@
 /** Where the reserved space of an image is, as its head says. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import { viewOf } from "../View.ts"
 import * as Elf from "./Elf.ts"
 import { reservedSize } from "./ReservedLayout.ts"
 
@@ -24,7 +25,7 @@ const refuse = (error: { readonly message: string }) => new HeadError({ detail: 
  * @returns where the head ends and where the reserved space begins; fails with `HeadError` for any other file
  */
 export const readHead = Effect.fnUntraced(function*<E, R>(
-  readAt: (position: number, length: number) => Effect.Effect<Buffer, E, R>,
+  readAt: (position: number, length: number) => Effect.Effect<Uint8Array, E, R>,
   size: number
 ) {
   const tables = yield* Effect.fromResult(Elf.tablesEnd(yield* readAt(0, Elf.headerSize))).pipe(Effect.mapError(refuse))
@@ -32,8 +33,8 @@ export const readHead = Effect.fnUntraced(function*<E, R>(
     Effect.mapError(refuse)
   )
   const section = Elf.section(elf, ".fim_reserved_offset")
-  const bytes = section === undefined || section.size !== 8 ? Buffer.alloc(0) : yield* readAt(section.offset, 8)
-  const offset = bytes.length === 8 ? Number(bytes.readBigUInt64LE(0)) : 0
+  const bytes = section === undefined || section.size !== 8 ? new Uint8Array() : yield* readAt(section.offset, 8)
+  const offset = bytes.length === 8 ? Number(viewOf(bytes).getBigUint64(0, true)) : 0
   if (offset < elf.end || offset + reservedSize > size) {
     return yield* new HeadError({ detail: "it names no reserved space within itself" })
   }

@@ -1,7 +1,7 @@
 /** Which image a file is, whatever its name and wherever it lies: 128 bits in its reserved space. Pure, but for the drawing. */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
+import { drawHex } from "../RandomName.ts"
 import type { Extension } from "./Settings.ts"
-import { sha256 } from "./Sha256.ts"
 
 /** What an image says of itself. The identity is absent in images that were made before there was one. */
 export type Identified = Pick<Extension, "identity" | "formerly">
@@ -15,18 +15,7 @@ export const identityPattern = /^[0-9a-f]{32}$/
 export const isIdentity = (text: string): boolean => identityPattern.test(text)
 
 /** A new identity. */
-export const drawIdentity: Effect.Effect<string> = Effect.map(
-  Effect.promise(() => import("effect/crypto/SecureRandom")),
-  ({ randomBytesUnsafe }) => Buffer.from(randomBytesUnsafe(16)).toString("hex")
-)
-
-/**
- * The identity that follows from content.
- *
- * @param digests of all parts of the image, in their order
- */
-export const deriveIdentity = (digests: ReadonlyArray<string>): string =>
-  sha256(["flatimage identity 1", ...digests].join("\n")).slice(0, 32)
+export const drawIdentity: Effect.Effect<string> = drawHex(16)
 
 /** The settings of an image with another identity, which remember the one before. */
 export const withIdentity = (extension: Extension, identity: string): Extension => {

@@ -21,7 +21,7 @@ export const identityOf = Effect.fnUntraced(function*(path: string) {
   const file = yield* fs.open(path)
   const size = Number(info.size)
   const readAt = Effect.fnUntraced(function*(position: number, length: number) {
-    const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - position)))
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, size - position)))
     for (let done = 0; done < bytes.length;) {
       const read = yield* file.read(bytes.subarray(done), { position: BigInt(position + done) })
       if (read === 0) return bytes.subarray(0, done)

@@ -5,6 +5,9 @@ import * as Layer from "effect/Layer"
 import type { PlatformError } from "effect/PlatformError"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import type { Compression } from "../platform/Compression.ts"
+import type { NativeBytes } from "../platform/NativeBytes.ts"
+import { viewOf } from "../View.ts"
 import * as Elf from "./Elf.ts"
 import { inspectLayer } from "./InspectLayer.ts"
 import { inspectTool } from "./InspectTool.ts"
@@ -48,6 +51,7 @@ export class Inspector extends Context.Service<Inspector, {
     Inspector,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const services = yield* Effect.context<Compression | NativeBytes>()
 
       const inspect = Effect.fn("Inspector.inspect")(function*(path: string) {
         const file = yield* fs.open(path, { flag: "r" })
@@ -58,7 +62,7 @@ export class Inspector extends Context.Service<Inspector, {
         let identity: string | undefined
 
         const readUpTo = Effect.fnUntraced(function*(position: number, length: number) {
-          const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - position)))
+          const bytes = new Uint8Array(Math.max(0, Math.min(length, size - position)))
           let done = 0
           while (done < bytes.length) {
             const more = yield* file.read(bytes.subarray(done), { position: BigInt(position + done) })
@@ -81,7 +85,7 @@ export class Inspector extends Context.Service<Inspector, {
             problems.push(`the size of ${what} is cut off (at byte ${offset})`)
             return undefined
           }
-          const blob = bytes.readBigUInt64LE(0)
+          const blob = viewOf(bytes).getBigUint64(0, true)
           if (blob > BigInt(size - offset - prefixSize)) {
             problems.push(`${what} reaches beyond the end of the file: ${blob} bytes (at byte ${offset})`)
             return undefined
@@ -109,7 +113,7 @@ export class Inspector extends Context.Service<Inspector, {
             return { end, reserved: undefined }
           }
           const bytes = yield* readUpTo(section.offset, 8)
-          const value = bytes.length < 8 ? 0n : bytes.readBigUInt64LE(0)
+          const value = bytes.length < 8 ? 0n : viewOf(bytes).getBigUint64(0, true)
           if (value < BigInt(end) || value > BigInt(size)) {
             problems.push(`the reserved offset ${value} is not within the file (at byte ${section.offset})`)
             return { end, reserved: undefined }
@@ -144,7 +148,7 @@ export class Inspector extends Context.Service<Inspector, {
               size: toolSize,
               detail: `${tool.encoding}, ${tool.size} bytes`
             })
-            const problem = yield* inspectTool(yield* readUpTo(next, toolSize), tool)
+            const problem = yield* Effect.provideContext(inspectTool(yield* readUpTo(next, toolSize), tool), services)
             if (problem !== undefined) problems.push(`${tool.path} ${problem} (at byte ${next})`)
             next += toolSize
           }
@@ -179,7 +183,7 @@ export class Inspector extends Context.Service<Inspector, {
           }
           const { end, layers, stop } = scanned.success
           for (const layer of layers) {
-            const report = yield* inspectLayer(readRange, layer)
+            const report = yield* Effect.provideContext(inspectLayer(readRange, layer), services)
             parts.push({
               name: `layer ${layer.index}`,
               offset: layer.offset,

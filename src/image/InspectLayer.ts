@@ -1,8 +1,9 @@
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-// Effect has no SHA-512/256, and its digests take all bytes at once.
-// @effect-diagnostics-next-line nodeBuiltinImport:off
-import { createHash } from "node:crypto"
+import * as ByteString from "../ByteString.ts"
+import { NativeBytes } from "../platform/NativeBytes.ts"
+import { viewOf } from "../View.ts"
 import type { Layer } from "./Layers.ts"
 
 /** Reads a range of the file in pieces. */
@@ -28,8 +29,9 @@ export interface LayerReport {
 }
 
 /** Follows the chain of sections of a DwarFS image and checks the SHA-512/256 of each. Offsets in bytes of the file. */
-export const inspectLayer = <E>(read: ReadRange<E>, layer: Layer): Effect.Effect<LayerReport, E> =>
+export const inspectLayer = <E>(read: ReadRange<E>, layer: Layer): Effect.Effect<LayerReport, E, NativeBytes> =>
   Effect.gen(function*() {
+    const native = yield* NativeBytes
     const problems: Array<string> = []
     const types = new Set<number>()
     const end = layer.offset + layer.size
@@ -43,32 +45,31 @@ export const inspectLayer = <E>(read: ReadRange<E>, layer: Layer): Effect.Effect
     while (offset < end) {
       if (sections === mostSections) return stop(`there are more than ${mostSections} sections`)
       if (end - offset < headerSize) return stop("the header of a section is cut off")
-      const header = yield* Stream.runFold(
-        read(offset, headerSize),
-        () => Buffer.alloc(0),
-        (all, bytes) => Buffer.concat([all, bytes])
-      )
+      const header = Bytes.concat(yield* Stream.runCollect(read(offset, headerSize)))
       if (header.length < headerSize) return stop("the header of a section is cut off")
-      if (header.toString("latin1", 0, magic.length) !== magic) return stop("a section does not begin with DWARFS")
+      if (ByteString.ofBytes(header.subarray(0, magic.length)) !== magic) {
+        return stop("a section does not begin with DWARFS")
+      }
       const found = `${header[6]}.${header[7]}`
       if (header[6] !== 2 || (header[7] ?? 0) < 3 || (header[7] ?? 0) > 5) {
         return stop(`the DwarFS version ${found} is not one of 2.3 to 2.5`)
       }
       version = found
-      const number = header.readUInt32LE(48)
-      const length = header.readBigUInt64LE(56)
+      const view = viewOf(header)
+      const number = view.getUint32(48, true)
+      const length = view.getBigUint64(56, true)
       if (number !== sections) return stop(`section ${sections} says it is number ${number}`)
       if (length > BigInt(end - offset - headerSize)) return stop(`section ${sections} reaches beyond the layer`)
       const size = headerSize + Number(length)
-      const hash = createHash("sha512-256")
+      const hash = native.hasher("sha512-256")
       yield* Stream.runForEach(
         read(offset + checkedFrom, size - checkedFrom),
-        (bytes) => Effect.sync(() => void hash.update(bytes))
+        (bytes) => Effect.sync(() => hash.update(bytes))
       )
-      if (!hash.digest().equals(header.subarray(8, checkedFrom))) {
+      if (!native.equal(hash.digest(), header.subarray(8, checkedFrom))) {
         problems.push(`the checksum of section ${sections} is wrong (at byte ${offset})`)
       }
-      types.add(header.readUInt16LE(52))
+      types.add(view.getUint16(52, true))
       sections++
       offset += size
     }

@@ -6,11 +6,12 @@
  * writer copies it to its places again. A record that is torn does not have its digest: then nothing else was written yet.
  * Its bytes are in `JournalRecord`.
  */
+import * as Bytes from "effect/Bytes"
+import type { Shape as Native } from "../platform/NativeBytes.ts"
 import {
   encodeHeader,
   encodePayload,
   encodeSettled,
-  equal,
   type Header,
   headerSize,
   type Patch,
@@ -49,7 +50,7 @@ const inPlace = (reservedOffset: number, patches: ReadonlyArray<Patch>): Readonl
   })
 
 /** The stages that finish what an earlier writer left: its record copied to its places, its tail cut off. */
-export const recovery = (options: {
+export const recovery = (native: Native, options: {
   readonly reservedOffset: number
   readonly header: Header
   readonly pending: ReadonlyArray<Patch> | undefined
@@ -71,26 +72,38 @@ export const recovery = (options: {
   const expected = tailHeader(header.sequence)
   const ours = pending === undefined && header.sequence !== header.settled
     ? options.tail.every((byte, index) => byte === 0 || byte === expected[index])
-    : equal(options.tail, expected)
+    : native.equal(options.tail, expected)
   if (!ours) return { stages, fileSize }
   stages.push({ _tag: "Truncate", length: start })
   return { stages, fileSize: start }
 }
 
+/** Compared natively at first. */
+const blockSize = 1024
+
 /** Where two byte strings of one length differ: ranges, at least 512 bytes of equality apart. */
-const differences = (offset: number, before: Uint8Array, after: Uint8Array): ReadonlyArray<Write> => {
+const differences = (
+  native: Native,
+  offset: number,
+  before: Uint8Array,
+  after: Uint8Array
+): ReadonlyArray<Write> => {
   const writes: Array<Write> = []
   let start = -1
   let last = -1
   const push = () => writes.push({ offset: offset + start, bytes: after.slice(start, last + 1) })
-  for (let index = 0; index < after.length; index++) {
-    if (before[index] === after[index]) continue
-    if (start >= 0 && index - last > 512) {
-      push()
-      start = -1
+  for (let block = 0; block < after.length; block += blockSize) {
+    const end = Math.min(block + blockSize, after.length)
+    if (native.equal(before.subarray(block, end), after.subarray(block, end))) continue
+    for (let index = block; index < end; index++) {
+      if (before[index] === after[index]) continue
+      if (start >= 0 && index - last > 512) {
+        push()
+        start = -1
+      }
+      if (start < 0) start = index
+      last = index
     }
-    if (start < 0) start = index
-    last = index
   }
   if (start >= 0) push()
   return writes
@@ -104,21 +117,23 @@ export interface Change {
 }
 
 /** The stages of one write, of all changes or none; no stage at all when nothing changes. Recovery goes before. */
-export const plan = (options: {
+export const plan = (native: Native, options: {
   readonly reservedOffset: number
   readonly header: Header
   readonly fileSize: number
   readonly changes: ReadonlyArray<Change>
 }): ReadonlyArray<Stage> => {
   const { changes, fileSize, reservedOffset } = options
-  const writes = changes.flatMap((change) => differences(reservedOffset + change.offset, change.before, change.after))
+  const writes = changes.flatMap((change) =>
+    differences(native, reservedOffset + change.offset, change.before, change.after)
+  )
   if (writes.length === 0) return []
-  const payload = encodePayload(changes.flatMap((change) => patchesOf(change.offset, change.after)))
+  const payload = encodePayload(changes.flatMap((change) => patchesOf(native, change.offset, change.after)))
   const fits = payload.length <= journal.size - payloadOffset
   const sequence = BigInt.asUintN(64, options.header.sequence + 1n)
   const position = fits ? journal.offset + payloadOffset : fileSize - reservedOffset + tailHeaderSize
   const offset = reservedOffset + journal.offset
-  const header = encodeHeader({
+  const header = encodeHeader(native, {
     sequence,
     settled: options.header.sequence,
     position,
@@ -126,7 +141,7 @@ export const plan = (options: {
   })
   const change: Stage = { _tag: "Write", sync: true, writes }
   if (fits) {
-    const bytes = Buffer.concat([header, new Uint8Array(payloadOffset - headerSize), payload])
+    const bytes = Bytes.concat([header, new Uint8Array(payloadOffset - headerSize), payload])
     return [{ _tag: "Write", sync: true, writes: [{ offset, bytes }] }, change, settle(reservedOffset, sequence)]
   }
   // The header first: should the tail be torn, the next writer knows from where to cut it off.
@@ -135,7 +150,7 @@ export const plan = (options: {
     {
       _tag: "Write",
       sync: true,
-      writes: [{ offset: fileSize, bytes: Buffer.concat([tailHeader(sequence), payload]) }]
+      writes: [{ offset: fileSize, bytes: Bytes.concat([tailHeader(sequence), payload]) }]
     },
     change,
     settle(reservedOffset, sequence),

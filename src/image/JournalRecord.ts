@@ -3,9 +3,8 @@
  * are for, and when they are written.
  */
 import * as Result from "effect/Result"
-// The codec is synchronous and pure; Effect's digest is a service.
-// @effect-diagnostics-next-line nodeBuiltinImport:off
-import { createHash } from "node:crypto"
+import { digest, type Shape as Native } from "../platform/NativeBytes.ts"
+import { viewOf } from "../View.ts"
 import { journal, reservedSize } from "./ReservedLayout.ts"
 
 /** Bytes for a place in the reserved space: `data`, then zeros up to `length`. */
@@ -42,21 +41,17 @@ export const tailHeaderSize = 24
 const zeroRun = 64
 const patchHeaderSize = 12
 
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest()
+/** Blocks of this length that are zero are found natively. */
+const zeros = new Uint8Array(4096)
 
-export const equal = (left: Uint8Array, right: Uint8Array): boolean =>
-  left.length === right.length && left.every((byte, index) => byte === right[index])
-
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
-export const parseHeader = (bytes: Uint8Array): Header => {
+export const parseHeader = (native: Native, bytes: Uint8Array): Header => {
   const view = viewOf(bytes)
   const position = view.getBigUint64(16, true)
   const length = view.getBigUint64(24, true)
-  const sane = equal(bytes.subarray(0, 8), magic) && length <= BigInt(reservedSize) &&
+  const sane = native.equal(bytes.subarray(0, 8), magic) && length <= BigInt(reservedSize) &&
     position <= BigInt(Number.MAX_SAFE_INTEGER)
   return {
-    valid: sane && equal(sha256(bytes.subarray(0, 64)), bytes.subarray(64, settledOffset)),
+    valid: sane && native.equal(digest(native, "sha256", bytes.subarray(0, 64)), bytes.subarray(64, settledOffset)),
     sequence: view.getBigUint64(8, true),
     settled: view.getBigUint64(settledOffset, true),
     position: sane ? Number(position) : 0,
@@ -69,7 +64,7 @@ export const parseHeader = (bytes: Uint8Array): Header => {
 export const mayBePending = (header: Header): boolean => header.valid && header.sequence !== header.settled
 
 /** `settled` is the sequence number of the last record that stands in its places. */
-export const encodeHeader = (header: {
+export const encodeHeader = (native: Native, header: {
   readonly sequence: bigint
   readonly settled: bigint
   readonly position: number
@@ -81,22 +76,28 @@ export const encodeHeader = (header: {
   view.setBigUint64(8, header.sequence, true)
   view.setBigUint64(16, BigInt(header.position), true)
   view.setBigUint64(24, BigInt(header.payload.length), true)
-  bytes.set(sha256(header.payload), 32)
-  bytes.set(sha256(bytes.subarray(0, 64)), 64)
+  bytes.set(digest(native, "sha256", header.payload), 32)
+  bytes.set(digest(native, "sha256", bytes.subarray(0, 64)), 64)
   view.setBigUint64(settledOffset, header.settled, true)
   return bytes
 }
 
 /** The patches that fill `bytes.length` bytes at `offset`, without the zeros. */
-export const patchesOf = (offset: number, bytes: Uint8Array): ReadonlyArray<Patch> => {
+export const patchesOf = (native: Native, offset: number, bytes: Uint8Array): ReadonlyArray<Patch> => {
   const patches: Array<Patch> = []
   let start = 0
   while (start < bytes.length) {
     let end = start
     let next = start
+    // From one zero to the next byte that is none, until there are enough of them.
     while (next < bytes.length && next - end < zeroRun) {
-      if (bytes[next] !== 0) end = next + 1
-      next++
+      const zero = bytes.indexOf(0, next)
+      end = zero < 0 ? bytes.length : zero
+      next = end
+      while (next < bytes.length && next - end < zeroRun && bytes[next] === 0) next++
+    }
+    while (next + zeros.length <= bytes.length && native.equal(bytes.subarray(next, next + zeros.length), zeros)) {
+      next += zeros.length
     }
     while (next < bytes.length && bytes[next] === 0) next++
     patches.push({ offset: offset + start, length: next - start, data: bytes.subarray(start, end) })
@@ -121,9 +122,15 @@ export const encodePayload = (patches: ReadonlyArray<Patch>): Uint8Array => {
 }
 
 /** The patches of a pending record, or why there is none: the payload is torn, or reaches outside the settings. */
-export const decodePayload = (header: Header, bytes: Uint8Array): Result.Result<ReadonlyArray<Patch>, string> => {
+export const decodePayload = (
+  native: Native,
+  header: Header,
+  bytes: Uint8Array
+): Result.Result<ReadonlyArray<Patch>, string> => {
   if (!mayBePending(header)) return Result.fail("settled")
-  if (bytes.length !== header.length || !equal(sha256(bytes), header.digest)) return Result.fail("torn")
+  if (bytes.length !== header.length || !native.equal(digest(native, "sha256", bytes), header.digest)) {
+    return Result.fail("torn")
+  }
   const view = viewOf(bytes)
   const patches: Array<Patch> = []
   let at = 4

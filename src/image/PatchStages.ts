@@ -1,4 +1,7 @@
 /** What `fim patch` is told to do to an image, and its bytes. Pure. */
+import * as Bytes from "effect/Bytes"
+import * as Utf8 from "../Utf8.ts"
+import { viewOf } from "../View.ts"
 import type * as Journal from "./Journal.ts"
 
 /** Appending a layer: its bytes behind a size of 0, which ends a scan of the layers, and then its size. */
@@ -18,17 +21,18 @@ export type Stage = Journal.Stage | AppendStage | RewriteStage
 
 /** The length of a path and the path. */
 const encodePath = (path: string): Uint8Array => {
-  const bytes = Buffer.from(path)
-  const length = Buffer.alloc(4)
-  length.writeUInt32LE(bytes.length)
-  return Buffer.concat([length, bytes])
+  const bytes = Utf8.encode(path)
+  const length = new Uint8Array(4)
+  viewOf(length).setUint32(0, bytes.length, true)
+  return Bytes.concat([length, bytes])
 }
 
 /** A kind and numbers of 64 bits. */
 const encodeNumbers = (kind: number, ...numbers: ReadonlyArray<number>): Uint8Array => {
-  const bytes = Buffer.alloc(4 + 8 * numbers.length)
-  bytes.writeUInt32LE(kind)
-  for (const [index, number] of numbers.entries()) bytes.writeBigUInt64LE(BigInt(number), 4 + 8 * index)
+  const bytes = new Uint8Array(4 + 8 * numbers.length)
+  const view = viewOf(bytes)
+  view.setUint32(0, kind, true)
+  for (const [index, number] of numbers.entries()) view.setBigUint64(4 + 8 * index, BigInt(number), true)
   return bytes
 }
 
@@ -38,30 +42,30 @@ export const encodeStage = (stage: Stage): Uint8Array => {
     case "Truncate":
       return encodeNumbers(3, stage.length)
     case "Copy":
-      return Buffer.concat([encodeNumbers(4, stage.offset), encodePath(stage.source)])
+      return Bytes.concat([encodeNumbers(4, stage.offset), encodePath(stage.source)])
     case "Publish":
       return encodeNumbers(5, stage.offset, stage.size)
     case "Export":
-      return Buffer.concat([encodeNumbers(6, stage.offset, stage.size), encodePath(stage.path)])
+      return Bytes.concat([encodeNumbers(6, stage.offset, stage.size), encodePath(stage.path)])
     case "Rebuild":
-      return Buffer.concat([encodeNumbers(7, stage.end), encodePath(stage.path), encodePath(stage.layer)])
+      return Bytes.concat([encodeNumbers(7, stage.end), encodePath(stage.path), encodePath(stage.layer)])
     case "Replace":
-      return Buffer.concat([encodeNumbers(8), encodePath(stage.path)])
+      return Bytes.concat([encodeNumbers(8), encodePath(stage.path)])
     case "Write":
       return encodeWrites(stage)
   }
 }
 
 const encodeWrites = (stage: Extract<Stage, { readonly _tag: "Write" }>): Uint8Array => {
-  const head = Buffer.alloc(8)
-  head.writeUInt32LE(stage.sync ? 1 : 2, 0)
-  head.writeUInt32LE(stage.writes.length, 4)
-  return Buffer.concat([
+  const head = new Uint8Array(8)
+  viewOf(head).setUint32(0, stage.sync ? 1 : 2, true)
+  viewOf(head).setUint32(4, stage.writes.length, true)
+  return Bytes.concat([
     head,
     ...stage.writes.flatMap((write) => {
-      const entry = Buffer.alloc(12)
-      entry.writeBigUInt64LE(BigInt(write.offset), 0)
-      entry.writeUInt32LE(write.bytes.length, 8)
+      const entry = new Uint8Array(12)
+      viewOf(entry).setBigUint64(0, BigInt(write.offset), true)
+      viewOf(entry).setUint32(8, write.bytes.length, true)
       return [entry, write.bytes]
     })
   ])

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
+import { NativeBytes } from "../platform/NativeBytes.ts"
 import * as JournalRecord from "./JournalRecord.ts"
 import { type FieldName, isComplete, journal, reservedSize, slots } from "./ReservedLayout.ts"
 import { platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
@@ -35,8 +36,6 @@ export const readAt = Effect.fnUntraced(function*(source: Source, position: numb
   return filled < length ? bytes.subarray(0, filled) : bytes
 })
 
-const equal = (left: Uint8Array, right: Uint8Array): boolean => left.every((byte, index) => byte === right[index])
-
 interface Part {
   readonly offset: number
   readonly length: number
@@ -59,10 +58,11 @@ const headLength = (field: FieldName): number =>
 
 /** The pending record of an image, if there is one; its header in any case. */
 export const readJournal = Effect.fnUntraced(function*(source: Source, headerBytes: Uint8Array) {
-  const header = JournalRecord.parseHeader(headerBytes)
+  const native = yield* NativeBytes
+  const header = JournalRecord.parseHeader(native, headerBytes)
   if (!JournalRecord.mayBePending(header)) return { header, pending: undefined }
   const payload = yield* readAt(source, header.position, header.length)
-  return { header, pending: Result.getOrUndefined(JournalRecord.decodePayload(header, payload)) }
+  return { header, pending: Result.getOrUndefined(JournalRecord.decodePayload(native, header, payload)) }
 })
 
 /**
@@ -73,8 +73,9 @@ export const readOnce = Effect.fnUntraced(function*<Field extends FieldName>(
   source: Source,
   fields: ReadonlyArray<Field>
 ) {
+  const native = yield* NativeBytes
   const before = yield* readAt(source, journal.offset, JournalRecord.headerSize)
-  const whole = JournalRecord.mayBePending(JournalRecord.parseHeader(before))
+  const whole = JournalRecord.mayBePending(JournalRecord.parseHeader(native, before))
   const bytes = new Map<Field, Uint8Array>()
   for (const part of merge(fields.map((field) => ({ offset: slots[field].offset, length: headLength(field) })))) {
     const read = yield* readAt(source, part.offset, part.length)
@@ -96,7 +97,7 @@ export const readOnce = Effect.fnUntraced(function*<Field extends FieldName>(
   // Only now: a record that is not complete yet cannot have been copied while the fields were read.
   const { pending } = yield* readJournal(source, before)
   const after = yield* readAt(source, journal.offset, JournalRecord.headerSize)
-  if (!equal(before, after)) return undefined
+  if (!native.equal(before, after)) return undefined
   if (pending !== undefined) {
     for (const [field, slot] of bytes) JournalRecord.overlay(slot, slots[field].offset, pending)
   }

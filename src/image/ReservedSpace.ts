@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Result from "effect/Result"
+import { NativeBytes } from "../platform/NativeBytes.ts"
 import { keepIdentity } from "./Identity.ts"
 import type { IdentityKeeper } from "./IdentityKeeper.ts"
 import type { Change } from "./Journal.ts"
@@ -84,7 +85,8 @@ const snapshotFields = fieldNames.filter((field) => field !== "icon")
 const make = Effect.fnUntraced(function*(options: Options) {
   const { offset, path } = options
   const fs = yield* FileSystem.FileSystem
-  const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner>()
+  const native = yield* NativeBytes
+  const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner | NativeBytes>()
   const target = { path, offset, patcher: options.patcher, wait: options.wait ?? 60 }
 
   // A start only reads: what starts and feeds processes is loaded for the first write. Schemas are loaded for what was set.
@@ -95,7 +97,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const bytesOf = Effect.fnUntraced(function*<Field extends FieldName>(fields: ReadonlyArray<Field>) {
     const file = yield* fs.open(path).pipe(Effect.mapError(platformError(path)))
     for (let attempt = 0; attempt < attempts; attempt++) {
-      const bytes = yield* readOnce({ path, offset, file }, fields)
+      const bytes = yield* readOnce({ path, offset, file }, fields).pipe(Effect.provideService(NativeBytes, native))
       if (bytes !== undefined) return bytes
       yield* Effect.yieldNow
     }
@@ -145,7 +147,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
 
   /** Writes fields, and with them the identity if the image needs another one. Nothing is written where nothing changes. */
   const store = Effect.fnUntraced(function*(session: Session, changes: ReadonlyArray<Change>, extension?: Extension) {
-    if (changes.every(({ after, before }) => Buffer.compare(after, before) === 0)) return
+    if (changes.every(({ after, before }) => native.equal(after, before))) return
     const { renewal } = yield* keeping
     const renewed = yield* renewal(options.keeper, session, extension)
     if (renewed === undefined) return yield* session.commit(changes)

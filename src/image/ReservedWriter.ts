@@ -5,6 +5,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import { NativeBytes } from "../platform/NativeBytes.ts"
 import * as Journal from "./Journal.ts"
 import * as JournalRecord from "./JournalRecord.ts"
 import { encodeStage, type Stage } from "./PatchStages.ts"
@@ -109,6 +110,7 @@ export const locked = Effect.fnUntraced(function*<A, E, R>(
   use: (session: Session) => Effect.Effect<A, E, R>
 ) {
   const fs = yield* FileSystem.FileSystem
+  const native = yield* NativeBytes
   const lock = yield* acquire(target)
   const file = yield* fs.open(target.path).pipe(Effect.mapError(platformError(target.path)))
   const info = yield* file.stat.pipe(Effect.mapError(platformError(target.path)))
@@ -124,7 +126,7 @@ export const locked = Effect.fnUntraced(function*<A, E, R>(
     yield* readAt(source, journal.offset, JournalRecord.headerSize)
   )
   const tailStart = JournalRecord.tailStart(target.offset, header)
-  const recovery = Journal.recovery({
+  const recovery = Journal.recovery(native, {
     reservedOffset: target.offset,
     header,
     pending,
@@ -139,7 +141,7 @@ export const locked = Effect.fnUntraced(function*<A, E, R>(
     slot: (field) => readAt(source, slots[field].offset, slots[field].size),
     commit: (changes) =>
       Effect.forEach(
-        Journal.plan({ reservedOffset: target.offset, header, fileSize: recovery.fileSize, changes }),
+        Journal.plan(native, { reservedOffset: target.offset, header, fileSize: recovery.fileSize, changes }),
         lock.apply,
         { discard: true }
       ).pipe(Effect.uninterruptible),

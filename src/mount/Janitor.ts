@@ -9,10 +9,12 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as ByteString from "../ByteString.ts"
 import type { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import { Judged, type Purpose } from "../relocate/TrustedDirectory.ts"
 import { Suspend } from "../Signals.ts"
+import * as Utf8 from "../Utf8.ts"
 import { connect } from "./JanitorLink.ts"
 
 export class JanitorError extends Data.TaggedError("JanitorError")<{
@@ -94,10 +96,6 @@ const Reply = Schema.fromJsonString(
 
 /** Why layers are plain files, where these are, and how many devices of them could not be made. */
 export type Unpacked = typeof Unpacked.Type
-
-/** Bytes as a string whose characters are the bytes; the form in which the janitor takes words that need not be text. */
-export const toByteString = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1")
-const fromByteString = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "latin1"))
 
 /**
  * The native process that holds the mounts of this instance and cleans up after us, however we end. It is told of every
@@ -225,7 +223,7 @@ const make = Effect.fnUntraced(function*() {
     const id = next++
     const waiting = yield* Deferred.make<unknown, JanitorError>()
     pending.set(id, waiting)
-    yield* link.send(Buffer.from(`${JSON.stringify({ id, op: operation, ...body })}\n`)).pipe(
+    yield* link.send(Utf8.encode(`${JSON.stringify({ id, op: operation, ...body })}\n`)).pipe(
       Effect.mapError((error) => gone(operation, error.message))
     )
     if (operation === "open") yield* Deferred.succeed(opening, undefined)
@@ -271,14 +269,14 @@ const make = Effect.fnUntraced(function*() {
     ),
     mountOverlay: prepare("mount-overlay", {}, Done),
     serveOverlay: Effect.fn("Janitor.serveOverlay")((argv, casefold) =>
-      prepare("serve-overlay", { argv: argv.map((word) => toByteString(Buffer.from(word))), casefold }, Done)
+      prepare("serve-overlay", { argv: argv.map(ByteString.ofText), casefold }, Done)
     ),
     preparePortal: Effect.fn("Janitor.preparePortal")((allowed) =>
       prepare("prepare-portal", { allowed: allowed === undefined ? null : JSON.stringify(allowed) }, Done)
     ),
     readRoot: Effect.fn("Janitor.readRoot")(function*(path, limit) {
       const { content } = yield* ask("read-root", { path, limit }, Content)
-      return content === null ? undefined : fromByteString(content)
+      return content === null ? undefined : ByteString.toBytes(content)
     }),
     prepareRoot: Effect.fn("Janitor.prepareRoot")(({ covered, own, targets }) =>
       ask("prepare-root", {

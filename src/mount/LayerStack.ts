@@ -10,6 +10,7 @@ import * as Layers from "../image/Layers.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
+import * as Utf8 from "../Utf8.ts"
 import { Janitor, type LayerPlace } from "./Janitor.ts"
 
 /** There is nothing to run from, or nowhere to write to. */
@@ -128,7 +129,7 @@ const layerIn = Effect.fnUntraced(function*(path: string, known: FileSystem.File
   if (info.type !== "File") return undefined
   const file = yield* fs.open(path, { flag: "r" })
   const start = yield* file.readAlloc(magic.length)
-  const isLayer = Option.isSome(start) && Buffer.from(start.value).toString("latin1") === magic
+  const isLayer = Option.isSome(start) && Utf8.decode(start.value) === magic
   return isLayer ? found({ path, offset: 0, size: Number(info.size) }, info) : undefined
 }, Effect.scoped)
 

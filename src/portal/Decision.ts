@@ -1,5 +1,6 @@
 /** Whether a guest may run a program of the host, and with what. Nothing here is looked up. */
-import { toByteString } from "../mount/Janitor.ts"
+import * as ByteString from "../ByteString.ts"
+import * as Utf8 from "../Utf8.ts"
 import type { Decision, Request } from "./Message.ts"
 
 /** Exit code of a program that may not be run, as for one that cannot be. */
@@ -52,8 +53,8 @@ export interface Policy {
 }
 
 /** Text as characters that are bytes, the form in which words cross the wall. */
-const toBytes = (text: string): string => toByteString(Buffer.from(text))
-const fromBytes = (bytes: string): string => Buffer.from(bytes, "latin1").toString("utf8")
+const toBytes = ByteString.ofText
+const fromBytes = (bytes: string): string => Utf8.decode(ByteString.toBytes(bytes))
 
 const environmentOf = (request: Request, policy: Policy): ReadonlyArray<string> => {
   const all = new Map<string, string>()

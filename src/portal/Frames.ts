@@ -2,7 +2,10 @@
  * Frames, as `src/native/fim/src/portal/frame.rs` has them: a mark, the length of the payload (32 bits, little endian), the
  * payload. The mark begins with a byte that UTF-8 never has, so a frame that was cut ends where the next one begins.
  */
-const mark = Buffer.from([0xff, 0x46, 0x49, 0x4d])
+import * as Bytes from "effect/Bytes"
+import { viewOf } from "../View.ts"
+
+const mark = Uint8Array.of(0xff, 0x46, 0x49, 0x4d)
 const headerSize = 8
 
 /** Largest payload of a message between guest and host, in bytes. */
@@ -13,9 +16,9 @@ export const decisionLimit = 16 * 1024 * 1024
 /** A payload with its header; `undefined` when it is empty, above `most` bytes, or has the byte that UTF-8 never has. */
 export const encode = (payload: Uint8Array, most: number): Uint8Array | undefined => {
   if (payload.length === 0 || payload.length > most || payload.includes(0xff)) return undefined
-  const frame = Buffer.alloc(headerSize + payload.length)
-  mark.copy(frame)
-  frame.writeUInt32LE(payload.length, mark.length)
+  const frame = new Uint8Array(headerSize + payload.length)
+  frame.set(mark)
+  viewOf(frame).setUint32(mark.length, payload.length, true)
   frame.set(payload, headerSize)
   return frame
 }
@@ -27,10 +30,9 @@ export interface Decoder {
 }
 
 /** Where a mark begins, or what may become one at the end of the bytes; their length if there is none. */
-const findMark = (bytes: Buffer): number => {
+const findMark = (bytes: Uint8Array): number => {
   for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
-    const length = Math.min(mark.length, bytes.length - at)
-    if (bytes.subarray(at, at + length).equals(mark.subarray(0, length))) return at
+    if (bytes.subarray(at, at + mark.length).every((byte, index) => byte === mark[index])) return at
   }
   return bytes.length
 }
@@ -38,16 +40,16 @@ const findMark = (bytes: Buffer): number => {
 /** Payloads above `most` bytes are passed over like garbage. */
 export const makeDecoder = (most: number): Decoder => {
   // Joined when somebody looks at them: a large frame comes in many pieces.
-  let pieces: Array<Buffer> = []
+  let pieces: Array<Uint8Array> = []
   let buffered = 0
   let needed = headerSize
-  const next = (buffer: Buffer): { readonly payload?: Buffer; readonly rest: Buffer } => {
-    let rest = buffer
+  const next = (bytes: Uint8Array): { readonly payload?: Uint8Array; readonly rest: Uint8Array } => {
+    let rest = bytes
     while (true) {
       rest = rest.subarray(findMark(rest))
       needed = headerSize
       if (rest.length < headerSize) return { rest }
-      const length = rest.readUInt32LE(mark.length)
+      const length = viewOf(rest).getUint32(mark.length, true)
       if (length === 0 || length > most) {
         rest = rest.subarray(1)
         continue
@@ -65,13 +67,14 @@ export const makeDecoder = (most: number): Decoder => {
   }
   return {
     push: (bytes) => {
-      const piece = Buffer.from(bytes)
+      // Whoever reads may use the same memory again.
+      const piece = new Uint8Array(bytes)
       pieces.push(piece)
       buffered += piece.length
       // Nothing can be complete yet, unless a mark cuts the frame that was begun.
       if (buffered < needed && !piece.includes(0xff)) return []
       const payloads: Array<Uint8Array> = []
-      let rest: Buffer = pieces.length === 1 ? piece : Buffer.concat(pieces, buffered)
+      let rest: Uint8Array = pieces.length === 1 ? piece : Bytes.concat(pieces)
       while (true) {
         const found = next(rest)
         rest = found.rest

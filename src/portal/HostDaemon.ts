@@ -11,6 +11,7 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { exitCode } from "../Failure.ts"
+import * as Utf8 from "../Utf8.ts"
 import { decide, lookedAt, type Policy } from "./Decision.ts"
 import * as Frames from "./Frames.ts"
 import { type Decision, decode } from "./Message.ts"
@@ -20,7 +21,7 @@ const failed = (error: { readonly message: string }) =>
   new PortalError({ reason: "Daemon", detail: `cannot start the portal's daemon: ${error.message}` })
 
 const frameOf = (decision: Decision): Uint8Array | undefined =>
-  Frames.encode(Buffer.from(JSON.stringify(decision)), Frames.decisionLimit)
+  Frames.encode(Utf8.encode(JSON.stringify(decision)), Frames.decisionLimit)
 
 /**
  * Serves the guest until the scope closes. In: the native program, the portal's directory and what is allowed. Returns when

@@ -1,5 +1,6 @@
 /** What comes from the guest through the portal, and what the boot program answers. `docs/decisions/0008-portal.md`. */
 import * as Schema from "effect/Schema"
+import * as Utf8 from "../Utf8.ts"
 
 /** Most words and variables of one request. */
 const countLimit = 1024 * 1024
@@ -24,7 +25,7 @@ const list = <S extends Schema.Top>(item: S) =>
 
 const cells = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
 
-/** A command that the guest asks for. Words, variables and the directory are bytes, see `toByteString`. */
+/** A command that the guest asks for. Words, variables and the directory are bytes, see `ByteString`. */
 export const Request = Schema.Struct({
   kind: Schema.Literal("request"),
   call: Call,
@@ -56,7 +57,7 @@ const Said = Schema.fromJsonString(Schema.Union([Schema.Struct({ kind: Schema.Li
 
 /** Checks a payload. Unknown fields are wrong too. */
 export const decode = (payload: Uint8Array) =>
-  Schema.decodeUnknownEffect(Said)(Buffer.from(payload).toString("utf8"), { onExcessProperty: "error" })
+  Schema.decodeUnknownEffect(Said)(Utf8.decode(payload), { onExcessProperty: "error" })
 
 /** What becomes of a request. */
 export type Decision =

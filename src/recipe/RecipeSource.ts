@@ -3,9 +3,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
-import { fileURLToPath } from "node:url"
 import type { Report } from "../Fetch.ts"
+import { pathOfUrl } from "../FileUrl.ts"
 import { limits } from "./Recipe.ts"
 import { RecipeError } from "./RecipeError.ts"
 
@@ -24,10 +23,6 @@ export class RecipeSource extends Context.Service<RecipeSource, {
   )
 }
 
-/** The path that a `file:` URL of this machine names; nothing for any other. */
-export const localPath = (url: string): string | undefined =>
-  Result.getOrUndefined(Result.try(() => fileURLToPath(url)))
-
 /** The text, or nothing where it is none: a recipe is UTF-8. */
 const textOf = (bytes: Uint8Array): Effect.Effect<string, RecipeError> =>
   Effect.try({
@@ -44,7 +39,7 @@ const make = Effect.fnUntraced(function*() {
       const info = yield* fs.stat(path)
       if (info.type !== "File") return yield* new RecipeError({ reason: "Files", detail: `'${path}' is not a file` })
       const file = yield* fs.open(path)
-      const bytes = Buffer.alloc(limits.bytes + 1)
+      const bytes = new Uint8Array(limits.bytes + 1)
       let size = 0
       while (size < bytes.length) {
         const read = Number(yield* file.read(bytes.subarray(size), { position: BigInt(size) }))
@@ -62,7 +57,7 @@ const make = Effect.fnUntraced(function*() {
   return RecipeSource.of({
     fetch: Effect.fn("RecipeSource.fetch")(function*(url, report) {
       if (/^file:/i.test(url)) {
-        const path = localPath(url)
+        const path = pathOfUrl(url)
         const failed = (detail: string) =>
           new RecipeError({ reason: "Fetch", detail: `Could not read '${url}': ${detail}` })
         if (path === undefined) return yield* failed("it names no file of this machine")

@@ -1,8 +1,10 @@
 /** Copies of an image, as far as the caller's data directories know of them. */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import type { Identified } from "../image/Identity.ts"
 import type { IdentityKeeper } from "../image/IdentityKeeper.ts"
+import type { NativeBytes } from "../platform/NativeBytes.ts"
 import { claim, imageFile, recorded, siblings } from "./DataFiles.ts"
 import { type ImageFile, isSameFile } from "./DataRecord.ts"
 import { chosenData, dataPlaces } from "./Directories.ts"
@@ -18,9 +20,9 @@ const known = Effect.fnUntraced(function*(host: Host["Service"], image: ImageFil
 export const identityKeeper = (
   host: Host["Service"],
   path: string,
-  fs: FileSystem.FileSystem
+  services: Context.Context<FileSystem.FileSystem | NativeBytes>
 ): IdentityKeeper => {
-  const provided = Effect.provideService(FileSystem.FileSystem, fs)
+  const provided = Effect.provideContext(services)
   return {
     isCopy: (identified: Identified) =>
       imageFile(path, identified).pipe(

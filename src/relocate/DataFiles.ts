@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { isOwnEntry } from "../image/OwnEntry.ts"
+import { drawHex } from "../RandomName.ts"
 import {
   type Claim,
   claimOf,
@@ -42,10 +43,7 @@ export type Look =
 
 const damaged = (damage: string): Held => ({ damage })
 
-const random = Effect.map(
-  Effect.promise(() => import("effect/crypto/SecureRandom")),
-  ({ randomBytesUnsafe }) => Buffer.from(randomBytesUnsafe(8)).toString("hex")
-)
+const random = drawHex(8)
 
 const ownerOf = (info: FileSystem.File.Info): number => Option.getOrElse(info.uid, () => -1)
 const inodeOf = (info: FileSystem.File.Info): string => String(Option.getOrElse(info.ino, () => 0n))

@@ -5,6 +5,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type { Identified } from "../image/Identity.ts"
+import type { NativeBytes } from "../platform/NativeBytes.ts"
 import { type Adopt, dataDirectory } from "./DataDirectory.ts"
 import { basename, type Directories, dirname } from "./Directories.ts"
 import * as Paths from "./Directories.ts"
@@ -44,7 +45,7 @@ export class Relocate extends Context.Service<Relocate, {
   static readonly layer: Layer.Layer<
     Relocate,
     RelocateError,
-    Host | FileSystem.FileSystem | ChildProcessSpawner
+    Host | FileSystem.FileSystem | NativeBytes | ChildProcessSpawner
   > = Layer.effect(
     Relocate,
     Effect.gen(function*() {
@@ -61,7 +62,7 @@ export class Relocate extends Context.Service<Relocate, {
       const image = yield* told("FIM_BIN_SELF")
       const application = yield* told("FIM_DIR_APP")
       const reservedOffset = Number(yield* told("FIM_OFFSET"))
-      const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner>()
+      const services = yield* Effect.context<FileSystem.FileSystem | NativeBytes | ChildProcessSpawner>()
       const fim = `${application}/bin/fim`
       const adopt: Adopt = Effect.fnUntraced(function*(from, to) {
         const { renameData } = yield* Effect.promise(() => import("./RenameData.ts"))

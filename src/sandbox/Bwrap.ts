@@ -3,14 +3,16 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as ByteString from "../ByteString.ts"
 import { expand } from "../image/Expand.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { FilesystemController } from "../mount/FilesystemController.ts"
-import { Janitor, toByteString } from "../mount/Janitor.ts"
+import { Janitor } from "../mount/Janitor.ts"
 import { Portal } from "../portal/Portal.ts"
 import { inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
+import * as Utf8 from "../Utf8.ts"
 import { type Bind, commandLine, optionLimit, sandboxArguments, sharesNetwork } from "./Arguments.ts"
 import { tooMany } from "./BindLimit.ts"
 import { CallFilter, type Filters } from "./CallFilter.ts"
@@ -72,8 +74,6 @@ export class Bwrap extends Context.Service<Bwrap, {
 /** What most guests are told beyond the settings. */
 const nothing = { binds: [], environment: {} }
 
-const asBytes = (words: ReadonlyArray<string>) => words.map((word) => toByteString(Buffer.from(word)))
-
 const failing = (reason: BwrapError["reason"]) => (error: { readonly message: string }) =>
   new BwrapError({ reason, detail: error.message })
 
@@ -92,7 +92,7 @@ const make = Effect.fnUntraced(function*() {
 
   const guestText = (path: string) =>
     janitor.readRoot(path, accountsLimit).pipe(
-      Effect.map((bytes) => bytes === undefined ? "" : Buffer.from(bytes).toString("utf8"))
+      Effect.map((bytes) => bytes === undefined ? "" : Utf8.decode(bytes))
     )
 
   /** Writes a file into the instance. The answer binds it on the guest's. */
@@ -240,9 +240,9 @@ const make = Effect.fnUntraced(function*() {
     if (users.kind === "host") yield* Effect.logDebug(`The guest has no user namespace: ${users.because}`)
     yield* Effect.logDebug(`bwrap ${sandbox.options.join(" ")}`)
     const ended = yield* janitor.run({
-      argv: asBytes(argv),
-      options: asBytes(sandbox.options),
-      guest: [...asBytes(sandbox.guest), ...program.words.map(toByteString)],
+      argv: argv.map(ByteString.ofText),
+      options: sandbox.options.map(ByteString.ofText),
+      guest: [...sandbox.guest.map(ByteString.ofText), ...program.words.map(ByteString.ofBytes)],
       filter: calls,
       privateUsers: users.kind === "everyone"
     }).pipe(Effect.mapError(failing("Sandbox")))

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { basename, dirname } from "../relocate/Directories.ts"
+import * as Utf8 from "../Utf8.ts"
 import {
   type DriverFile,
   type DriverFiles,
@@ -68,7 +69,7 @@ export const findDriver = Effect.fn("DriverSearch.findDriver")(function*(fs: Fil
 
   const manifestsAt = Effect.fnUntraced(function*(file: DriverFile) {
     const bytes = yield* host.bytesOf(file.path, manifestLimit)
-    const read = bytes === undefined ? undefined : readManifest(Buffer.from(bytes).toString("utf8"))
+    const read = bytes === undefined ? undefined : readManifest(Utf8.decode(bytes))
     if (read === undefined) return []
     const named = read.directories.map((path) => (path.startsWith("/") ? path : `${dirname(file.path)}/${path}`))
     const directories = yield* Effect.forEach(named, (path) => host.behind(path, "Directory"))

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { Permission } from "../image/SettingsDefaults.ts"
+import * as Utf8 from "../Utf8.ts"
 import { driverParts } from "./Driver.ts"
 import { findDriver } from "./DriverSearch.ts"
 import { type Found, nothingFound } from "./HostParts.ts"
@@ -26,7 +27,7 @@ const opticalNodes = Effect.fnUntraced(function*(host: HostReader, names: Readon
     (name) =>
       Effect.map(
         host.bytesOf(`/sys/class/scsi_generic/${name}/device/type`, 4096),
-        (bytes) => bytes === undefined || Buffer.from(bytes).toString("latin1").trim() === opticalType
+        (bytes) => bytes === undefined || Utf8.decode(bytes).trim() === opticalType
       )
   )
   return [...nodes(names, /^sr\d+$/), ...generic]
@@ -55,6 +56,6 @@ export const search = Effect.fn("HostSearch.search")(function*(fs: FileSystem.Fi
     nvidia: permissions.has("gpu") ? nodes(devices, /^nvidia/) : [],
     driver,
     optical: permissions.has("optical") ? yield* opticalNodes(host, devices) : [],
-    nameServices: services !== undefined && servesGuests(Buffer.from(services).toString("utf8"))
+    nameServices: services !== undefined && servesGuests(Utf8.decode(services))
   } satisfies Found
 })

@@ -1,4 +1,3 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -12,6 +11,7 @@ import { Machine } from "../../src/build/Machine.ts"
 import { resolveInTree } from "../../src/build/PackageTree.ts"
 import { toolSources } from "../../src/build/Toolbox.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
+import * as Platform from "../support/Platform.ts"
 import { TestApt, TestBase } from "./TestServices.ts"
 
 const TestLayer = Layer.mergeAll(ToolClosure.layer, Blobs.layer).pipe(Layer.provideMerge(TestApt))
@@ -131,7 +131,7 @@ it.layer(TestLayer)("compressed tools", (it) => {
     }))
 })
 
-it.layer(Layer.mergeAll(TestBase, NodeServices.layer))("a path within a tree", (it) => {
+it.layer(Layer.mergeAll(TestBase, Platform.layer))("a path within a tree", (it) => {
   it.effect("is followed as if the tree were the root", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem

@@ -1,4 +1,3 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -16,8 +15,9 @@ import { newReservedSpace } from "../../src/build/Reserved.ts"
 import { Inspector } from "../../src/image/Inspect.ts"
 import * as Manifest from "../../src/image/Manifest.ts"
 import { smallLauncher, smallLayer, smallTools } from "../image/SmallImage.ts"
+import * as Platform from "../support/Platform.ts"
 
-const TestLayer = Layer.mergeAll(ImageWriter.layer, Inspector.layer).pipe(Layer.provideMerge(NodeServices.layer))
+const TestLayer = Layer.mergeAll(ImageWriter.layer, Inspector.layer).pipe(Layer.provideMerge(Platform.layer))
 
 const silent = () => Effect.void
 

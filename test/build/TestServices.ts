@@ -1,4 +1,3 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -11,6 +10,7 @@ import { Mkdwarfs } from "../../src/build/Mkdwarfs.ts"
 import { Programs } from "../../src/build/Programs.ts"
 import { Progress } from "../../src/build/Progress.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
+import * as Platform from "../support/Platform.ts"
 
 const repository = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "")
 
@@ -62,7 +62,7 @@ const NoProgress = Layer.succeed(Progress, {
 })
 
 export const TestBase = Layer.mergeAll(TestWorkspace, TestMachine, Programs.layer, NoProgress).pipe(
-  Layer.provideMerge(NodeServices.layer)
+  Layer.provideMerge(Platform.layer)
 )
 
 export const TestApt = Layer.mergeAll(Apt.layer, Lock.layer).pipe(

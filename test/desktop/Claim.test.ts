@@ -2,9 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { claimOf } from "../../src/desktop/Claim.ts"
 import { identityOf } from "../../src/desktop/Names.ts"
 import type { Kept } from "../../src/desktop/Records.ts"
+import { nativeBytes } from "../support/Platform.ts"
 
 const kept = (name: string, image: string, apart = false): Kept => ({
-  key: identityOf(name, apart ? image : undefined).file,
+  key: identityOf(nativeBytes, name, apart ? image : undefined).file,
   record: {
     format: 1,
     image,
@@ -18,11 +19,11 @@ const kept = (name: string, image: string, apart = false): Kept => ({
 })
 
 const claim = (image: string, records: ReadonlyArray<Kept>, there: ReadonlyArray<string>, isTaken = false) => {
-  const found = claimOf({ name: "App", image, records, isThere: (path) => there.includes(path), isTaken })
+  const found = claimOf(nativeBytes, { name: "App", image, records, isThere: (path) => there.includes(path), isTaken })
   return {
     file: found.identity.file === "App"
       ? "plain"
-      : found.identity.file === identityOf("App", image).file
+      : found.identity.file === identityOf(nativeBytes, "App", image).file
       ? "apart"
       : "?",
     own: found.own.map(({ record }) => record.image),

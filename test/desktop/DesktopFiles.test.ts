@@ -1,4 +1,3 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -7,6 +6,7 @@ import { DesktopFiles } from "../../src/desktop/DesktopFiles.ts"
 import { Records } from "../../src/desktop/Records.ts"
 import { hostWith } from "../support/Host.ts"
 import { temporary } from "../support/Place.ts"
+import * as Platform from "../support/Platform.ts"
 import { self } from "../support/Users.ts"
 
 /** The service for a user whose home is this directory. */
@@ -16,7 +16,7 @@ const filesOf = (home: string) =>
       DesktopFiles.layer.pipe(
         Layer.provide(Records.layer),
         Layer.provide(hostWith({ HOME: home })),
-        Layer.provide(NodeServices.layer)
+        Layer.provide(Platform.layer)
       )
     )
   )

@@ -5,6 +5,7 @@ import { isCategory, registeredCategories } from "../../src/desktop/Categories.t
 import { entryText, isEntryOf } from "../../src/desktop/Entry.ts"
 import { identityOf, nameProblem } from "../../src/desktop/Names.ts"
 import { Text } from "../../src/image/Settings.ts"
+import { nativeBytes } from "../support/Platform.ts"
 import { readEntry, readExec } from "./EntryReader.ts"
 
 const runs = { arbitrary: { runs: 1000 }, timeout: 60_000 }
@@ -22,7 +23,7 @@ const name = Arbitrary.map(nasty, (text) => `${text.replace(/[\p{Cc}\u2028/]/gu,
 const path = Arbitrary.map(nasty, (text) => text.replaceAll("\u0001", ""))
 
 const check = (name: string, path: string, categories: ReadonlyArray<string>) => {
-  const identity = identityOf(name, path.length % 2 === 0 ? path : undefined)
+  const identity = identityOf(nativeBytes, name, path.length % 2 === 0 ? path : undefined)
   const text = entryText({ identity, image: `/${path}`, categories })
   const groups = readEntry(text)
   assert.deepStrictEqual([...groups.keys()], ["Desktop Entry"])
@@ -45,7 +46,7 @@ const check = (name: string, path: string, categories: ReadonlyArray<string>) =>
 }
 
 const text = (name: string, image: string, categories: ReadonlyArray<string>) =>
-  entryText({ identity: identityOf(name), image, categories })
+  entryText({ identity: identityOf(nativeBytes, name), image, categories })
 
 describe("an entry", () => {
   it.prop(
@@ -59,7 +60,7 @@ describe("an entry", () => {
     "holds no line that it should not, whatever was stored",
     { name: any, path: any, categories: Arbitrary.array(nasty, { maxLength: 3 }) },
     ({ categories, name, path }) => {
-      const lines = entryText({ identity: identityOf(name), image: `/${path}`, categories }).split("\n")
+      const lines = entryText({ identity: identityOf(nativeBytes, name), image: `/${path}`, categories }).split("\n")
       assert.deepStrictEqual(lines.filter((line) => !/^[A-Za-z]+=[^\n\r]*$/u.test(line)), ["[Desktop Entry]"])
     },
     runs
@@ -99,12 +100,12 @@ describe("a name", () => {
   })
 
   it("stays what it is where it can", () => {
-    assert.deepStrictEqual(identityOf("MyApp"), { name: "MyApp", file: "MyApp", type: "MyApp" })
-    const spaced = identityOf("Firefox for Work")
+    assert.deepStrictEqual(identityOf(nativeBytes, "MyApp"), { name: "MyApp", file: "MyApp", type: "MyApp" })
+    const spaced = identityOf(nativeBytes, "Firefox for Work")
     assert.strictEqual(spaced.file, "Firefox for Work")
     assert.match(spaced.type, /^Firefox-for-Work-[0-9a-f]{8}$/)
-    assert.match(identityOf("a;b").file, /^a-b-[0-9a-f]{8}$/)
-    assert.match(identityOf("MyApp", "/other").file, /^MyApp-[0-9a-f]{8}$/)
+    assert.match(identityOf(nativeBytes, "a;b").file, /^a-b-[0-9a-f]{8}$/)
+    assert.match(identityOf(nativeBytes, "MyApp", "/other").file, /^MyApp-[0-9a-f]{8}$/)
   })
 
   it.prop(
@@ -112,9 +113,9 @@ describe("a name", () => {
     { one: name, other: name, path: any },
     ({ one, other, path }) => {
       if (one === other || !isName(one) || !isName(other)) return
-      assert.notStrictEqual(identityOf(one).file, identityOf(other).file)
-      assert.notStrictEqual(identityOf(one).type, identityOf(other).type)
-      const file = identityOf(one, path).file
+      assert.notStrictEqual(identityOf(nativeBytes, one).file, identityOf(nativeBytes, other).file)
+      assert.notStrictEqual(identityOf(nativeBytes, one).type, identityOf(nativeBytes, other).type)
+      const file = identityOf(nativeBytes, one, path).file
       assert.isBelow(Buffer.byteLength(`application-flatimage_${file}.desktop`), 200)
       assert.notInclude(file, "/")
     },

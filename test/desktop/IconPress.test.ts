@@ -1,4 +1,3 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -8,10 +7,11 @@ import { iconSizes } from "../../src/desktop/Plan.ts"
 import type { Icon } from "../../src/image/Settings.ts"
 import { patcher } from "../image/ReservedSpaceFixture.ts"
 import { jpegs, pixelsOf, png, pngOf, svg } from "../support/Pictures.ts"
+import * as Platform from "../support/Platform.ts"
 
 const layer = IconPress.layer.pipe(
   Layer.provide(Layer.succeed(DesktopImage, { path: "/app", fim: patcher() })),
-  Layer.provide(NodeServices.layer)
+  Layer.provide(Platform.layer)
 )
 const press = (extension: Icon["extension"], data: Uint8Array, sizes: ReadonlyArray<number>) =>
   Effect.flatMap(IconPress, (icons) => icons.press({ extension, data }, sizes)).pipe(Effect.provide(layer))

@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { genericType, imageType, isTypeOf } from "../../src/desktop/MimeType.ts"
 import { identityOf } from "../../src/desktop/Names.ts"
+import { nativeBytes } from "../support/Platform.ts"
 
 const runs = { arbitrary: { runs: 500 }, timeout: 60_000 }
 const sign = Arbitrary.schema(Schema.Literals([..."\"'<>&*?[]:\\!-\n\t /ü😀\u0001\ufffe;\u2028Aa1.", "]]>", "-->"]))
@@ -38,7 +39,7 @@ describe("the type of an image", () => {
     { name: nasty, file: nasty },
     ({ file, name }) =>
       Effect.gen(function*() {
-        const identity = identityOf(name)
+        const identity = identityOf(nativeBytes, name)
         const text = imageType(identity, file)
         const found = yield* elements(text)
         assert.deepStrictEqual(found.map((element) => element.name), [
@@ -61,8 +62,8 @@ describe("the type of an image", () => {
   it("and that of all images are the texts that were promised", async () => {
     await expect(
       [
-        imageType(identityOf("App"), "app.flatimage"),
-        imageType(identityOf("<Café> & \"more\""), "a\"<&>'[*?:\n.flatimage"),
+        imageType(identityOf(nativeBytes, "App"), "app.flatimage"),
+        imageType(identityOf(nativeBytes, "<Café> & \"more\""), "a\"<&>'[*?:\n.flatimage"),
         genericType
       ].join("\n\n")
     ).toMatchFileSnapshot("../golden/desktop-types.xml.txt")

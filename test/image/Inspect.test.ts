@@ -1,13 +1,13 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { Inspector } from "../../src/image/Inspect.ts"
 import { reservedSize, slots } from "../../src/image/ReservedLayout.ts"
+import * as Platform from "../support/Platform.ts"
 import { blob, launcherLayout, smallImage, smallLayer } from "./SmallImage.ts"
 
-const TestLayer = Inspector.layer.pipe(Layer.provideMerge(NodeServices.layer))
+const TestLayer = Inspector.layer.pipe(Layer.provideMerge(Platform.layer))
 
 const inspect = Effect.fnUntraced(function*(bytes: Uint8Array) {
   const fs = yield* FileSystem.FileSystem

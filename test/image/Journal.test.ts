@@ -16,6 +16,8 @@ import {
 } from "../../src/image/ReservedLayout.ts"
 import { readOnce } from "../../src/image/ReservedReader.ts"
 import { type Fields, Settings } from "../../src/image/Settings.ts"
+import { NativeBytes } from "../../src/platform/NativeBytes.ts"
+import { nativeBytes } from "../support/Platform.ts"
 import {
   applyStage,
   imageOf,
@@ -76,7 +78,7 @@ const cases: ReadonlyArray<Case> = [
 ]
 
 const read = (image: () => Buffer, fields: ReadonlyArray<FieldName>) => {
-  const bytes = Effect.runSync(readOnce(sourceOf(image), fields))
+  const bytes = Effect.runSync(Effect.provideService(readOnce(sourceOf(image), fields), NativeBytes, nativeBytes))
   assert.isDefined(bytes)
   return bytes
 }
@@ -253,7 +255,9 @@ describe("a reader that meets a writer", () => {
               }))
         }
       }
-      const bytes = Effect.runSync(readOnce(watched, expected.map(({ field }) => field)))
+      const bytes = Effect.runSync(
+        Effect.provideService(readOnce(watched, expected.map(({ field }) => field)), NativeBytes, nativeBytes)
+      )
       if (bytes === undefined) return true
       const seen = new Set(expected.map((slots) => {
         const found = Buffer.alloc(slots.new.length)
@@ -325,8 +329,13 @@ describe("the journal", () => {
   it.prop("any bytes after a sound header are a record or none", { bytes: arbitraryBytes }, ({ bytes }) => {
     const [record] = planOf(shared, { notify: true })
     assert.isTrue(record?._tag === "Write")
-    const header = JournalRecord.parseHeader((record as Extract<Journal.Stage, { _tag: "Write" }>).writes[0]!.bytes)
-    assert.isTrue(Result.isFailure(JournalRecord.decodePayload({ ...header, length: bytes.length }, bytes)))
+    const header = JournalRecord.parseHeader(
+      nativeBytes,
+      (record as Extract<Journal.Stage, { _tag: "Write" }>).writes[0]!.bytes
+    )
+    assert.isTrue(
+      Result.isFailure(JournalRecord.decodePayload(nativeBytes, { ...header, length: bytes.length }, bytes))
+    )
   }, runs)
 
   it.prop(
@@ -351,14 +360,53 @@ describe("the journal", () => {
     at: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 300 }))
   }, ({ at, bytes }) => {
     const target = new Uint8Array(700).fill(9)
-    JournalRecord.overlay(target, 100, JournalRecord.patchesOf(100 + at, bytes))
+    JournalRecord.overlay(target, 100, JournalRecord.patchesOf(nativeBytes, 100 + at, bytes))
     const expected = new Uint8Array(700).fill(9)
     expected.set(bytes, at)
     assert.deepStrictEqual(target, expected)
     const outside = new Uint8Array(50).fill(9)
-    JournalRecord.overlay(outside, 100 + at + bytes.length, JournalRecord.patchesOf(100 + at, bytes))
+    JournalRecord.overlay(outside, 100 + at + bytes.length, JournalRecord.patchesOf(nativeBytes, 100 + at, bytes))
     assert.deepStrictEqual(outside, new Uint8Array(50).fill(9))
   }, runs)
+
+  it.prop("runs of 64 zeros and more are in no patch, shorter ones are", { runs: Runs }, ({ runs }) => {
+    const bytes = bytesOf(runs)
+    const patches = JournalRecord.patchesOf(nativeBytes, 0, bytes)
+    const rebuilt = Buffer.concat(patches.flatMap(({ data, length }) => [data, Buffer.alloc(length - data.length)]))
+    assert.isTrue(rebuilt.equals(bytes))
+    for (const [index, { data, length }] of patches.entries()) {
+      assert.notInclude(Buffer.from(data).toString("latin1"), "\0".repeat(64))
+      assert.notStrictEqual(data.at(-1), 0)
+      if (index > 0) assert.notStrictEqual(data[0], 0)
+      if (index < patches.length - 1) assert.isAtLeast(length - data.length, 64)
+    }
+  })
+
+  it.prop("writes what differs, and joins what is near", { runs: Runs, others: Runs }, ({ others, runs }) => {
+    const [before, after] = [bytesOf(runs), bytesOf(others)].map((bytes) => {
+      const slot = Buffer.alloc(30_000)
+      bytes.copy(slot)
+      return slot
+    }) as [Buffer, Buffer]
+    const options = { reservedOffset, header: recoveryOf(shared).header, fileSize: shared.length }
+    const stages = Journal.plan(nativeBytes, { ...options, changes: [{ offset: 0, before, after }] })
+    const [, change] = stages.filter((stage) => stage._tag === "Write" && stage.sync)
+    const writes = change?._tag === "Write" ? change.writes : []
+    const places = [...after.keys()].filter((index) => before[index] !== after[index])
+    const expected: Array<{ start: number; end: number }> = []
+    for (const place of places) {
+      const last = expected.at(-1)
+      if (last === undefined || place - last.end + 1 > 512) expected.push({ start: place, end: place + 1 })
+      else last.end = place + 1
+    }
+    assert.deepStrictEqual(
+      writes.map(({ bytes, offset }) => ({ offset, bytes: Buffer.from(bytes).toString("hex") })),
+      expected.map(({ end, start }) => ({
+        offset: reservedOffset + start,
+        bytes: after.subarray(start, end).toString("hex")
+      }))
+    )
+  })
 
   it("writes nothing when nothing changes", () => {
     assert.isEmpty(planOf(shared, { environment: { KEPT: "yes" } }))
@@ -366,7 +414,7 @@ describe("the journal", () => {
 
   it("a record that reaches outside the settings is none", () => {
     const image = Buffer.from(shared)
-    const stages = Journal.plan({
+    const stages = Journal.plan(nativeBytes, {
       reservedOffset,
       header: recoveryOf(image).header,
       fileSize: image.length,
@@ -376,5 +424,14 @@ describe("the journal", () => {
     assert.isUndefined(recoveryOf(torn).pending)
   })
 })
+
+/** Runs of one byte, mostly of zeros, some longer than the blocks that are compared at once. */
+const Runs = Schema.Array(Schema.Struct({
+  byte: Schema.Literals([0, 0, 1]),
+  length: Schema.Literals([1, 2, 62, 63, 64, 65, 500, 512, 513, 1024, 4095, 4096, 9000])
+})).check(Schema.isMaxLength(8))
+
+const bytesOf = (runs: typeof Runs.Type): Buffer =>
+  Buffer.concat(runs.map(({ byte, length }) => Buffer.alloc(length, byte))).subarray(0, 30_000)
 
 const shared = imageOf({ environment: { KEPT: "yes" } })

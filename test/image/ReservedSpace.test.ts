@@ -1,4 +1,3 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -16,6 +15,7 @@ import { ReservedSpace } from "../../src/image/ReservedSpace.ts"
 import { ReservedSpaceError } from "../../src/image/ReservedSpaceError.ts"
 import type { Fields } from "../../src/image/Settings.ts"
 import { defaults } from "../../src/image/SettingsDefaults.ts"
+import * as Platform from "../support/Platform.ts"
 import { imageOf, patcher, planOf, recoveryOf, reservedOffset, slotOf } from "./ReservedSpaceFixture.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "flatimage-reserved-"))
@@ -30,7 +30,7 @@ const imageFile = (bytes: Uint8Array = imageOf()): string => {
 
 const layerOf = (path: string, options: Partial<{ patcher: string; wait: number; offset: number }> = {}) =>
   ReservedSpace.layer({ path, offset: reservedOffset, patcher: patcher(), ...options }).pipe(
-    Layer.provide(NodeServices.layer)
+    Layer.provide(Platform.layer)
   )
 
 const on = <A, E, R>(path: string, use: (space: ReservedSpace["Service"]) => Effect.Effect<A, E, R>, options = {}) =>

@@ -11,6 +11,7 @@ import { type FieldName, journal, reservedSize, slots } from "../../src/image/Re
 import type { Source } from "../../src/image/ReservedReader.ts"
 import type { Fields } from "../../src/image/Settings.ts"
 import { encode } from "../../src/image/SettingsCodec.ts"
+import { nativeBytes } from "../support/Platform.ts"
 
 /** Not a multiple of a sector or a page, as in a real image. */
 export const reservedOffset = 777
@@ -48,15 +49,18 @@ export const sourceOf = (image: () => Buffer): Source => ({
 /** The header of an image's journal, its pending record, and the stages that finish what was left. */
 export const recoveryOf = (image: Buffer) => {
   const header = JournalRecord.parseHeader(
+    nativeBytes,
     image.subarray(reservedOffset + journal.offset).subarray(0, JournalRecord.headerSize)
   )
   const at = reservedOffset + header.position
-  const pending = Result.getOrUndefined(JournalRecord.decodePayload(header, image.subarray(at, at + header.length)))
+  const pending = Result.getOrUndefined(
+    JournalRecord.decodePayload(nativeBytes, header, image.subarray(at, at + header.length))
+  )
   const tail = JournalRecord.tailStart(reservedOffset, header)
   return {
     header,
     pending,
-    ...Journal.recovery({
+    ...Journal.recovery(nativeBytes, {
       reservedOffset,
       header,
       pending,
@@ -68,7 +72,7 @@ export const recoveryOf = (image: Buffer) => {
 
 /** The stages of writing these settings. */
 export const planOf = (image: Buffer, settings: Partial<Fields>) =>
-  Journal.plan({
+  Journal.plan(nativeBytes, {
     reservedOffset,
     header: recoveryOf(image).header,
     fileSize: image.length,

@@ -1,5 +1,4 @@
 /** Recipes of a Debian on a data directory of their own, with what they say and keep. */
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -10,6 +9,7 @@ import { Recipes } from "../../src/recipe/Recipes.ts"
 import { RecipeSource } from "../../src/recipe/RecipeSource.ts"
 import { hostWith } from "../support/Host.ts"
 import { temporary } from "../support/Place.ts"
+import * as Platform from "../support/Platform.ts"
 import { self } from "../support/Users.ts"
 
 const distribution = findDistribution("debian")!
@@ -28,7 +28,7 @@ export const setting = Effect.fnUntraced(function*(remote: string | undefined) {
           note: () => Effect.void
         })),
         Layer.provide(hostWith()),
-        Layer.provide(NodeServices.layer)
+        Layer.provide(Platform.layer)
       )
     )
   )

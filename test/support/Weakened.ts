@@ -6,7 +6,6 @@
  *     node Weakened.ts IMAGE WEAKNESS PROGRAM [ARGUMENT]…   one program, on our own standard input, output and error
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Console from "effect/Console"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -20,6 +19,7 @@ import { StandardStreams } from "../../src/mount/JanitorLink.ts"
 import { Host } from "../../src/relocate/Host.ts"
 import { unpack } from "../../src/relocate/Unpack.ts"
 import { Failure } from "./Failure.ts"
+import * as Platform from "./Platform.ts"
 import { apply, type Weakness } from "./Weakness.ts"
 
 /** A line of standard input. */
@@ -92,4 +92,4 @@ const program = Effect.gen(function*() {
   yield* Stream.runForEach(lines, (line) => answer(environment, JSON.parse(line) as WeakRequest))
 })
 
-NodeRuntime.runMain(program.pipe(Effect.provide(NodeServices.layer)))
+NodeRuntime.runMain(program.pipe(Effect.provide(Platform.layer)))

@@ -2,7 +2,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import { sha256 } from "../../image/Sha256.ts"
+import type { Compression } from "../../platform/Compression.ts"
+import { NativeBytes } from "../../platform/NativeBytes.ts"
+import { RsaSignatures } from "../../platform/RsaSignatures.ts"
+import { sha256 } from "../../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import type { Closure } from "../Closure.ts"
 import type { Distribution } from "../dist/Distribution.ts"
@@ -21,7 +24,7 @@ import { type Package, parseTerm, readIndex } from "./Index.ts"
 import { verifyPackage } from "./Package.ts"
 import { resolve } from "./Resolve.ts"
 import { runScripts } from "./Scripts.ts"
-import { type Keys, readKey } from "./Segments.ts"
+import type { Keys } from "./Segments.ts"
 
 export interface ApkOptions {
   readonly suite: string
@@ -49,6 +52,9 @@ export class Apk extends Context.Service<Apk, {
     Apk,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
+      const { isPublicKey } = yield* RsaSignatures
+      const services = yield* Effect.context<Compression | NativeBytes | RsaSignatures>()
       const download = yield* Download
       const progress = yield* Progress
       const sandbox = yield* TreeSandbox
@@ -61,10 +67,10 @@ export class Apk extends Context.Service<Apk, {
         const paths = info.type === "Directory"
           ? (yield* fs.readDirectory(keyring).pipe(atPath(keyring))).map((name) => `${keyring}/${name}`)
           : [keyring]
-        const keys = new Map<string, NonNullable<ReturnType<typeof readKey>>>()
+        const keys = new Map<string, string>()
         for (const path of paths.filter((path) => path.endsWith(".pub"))) {
-          const key = readKey(yield* fs.readFileString(path).pipe(atPath(path)))
-          if (key !== undefined) keys.set(path.slice(path.lastIndexOf("/") + 1), key)
+          const key = yield* fs.readFileString(path).pipe(atPath(path))
+          if (yield* isPublicKey(key)) keys.set(path.slice(path.lastIndexOf("/") + 1), key)
         }
         if (keys.size > 0) return keys
         return yield* buildError("Refused", {
@@ -72,25 +78,29 @@ export class Apk extends Context.Service<Apk, {
         })
       })
 
-      const fetchIndex = Effect.fnUntraced(function*(base: string, processor: string, keys: Keys) {
-        const directory = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "index")
-        const url = `${base}/APKINDEX.tar.gz`
-        const path = `${directory}/index`
-        yield* download.fetch(url, path, { limit: indexLimit })
-        return yield* readIndex(url, yield* fs.readFile(path).pipe(atPath(path)), keys, base, processor)
-      }, Effect.scoped)
+      const fetchIndex = Effect.fnUntraced(
+        function*(base: string, processor: string, keys: Keys) {
+          const directory = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "index")
+          const url = `${base}/APKINDEX.tar.gz`
+          const path = `${directory}/index`
+          yield* download.fetch(url, path, { limit: indexLimit })
+          return yield* readIndex(url, yield* fs.readFile(path).pipe(atPath(path)), keys, base, processor)
+        },
+        Effect.provideContext(services),
+        Effect.scoped
+      )
 
       /** The file of a package, checked, out of the cache if it is there. */
       const fetchPackage = Effect.fnUntraced(function*(item: Package, keys: Keys) {
         const directory = yield* workspace.directory("cache", "apk")
-        const path = `${directory}/${sha256(item.checksum).slice(0, 16)}-${item.name}.apk`
+        const path = `${directory}/${sha256(native, item.checksum).slice(0, 16)}-${item.name}.apk`
         const url = `${item.base}/${item.name}-${item.version}.apk`
         if (item.size > packageLimit) {
           return yield* buildError("Unreachable", { url, detail: `it has ${item.size} bytes` })
         }
         const verified = Effect.gen(function*() {
           return yield* verifyPackage(url, yield* fs.readFile(path).pipe(atPath(path)), item, keys)
-        })
+        }).pipe(Effect.provideContext(services))
         if (yield* fs.exists(path).pipe(atPath(path))) {
           // It may have been signed anew since.
           const kept = yield* Effect.result(verified)
@@ -135,7 +145,9 @@ export class Apk extends Context.Service<Apk, {
           installed.push({ verified, members })
           yield* report(installed.length, total)
         }
-        yield* writeDatabase(fs, tree, installed, { wanted, repositories: bases, architecture: processor })
+        yield* writeDatabase(fs, tree, installed, { wanted, repositories: bases, architecture: processor }).pipe(
+          Effect.provideContext(services)
+        )
         const problems = yield* runScripts(fs, (words) => sandbox.inside(closure, tree, words), tree, installed)
         for (const problem of problems) yield* progress.note(`note: ${problem}`)
         yield* report(total, total)

@@ -1,9 +1,12 @@
 /** What apk keeps in a tree about the packages in it: with this, apk in the image can install more and upgrade. */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Tar from "effect/encoding/Tar"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { NativeBytes } from "../../platform/NativeBytes.ts"
+import * as Utf8 from "../../Utf8.ts"
 import { atPath, buildError } from "../BuildError.ts"
 import { writeInTree } from "../PackageTree.ts"
 import type { Member } from "../TarMembers.ts"
@@ -53,6 +56,7 @@ const describeFiles = Effect.fnUntraced(function*(
     const slash = name.lastIndexOf("/")
     directory(name.slice(0, Math.max(0, slash))).push(name.slice(slash + 1))
   }
+  const native = yield* NativeBytes
   const lines: Array<string> = []
   for (const [path, names] of directories) {
     const at = path === "" ? tree : `${tree}/${path}`
@@ -63,14 +67,14 @@ const describeFiles = Effect.fnUntraced(function*(
       const info = yield* fs.lstat(file).pipe(atPath(file))
       const isLink = info.type === "SymbolicLink"
       const content = isLink
-        ? Buffer.from(yield* fs.readLink(file).pipe(atPath(file)))
+        ? Utf8.encode(yield* fs.readLink(file).pipe(atPath(file)))
         : info.type === "File"
         ? yield* fs.readFile(file).pipe(atPath(file))
         : undefined
       lines.push(
         `R:${name}`,
         ...(isLink ? ["a:0:0:777"] : access("a", info)),
-        ...(content === undefined ? [] : [`Z:${checksumOf(content)}`])
+        ...(content === undefined ? [] : [`Z:${checksumOf(native, content)}`])
       )
     }
   }
@@ -92,7 +96,7 @@ const packScripts = (installed: ReadonlyArray<Installed>) =>
   ).pipe(
     Stream.pipeThroughChannel(Tar.encode()),
     Stream.runCollect,
-    Effect.map((chunks) => Buffer.concat(chunks)),
+    Effect.map(Bytes.concat),
     Effect.mapError((error) => buildError("Refused", { detail: `the scripts cannot be stored: ${error.message}` }))
   )
 

@@ -1,5 +1,8 @@
 /** The list of a repository, `APKINDEX.tar.gz`. */
 import * as Effect from "effect/Effect"
+import type { Compression } from "../../platform/Compression.ts"
+import type { RsaSignatures } from "../../platform/RsaSignatures.ts"
+import * as Utf8 from "../../Utf8.ts"
 import { type BuildError, buildError } from "../BuildError.ts"
 import { checkSignature, type Keys, readMembers, readSegment } from "./Segments.ts"
 import { isVersion } from "./Version.ts"
@@ -82,15 +85,15 @@ export const readIndex = Effect.fnUntraced(function*(
   keys: Keys,
   base: string,
   architecture: string
-): Effect.fn.Return<ReadonlyArray<Package>, BuildError> {
-  const signatures = yield* Effect.fromResult(readSegment(path, bytes, 0))
+): Effect.fn.Return<ReadonlyArray<Package>, BuildError, Compression | RsaSignatures> {
+  const signatures = yield* readSegment(path, bytes, 0)
   const signed = bytes.subarray(signatures.end)
-  yield* Effect.fromResult(checkSignature(path, yield* readMembers(path, signatures.inflated), signed, keys))
-  const index = yield* Effect.fromResult(readSegment(path, signed, 0))
+  yield* checkSignature(path, yield* readMembers(path, signatures.inflated), signed, keys)
+  const index = yield* readSegment(path, signed, 0)
   if (index.end !== signed.length) {
     return yield* buildError("Untrusted", { path, detail: "something follows the index" })
   }
   const list = (yield* readMembers(path, index.inflated)).get("APKINDEX")
   if (list === undefined) return yield* buildError("Untrusted", { path, detail: "there is no list in it" })
-  return parseIndex(Buffer.from(list).toString("utf8"), base, architecture)
+  return parseIndex(Utf8.decode(list), base, architecture)
 })

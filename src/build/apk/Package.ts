@@ -1,6 +1,10 @@
 /** One package of apk: its three streams, checked against index, keys and each other. */
 import * as Effect from "effect/Effect"
-import { sha256 } from "../../image/Sha256.ts"
+import type { Compression } from "../../platform/Compression.ts"
+import { NativeBytes } from "../../platform/NativeBytes.ts"
+import type { RsaSignatures } from "../../platform/RsaSignatures.ts"
+import { sha256 } from "../../platform/Sha256.ts"
+import * as Utf8 from "../../Utf8.ts"
 import { type BuildError, buildError } from "../BuildError.ts"
 import type { Package } from "./Index.ts"
 import { checkSignature, checksumOf, type Keys, readMembers, readSegment } from "./Segments.ts"
@@ -38,20 +42,21 @@ export const verifyPackage = Effect.fnUntraced(function*(
   bytes: Uint8Array,
   expected: Package,
   keys: Keys
-): Effect.fn.Return<Verified, BuildError> {
+): Effect.fn.Return<Verified, BuildError, Compression | NativeBytes | RsaSignatures> {
+  const native = yield* NativeBytes
   const wrong = (detail: string) => buildError("Untrusted", { path, detail })
-  const signatures = yield* Effect.fromResult(readSegment(path, bytes, 0))
-  const control = yield* Effect.fromResult(readSegment(path, bytes, signatures.end))
+  const signatures = yield* readSegment(path, bytes, 0)
+  const control = yield* readSegment(path, bytes, signatures.end)
   const signed = bytes.subarray(control.start, control.end)
-  if (checksumOf(signed) !== expected.checksum) {
+  if (checksumOf(native, signed) !== expected.checksum) {
     return yield* wrong(`it is not the ${expected.name} ${expected.version} of the index`)
   }
-  yield* Effect.fromResult(checkSignature(path, yield* readMembers(path, signatures.inflated), signed, keys))
+  yield* checkSignature(path, yield* readMembers(path, signatures.inflated), signed, keys)
   const files = yield* readMembers(path, control.inflated)
-  const description = Buffer.from(files.get(".PKGINFO") ?? "").toString("utf8")
+  const description = Utf8.decode(files.get(".PKGINFO") ?? new Uint8Array())
   const data = bytes.subarray(control.end)
   const [hash, ...more] = valuesOf(description, "datahash")
-  if (hash === undefined || more.length > 0 || sha256(data) !== hash) {
+  if (hash === undefined || more.length > 0 || sha256(native, data) !== hash) {
     return yield* wrong("its files are not those of its description")
   }
   const [name] = valuesOf(description, "pkgname")

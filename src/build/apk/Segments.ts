@@ -2,14 +2,14 @@
  * The files of apk: gzip streams one after the other, each with a part of a tar archive. The first has signatures of the
  * second, which says for a package what the SHA-256 of the third is, and for an index is the index.
  */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
 import * as Tar from "effect/encoding/Tar"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-// Effect has neither raw inflating, which says where a stream ends, nor signatures.
-// @effect-diagnostics-next-line nodeBuiltinImport:off
-import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto"
-import { inflateRawSync } from "node:zlib"
+import { Compression } from "../../platform/Compression.ts"
+import { digest, type Shape as Native } from "../../platform/NativeBytes.ts"
+import { RsaSignatures, type SignedDigest } from "../../platform/RsaSignatures.ts"
 import { type BuildError, buildError } from "../BuildError.ts"
 
 /** Bytes that a stream which is read here may have when it is inflated: an index of all packages has 10 MB. */
@@ -47,26 +47,22 @@ export interface Segment {
 }
 
 /** Reads the gzip stream that begins at `start`. Fails with `BuildError` when it is none or inflates to too much. */
-export const readSegment = (path: string, bytes: Uint8Array, start: number): Result.Result<Segment, BuildError> => {
+export const readSegment = Effect.fnUntraced(function*(
+  path: string,
+  bytes: Uint8Array,
+  start: number
+): Effect.fn.Return<Segment, BuildError, Compression> {
+  const { inflateRaw } = yield* Compression
   const header = headerLength(bytes, start)
-  if (header === undefined) return Result.fail(strange(path, `there is no gzip stream at its byte ${start}`))
-  return Result.try({
-    try: () => {
-      // With `info` the types do not say what comes back.
-      const { buffer, engine } = inflateRawSync(bytes.subarray(start + header), {
-        info: true,
-        maxOutputLength: mostInflated
-      }) as unknown as { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } }
-      // The stream is followed by its CRC and length.
-      return { start, end: start + header + engine.bytesWritten + 8, inflated: buffer }
-    },
-    catch: () => strange(path, `the gzip stream at its byte ${start} is damaged or too large`)
-  }).pipe(
-    Result.flatMap((segment) =>
-      segment.end > bytes.length ? Result.fail(strange(path, "it is cut short")) : Result.succeed(segment)
-    )
+  if (header === undefined) return yield* strange(path, `there is no gzip stream at its byte ${start}`)
+  const { consumed, content } = yield* inflateRaw(bytes.subarray(start + header), mostInflated).pipe(
+    Effect.mapError(() => strange(path, `the gzip stream at its byte ${start} is damaged or too large`))
   )
-}
+  // The stream is followed by its CRC and length.
+  const end = start + header + consumed + 8
+  if (end > bytes.length) return yield* strange(path, "it is cut short")
+  return { start, end, inflated: content }
+})
 
 /** The regular files in a part of a tar archive, by name. The end that tar writes may be missing. */
 export const readMembers = Effect.fnUntraced(function*(path: string, tar: Uint8Array) {
@@ -75,7 +71,7 @@ export const readMembers = Effect.fnUntraced(function*(path: string, tar: Uint8A
     Stream.pipeThroughChannel(Tar.decode()),
     Stream.runForEach((entry) =>
       Effect.gen(function*() {
-        const content = Buffer.concat(yield* Stream.runCollect(entry.body))
+        const content = Bytes.concat(yield* Stream.runCollect(entry.body))
         if (entry.header.type !== "File") return
         if (found.size >= mostMembers || found.has(entry.header.path)) {
           return yield* strange(
@@ -93,18 +89,10 @@ export const readMembers = Effect.fnUntraced(function*(path: string, tar: Uint8A
   return found
 })
 
-/** Public keys by the names that signatures give them. */
-export type Keys = ReadonlyMap<string, KeyObject>
+/** Public keys in PEM, by the names that signatures give them. */
+export type Keys = ReadonlyMap<string, string>
 
-/** Reads a public key in PEM; `undefined` when it is none of RSA. */
-export const readKey = (pem: string): KeyObject | undefined =>
-  Result.getOrUndefined(
-    Result.try(() => createPublicKey(pem)).pipe(
-      Result.filterOrFail((key) => key.asymmetricKeyType === "rsa", () => undefined)
-    )
-  )
-
-const algorithms = { RSA: "RSA-SHA1", RSA256: "RSA-SHA256", RSA512: "RSA-SHA512" } as const
+const digests: Readonly<Record<string, SignedDigest>> = { RSA: "sha1", RSA256: "sha256", RSA512: "sha512" }
 
 const signatureName = /^\.SIGN\.(RSA|RSA256|RSA512)\.([^/]+)$/
 
@@ -112,31 +100,30 @@ const signatureName = /^\.SIGN\.(RSA|RSA256|RSA512)\.([^/]+)$/
  * Fails with `BuildError` unless one of the signatures is made with a known key over `signed`. In: the files of the first
  * stream.
  */
-export const checkSignature = (
+export const checkSignature = Effect.fnUntraced(function*(
   path: string,
   signatures: ReadonlyMap<string, Uint8Array>,
   signed: Uint8Array,
   keys: Keys
-): Result.Result<void, BuildError> => {
+): Effect.fn.Return<void, BuildError, RsaSignatures> {
+  const { verify } = yield* RsaSignatures
   const names: Array<string> = []
   for (const [name, signature] of signatures) {
-    const match = signatureName.exec(name)
-    if (match === null) continue
-    const keyName = match[2] ?? ""
+    const [, algorithm = "", keyName = ""] = signatureName.exec(name) ?? []
+    const digest = digests[algorithm]
+    if (digest === undefined) continue
     names.push(keyName)
     const key = keys.get(keyName)
     if (key === undefined) continue
-    const algorithm = algorithms[match[1] as keyof typeof algorithms]
-    if (verify(algorithm, signed, key, signature)) return Result.void
-    return Result.fail(strange(path, `its signature by ${keyName} is wrong`))
+    if (yield* verify(key, digest, signed, signature)) return
+    return yield* strange(path, `its signature by ${keyName} is wrong`)
   }
-  return Result.fail(
-    strange(
-      path,
-      names.length === 0 ? "it is not signed" : `it is signed by ${names.join(", ")}, of which there is no key`
-    )
+  return yield* strange(
+    path,
+    names.length === 0 ? "it is not signed" : `it is signed by ${names.join(", ")}, of which there is no key`
   )
-}
+})
 
 /** As in the field `C` of an index: `Q1` and the SHA-1 of a package's second stream, in base 64. */
-export const checksumOf = (bytes: Uint8Array): string => `Q1${createHash("sha1").update(bytes).digest("base64")}`
+export const checksumOf = (native: Native, bytes: Uint8Array): string =>
+  `Q1${Base64.encode(digest(native, "sha1", bytes))}`

@@ -1,7 +1,8 @@
 /** What the steps of a definition read from this machine, as a digest: a step is made again when it changes. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { sha256 } from "../../image/Sha256.ts"
+import type { Shape as Native } from "../../platform/NativeBytes.ts"
+import { sha256 } from "../../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256OfFile } from "../Digest.ts"
 
@@ -16,6 +17,7 @@ const lstat = (fs: FileSystem.FileSystem, path: string) => fs.lstat(path).pipe(a
  */
 export const digestOfTree = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
+  native: Native,
   path: string
 ): Effect.fn.Return<string, BuildError> {
   const lines: Array<string> = []
@@ -35,7 +37,7 @@ export const digestOfTree = Effect.fnUntraced(function*(
         break
       }
       case "File":
-        lines.push(JSON.stringify([name, "-", mode, yield* sha256OfFile(fs, here)]))
+        lines.push(JSON.stringify([name, "-", mode, yield* sha256OfFile(fs, native, here)]))
         break
       case "SymbolicLink":
         lines.push(JSON.stringify([name, "l", yield* fs.readLink(here).pipe(atPath(here))]))
@@ -46,7 +48,7 @@ export const digestOfTree = Effect.fnUntraced(function*(
         })
     }
   }
-  return sha256(lines.join("\n"))
+  return sha256(native, lines.join("\n"))
 })
 
 /**

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { sha256 } from "../../image/Sha256.ts"
+import { NativeBytes } from "../../platform/NativeBytes.ts"
+import { sha256 } from "../../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256OfFile } from "../Digest.ts"
 import type { Distribution } from "../dist/Distribution.ts"
@@ -58,6 +59,7 @@ export class Steps extends Context.Service<Steps, {
     Steps,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
       const mkdwarfs = yield* Mkdwarfs
       const programs = yield* Programs
       const progress = yield* Progress
@@ -155,15 +157,18 @@ export class Steps extends Context.Service<Steps, {
         // It is there for all steps, not for the first that needs it.
         const image = yield* Effect.cached(Scope.provide(request.runner, yield* Effect.scope))
         const layers = [request.base]
-        let key = yield* sha256OfFile(fs, request.base)
+        let key = yield* sha256OfFile(fs, native, request.base)
         let fresh = request.refresh
         for (const [index, step] of request.steps.entries()) {
           const input = "copy" in step
-            ? yield* Effect.flatMap(pathBelow(fs, request.directory, step.copy), (path) => digestOfTree(fs, path))
+            ? yield* Effect.flatMap(
+              pathBelow(fs, request.directory, step.copy),
+              (path) => digestOfTree(fs, native, path)
+            )
             : "packages" in step
             ? request.distribution?.install
             : undefined
-          key = sha256(JSON.stringify([revision, key, architecture.debian, isRoot, step, input]))
+          key = sha256(native, JSON.stringify([revision, key, architecture.debian, isRoot, step, input]))
           const { path, present } = yield* mkdwarfs.cached(`step-${key.slice(0, 24)}`, request.level)
           const label = `[${index + 1}/${request.steps.length}] ${labelOf(step)}`
           if (present && !fresh) {

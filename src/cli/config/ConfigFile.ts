@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import type { DesktopImage } from "../../desktop/DesktopImage.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { decodeSettings, encodeSettings } from "../../image/SettingsFile.ts"
+import type { NativeBytes } from "../../platform/NativeBytes.ts"
 import { identityKeeper } from "../../relocate/Copies.ts"
 import { Host } from "../../relocate/Host.ts"
 import { BuildInfo, distributionIn } from "./BuildInfo.ts"
@@ -93,7 +94,7 @@ export const configCommand = Command.make(
   flags,
   Effect.fn("config")(function*(input) {
     const { offset, table } = yield* openImage(input.file)
-    const context = yield* Effect.context<FileSystem.FileSystem | Patcher | Host>()
+    const context = yield* Effect.context<FileSystem.FileSystem | NativeBytes | Patcher | Host>()
     const { path: patcher } = Context.get(context, Patcher)
     const target = Option.getOrUndefined(input.export)
     const origin = Option.getOrUndefined(input.import)
@@ -109,7 +110,7 @@ export const configCommand = Command.make(
       else yield* run(input.words, input.json, { path: yield* realPath(input.file), fim: patcher })
     })
     const path = yield* realPath(input.file)
-    const keeper = identityKeeper(Context.get(context, Host), path, Context.get(context, FileSystem.FileSystem))
+    const keeper = identityKeeper(Context.get(context, Host), path, context)
     // The image, and with it what it was made from, is known only now.
     const ImageLayer = Layer.mergeAll(
       ReservedSpace.layer({ path: input.file, offset, patcher, keeper }),

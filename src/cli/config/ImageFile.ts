@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
 import { type HeadError, readHead } from "../../image/Head.ts"
 import * as Manifest from "../../image/Manifest.ts"
+import { viewOf } from "../../View.ts"
 import { CommandError } from "./CommandError.ts"
 
 const notAnImage = (path: string, detail: string) =>
@@ -16,7 +17,7 @@ export const openImage = Effect.fn("openImage")(
     const file = yield* fs.open(path)
     const size = Number((yield* file.stat).size)
     const readAt = Effect.fnUntraced(function*(position: number, length: number) {
-      const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - position)))
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, size - position)))
       for (let done = 0; done < bytes.length;) {
         const read = yield* file.read(bytes.subarray(done), { position: BigInt(position + done) })
         if (read === 0) return bytes.subarray(0, done)
@@ -28,7 +29,7 @@ export const openImage = Effect.fn("openImage")(
     const { end, offset } = yield* readHead(readAt, size).pipe(
       Effect.catchTag("HeadError", (error: HeadError) => Effect.fail(refuse(error)))
     )
-    const tableSize = (yield* readAt(end, 8)).readBigUInt64LE(0)
+    const tableSize = viewOf(yield* readAt(end, 8)).getBigUint64(0, true)
     if (tableSize > BigInt(Manifest.largestTable)) return yield* notAnImage(path, "its tool table is too large")
     const table = yield* Effect.fromResult(
       Result.mapError(Manifest.decode(yield* readAt(end + 8, Number(tableSize))), refuse)

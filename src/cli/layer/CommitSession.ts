@@ -6,6 +6,7 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { LayerPlace } from "../../mount/Janitor.ts"
+import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { decodeAnswer } from "./Answer.ts"
 
@@ -36,7 +37,7 @@ export const openCommit = Effect.fnUntraced(function*(data: string, program: str
     return yield* decodeAnswer("fim commit", line, answer).pipe(Effect.mapError(failed))
   })
   const ask = Effect.fnUntraced(function*<A>(request: object, answer: Schema.Codec<A, unknown>) {
-    yield* Queue.offer(requests, Buffer.from(`${JSON.stringify(request)}\n`))
+    yield* Queue.offer(requests, Utf8.encode(`${JSON.stringify(request)}\n`))
     return yield* hear(answer)
   })
   yield* hear(Done)

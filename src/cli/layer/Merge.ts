@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { LayerPlace } from "../../mount/Janitor.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
+import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { decodeAnswer } from "./Answer.ts"
 
@@ -22,7 +23,7 @@ const ask = Effect.fnUntraced(function*(request: object) {
   const { directories } = yield* Relocate
   const answer = yield* ChildProcess.make(`${directories.bin}/fim`, ["merge"], {
     detached: false,
-    stdin: Stream.make(new Uint8Array(Buffer.from(JSON.stringify(request)))),
+    stdin: Stream.make(Utf8.encode(JSON.stringify(request))),
     stdout: "pipe",
     stderr: "inherit"
   }).pipe(

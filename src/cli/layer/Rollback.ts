@@ -9,6 +9,7 @@ import type { PlatformError } from "effect/PlatformError"
 import type { Rewriting } from "../../image/LayerRewriter.ts"
 import type { Layer } from "../../image/Layers.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
+import { NativeBytes } from "../../platform/NativeBytes.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { publish } from "./Managed.ts"
 
@@ -22,15 +23,16 @@ const pieceSize = 1 << 20
 /** Whether a file that is there already is the layer: one that was killed in between has left it. */
 const holds = Effect.fnUntraced(function*(image: string, layer: Layer, path: string) {
   const fs = yield* FileSystem.FileSystem
+  const native = yield* NativeBytes
   const info = yield* fs.stat(path)
   if (info.type !== "File" || Number(info.size) !== layer.size) return false
   const [from, to] = yield* Effect.all([fs.open(image), fs.open(path)])
-  const [left, right] = [Buffer.alloc(pieceSize), Buffer.alloc(pieceSize)]
+  const [left, right] = [new Uint8Array(pieceSize), new Uint8Array(pieceSize)]
   for (let done = 0; done < layer.size;) {
     const length = Math.min(pieceSize, layer.size - done)
     const one = yield* from.read(left.subarray(0, length), { position: BigInt(layer.offset + done) })
     const other = yield* to.read(right.subarray(0, one), { position: BigInt(done) })
-    if (one === 0 || one !== other || left.compare(right, 0, one, 0, one) !== 0) return false
+    if (one === 0 || one !== other || !native.equal(left.subarray(0, one), right.subarray(0, one))) return false
     done += one
   }
   return true

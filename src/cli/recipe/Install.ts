@@ -6,10 +6,11 @@ import { DesktopError } from "../../desktop/DesktopError.ts"
 import { DesktopImage } from "../../desktop/DesktopImage.ts"
 import { IconPress } from "../../desktop/IconPress.ts"
 import { IconSource } from "../../desktop/IconSource.ts"
+import { pathOfUrl } from "../../FileUrl.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { type Installation, installationOf } from "../../recipe/Installation.ts"
 import { Recipes } from "../../recipe/Recipes.ts"
-import { localPath } from "../../recipe/RecipeSource.ts"
+import * as Utf8 from "../../Utf8.ts"
 import { storeDesktop } from "../desktop/Setup.ts"
 import { GuestRun } from "./GuestRun.ts"
 
@@ -22,7 +23,7 @@ interface Options {
 /** The file that an icon is looked for beside. Somebody else's recipe is not to choose files of this machine. */
 const besideOf = Effect.fnUntraced(function*(name: string, icon: string) {
   if (/^https?:\/\//i.test(icon)) return ""
-  const beside = localPath(yield* (yield* Recipes).urlOf(name))
+  const beside = pathOfUrl(yield* (yield* Recipes).urlOf(name))
   if (beside !== undefined) return beside
   return yield* new DesktopError({
     reason: "Icon",
@@ -66,7 +67,7 @@ export const install = Effect.fnUntraced(function*(names: ReadonlyArray<string>,
     const code = yield* run({
       _tag: "Execute",
       root: true,
-      words: words.map((word) => new Uint8Array(Buffer.from(word)))
+      words: words.map(Utf8.encode)
     })
     if (code !== 0) return code
   }

@@ -3,7 +3,6 @@
  * and then calls `turn` until the program ends the process.
  */
 import * as host from "fim:host"
-import "./shims/buffer.js"
 import { AbortController, AbortSignal, EventTarget } from "./globals/Abort.ts"
 import { console } from "./globals/Console.ts"
 import { crypto } from "./globals/Crypto.ts"

@@ -21,12 +21,8 @@ declare module "fim:host" {
   export const fromLatin1: (text: string) => ArrayBuffer
   /** Each byte as one character. */
   export const toLatin1: (bytes: Uint8Array) => string
-  /** -1, 0 or 1, as the first different byte, or else the length. */
-  export const compare: (left: Uint8Array, right: Uint8Array) => number
-  /** Where `part` begins in `bytes` from `start` on, or -1. */
-  export const indexOf: (bytes: Uint8Array, part: Uint8Array, start: number) => number
-  /** Decompresses zstd, to at most `limit` bytes. */
-  export const unzstd: (bytes: Uint8Array, limit: number) => ArrayBuffer
+  /** Whether both have the same length and the same bytes. */
+  export const equal: (left: Uint8Array, right: Uint8Array) => boolean
 
   // descriptors.rs
 
@@ -90,7 +86,7 @@ declare module "fim:host" {
   // hash.rs
 
   /** Begins a digest and returns the number by which it is continued and ended. */
-  export const hashStart: (algorithm: "sha256" | "sha512-256") => number
+  export const hashStart: (algorithm: "sha1" | "sha256" | "sha512-256") => number
   export const hashUpdate: (hash: number, bytes: Uint8Array) => void
   export const hashEnd: (hash: number) => ArrayBuffer
 

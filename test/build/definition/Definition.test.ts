@@ -7,6 +7,7 @@ import { jsonSchema, parseDefinition } from "../../../src/build/definition/Defin
 import { digestOfTree, pathBelow } from "../../../src/build/definition/Inputs.ts"
 import { loadDefinition } from "../../../src/build/definition/Load.ts"
 import { findDistribution } from "../../../src/build/dist/Distributions.ts"
+import { nativeBytes } from "../../support/Platform.ts"
 import { projectRoot } from "../../support/Project.ts"
 import { TestBase } from "../TestServices.ts"
 
@@ -172,7 +173,7 @@ it.layer(TestBase)("a definition file", (it) => {
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const here = `${yield* directory}/tree`
-      const digest = digestOfTree(fs, here)
+      const digest = digestOfTree(fs, nativeBytes, here)
       yield* fs.makeDirectory(`${here}/a`, { recursive: true })
       yield* fs.writeFileString(`${here}/a/f`, "1")
       yield* fs.symlink("f", `${here}/a/l`)

@@ -1,4 +1,3 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
@@ -17,6 +16,7 @@ import type { Fields } from "../../../src/image/Settings.ts"
 import { decodeSettings, encodeSettings } from "../../../src/image/SettingsFile.ts"
 import { imageOf, launcher, patcher } from "../../image/ReservedSpaceFixture.ts"
 import { hostWith } from "../../support/Host.ts"
+import * as Platform from "../../support/Platform.ts"
 import { build } from "./Run.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "flatimage-config-"))
@@ -54,7 +54,7 @@ const config = (...words: ReadonlyArray<string>) => {
   return Command.runWith(configCommand, { version: "0.1.0", renderErrors: false })(words).pipe(
     Effect.provideService(Console.Console, { ...globalThis.console, log: (text: string) => void lines.push(text) }),
     Effect.provide(Layer.mergeAll(
-      NodeServices.layer,
+      Platform.layer,
       Layer.succeed(Patcher, { path: patcher() }),
       hostWith({ HOME: "/h" })
     )),

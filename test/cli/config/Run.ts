@@ -1,5 +1,4 @@
 /** Runs commands as an image does, on settings in memory, and gives what they print. */
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -16,6 +15,7 @@ import { defaults } from "../../../src/image/SettingsDefaults.ts"
 import type { Host } from "../../../src/relocate/Host.ts"
 import { patcher } from "../../image/ReservedSpaceFixture.ts"
 import { hostWith } from "../../support/Host.ts"
+import * as Platform from "../../support/Platform.ts"
 
 export const build = {
   version: "0.1.0",
@@ -68,7 +68,7 @@ export interface Outcome {
   readonly code: number
 }
 
-type Services = ReservedSpace | BuildInfo | Host | Layer.Success<typeof NodeServices.layer>
+type Services = ReservedSpace | BuildInfo | Host | Layer.Success<typeof Platform.layer>
 
 /** What a command prints, and its exit code: the number that it gives, or 0. */
 export const outcomeOf = <E>(
@@ -92,7 +92,7 @@ export const outcomeOf = <E>(
       }),
       hostWith(environment),
       Logger.layer([logger]),
-      NodeServices.layer
+      Platform.layer
     )),
     Effect.provideService(Console.Console, {
       ...globalThis.console,

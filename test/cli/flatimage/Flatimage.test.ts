@@ -1,4 +1,3 @@
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
@@ -16,6 +15,7 @@ import { Revisions } from "../../../src/build/Revision.ts"
 import { Workspace } from "../../../src/build/Workspace.ts"
 import { build } from "../../../src/cli/flatimage/Build.ts"
 import { smallImage } from "../../image/SmallImage.ts"
+import * as Platform from "../../support/Platform.ts"
 
 /** What the builder is asked for by these words; nothing is built. */
 const requestOf = (...words: ReadonlyArray<string>) =>
@@ -27,7 +27,7 @@ const requestOf = (...words: ReadonlyArray<string>) =>
     const revisions = Layer.succeed(Revisions, { current: Effect.never, epoch: Effect.succeed(7) })
     const services = Layer.mergeAll(fake, revisions, Workspace.layer({ root: "/project", build: "/project/build" }))
       .pipe(
-        Layer.provideMerge(NodeServices.layer)
+        Layer.provideMerge(Platform.layer)
       )
     yield* Command.runWith(build, { version: "0" })(words).pipe(Effect.provide(services))
     return yield* Ref.get(asked)

@@ -1,5 +1,4 @@
 /** Rollbacks in which one call after the other fails: the image is as it was, or the one that it should be. */
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -15,6 +14,7 @@ import { ReservedSpace } from "../../../src/image/ReservedSpace.ts"
 import { patcher } from "../../image/ReservedSpaceFixture.ts"
 import { smallImage, smallLayer } from "../../image/SmallImage.ts"
 import { program } from "../../support/Needs.ts"
+import * as Platform from "../../support/Platform.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "flatimage-rollback-"))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -61,7 +61,7 @@ const failing = (nth: number) => {
       }
     })
   const layer = Layer.effect(FileSystem.FileSystem, Effect.map(FileSystem.FileSystem, wrap)).pipe(
-    Layer.provideMerge(NodeServices.layer)
+    Layer.provideMerge(Platform.layer)
   )
   return { calls, layer }
 }

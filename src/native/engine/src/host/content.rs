@@ -1,8 +1,7 @@
-//! What takes too long byte by byte in JavaScript: text, comparison, search, decompression.
+//! What takes too long byte by byte in JavaScript: text and comparison.
 
 use super::exports;
 use crate::bytes::{Bytes, buffer};
-use crate::failure::throw;
 use crate::text::Text;
 use rquickjs::{Coerced, Ctx, Result, String as JsString, Value};
 
@@ -13,9 +12,7 @@ exports! {
     "toName" => to_name,
     "fromLatin1" => from_latin1,
     "toLatin1" => to_latin1,
-    "compare" => compare,
-    "indexOf" => index_of,
-    "unzstd" => unzstd,
+    "equal" => equal,
 }
 
 fn encode<'js>(ctx: Ctx<'js>, text: Coerced<JsString<'js>>) -> Result<Value<'js>> {
@@ -72,30 +69,8 @@ fn to_latin1(bytes: Bytes<'_>) -> String {
     bytes.get().iter().map(|byte| char::from(*byte)).collect()
 }
 
-fn compare(left: Bytes<'_>, right: Bytes<'_>) -> i32 {
-    left.get().cmp(right.get()) as i32
-}
-
-/// Where `part` begins in `bytes`, from `start` on, or -1.
-fn index_of(bytes: Bytes<'_>, part: Bytes<'_>, start: usize) -> i64 {
-    let (bytes, part) = (bytes.get(), part.get());
-    if part.is_empty() || start >= bytes.len() {
-        return -1;
-    }
-    let found = bytes[start..].windows(part.len()).position(|window| window == part);
-    found.map_or(-1, |at| (start + at) as i64)
-}
-
-/// One or more frames of zstd, of at most `limit` bytes.
-fn unzstd<'js>(ctx: Ctx<'js>, bytes: Bytes<'js>, limit: usize) -> Result<Value<'js>> {
-    use std::io::Read;
-    let mut content = Vec::new();
-    let read = zstd::Decoder::new(bytes.get())
-        .and_then(|decoder| decoder.take(limit as u64 + 1).read_to_end(&mut content));
-    if read.is_err() || content.len() > limit {
-        return Err(throw(&ctx, libc::EBADMSG));
-    }
-    buffer(&ctx, content)
+fn equal(left: Bytes<'_>, right: Bytes<'_>) -> bool {
+    left.get() == right.get()
 }
 
 #[cfg(test)]

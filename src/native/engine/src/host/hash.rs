@@ -4,6 +4,7 @@ use super::exports;
 use crate::bytes::{Bytes, buffer};
 use crate::failure::throw;
 use rquickjs::{Ctx, Result, Value};
+use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512_256};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ exports! {
 }
 
 enum Hash {
+    Sha1(Sha1),
     Sha256(Sha256),
     Sha512_256(Sha512_256),
 }
@@ -27,6 +29,7 @@ thread_local! {
 /// Returns the number by which JavaScript names it, until it ends it.
 fn start(ctx: Ctx<'_>, algorithm: String) -> Result<u32> {
     let hash = match algorithm.as_str() {
+        "sha1" => Hash::Sha1(Sha1::new()),
         "sha256" => Hash::Sha256(Sha256::new()),
         "sha512-256" => Hash::Sha512_256(Sha512_256::new()),
         _ => return Err(throw(&ctx, libc::EINVAL)),
@@ -40,6 +43,7 @@ fn start(ctx: Ctx<'_>, algorithm: String) -> Result<u32> {
 
 fn update(ctx: Ctx<'_>, number: u32, bytes: Bytes<'_>) -> Result<()> {
     RUNNING.with_borrow_mut(|(hashes, _)| match hashes.get_mut(&number) {
+        Some(Hash::Sha1(hash)) => Ok(hash.update(bytes.get())),
         Some(Hash::Sha256(hash)) => Ok(hash.update(bytes.get())),
         Some(Hash::Sha512_256(hash)) => Ok(hash.update(bytes.get())),
         None => Err(throw(&ctx, libc::EINVAL)),
@@ -48,6 +52,7 @@ fn update(ctx: Ctx<'_>, number: u32, bytes: Bytes<'_>) -> Result<()> {
 
 fn end<'js>(ctx: Ctx<'js>, number: u32) -> Result<Value<'js>> {
     let digest = match RUNNING.with_borrow_mut(|(hashes, _)| hashes.remove(&number)) {
+        Some(Hash::Sha1(hash)) => hash.finalize().to_vec(),
         Some(Hash::Sha256(hash)) => hash.finalize().to_vec(),
         Some(Hash::Sha512_256(hash)) => hash.finalize().to_vec(),
         None => return Err(throw(&ctx, libc::EINVAL)),

@@ -1,0 +1,11 @@
+/** Text in UTF-8, without loss of a byte order mark. */
+const encoder = new TextEncoder()
+
+// A decoder removes the mark unless it is told not to.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+
+/** A surrogate that stands alone becomes U+FFFD. */
+export const encode = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text)
+
+/** Each sequence of bytes that is not UTF-8 becomes U+FFFD. */
+export const decode = (bytes: Uint8Array): string => decoder.decode(bytes)

@@ -1,0 +1,12 @@
+/** What POSIX has for files and Effect's file system has not. */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { PlatformError } from "effect/PlatformError"
+
+export class Posix extends Context.Service<Posix, {
+  /**
+   * Removes an empty directory; fails for any other. `FileSystem.remove` removes a directory only together with what somebody
+   * puts into it meanwhile.
+   */
+  readonly rmdir: (path: string) => Effect.Effect<void, PlatformError>
+}>()("flatimage/platform/Posix") {}

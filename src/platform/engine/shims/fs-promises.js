@@ -1,2 +1,0 @@
-import * as host from "fim:host"
-export const rmdir = async (p) => host.removeDirectory(p)

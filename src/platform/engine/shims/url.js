@@ -1,1 +1,0 @@
-export const fileURLToPath = (u) => { const l = new URL(u); if (l.protocol !== "file:") throw new TypeError("must be file:"); if (l.hostname !== "" && l.hostname !== "localhost") throw new TypeError("host"); if (/%2f/i.test(l.pathname)) throw new TypeError("slash"); return decodeURIComponent(l.pathname) }
