@@ -26,35 +26,54 @@ const mebibyte = new Uint8Array(1 << 20).fill(0x61)
 
 export const childCases: ReadonlyArray<Case> = [
   one("the output of a program", (spawner) => spawner.string(shell("printf 'a\\nb'; echo c >&2"))),
-  one("the output and the errors of a program", (spawner) =>
-    spawner.string(shell("echo a; sleep 0.1; echo b >&2"), { includeStderr: true })),
+  one(
+    "the output and the errors of a program",
+    (spawner) => spawner.string(shell("echo a; sleep 0.1; echo b >&2"), { includeStderr: true })
+  ),
   one("the lines of a program", (spawner) => spawner.lines(shell("printf 'a\\nb\\n\\nc'"))),
   one("an exit code", (spawner) => spawner.exitCode(shell("exit 7"))),
-  one("an end by a signal", (spawner) =>
-    Effect.flatMap(spawner.spawn(shell("kill -9 $$")), (handle) => Effect.exit(handle.exitCode)).pipe(
-      Effect.map(({ _tag }) => _tag)
-    )),
+  one(
+    "an end by a signal",
+    (spawner) =>
+      Effect.flatMap(spawner.spawn(shell("kill -9 $$")), (handle) => Effect.exit(handle.exitCode)).pipe(
+        Effect.map(({ _tag }) => _tag)
+      )
+  ),
   one("a program that is not there", (spawner) => Effect.asVoid(spawner.spawn(ChildProcess.make("not-there")))),
-  one("a program that may not be run", (spawner, place) =>
-    Effect.asVoid(spawner.spawn(ChildProcess.make(`${place}/file`, ["a b"])))),
-  one("a program in a directory that is not there", (spawner, place) =>
-    Effect.asVoid(spawner.spawn(shell("true", { cwd: `${place}/nothing` })))),
+  one(
+    "a program that may not be run",
+    (spawner, place) => Effect.asVoid(spawner.spawn(ChildProcess.make(`${place}/file`, ["a b"])))
+  ),
+  one(
+    "a program in a directory that is not there",
+    (spawner, place) => Effect.asVoid(spawner.spawn(shell("true", { cwd: `${place}/nothing` })))
+  ),
   one("a word with a zero byte", (spawner) => Effect.asVoid(spawner.spawn(ChildProcess.make("true", ["a\0b"])))),
   one("a program in a directory", (spawner, place) => spawner.string(shell("pwd", { cwd: `${place}/directory` }))),
-  one("words of all kinds", (spawner) =>
-    spawner.string(ChildProcess.make("printf", ["<%s>", "", " ", "ä€😀", "'\"\\", "-n", "a\nb"], { detached: false }))),
-  one("variables in place of ours", (spawner) =>
-    Effect.map(spawner.lines(ChildProcess.make("/usr/bin/env", { env: { B: "ä=1", A: "" } })), (all) => all.sort())),
+  one(
+    "words of all kinds",
+    (spawner) =>
+      spawner.string(ChildProcess.make("printf", ["<%s>", "", " ", "ä€😀", "'\"\\", "-n", "a\nb"], { detached: false }))
+  ),
+  one(
+    "variables in place of ours",
+    (spawner) =>
+      Effect.map(spawner.lines(ChildProcess.make("/usr/bin/env", { env: { B: "ä=1", A: "" } })), (all) => all.sort())
+  ),
   one("variables beside ours", (spawner) =>
     Effect.map(
       spawner.lines(shell("env", { extendEnv: true, env: { FIRST: "1", PATH: "/usr/bin:/bin", HOME: undefined } })),
       (all) => all.filter((line) => /^(FIRST|PATH|HOME)=/.test(line)).sort()
     )),
   one("a script for a shell", (spawner) => spawner.string(ChildProcess.make("echo $((1 + 2))", { shell: true }))),
-  one("a script for a shell, and words", (spawner) =>
-    Effect.asVoid(spawner.spawn(ChildProcess.make("true", ["word"], { shell: true })))),
-  one("input by a stream", (spawner) =>
-    spawner.string(shell("wc -c", { stdin: Stream.make(mebibyte, mebibyte, mebibyte) }))),
+  one(
+    "a script for a shell, and words",
+    (spawner) => Effect.asVoid(spawner.spawn(ChildProcess.make("true", ["word"], { shell: true })))
+  ),
+  one(
+    "input by a stream",
+    (spawner) => spawner.string(shell("wc -c", { stdin: Stream.make(mebibyte, mebibyte, mebibyte) }))
+  ),
   one("input by the handle", (spawner) =>
     Effect.gen(function*() {
       const handle = yield* spawner.spawn(shell("cat"))
@@ -73,10 +92,15 @@ export const childCases: ReadonlyArray<Case> = [
       const handle = yield* spawner.spawn(shell("cat", { stdin: Stream.make(mebibyte, mebibyte, mebibyte) }))
       return yield* Stream.runFold(handle.stdout, () => 0, (sum, { length }) => sum + length)
     })),
-  one("a child that closes its input", (spawner) =>
-    spawner.string(shell("exec 0<&-; sleep 0.2; echo done", { stdin: Stream.forever(Stream.make(mebibyte)) }))),
-  one("a child that ends without reading", (spawner) =>
-    spawner.exitCode(shell("exit 3", { stdin: Stream.make(mebibyte, mebibyte) }))),
+  one(
+    "a child that closes its input",
+    (spawner) =>
+      spawner.string(shell("exec 0<&-; sleep 0.2; echo done", { stdin: Stream.forever(Stream.make(mebibyte)) }))
+  ),
+  one(
+    "a child that ends without reading",
+    (spawner) => spawner.exitCode(shell("exit 3", { stdin: Stream.make(mebibyte, mebibyte) }))
+  ),
   one("input that fails", (spawner) =>
     Effect.flatMap(
       spawner.spawn(shell("cat > /dev/null; exit 0", {
@@ -93,8 +117,10 @@ export const childCases: ReadonlyArray<Case> = [
       yield* Stream.runDrain(handle.stdout)
       return seen
     })),
-  one("nothing for a child", (spawner) =>
-    spawner.string(shell("cat; echo gone >&2; echo out", { stdin: "ignore", stderr: "ignore" }))),
+  one(
+    "nothing for a child",
+    (spawner) => spawner.string(shell("cat; echo gone >&2; echo out", { stdin: "ignore", stderr: "ignore" }))
+  ),
   one("more descriptors", (spawner) =>
     Effect.gen(function*() {
       const handle = yield* spawner.spawn(shell("cat <&3 >&4; echo out >&6; ls /proc/self/fd | tr '\\n' ' '", {
@@ -111,10 +137,13 @@ export const childCases: ReadonlyArray<Case> = [
       ], { concurrency: "unbounded" })
       return [count, six, out, yield* handle.exitCode]
     })),
-  one("a program that is not there, with more descriptors", (spawner) =>
-    Effect.asVoid(spawner.spawn(ChildProcess.make("not-there", {
-      additionalFds: { fd3: { type: "output" }, fd9: { type: "output" } }
-    })))),
+  one(
+    "a program that is not there, with more descriptors",
+    (spawner) =>
+      Effect.asVoid(spawner.spawn(ChildProcess.make("not-there", {
+        additionalFds: { fd3: { type: "output" }, fd9: { type: "output" } }
+      })))
+  ),
   one("a pipeline", (spawner) =>
     spawner.string(
       ChildProcess.pipeTo(
@@ -122,8 +151,10 @@ export const childCases: ReadonlyArray<Case> = [
         shell("tr -d '\\n'")
       )
     )),
-  one("a pipeline of errors", (spawner) =>
-    spawner.string(ChildProcess.pipeTo(shell("echo no; echo yes >&2"), shell("cat"), { from: "stderr" }))),
+  one(
+    "a pipeline of errors",
+    (spawner) => spawner.string(ChildProcess.pipeTo(shell("echo no; echo yes >&2"), shell("cat"), { from: "stderr" }))
+  ),
   one("isRunning, and kill", (spawner) =>
     Effect.gen(function*() {
       const handle = yield* spawner.spawn(shell("exec sleep 100"))
@@ -142,7 +173,9 @@ export const childCases: ReadonlyArray<Case> = [
     Effect.andThen(
       Effect.scoped(Effect.andThen(
         Effect.flatMap(
-          spawner.spawn(shell(`trap 'echo ended > ${place}/told; exit' TERM; echo ready; while :; do sleep 0.02; done`)),
+          spawner.spawn(
+            shell(`trap 'echo ended > ${place}/told; exit' TERM; echo ready; while :; do sleep 0.02; done`)
+          ),
           (handle) => Stream.runHead(handle.stdout)
         ),
         Effect.void
@@ -152,9 +185,11 @@ export const childCases: ReadonlyArray<Case> = [
   one("a child in a session of its own ends with those it has started", (spawner, place) =>
     Effect.andThen(
       Effect.scoped(Effect.flatMap(
-        spawner.spawn(shell(`(trap 'echo ended > ${place}/told; exit' TERM; echo ready; while :; do sleep 0.02; done) & wait`, {
-          detached: true
-        })),
+        spawner.spawn(
+          shell(`(trap 'echo ended > ${place}/told; exit' TERM; echo ready; while :; do sleep 0.02; done) & wait`, {
+            detached: true
+          })
+        ),
         (handle) => Stream.runHead(handle.stdout)
       )),
       Effect.andThen(
@@ -164,9 +199,13 @@ export const childCases: ReadonlyArray<Case> = [
     )),
   one("many children at once", (spawner) =>
     Effect.map(
-      Effect.forEach(Array.from({ length: 40 }, (_, index) => index), (index) => spawner.string(shell(`echo ${index}`)), {
-        concurrency: "unbounded"
-      }),
+      Effect.forEach(
+        Array.from({ length: 40 }, (_, index) => index),
+        (index) => spawner.string(shell(`echo ${index}`)),
+        {
+          concurrency: "unbounded"
+        }
+      ),
       (all) => all.join("")
     )),
   ["paths", () => Effect.map(Path.Path, (path) => [path.resolve("/a", "../b"), path.basename("/x/y.z", ".z")])],

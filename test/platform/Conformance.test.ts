@@ -20,7 +20,18 @@ const ours = new Map<string, unknown>()
 beforeAll(() => {
   const node = `${projectRoot}/node_modules/.bin/node`
   execFileSync(node, [`${projectRoot}/bin/bundle.mjs`, directory, "test/platform/Main.ts"], { stdio: "inherit" })
-  const flags = ["run", "--quiet", "--release", "--locked", "-p", "engine", "--features", "sources", "--example", "sources"]
+  const flags = [
+    "run",
+    "--quiet",
+    "--release",
+    "--locked",
+    "-p",
+    "engine",
+    "--features",
+    "sources",
+    "--example",
+    "sources"
+  ]
   const output = execFileSync("cargo", [...flags, "--", directory], {
     cwd: `${projectRoot}/src/native`,
     env: { ...process.env, CARGO_TARGET_DIR: `${projectRoot}/build/cargo` },

@@ -64,28 +64,50 @@ export const fileCases: ReadonlyArray<Case> = [
   ...each("access for reading", (fs, path) => fs.access(path, { readable: true })),
   ...each("access for writing", (fs, path) => fs.access(path, { writable: true })),
   ...each("exists", (fs, path) => fs.exists(path)),
-  ...each("chmod", (fs, path) =>
-    Effect.andThen(fs.chmod(path, 0o640), Effect.map(fs.stat(path), ({ mode }) => mode))),
+  ...each("chmod", (fs, path) => Effect.andThen(fs.chmod(path, 0o640), Effect.map(fs.stat(path), ({ mode }) => mode))),
   ...each("chown", (fs, path) => fs.chown(path, 1, 1)),
-  ...each("copyFile", (fs, path, place) =>
-    Effect.andThen(fs.copyFile(path, `${place}/copy`), fs.readFileString(`${place}/copy`)), openable),
-  ...each("copy", (fs, path, place) =>
-    Effect.andThen(fs.copy(path, `${place}/copy`), fs.readDirectory(place)), ["file", "directory", "link"]),
-  ...each("link", (fs, path, place) =>
-    Effect.andThen(fs.link(path, `${place}/other`), Effect.map(fs.lstat(`${place}/other`), ({ nlink }) => nlink)), [
+  ...each(
+    "copyFile",
+    (fs, path, place) => Effect.andThen(fs.copyFile(path, `${place}/copy`), fs.readFileString(`${place}/copy`)),
+    openable
+  ),
+  ...each("copy", (fs, path, place) => Effect.andThen(fs.copy(path, `${place}/copy`), fs.readDirectory(place)), [
     "file",
     "directory",
-    "nothing"
+    "link"
   ]),
+  ...each(
+    "link",
+    (fs, path, place) =>
+      Effect.andThen(fs.link(path, `${place}/other`), Effect.map(fs.lstat(`${place}/other`), ({ nlink }) => nlink)),
+    [
+      "file",
+      "directory",
+      "nothing"
+    ]
+  ),
   ...each("lstat", (fs, path) => fs.lstat(path)),
   ...each("makeDirectory", (fs, path) => fs.makeDirectory(path)),
-  ...each("makeDirectory, recursive", (fs, path) =>
-    Effect.asVoid(fs.makeDirectory(`${path}/a/b`, { recursive: true }))),
-  ...each("makeDirectory, that is there, recursive", (fs, path) =>
-    Effect.asVoid(fs.makeDirectory(path, { recursive: true })), ["file", "directory", "link", "fifo"]),
-  ...each("readDirectory", (fs, path) => Effect.map(fs.readDirectory(path), (found) => found.sort()), names.filter(listed)),
-  ...each("readDirectoryEntries", (fs, path) =>
-    Effect.map(fs.readDirectoryEntries(path), (found) => [...found].sort((a, b) => a.name < b.name ? -1 : 1)), names.filter(listed)),
+  ...each(
+    "makeDirectory, recursive",
+    (fs, path) => Effect.asVoid(fs.makeDirectory(`${path}/a/b`, { recursive: true }))
+  ),
+  ...each(
+    "makeDirectory, that is there, recursive",
+    (fs, path) => Effect.asVoid(fs.makeDirectory(path, { recursive: true })),
+    ["file", "directory", "link", "fifo"]
+  ),
+  ...each(
+    "readDirectory",
+    (fs, path) => Effect.map(fs.readDirectory(path), (found) => found.sort()),
+    names.filter(listed)
+  ),
+  ...each(
+    "readDirectoryEntries",
+    (fs, path) =>
+      Effect.map(fs.readDirectoryEntries(path), (found) => [...found].sort((a, b) => a.name < b.name ? -1 : 1)),
+    names.filter(listed)
+  ),
   ...each("readFile", (fs, path) => fs.readFile(path), openable),
   ...each("readFileString", (fs, path) => fs.readFileString(path), openable),
   ...each("readLink", (fs, path) => fs.readLink(path)),
@@ -99,11 +121,17 @@ export const fileCases: ReadonlyArray<Case> = [
     (fs, path) => fs.remove(path, { recursive: true, force: true }),
     names.filter((name) => !name.endsWith("/below"))
   ),
-  ...each("rename", (fs, path, place) =>
-    Effect.andThen(fs.rename(path, `${place}/new`), Effect.map(fs.readDirectory(place), (found) => found.sort()))),
+  ...each(
+    "rename",
+    (fs, path, place) =>
+      Effect.andThen(fs.rename(path, `${place}/new`), Effect.map(fs.readDirectory(place), (found) => found.sort()))
+  ),
   ...each("stat", (fs, path) => fs.stat(path)),
-  ...each("truncate", (fs, path) =>
-    Effect.andThen(fs.truncate(path, 3), Effect.map(fs.stat(path), ({ size }) => size)), openable),
+  ...each(
+    "truncate",
+    (fs, path) => Effect.andThen(fs.truncate(path, 3), Effect.map(fs.stat(path), ({ size }) => size)),
+    openable
+  ),
   ...each("utimes", (fs, path) =>
     Effect.andThen(
       fs.utimes(path, 1.5, 1_700_000_000.25),
@@ -116,8 +144,8 @@ export const fileCases: ReadonlyArray<Case> = [
     ), openable),
   ...each("writeFile, anew", (fs, path) => fs.writeFile(path, Uint8Array.of(1), { flag: "wx" })),
   ...each("open without following", (fs, path) => Effect.asVoid(fs.open(path, { noFollow: true })), openable),
-  ...flags.flatMap((flag) => [
-    ...each(`open with ${flag}`, (fs, path) => Effect.asVoid(fs.open(path, { flag })), openable),
+  ...flags.flatMap((flag) => each(`open with ${flag}`, (fs, path) => Effect.asVoid(fs.open(path, { flag })), openable)),
+  ...flags.map((flag) =>
     one(
       `write with ${flag}`,
       opened(flag, (file, fs, path) =>
@@ -126,7 +154,7 @@ export const fileCases: ReadonlyArray<Case> = [
           Effect.andThen(fs.readFileString(path))
         ))
     )
-  ]),
+  ),
   reading(4),
   reading(100),
   one("seek, before the start", opened("r", (file) => file.seek(-1n, "start"))),
@@ -151,8 +179,10 @@ export const fileCases: ReadonlyArray<Case> = [
         return [size, Option.getOrUndefined(yield* file.readAlloc(9, { position: far + 1n }))]
       }))
   ),
-  one("writes more than the file may have", opened("r+", (file) =>
-    Effect.andThen(file.seek(2n ** 62n, "start"), Effect.ignore(file.write(Uint8Array.of(1)))))),
+  one(
+    "writes more than the file may have",
+    opened("r+", (file) => Effect.andThen(file.seek(2n ** 62n, "start"), Effect.ignore(file.write(Uint8Array.of(1)))))
+  ),
   one("readFileString, of no encoding", (fs, place) => fs.readFileString(`${place}/file`, "none")),
   one("readFileString, as Latin-1", (fs, place) =>
     Effect.andThen(
@@ -171,9 +201,14 @@ export const fileCases: ReadonlyArray<Case> = [
       const read = yield* fs.readFile(`${place}/large`)
       return [read.length, read[1], read[(3 << 20) - 1]]
     })),
-  one("stream", (fs, place) =>
-    Effect.map(Stream.runCollect(fs.stream(`${place}/file`, { chunkSize: 3, offset: 2, bytesToRead: 7 })), (all) =>
-      all.map((bytes) => [...bytes]))),
+  one(
+    "stream",
+    (fs, place) =>
+      Effect.map(
+        Stream.runCollect(fs.stream(`${place}/file`, { chunkSize: 3, offset: 2, bytesToRead: 7 })),
+        (all) => all.map((bytes) => [...bytes])
+      )
+  ),
   one("sink", (fs, place) =>
     Effect.andThen(
       Stream.run(Stream.make(Uint8Array.of(65), Uint8Array.of(66)), fs.sink(`${place}/new`)),
@@ -186,10 +221,15 @@ export const fileCases: ReadonlyArray<Case> = [
       const { mode } = yield* fs.stat(made)
       return [mode, made.replace(/.{6}$/, "")]
     })),
-  one("makeTempDirectory, where nothing is", (fs, place) =>
-    Effect.asVoid(fs.makeTempDirectory({ directory: `${place}/nothing` }).pipe(
-      Effect.mapError((error) => ({ ...error, reason: { ...error.reason, pathOrDescriptor: "" } }) as typeof error)
-    ))),
+  one(
+    "makeTempDirectory, where nothing is",
+    (fs, place) =>
+      Effect.asVoid(
+        fs.makeTempDirectory({ directory: `${place}/nothing` }).pipe(
+          Effect.mapError((error) => ({ ...error, reason: { ...error.reason, pathOrDescriptor: "" } }) as typeof error)
+        )
+      )
+  ),
   one("makeTempDirectoryScoped", (fs, place) =>
     Effect.andThen(
       Effect.scoped(Effect.andThen(fs.makeTempDirectoryScoped({ directory: `${place}/directory` }), Effect.void)),
@@ -202,10 +242,14 @@ export const fileCases: ReadonlyArray<Case> = [
     )),
   one("makeTempFileScoped", (fs, place) =>
     Effect.andThen(
-      Effect.scoped(Effect.flatMap(fs.makeTempFileScoped({ directory: `${place}/directory` }), (made) => fs.stat(made))),
+      Effect.scoped(
+        Effect.flatMap(fs.makeTempFileScoped({ directory: `${place}/directory` }), (made) => fs.stat(made))
+      ),
       Effect.map(fs.readDirectory(`${place}/directory`), (found) => found.length)
     )),
-  one("reads what the kernel makes as it is read", (fs) =>
-    Effect.map(fs.readFileString("/proc/self/status"), (text) => text.includes("Threads:"))),
+  one(
+    "reads what the kernel makes as it is read",
+    (fs) => Effect.map(fs.readFileString("/proc/self/status"), (text) => text.includes("Threads:"))
+  ),
   one("a full device", (fs) => fs.writeFileString("/dev/full", "a"))
 ]

@@ -23,7 +23,7 @@ const all = Effect.gen(function*() {
 
 const main = Effect.provide(all, Layer.mergeAll(Files.layer, Children.layer, Stdio.layer, Path.layer))
 
-void Effect.runPromiseExit(main).then((exit) => {
+Effect.runFork(main).addObserver((exit) => {
   if (Exit.isFailure(exit)) Output.write(Output.error)(Cause.pretty(exit.cause))
   OwnHost.exit(Exit.isSuccess(exit) ? 0 : 1)
 })

@@ -16,13 +16,21 @@ const NO_CHECKSUM: [u8; 4] = [0xff; 4];
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let root = Path::new("../../..").canonicalize().expect("the crate lies in the repository");
+    let root = Path::new("../../..")
+        .canonicalize()
+        .expect("the crate lies in the repository");
     watch(&root);
     let modules = out.join("modules");
     bundle(&root, &modules);
     let mut names: Vec<String> = fs::read_dir(&modules)
         .expect("the bundler has made a directory")
-        .map(|entry| entry.unwrap().file_name().into_string().expect("names of modules are text"))
+        .map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .into_string()
+                .expect("names of modules are text")
+        })
         .filter(|name| name.ends_with(".js"))
         .collect();
     names.sort();
@@ -39,7 +47,12 @@ fn main() {
 
 /// Has cargo run this again when a source of the boot program or the lock of its packages has changed.
 fn watch(root: &Path) {
-    let mut watched = vec![root.join("bin"), root.join("package-lock.json"), PathBuf::from("build.rs"), PathBuf::from("src/archive.rs")];
+    let mut watched = vec![
+        root.join("bin"),
+        root.join("package-lock.json"),
+        PathBuf::from("build.rs"),
+        PathBuf::from("src/archive.rs"),
+    ];
     // Not `src` as a whole: the native code in it changes without the boot program.
     for entry in fs::read_dir(root.join("src")).expect("the repository has a directory src") {
         let path = entry.expect("the directory can be read").path();
@@ -55,10 +68,17 @@ fn watch(root: &Path) {
 fn bundle(root: &Path, modules: &Path) {
     let node = root.join("node_modules/.bin/node");
     if !node.exists() {
-        fail(&format!("'{}' is not there: run bin/setup, or npm install, and build again", node.display()));
+        fail(&format!(
+            "'{}' is not there: run bin/setup, or npm install, and build again",
+            node.display()
+        ));
     }
     let _ = fs::remove_dir_all(modules);
-    let status = Command::new(&node).arg(root.join("bin/bundle.mjs")).arg(modules).current_dir(root).status();
+    let status = Command::new(&node)
+        .arg(root.join("bin/bundle.mjs"))
+        .arg(modules)
+        .current_dir(root)
+        .status();
     match status {
         Ok(status) if status.success() => {}
         Ok(status) => fail(&format!("bin/bundle.mjs failed with {status}: see what it says above")),
@@ -81,7 +101,12 @@ impl Resolver for Anything {
 }
 
 impl Loader for Anything {
-    fn load<'js>(&mut self, ctx: &Ctx<'js>, name: &str, _: Option<ImportAttributes<'js>>) -> Result<Module<'js, Declared>> {
+    fn load<'js>(
+        &mut self,
+        ctx: &Ctx<'js>,
+        name: &str,
+        _: Option<ImportAttributes<'js>>,
+    ) -> Result<Module<'js, Declared>> {
         Module::declare(ctx.clone(), name, "")
     }
 }
@@ -91,12 +116,19 @@ fn compile(name: &str, source: Vec<u8>) -> Vec<u8> {
     // A runtime for each, so that none finds a module of another.
     let runtime = Runtime::new().expect("there is memory for an engine");
     runtime.set_loader(Anything, Anything);
-    Context::full(&runtime).expect("there is memory for a context").with(|ctx| {
-        let module = Module::declare(ctx.clone(), name, source)
-            .unwrap_or_else(|error| fail(&format!("{name}: {error} {:?}", ctx.catch())));
-        let options = WriteOptions { strip_source: true, ..WriteOptions::default() };
-        let mut bytecode = module.write(options).unwrap_or_else(|error| fail(&format!("{name}: {error}")));
-        bytecode[1..5].copy_from_slice(&NO_CHECKSUM);
-        bytecode
-    })
+    Context::full(&runtime)
+        .expect("there is memory for a context")
+        .with(|ctx| {
+            let module = Module::declare(ctx.clone(), name, source)
+                .unwrap_or_else(|error| fail(&format!("{name}: {error} {:?}", ctx.catch())));
+            let options = WriteOptions {
+                strip_source: true,
+                ..WriteOptions::default()
+            };
+            let mut bytecode = module
+                .write(options)
+                .unwrap_or_else(|error| fail(&format!("{name}: {error}")));
+            bytecode[1..5].copy_from_slice(&NO_CHECKSUM);
+            bytecode
+        })
 }

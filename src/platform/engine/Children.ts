@@ -85,7 +85,7 @@ const terminate = (
 const start = Effect.fnUntraced(function*(
   command: ChildProcess.StandardCommand,
   plumbing: Plumbing,
-  failing: <A>(method: string, call: () => A) => Failing<A>
+  failing: Failed
 ) {
   const { cwd, detached } = command.options
   if (cwd !== undefined) yield* attempt("FileSystem", "access", cwd, () => host.access(cwd, false, false))
@@ -104,6 +104,15 @@ const start = Effect.fnUntraced(function*(
   return { pid, ended }
 })
 
+type Failed = <A>(method: string, call: () => A) => Failing<A>
+
+/** Sends signals to a child, and to its group if it has one of its own. */
+const sending = (pid: number, detached: boolean | undefined, failing: Failed) => (signal: ChildProcess.Signal) =>
+  failing(
+    "kill",
+    () => detached === false ? host.kill(pid, signalNumber(signal)) : host.killGroup(pid, signalNumber(signal))
+  )
+
 const spawnOne = Effect.fnUntraced(function*(
   command: ChildProcess.StandardCommand
 ): Effect.fn.Return<Handle, PlatformError.PlatformError, Scope.Scope> {
@@ -112,7 +121,7 @@ const spawnOne = Effect.fnUntraced(function*(
     return yield* Effect.fail(PlatformError.badArgument({ module: "ChildProcess", method: "spawn", description }))
   }
   const line = lineOf(command)
-  const failing = <A>(method: string, call: () => A): Failing<A> => attempt("ChildProcess", method, line, call)
+  const failing: Failed = (method, call) => attempt("ChildProcess", method, line, call)
   const { detached } = command.options
   const plumbing = yield* plumb(command.options)
   let referenced = true
@@ -120,12 +129,11 @@ const spawnOne = Effect.fnUntraced(function*(
     start(command, plumbing, failing).pipe(Effect.ensuring(plumbing.closeTheirs)),
     ({ ended, pid }) =>
       Effect.suspend(() => {
-        const send = (signal: ChildProcess.Signal) => Effect.sync(() => sendTo(pid, detached, signal))
         if (Deferred.isDoneUnsafe(ended)) {
           return detached === false ? Effect.void : Effect.ignore(failing("kill", () => host.killGroup(pid, 15)))
         }
         return referenced
-          ? Effect.ignore(terminate(send, Deferred.await(ended), command.options)())
+          ? Effect.ignore(terminate(sending(pid, detached, failing), Deferred.await(ended), command.options)())
           : Effect.void
       })
   )
@@ -150,7 +158,7 @@ const spawnOne = Effect.fnUntraced(function*(
     exitCode,
     isRunning,
     kill: terminate(
-      (signal) => failing("kill", () => sendTo(pid, detached, signal)),
+      sending(pid, detached, failing),
       Deferred.await(ended),
       command.options
     ),
@@ -166,9 +174,6 @@ const spawnOne = Effect.fnUntraced(function*(
     })
   })
 })
-
-const sendTo = (pid: number, detached: boolean | undefined, signal: ChildProcess.Signal): void =>
-  detached === false ? host.kill(pid, signalNumber(signal)) : host.killGroup(pid, signalNumber(signal))
 
 const sourceOf = (handle: Handle, from: ChildProcess.PipeFromOption): Output => {
   if (from === "all") return handle.all
@@ -218,7 +223,6 @@ const spawn = Effect.fnUntraced(function*(command: ChildProcess.Command) {
     )
   })
 })
-
 
 export const layer = Layer.succeed(
   ChildProcessSpawner.ChildProcessSpawner,

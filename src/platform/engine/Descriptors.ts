@@ -24,7 +24,7 @@ const when = (watch: typeof whenReadable, descriptor: number): Effect.Effect<voi
   })
 
 /** Waits until a descriptor can be read, or is at its end. */
-export const readable = (descriptor: number): Effect.Effect<void> => when(whenReadable, descriptor)
+const readable = (descriptor: number): Effect.Effect<void> => when(whenReadable, descriptor)
 
 /** Tells apart what has to be tried again. */
 const again = <A>(wait: Effect.Effect<void>, retry: () => Failing<A>) => (error: PlatformError.PlatformError) => {

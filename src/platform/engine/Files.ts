@@ -46,8 +46,11 @@ const makeParents = (path: string, mode: number): Failing<void> =>
       if (error.reason._tag === "NotFound") {
         const parent = parentOf(path)
         if (parent === "" || parent === path) return Effect.fail(error)
-        const parents = Effect.mapError(makeParents(parent, mode), (error) =>
-          error.reason._tag === "AlreadyExists" ? failure("FileSystem", "makeDirectory", path, errno.ENOTDIR) : error)
+        const parents = Effect.mapError(
+          makeParents(parent, mode),
+          (error) =>
+            error.reason._tag === "AlreadyExists" ? failure("FileSystem", "makeDirectory", path, errno.ENOTDIR) : error
+        )
         return Effect.andThen(parents, makeParents(path, mode))
       }
       if (error.reason._tag !== "AlreadyExists") return Effect.fail(error)
@@ -104,7 +107,7 @@ const readDirectoryEntries = (path: string): Failing<ReadonlyArray<FileSystem.Di
 const namesBelow = (directory: string, prefix: string): Array<string> =>
   host.readDirectory(directory, false).flatMap((name) => {
     const path = `${directory}/${name}`
-    return isDirectory(path, false) ? [prefix + name, ...namesBelow(path, `${prefix}${name}/`)] : [prefix + name]
+    return [prefix + name].concat(isDirectory(path, false) ? namesBelow(path, `${prefix}${name}/`) : [])
   })
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -30,7 +30,10 @@ export interface Plumbing {
 type Channel =
   | { readonly type: "inherit" | "ignore" }
   | { readonly type: "input"; readonly stream?: Output | undefined; readonly endOnDone?: boolean | undefined }
-  | { readonly type: "output"; readonly sink?: Sink.Sink<Uint8Array, Uint8Array, never, PlatformError.PlatformError> | undefined }
+  | {
+    readonly type: "output"
+    readonly sink?: Sink.Sink<Uint8Array, Uint8Array, never, PlatformError.PlatformError> | undefined
+  }
 
 const inputChannel = (option: ChildProcess.CommandOptions["stdin"]): Channel => {
   const config = option === undefined || typeof option === "string" || Stream.isStream(option)
@@ -159,4 +162,3 @@ export const plumb = Effect.fnUntraced(function*(
     feed
   }
 })
-

@@ -63,7 +63,7 @@ const names: Readonly<Record<number, string>> = {
 export const errno = { EINTR: 4, EAGAIN: 11, ENOTDIR: 20, EINVAL: 22, EPIPE: 32 } as const
 
 /** The error as Node writes it, such as `ENOSPC: no space left on device`. */
-export const describe = (number: number): string => names[number] ?? `error ${number}`
+const describe = (number: number): string => names[number] ?? `error ${number}`
 
 /** Its short name, such as `ENOSPC`. */
 export const codeOf = (number: number): string => describe(number).split(":", 1)[0] ?? ""

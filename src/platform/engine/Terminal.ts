@@ -25,7 +25,10 @@ const currentSize: Effect.Effect<Terminal.Size> = attempt("Terminal", "size", Ou
 
 const size = Effect.gen(function*() {
   const queue = yield* Queue.sliding<Terminal.Size, Cause.Done>(1)
-  yield* onSignals([windowChange], () => Effect.runSync(Effect.flatMap(currentSize, (size) => Queue.offer(queue, size))))
+  yield* onSignals(
+    [windowChange],
+    () => Effect.runSync(Effect.flatMap(currentSize, (size) => Queue.offer(queue, size)))
+  )
   yield* Queue.offer(queue, yield* currentSize)
   yield* Effect.addFinalizer(() => Queue.end(queue))
   return queue
@@ -49,8 +52,10 @@ const readInput = Effect.gen(function*() {
   yield* Descriptors.stream("Terminal", Output.input).pipe(
     Stream.decodeText(),
     Stream.runForEach((text) =>
-      Effect.forEach(keysOf(text), (input) =>
-        Effect.andThen(Queue.offer(queue, input), isQuit(input) ? Queue.end(queue) : Effect.void))
+      Effect.forEach(
+        keysOf(text),
+        (input) => Effect.andThen(Queue.offer(queue, input), isQuit(input) ? Queue.end(queue) : Effect.void)
+      )
     ),
     Effect.ignore,
     Effect.andThen(Queue.end(queue)),

@@ -9,7 +9,11 @@ const NUMBER: usize = size_of::<u32>();
 /// Builds an archive of members, each a name and its content.
 #[allow(dead_code, reason = "only the build script and the tests write archives")]
 pub fn write(members: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let number = |value: usize| u32::try_from(value).expect("an archive is smaller than 4 GiB").to_le_bytes();
+    let number = |value: usize| {
+        u32::try_from(value)
+            .expect("an archive is smaller than 4 GiB")
+            .to_le_bytes()
+    };
     let head: usize = members.iter().map(|(name, _)| 3 * NUMBER + name.len()).sum();
     let mut archive = number(members.len()).to_vec();
     let mut offset = NUMBER + head;

@@ -76,8 +76,12 @@ fn describe(ctx: &Ctx<'_>, error: &rquickjs::Error) -> String {
         return error.to_string();
     }
     let thrown = ctx.catch();
-    let stack = thrown.as_object().and_then(|object| object.get::<_, Coerced<String>>("stack").ok());
-    let text = thrown.get::<Coerced<String>>().map_or_else(|_| error.to_string(), |text| text.0);
+    let stack = thrown
+        .as_object()
+        .and_then(|object| object.get::<_, Coerced<String>>("stack").ok());
+    let text = thrown
+        .get::<Coerced<String>>()
+        .map_or_else(|_| error.to_string(), |text| text.0);
     match stack {
         Some(stack) if std::env::var_os("FIM_DEBUG").is_some_and(|value| value == "1") => {
             format!("{text}; {}", stack.0.split_whitespace().collect::<Vec<_>>().join(" "))

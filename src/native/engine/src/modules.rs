@@ -16,13 +16,7 @@ const HOST: &str = "fim:host";
 pub struct Names;
 
 impl Resolver for Names {
-    fn resolve<'js>(
-        &mut self,
-        _: &Ctx<'js>,
-        _: &str,
-        name: &str,
-        _: Option<ImportAttributes<'js>>,
-    ) -> Result<String> {
+    fn resolve<'js>(&mut self, _: &Ctx<'js>, _: &str, name: &str, _: Option<ImportAttributes<'js>>) -> Result<String> {
         Ok(name.strip_prefix("./").unwrap_or(name).to_string())
     }
 }

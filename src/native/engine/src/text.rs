@@ -79,7 +79,9 @@ impl From<PathBuf> for Text {
 impl<'js> FromJs<'js> for Text {
     fn from_js(_: &Ctx<'js>, value: Value<'js>) -> Result<Text> {
         let kind = value.type_name();
-        let string = value.into_string().ok_or(rquickjs::Error::new_from_js(kind, "string"))?;
+        let string = value
+            .into_string()
+            .ok_or(rquickjs::Error::new_from_js(kind, "string"))?;
         let text = string.to_cstring()?;
         // SAFETY: the engine gives a pointer to so many bytes, which live as long as `text`. They need not be UTF-8, so they
         // are not asked for as `str`.
@@ -123,8 +125,18 @@ mod tests {
     /// Bytes of which many are parts of characters, surrogates among them.
     fn samples() -> impl Iterator<Item = Vec<u8>> {
         let parts: [&[u8]; 12] = [
-            b"a", b"/", "ä".as_bytes(), "€".as_bytes(), "😀".as_bytes(), b"\x80", b"\xff", b"\xed\xb2\x80", b"\xed\xa0\x80",
-            b"\xed", b"\xe2\x82", b"\xf0\x9f\x98",
+            b"a",
+            b"/",
+            "ä".as_bytes(),
+            "€".as_bytes(),
+            "😀".as_bytes(),
+            b"\x80",
+            b"\xff",
+            b"\xed\xb2\x80",
+            b"\xed\xa0\x80",
+            b"\xed",
+            b"\xe2\x82",
+            b"\xf0\x9f\x98",
         ];
         let mut random = numbers(0x5eed_cafe_f00d_1234);
         (0..20_000).map(move |round| {
@@ -132,7 +144,11 @@ mod tests {
             (0..length)
                 .flat_map(|_| {
                     let number = random.next().unwrap();
-                    if round % 2 == 0 { vec![number as u8] } else { parts[number as usize % parts.len()].to_vec() }
+                    if round % 2 == 0 {
+                        vec![number as u8]
+                    } else {
+                        parts[number as usize % parts.len()].to_vec()
+                    }
                 })
                 .collect()
         })
@@ -163,7 +179,11 @@ mod tests {
                         valid.into_iter().map(u32::from).chain(invalid).collect::<Vec<_>>()
                     })
                     .collect();
-                assert_eq!(units.call::<_, Vec<u32>>((Text(bytes.clone()),)).unwrap(), expected, "{bytes:02x?}");
+                assert_eq!(
+                    units.call::<_, Vec<u32>>((Text(bytes.clone()),)).unwrap(),
+                    expected,
+                    "{bytes:02x?}"
+                );
             }
         });
     }
@@ -173,7 +193,14 @@ mod tests {
         let runtime = Runtime::new().unwrap();
         Context::full(&runtime).unwrap().with(|ctx| {
             let text: Text = ctx.eval(r"'a\ud800b\udc7fc\udd00d\udc80e\udcffé'").unwrap();
-            assert_eq!(text.0, [b"a\xef\xbf\xbdb\xef\xbf\xbdc\xef\xbf\xbdd\x80e\xff".as_slice(), "é".as_bytes()].concat());
+            assert_eq!(
+                text.0,
+                [
+                    b"a\xef\xbf\xbdb\xef\xbf\xbdc\xef\xbf\xbdd\x80e\xff".as_slice(),
+                    "é".as_bytes()
+                ]
+                .concat()
+            );
         });
     }
 }

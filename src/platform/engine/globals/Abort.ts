@@ -22,7 +22,8 @@ export class EventTarget {
 
   dispatchEvent(event: AbortEvent): boolean {
     const listeners = this.#listeners.get(event.type)
-    for (const [listener, once] of [...listeners ?? []]) {
+    // A copy: listeners may come and go while they are called.
+    for (const [listener, once] of Array.from(listeners ?? [])) {
       if (once) listeners?.delete(listener)
       if (typeof listener === "function") listener.call(this, event)
       else listener.handleEvent(event)

@@ -80,6 +80,9 @@ mod tests {
     #[test]
     fn lone_surrogates_are_replaced_and_characters_are_not() {
         let text = [b"a\xed\xa0\x80".as_slice(), "퟿€".as_bytes(), b"\xed\xbf\xbf"].concat();
-        assert_eq!(String::from_utf8(replace_surrogates(&text)).unwrap(), "a\u{fffd}퟿€\u{fffd}");
+        assert_eq!(
+            String::from_utf8(replace_surrogates(&text)).unwrap(),
+            "a\u{fffd}퟿€\u{fffd}"
+        );
     }
 }

@@ -6,8 +6,8 @@ use crate::failure::{OrThrow, throw};
 use rquickjs::function::Opt;
 use rquickjs::{Ctx, Result};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
 use rustix::fd::{BorrowedFd, IntoRawFd, RawFd};
+use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
 exports! {
@@ -101,12 +101,19 @@ fn pipe(ctx: Ctx<'_>, reader_blocks: bool, writer_blocks: bool) -> Result<Vec<Ra
 fn poll(ctx: Ctx<'_>, numbers: Vec<i32>, milliseconds: Opt<f64>) -> Result<Vec<i32>> {
     let mut waiting = Vec::with_capacity(numbers.len());
     for number in &numbers {
-        let (number, flags) = if *number < 0 { (-1 - number, PollFlags::OUT) } else { (*number, PollFlags::IN) };
+        let (number, flags) = if *number < 0 {
+            (-1 - number, PollFlags::OUT)
+        } else {
+            (*number, PollFlags::IN)
+        };
         waiting.push(PollFd::from_borrowed_fd(descriptor(&ctx, number)?, flags));
     }
     let timeout = milliseconds.0.map(|milliseconds| {
         let nanoseconds = (milliseconds.max(0.0) * 1e6) as u64;
-        Timespec { tv_sec: (nanoseconds / 1_000_000_000) as i64, tv_nsec: (nanoseconds % 1_000_000_000) as i64 }
+        Timespec {
+            tv_sec: (nanoseconds / 1_000_000_000) as i64,
+            tv_nsec: (nanoseconds % 1_000_000_000) as i64,
+        }
     });
     match rustix::event::poll(&mut waiting, timeout.as_ref()) {
         Ok(_) => {}
@@ -114,7 +121,12 @@ fn poll(ctx: Ctx<'_>, numbers: Vec<i32>, milliseconds: Opt<f64>) -> Result<Vec<i
         Err(Errno::INTR) => return Ok(Vec::new()),
         Err(error) => return Err(throw(&ctx, error.raw_os_error())),
     }
-    Ok(waiting.iter().zip(numbers).filter(|(entry, _)| !entry.revents().is_empty()).map(|(_, number)| number).collect())
+    Ok(waiting
+        .iter()
+        .zip(numbers)
+        .filter(|(entry, _)| !entry.revents().is_empty())
+        .map(|(_, number)| number)
+        .collect())
 }
 
 fn is_terminal(number: RawFd) -> bool {

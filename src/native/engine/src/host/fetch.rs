@@ -60,7 +60,8 @@ struct Pieces(File);
 impl Pieces {
     fn put(&mut self, kind: u8, bytes: &[u8]) -> std::io::Result<()> {
         let size = u32::try_from(bytes.len()).map_err(std::io::Error::other)?;
-        self.0.write_all(&[&[kind], size.to_ne_bytes().as_slice(), bytes].concat())
+        self.0
+            .write_all(&[&[kind], size.to_ne_bytes().as_slice(), bytes].concat())
     }
 }
 
@@ -84,7 +85,9 @@ fn answer(url: &str, method: &str, headers: &[String]) -> std::result::Result<Re
 
 /// Who may vouch for servers: the file that `SSL_CERT_FILE` names, or what the host trusts, or where it has nothing Mozilla's list.
 fn authorities() -> std::result::Result<RootCerts, String> {
-    let told = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let told = std::env::var_os("SSL_CERT_FILE")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
     let is_told = told.is_some();
     let path = told.or_else(|| AUTHORITIES.iter().map(PathBuf::from).find(|path| path.is_file()));
     let Some(path) = path else { return Ok(RootCerts::WebPki) };
@@ -100,7 +103,11 @@ fn authorities() -> std::result::Result<RootCerts, String> {
         })
         .collect();
     if certificates.is_empty() {
-        return if is_told { Err(format!("'{}' has no certificates", path.display())) } else { Ok(RootCerts::WebPki) };
+        return if is_told {
+            Err(format!("'{}' has no certificates", path.display()))
+        } else {
+            Ok(RootCerts::WebPki)
+        };
     }
     Ok(RootCerts::Specific(Arc::new(certificates)))
 }
@@ -141,9 +148,19 @@ fn head(response: &Response<Body>) -> String {
     let headers: Vec<String> = response
         .headers()
         .iter()
-        .map(|(name, value)| format!("[{},{}]", quoted(name.as_str()), quoted(&String::from_utf8_lossy(value.as_bytes()))))
+        .map(|(name, value)| {
+            format!(
+                "[{},{}]",
+                quoted(name.as_str()),
+                quoted(&String::from_utf8_lossy(value.as_bytes()))
+            )
+        })
         .collect();
-    format!("{{\"status\":{},\"headers\":[{}]}}", response.status().as_u16(), headers.join(","))
+    format!(
+        "{{\"status\":{},\"headers\":[{}]}}",
+        response.status().as_u16(),
+        headers.join(",")
+    )
 }
 
 /// A string of JSON.

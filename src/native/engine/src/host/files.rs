@@ -142,11 +142,18 @@ fn set_times(ctx: Ctx<'_>, path: Text, accessed: f64, modified: f64) -> Result<(
         tv_sec: seconds.floor() as i64,
         tv_nsec: (((seconds - seconds.floor()) * 1e6).round() as i64 * 1000).min(999_999_999),
     };
-    let times = Timestamps { last_access: time(accessed), last_modification: time(modified) };
+    let times = Timestamps {
+        last_access: time(accessed),
+        last_modification: time(modified),
+    };
     rustix::fs::utimensat(CWD, path.path(), &times, AtFlags::empty()).or_throw(&ctx)
 }
 
 /// Puts what is known of a file into numbers of 64 bits, in the order that `src/platform/engine/FileInfo.ts` reads.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields have other types on other architectures"
+)]
 fn fill(ctx: &Ctx<'_>, mut into: Bytes<'_>, stat: &Stat) -> Result<()> {
     let values = [
         stat.st_dev as i64,
@@ -180,7 +187,11 @@ fn stat<'js>(ctx: Ctx<'js>, path: Text, follow: bool, into: Bytes<'js>) -> Resul
 }
 
 fn stat_descriptor<'js>(ctx: Ctx<'js>, number: RawFd, into: Bytes<'js>) -> Result<()> {
-    fill(&ctx, into, &rustix::fs::fstat(descriptor(&ctx, number)?).or_throw(&ctx)?)
+    fill(
+        &ctx,
+        into,
+        &rustix::fs::fstat(descriptor(&ctx, number)?).or_throw(&ctx)?,
+    )
 }
 
 fn symlink(ctx: Ctx<'_>, target: Text, path: Text) -> Result<()> {

@@ -42,11 +42,14 @@ fn start(ctx: Ctx<'_>, algorithm: String) -> Result<u32> {
 }
 
 fn update(ctx: Ctx<'_>, number: u32, bytes: Bytes<'_>) -> Result<()> {
-    RUNNING.with_borrow_mut(|(hashes, _)| match hashes.get_mut(&number) {
-        Some(Hash::Sha1(hash)) => Ok(hash.update(bytes.get())),
-        Some(Hash::Sha256(hash)) => Ok(hash.update(bytes.get())),
-        Some(Hash::Sha512_256(hash)) => Ok(hash.update(bytes.get())),
-        None => Err(throw(&ctx, libc::EINVAL)),
+    RUNNING.with_borrow_mut(|(hashes, _)| {
+        match hashes.get_mut(&number) {
+            Some(Hash::Sha1(hash)) => hash.update(bytes.get()),
+            Some(Hash::Sha256(hash)) => hash.update(bytes.get()),
+            Some(Hash::Sha512_256(hash)) => hash.update(bytes.get()),
+            None => return Err(throw(&ctx, libc::EINVAL)),
+        }
+        Ok(())
     })
 }
 

@@ -5,8 +5,8 @@
 
 mod content;
 mod descriptors;
-mod files;
 mod fetch;
+mod files;
 mod hash;
 mod process;
 mod signals;

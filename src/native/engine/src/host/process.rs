@@ -36,7 +36,9 @@ pub fn remember_start() {
 /// How large the stack of the first thread may become, in bytes.
 pub fn stack_limit() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
-    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+    limit
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(usize::MAX)
 }
 
 /// What stands behind the name of the program and of the applet.

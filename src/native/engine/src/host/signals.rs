@@ -67,7 +67,11 @@ fn catch_signals(ctx: Ctx<'_>, numbers: Vec<i32>) -> Result<RawFd> {
     mask(libc::SIG_BLOCK, &set);
     // SAFETY: the kernel reads one valid set.
     let descriptor = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
-    if descriptor < 0 { Err(Error::last_os_error()).or_throw(&ctx) } else { Ok(descriptor) }
+    if descriptor < 0 {
+        Err(Error::last_os_error()).or_throw(&ctx)
+    } else {
+        Ok(descriptor)
+    }
 }
 
 /// The number of the next signal that waits, 0 if none does.
@@ -81,14 +85,20 @@ fn read_signal(ctx: Ctx<'_>, descriptor: RawFd) -> Result<u32> {
         return Ok(unsafe { info.assume_init() }.ssi_signo);
     }
     let error = Error::last_os_error();
-    if error.raw_os_error() == Some(libc::EAGAIN) { Ok(0) } else { Err(error).or_throw(&ctx) }
+    if error.raw_os_error() == Some(libc::EAGAIN) {
+        Ok(0)
+    } else {
+        Err(error).or_throw(&ctx)
+    }
 }
 
 /// Gives signals the effect again that they have in every program.
 fn release_signals(numbers: Vec<i32>) {
     let blocked = inherited();
     // SAFETY: the set is valid.
-    let ours = numbers.into_iter().filter(|number| unsafe { libc::sigismember(&raw const blocked, *number) } == 0);
+    let ours = numbers
+        .into_iter()
+        .filter(|number| unsafe { libc::sigismember(&raw const blocked, *number) } == 0);
     mask(libc::SIG_UNBLOCK, &set_of(&ours.collect::<Vec<_>>()));
 }
 
@@ -107,5 +117,9 @@ fn send(ctx: &Ctx<'_>, process: i32, sign: i32, signal: i32) -> Result<()> {
         return Err(throw(ctx, libc::ESRCH));
     }
     // SAFETY: takes plain numbers.
-    if unsafe { libc::kill(sign * process, signal) } < 0 { Err(Error::last_os_error()).or_throw(ctx) } else { Ok(()) }
+    if unsafe { libc::kill(sign * process, signal) } < 0 {
+        Err(Error::last_os_error()).or_throw(ctx)
+    } else {
+        Ok(())
+    }
 }

@@ -35,9 +35,19 @@ fn spawn(
     command.args(arguments.iter().map(Text::os)).env_clear();
     for variable in &variables {
         // A name may begin with the sign, but is not empty.
-        let at = variable.0.iter().skip(1).position(|byte| *byte == b'=').map(|at| at + 1);
-        let Some(at) = at else { return Err(throw(&ctx, libc::EINVAL)) };
-        command.env(OsStr::from_bytes(&variable.0[..at]), OsStr::from_bytes(&variable.0[at + 1..]));
+        let at = variable
+            .0
+            .iter()
+            .skip(1)
+            .position(|byte| *byte == b'=')
+            .map(|at| at + 1);
+        let Some(at) = at else {
+            return Err(throw(&ctx, libc::EINVAL));
+        };
+        command.env(
+            OsStr::from_bytes(&variable.0[..at]),
+            OsStr::from_bytes(&variable.0[at + 1..]),
+        );
     }
     if let Some(directory) = directory {
         command.current_dir(directory.path());
@@ -65,7 +75,13 @@ fn spawn(
 
 /// Puts descriptors in the places 0, 1, 2 and so on of a forked process; all others are closed on exec.
 fn place(descriptors: &mut [RawFd]) -> std::io::Result<()> {
-    let check = |result: RawFd| if result < 0 { Err(Error::last_os_error()) } else { Ok(result) };
+    let check = |result: RawFd| {
+        if result < 0 {
+            Err(Error::last_os_error())
+        } else {
+            Ok(result)
+        }
+    };
     let above = descriptors.len() as RawFd;
     // SAFETY: all of these take plain numbers, in a process that owns copies of all of its parent's descriptors.
     unsafe {
@@ -86,15 +102,14 @@ fn place(descriptors: &mut [RawFd]) -> std::io::Result<()> {
 
 /// Takes all numbers of descriptors that are free below one, until what is returned is dropped.
 fn take_numbers_below(number: usize) -> std::io::Result<Vec<OwnedFd>> {
-    let mut taken = Vec::new();
-    // The standard streams are never free.
-    while number > 3 {
-        let descriptor = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        let is_above = descriptor.as_raw_fd() as usize >= number;
-        taken.push(descriptor);
-        if is_above {
-            break;
-        }
+    // The standard streams are never free, and the lowest free number is always given first.
+    let mut taken: Vec<OwnedFd> = Vec::new();
+    while taken.last().map_or(2, AsRawFd::as_raw_fd) + 1 < number as RawFd {
+        taken.push(rustix::fs::open(
+            "/dev/null",
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?);
     }
     Ok(taken)
 }
@@ -126,7 +141,10 @@ fn reap(ctx: Ctx<'_>, process: i32) -> Result<Vec<i32>> {
     let pid = Pid::from_raw(process).ok_or_else(|| throw(&ctx, libc::ESRCH))?;
     let status = rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).or_throw(&ctx)?;
     let status = status.ok_or_else(|| throw(&ctx, libc::ECHILD))?;
-    Ok(vec![status.exit_status().unwrap_or(0), status.terminating_signal().unwrap_or(0)])
+    Ok(vec![
+        status.exit_status().unwrap_or(0),
+        status.terminating_signal().unwrap_or(0),
+    ])
 }
 
 #[cfg(test)]
@@ -140,11 +158,18 @@ mod tests {
 
     /// Whether the descriptor becomes readable with the end of a child, and not before.
     fn tells(watch: impl Fn(i32) -> std::io::Result<OwnedFd>) {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let ended = watch(child.id() as i32).unwrap();
         let poll = |milliseconds: i64| {
             let mut waiting = [PollFd::new(&ended, PollFlags::IN)];
-            let timeout = Timespec { tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000 };
+            let timeout = Timespec {
+                tv_sec: milliseconds / 1000,
+                tv_nsec: milliseconds % 1000 * 1_000_000,
+            };
             rustix::event::poll(&mut waiting, Some(&timeout)).unwrap() == 1
         };
         assert!(!poll(50));
