@@ -19,12 +19,6 @@ export const toolSources: ReadonlyArray<ToolSource> = [
 ]
 
 /**
- * Libraries that a tool, or the loader of another program, may open without naming them. The loader itself is needed by each of
- * them.
- */
-export const seedLibraries = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"]
-
-/**
  * Where a lock takes packages from, first choice first: the loader and C library of the first suite serve all.
  * unionfs-fuse and the version of FUSE it needs are not in the later suite.
  */

@@ -277,7 +277,7 @@ const program = (() => {
   const source = fileURLToPath(new URL("ReservedSpace.addVariable.ts", import.meta.url))
   const rolldown = fileURLToPath(new URL("../../node_modules/.bin/rolldown", import.meta.url))
   const bundle = join(directory, "add.mjs")
-  execFileSync(rolldown, [source, "--platform", "node", "--file", bundle], { stdio: "ignore" })
+  execFileSync(rolldown, [source, "--platform", "node", "--no-code-splitting", "--file", bundle], { stdio: "ignore" })
   return bundle
 })()
 
