@@ -5,15 +5,12 @@ import { buildInfo, change, read } from "../src/cli/Cli.ts"
 import { CommandError } from "../src/cli/config/CommandError.ts"
 import { GuestRun } from "../src/cli/recipe/GuestRun.ts"
 import { settingsLayer } from "../src/ImageSettings.ts"
+import * as Children from "../src/platform/engine/Children.ts"
+import * as Files from "../src/platform/engine/Files.ts"
+import * as Native from "../src/platform/engine/Native.ts"
 import { Host } from "../src/relocate/Host.ts"
-import * as Files from "./files.ts"
-import * as Native from "./native.ts"
-import * as Spawner from "./spawner.ts"
 
-const platform = settingsLayer.pipe(
-  Layer.provideMerge(Spawner.layer),
-  Layer.provideMerge(Layer.merge(Files.layer, Native.layer))
-)
+const platform = settingsLayer.pipe(Layer.provideMerge(Layer.mergeAll(Children.layer, Files.layer, Native.layer)))
 
 /** No janitor was started beside us: the run starts one. */
 const guest = Layer.effect(
@@ -35,9 +32,9 @@ export const command = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
   if (yield* Effect.provide(read(words), buildInfo)) return 0
   const [path, stdio, terminal] = yield* Effect.promise(() =>
     Promise.all([
-      import("@effect/platform-node/NodePath"),
-      import("./stdio.ts"),
-      import("@effect/platform-node/NodeTerminal")
+      import("effect/Path"),
+      import("../src/platform/engine/Stdio.ts"),
+      import("../src/platform/engine/Terminal.ts")
     ])
   )
   return yield* Effect.provide(change(words), Layer.mergeAll(buildInfo, guest, path.layer, stdio.layer, terminal.layer))

@@ -7,15 +7,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
-import { openSync } from "node:fs"
 import * as Request from "../src/cli/Request.ts"
 import { exitCode, reportOf } from "../src/Failure.ts"
 import * as Log from "../src/Log.ts"
+import * as LogFile from "../src/platform/engine/LogFile.ts"
+import * as Output from "../src/platform/engine/Output.ts"
+import * as OwnHost from "../src/platform/engine/OwnHost.ts"
 import { Host } from "../src/relocate/Host.ts"
-import * as NodeHost from "./host.ts"
-import * as Output from "./output.ts"
 
-const host = NodeHost.make()
+const host = OwnHost.make()
 
 const request = Request.parse(host.words)
 const isCommand = request._tag === "Success" && request.success._tag === "Command"
@@ -32,7 +32,7 @@ const sink: Log.Sink = {
   // Where a program runs, standard output is the program's.
   output: Output.write(isCommand ? Output.output : Output.error),
   error: Output.write(Output.error),
-  ...(isDebug ? { elapsed: () => performance.now() } : {})
+  ...(isDebug ? { elapsed: OwnHost.elapsed } : {})
 }
 const level = isDebug ? "Debug" : isCommand ? "Info" : "Fatal"
 
@@ -40,9 +40,9 @@ const surroundings = Layer.mergeAll(
   Layer.succeed(Host, host),
   Layer.succeed(Log.LogFile, {
     open: (path) =>
-      Effect.sync(() => {
+      Effect.map(LogFile.open(path), (write) => {
         const lines = typeof logged === "function" ? [] : logged
-        logged = Output.write(openSync(path, "a", 0o600))
+        logged = write
         for (const line of lines) sink.file(line)
       })
   }),
@@ -63,10 +63,10 @@ const main = Effect.gen(function*() {
 
 const runMain = Runtime.makeRunMain(({ fiber }) => {
   fiber.addObserver((exit) => {
-    if (Exit.isSuccess(exit)) process.exit(Output.exitCode(Number(exit.value), exitCode))
+    if (Exit.isSuccess(exit)) OwnHost.exit(Output.exitCode(Number(exit.value), exitCode))
     const report = reportOf(Cause.squash(exit.cause))
     for (const line of report.lines) sink.error(`E::${line.replaceAll("\n", " ")}`)
-    process.exit(report.exitCode ?? exitCode)
+    OwnHost.exit(report.exitCode ?? exitCode)
   })
 })
 

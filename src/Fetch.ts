@@ -32,7 +32,7 @@ export type Report = (done: number, total: number | undefined) => Effect.Effect<
 /** A server may name any address as the next one, also that of a file of this machine, which some runtimes open. */
 const fetchHttp: typeof globalThis.fetch = Object.assign(
   (input: Parameters<typeof globalThis.fetch>[0], init?: RequestInit) =>
-    /^https?:\/\//i.test(input instanceof Request ? input.url : String(input))
+    /^https?:\/\//i.test(typeof input === "object" && "url" in input ? input.url : String(input))
       ? globalThis.fetch(input, init)
       : Promise.reject(new TypeError("it leads to an address that is not of HTTP")),
   globalThis.fetch

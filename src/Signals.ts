@@ -9,9 +9,8 @@ export type Deliver = (signal: number, spareGroup: boolean) => Effect.Effect<voi
 
 /**
  * Numbers of the signals that are for the program, the same on every Linux architecture that we support. Left out are those
- * that cannot be caught, SIGCHLD, SIGPWR, by which the runtime suspends its own threads, and those that the kernel sends to
- * this process for what it does itself: SIGPIPE, SIGXFSZ and faults of memory and arithmetic. The runtime cannot catch SIGSTKFLT and
- * real-time signals: they end the run, as they end a program without a handler.
+ * that cannot be caught, SIGCHLD, and those that the kernel sends to this process for what it does itself: SIGPIPE, SIGXFSZ and
+ * faults of memory and arithmetic.
  */
 export const numbers = {
   SIGHUP: 1,
@@ -23,6 +22,7 @@ export const numbers = {
   SIGUSR2: 12,
   SIGALRM: 14,
   SIGTERM: 15,
+  SIGSTKFLT: 16,
   SIGCONT: 18,
   SIGTSTP: 20,
   SIGURG: 23,
@@ -31,8 +31,18 @@ export const numbers = {
   SIGPROF: 27,
   SIGWINCH: 28,
   SIGIO: 29,
+  SIGPWR: 30,
   SIGSYS: 31
 } as const
+
+/** Real-time signals, which have no names. The C library keeps the first two, 32 and 33, for its threads. */
+const realTime = { first: 34, last: 64 } as const
+
+/** All signals that are for the program. */
+export const forwarded: ReadonlyArray<number> = [
+  ...Object.values(numbers),
+  ...Array.from({ length: realTime.last - realTime.first + 1 }, (_, index) => realTime.first + index)
+]
 
 /** What a terminal or a shell sends to the whole process group, the program among them. */
 const toGroup: ReadonlySet<number> = new Set([

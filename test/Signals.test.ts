@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as TestClock from "effect/testing/TestClock"
 import { constants } from "node:os"
-import { attend, type Deliver, numbers, Signals } from "../src/Signals.ts"
+import { attend, type Deliver, forwarded, numbers, Signals } from "../src/Signals.ts"
 
 /** Attends to signals that a test sends, and notes what the program is told. */
 const attending = Effect.fnUntraced(function*(options: { readonly running?: boolean } = {}) {
@@ -33,7 +33,7 @@ describe("a signal", () => {
 
   it.effect("before there is a program ends the run with 128 + n, unless it ends no program", () =>
     Effect.gen(function*() {
-      for (const number of Object.values(numbers).filter((number) => !harmless.has(number))) {
+      for (const number of forwarded.filter((number) => !harmless.has(number))) {
         const { fiber, send } = yield* attending({ running: false })
         for (const other of harmless) yield* send(other)
         yield* send(number)
@@ -43,7 +43,7 @@ describe("a signal", () => {
 
   it.effect("of any kind is told to the program, with whether its group may have got it", () =>
     Effect.gen(function*() {
-      for (const number of Object.values(numbers)) {
+      for (const number of forwarded) {
         const { fiber, send, told } = yield* attending()
         yield* send(number)
         assert.deepStrictEqual(told, [[number, toGroup.has(number)]])

@@ -131,16 +131,13 @@ export class Builder extends Context.Service<Builder, {
 
       const build = Effect.fn("Builder.build")(function*(request: Request) {
         const native = yield* progress.step("Compiling the native programs", () => compiler.native)
-        const boot = yield* progress.step("Compiling the boot program", () => compiler.boot)
         const closure = yield* tools.locked
-        yield* tools.serves(closure, boot)
         const sandbox = yield* bubblewrap.program
         const packed = yield* packTools([
           // In the order in which a first start needs them.
-          { path: "bin/boot", file: boot },
-          ...closure.files.map(({ path }) => ({ path, file: `${closure.directory}/${path}` })),
-          { path: "bin/bwrap", file: sandbox.path },
           { path: "bin/fim", file: native.fim },
+          { path: "bin/bwrap", file: sandbox.path },
+          ...closure.files.map(({ path }) => ({ path, file: `${closure.directory}/${path}` })),
           { path: "bin/mkdwarfs", file: native.mkdwarfs }
         ])
         const table = yield* makeTable(closure, sandbox.source, packed)

@@ -17,7 +17,7 @@ import { Programs } from "./Programs.ts"
 import { Progress } from "./Progress.ts"
 import { replaceFile } from "./Replace.ts"
 import { scratchDirectory } from "./Scratch.ts"
-import { libraryDirectories, seedLibraries, toolSources } from "./Toolbox.ts"
+import { libraryDirectories, toolSources } from "./Toolbox.ts"
 import { Workspace } from "./Workspace.ts"
 
 /** One file for the application directory, and the package it came from. */
@@ -56,7 +56,7 @@ interface Found {
 const decodeIndex = Schema.decodeUnknownEffect(Schema.fromJsonString(Index))
 
 // Part of the name of the cached directory, so that another layout does not meet the files of this one.
-const layoutVersion = 1
+const layoutVersion = 2
 
 /** The programs and libraries of Debian that an image carries. */
 export class ToolClosure extends Context.Service<ToolClosure, {
@@ -72,8 +72,6 @@ export class ToolClosure extends Context.Service<ToolClosure, {
   readonly collect: (unpacked: ReadonlyArray<Unpacked>) => Effect.Effect<ReadonlyArray<Found>, BuildError>
   /** The closure that the lock describes; downloads what the cache does not have. */
   readonly locked: Effect.Effect<Closure, BuildError>
-  /** Fails with `BuildError` unless the closure has every library that the program needs. */
-  readonly serves: (closure: Closure, program: string) => Effect.Effect<void, BuildError>
 }>()("flatimage/build/Closure/ToolClosure") {
   static readonly layer = Layer.effect(
     ToolClosure,
@@ -126,10 +124,7 @@ export class ToolClosure extends Context.Service<ToolClosure, {
       const collect = Effect.fn("ToolClosure.collect")(function*(unpacked: ReadonlyArray<Unpacked>) {
         const found: Array<Found> = []
         const seen = new Set<string>()
-        const wanted: Array<{ readonly library: string; readonly neededBy: string }> = seedLibraries.map((library) => ({
-          library,
-          neededBy: "the boot program"
-        }))
+        const wanted: Array<{ readonly library: string; readonly neededBy: string }> = []
         const add = Effect.fnUntraced(function*(path: string, file: string, from: Unpacked) {
           const bytes = yield* fs.readFile(file).pipe(atPath(file))
           for (const library of yield* librariesOf(file, bytes)) wanted.push({ library, neededBy: path })
@@ -211,16 +206,7 @@ export class ToolClosure extends Context.Service<ToolClosure, {
         return { ...index, directory, packages }
       })
 
-      const serves = Effect.fn("ToolClosure.serves")(function*(closure: Closure, program: string) {
-        const bytes = yield* fs.readFile(program).pipe(atPath(program))
-        for (const library of yield* librariesOf(program, bytes)) {
-          if (!closure.files.some((file) => file.path === `lib/${library}`)) {
-            return yield* buildError("LibraryMissing", { library, neededBy: program })
-          }
-        }
-      })
-
-      return ToolClosure.of({ unpack, collect, locked, serves })
+      return ToolClosure.of({ unpack, collect, locked })
     })
   )
 }

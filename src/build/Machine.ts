@@ -7,14 +7,13 @@ import { buildError } from "./BuildError.ts"
 export interface Architecture {
   readonly debian: "amd64" | "arm64"
   readonly triplet: string
-  readonly bun: string
   /** `e_machine` of its ELF files. */
   readonly elf: number
 }
 
 const architectures: Readonly<Record<string, Architecture>> = {
-  x64: { debian: "amd64", triplet: "x86_64-linux-gnu", bun: "bun-linux-x64", elf: 62 },
-  arm64: { debian: "arm64", triplet: "aarch64-linux-gnu", bun: "bun-linux-aarch64", elf: 183 }
+  x64: { debian: "amd64", triplet: "x86_64-linux-gnu", elf: 62 },
+  arm64: { debian: "arm64", triplet: "aarch64-linux-gnu", elf: 183 }
 }
 
 /** What is known about the machine that builds. */

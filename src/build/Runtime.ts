@@ -5,10 +5,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
-import { Machine } from "./Machine.ts"
 import { Programs } from "./Programs.ts"
 import { replacePath } from "./Replace.ts"
-import { scratchDirectory } from "./Scratch.ts"
 import { Workspace } from "./Workspace.ts"
 
 const Artifact = Schema.fromJsonString(
@@ -34,7 +32,7 @@ const executableOf = (messages: string, name: string): string | undefined => {
 export interface NativePrograms {
   /** The head of an image. */
   readonly launcher: string
-  /** All else that an image does natively. */
+  /** The boot program with its engine, and all that an image does natively. */
   readonly fim: string
   /** Packs layers; a program of its own. */
   readonly mkdwarfs: string
@@ -42,8 +40,6 @@ export interface NativePrograms {
 
 /** Compiles our own programs. */
 export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
-  /** The boot program, compiled with its runtime to one executable: its path. Fails with `BuildError`. */
-  readonly boot: Effect.Effect<string, BuildError>
   /** The native programs, compiled by cargo, which knows itself what has changed. Fails with `BuildError`. */
   readonly native: Effect.Effect<NativePrograms, BuildError>
 }>()("flatimage/build/Runtime/RuntimeCompiler") {
@@ -53,43 +49,14 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
       const fs = yield* FileSystem.FileSystem
       const programs = yield* Programs
       const workspace = yield* Workspace
-      const { architecture } = yield* Machine
 
       const mustExist = Effect.fnUntraced(function*(path: string, remedy: string) {
         if (!(yield* fs.exists(path).pipe(atPath(path)))) return yield* buildError("NotMade", { path, remedy })
       })
 
-      const boot = Effect.gen(function*() {
-        const bun = `${workspace.root}/node_modules/@oven/${architecture.bun}/bin/bun`
-        const entry = `${workspace.root}/bin/image.ts`
-        yield* mustExist(bun, "bin/setup")
-        yield* mustExist(entry, "git checkout, it is part of the sources")
-        const directory = yield* workspace.directory("runtime")
-        // Bun writes the name of the file into the program: it must be the same each time.
-        const temporary = yield* scratchDirectory(fs, directory, "boot")
-        yield* programs.run(bun, [
-          "build",
-          "--compile",
-          "--bytecode",
-          "--minify",
-          // Modules that are loaded when they are needed are not read before.
-          "--splitting",
-          "--format=esm",
-          // A start runs everything once or twice: to compile it to machine code costs more than it saves.
-          "--compile-jit-policy=100",
-          // Without these a program reads settings, and so code, from the directory it is started in.
-          "--no-compile-autoload-dotenv",
-          "--no-compile-autoload-bunfig",
-          entry,
-          "--outfile",
-          `${temporary}/boot`
-        ], { cwd: workspace.root })
-        const path = `${directory}/boot`
-        yield* fs.rename(`${temporary}/boot`, path).pipe(atPath(path))
-        return path
-      }).pipe(Effect.scoped)
-
       const native = Effect.gen(function*() {
+        // The boot program in `fim` is bundled with these. Cargo says the same, with more around it.
+        yield* mustExist(`${workspace.root}/node_modules/rolldown`, "bin/setup")
         const output = yield* programs.run(
           "cargo",
           ["build", "--release", "--locked", "--message-format=json-render-diagnostics"],
@@ -125,7 +92,7 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
         return native
       })
 
-      return RuntimeCompiler.of({ boot, native: yield* Effect.cached(native) })
+      return RuntimeCompiler.of({ native: yield* Effect.cached(native) })
     })
   )
 }

@@ -21,12 +21,6 @@ export const toolSources: ReadonlyArray<ToolSource> = [
 export const bubblewrapSource = { name: "bubblewrap", suite: "trixie", dependency: "bwrap" }
 
 /**
- * Libraries that the boot program opens without naming them, or that the loader of another program may ask for. The
- * loader itself is needed by each of them.
- */
-export const seedLibraries = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"]
-
-/**
  * Where a lock takes packages from, first choice first: the loader and C library of the first suite serve all.
  * unionfs-fuse and the version of FUSE it needs are not in the later suite.
  */

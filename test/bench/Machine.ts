@@ -29,6 +29,10 @@ const firstLine = Effect.fnUntraced(function*(command: Parameters<typeof timed>[
   return printed._tag === "Some" ? printed.value.output.split("\n")[0] ?? "" : "unknown"
 })
 
+/** Version of the engine's crate. */
+const engine = (): string =>
+  /^rquickjs = .*"=([^"]+)"/m.exec(readFileSync(`${project}/src/native/Cargo.toml`, "utf8"))?.[1] ?? "unknown"
+
 export const facts = Effect.fnUntraced(function*(subject: Subject, caller: Caller, loads: readonly [number, number]) {
   const bwrap = yield* firstLine(as(caller, [`${applicationOf(caller)}/bin/bwrap`, "--version"]))
   const squashfuse = yield* firstLine(as(caller, ["sh", "-c", "squashfuse_ll --version 2>&1 | head -n 1; true"]))
@@ -39,7 +43,7 @@ export const facts = Effect.fnUntraced(function*(subject: Subject, caller: Calle
     ["memory", `${(totalmem() / 2 ** 30).toFixed(0)} GiB`],
     ["kernel", release()],
     ["host", distribution()],
-    ["Bun, Effect, Node", [version("@oven/bun-linux-x64"), version("effect"), process.versions.node].join(", ")],
+    ["rquickjs, Effect, Node", [engine(), version("effect"), process.versions.node].join(", ")],
     ["bubblewrap", bwrap.replace("bubblewrap ", "")],
     ["squashfuse", squashfuse.replace(/^squashfuse (\S+).*/, "$1")],
     ["priority of the bench", priority()],

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 import { as, type Caller, directoryOf } from "./Caller.ts"
 import { type Command, held, type Timed, timed } from "./Processes.ts"
 import { summarize, type Summary } from "./Statistics.ts"
-import { applicationOf, type Subject, throughLoader } from "./Subject.ts"
+import { applicationOf, type Subject } from "./Subject.ts"
 
 /** One way to start something, and what it took, in milliseconds. */
 export interface Start {
@@ -50,7 +50,7 @@ export const inTurn = Effect.fnUntraced(function*(specimens: ReadonlyArray<Speci
 
 const isolation = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--unshare-net"]
 
-/** The floors: a process, the sandbox alone with and without the image's isolation, the runtime, all mounts by hand. */
+/** The floors: a process, the sandbox alone with and without the image's isolation, the program itself, all mounts by hand. */
 const floors = (subject: Subject, caller: Caller): ReadonlyArray<Specimen> => {
   const [uid, gid] = [caller.ids?.uid ?? process.getuid?.() ?? 0, caller.ids?.gid ?? process.getgid?.() ?? 0]
   const isRoot = uid === 0
@@ -89,7 +89,11 @@ const floors = (subject: Subject, caller: Caller): ReadonlyArray<Specimen> => {
         gid: isRoot ? "" : String(gid)
       })
     },
-    { key: "hello", label: "hello world of the runtime", command: throughLoader(caller, subject.hello, []) }
+    {
+      key: "fim",
+      label: "the program `fim` without its engine",
+      command: as(caller, [`${applicationOf(caller)}/bin/fim`, "--help"])
+    }
   ]
 }
 

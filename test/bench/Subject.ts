@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { chmodSync, globSync, mkdirSync, writeFileSync } from "node:fs"
+import { chmodSync, globSync, mkdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { BenchError } from "./BenchError.ts"
 import { as, type Caller, isolated } from "./Caller.ts"
@@ -25,24 +25,12 @@ export interface Subject {
   readonly layer: { readonly offset: number; readonly size: number }
   /** The system of the image, unpacked. */
   readonly root: string
-  /** A program of the image's runtime that prints a word and does nothing else. */
-  readonly hello: string
 }
 
 const ours = (argv: Command["argv"]): Command => ({
   argv,
   environment: { ...process.env, PATH: process.env["PATH"] ?? "" } as Record<string, string>,
   directory: project
-})
-
-/** Compiled as the boot program is. */
-const compileHello = Effect.fnUntraced(function*(work: string) {
-  const [bun] = globSync(`${project}/node_modules/@oven/bun-linux-*/bin/bun`)
-  if (bun === undefined) return yield* new BenchError({ reason: "Missing", detail: "there is no bun: run bin/setup" })
-  writeFileSync(`${work}/hello.ts`, `console.log("hello")\n`)
-  const flags = ["--bytecode", "--minify", "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"]
-  yield* output(ours([bun, "build", "--compile", ...flags, `${work}/hello.ts`, "--outfile", `${work}/hello`]))
-  return `${work}/hello`
 })
 
 /** Copies the system out of the layer, through a mount that ends with the command. */
@@ -81,7 +69,6 @@ export const prepare = Effect.fn("Subject.prepare")(function*(work: string) {
     size: inspected.size,
     layer: place,
     root: yield* unpack(image, place, work),
-    hello: yield* compileHello(work)
   } satisfies Subject
 })
 

@@ -6,7 +6,6 @@ const sha256 = (digit: string) => digit.repeat(64)
 describe("fim-version deps", () => {
   it("has our own programs under the names of what they stand for", () => {
     const programs = [
-      { path: "bin/boot", sha256: sha256("0") },
       { path: "bin/fim", sha256: sha256("1") },
       { path: "bin/mkdwarfs", sha256: sha256("2") }
     ]

@@ -59,6 +59,22 @@ describe.each(users)("as $name, a signal to the outer process", (user) => {
       yield* app.isClean
     }))
 
+  scenario("of real time is told to the program, with its number", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      // Shells name them from 34 on.
+      const traps = [34, 50, 64].map((number) => `trap 'echo got-${number}' ${number}`).join("; ")
+      const running = yield* start(app, `${traps}; echo ready; until [ -e /tmp/end ]; do sleep 0.02; done`)
+      for (const number of [34, 50, 64]) {
+        process.kill(running.child.pid ?? 0, number)
+        yield* running.says(new RegExp(`got-${number}\n`))
+      }
+      assert.isNull(running.child.exitCode)
+      yield* running.signal("SIGKILL")
+      yield* running.exited
+      yield* app.isClean
+    }))
+
   scenario("of any kind is told to the program, which goes on if it likes", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)

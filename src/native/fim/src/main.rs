@@ -9,6 +9,7 @@ usage: fim <applet> [arguments]
 
 applets:
   adopt        give a data directory another name
+  boot         run a command of an image or a program in it, as its launcher says
   commit       turn an upper directory into a tree for a layer, and empty it
   dwarfs       mount a DwarFS image
   guest        first process of a guest
@@ -46,6 +47,7 @@ fn main() {
     };
     let code = match applet {
         "adopt" => adopt::command(rest),
+        "boot" => engine::run(),
         "commit" => commit::command(rest),
         "dwarfs" => dwarfs_fuse::command(rest),
         "guest" => guest::command(rest),

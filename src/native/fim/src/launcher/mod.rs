@@ -13,7 +13,6 @@ mod unpack;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::portal::is_exec;
-use crate::streams::Aside;
 use crate::sys;
 use image::Image;
 use std::ffi::{OsStr, OsString};
@@ -21,15 +20,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Variables that would change how the runtime or its loader behaves. They come from the caller, and an image must run
-/// the same whatever its caller has set. `LD_LIBRARY_PATH` stays for the host's programs: our loader does not look at it.
-const DROPPED_PREFIXES: [&str; 5] = ["BUN_", "JSC_", "MIMALLOC_", "NODE_", "LD_"];
-
-/// The loader that starts every dynamic tool: the image brings its own C library.
-#[cfg(target_arch = "x86_64")]
-const LOADER: &str = "lib/ld-linux-x86-64.so.2";
-#[cfg(target_arch = "aarch64")]
-const LOADER: &str = "lib/ld-linux-aarch64.so.1";
+/// Variables that would change how the loader of a tool behaves. They come from the caller, and an image must run the same
+/// whatever its caller has set. `LD_LIBRARY_PATH` stays for the host's programs: our loader does not look at it.
+const DROPPED_PREFIX: &[u8] = b"LD_";
 
 /// Starts the image whose head this program is. Never returns.
 pub fn run(reserved_offset: u64) -> ! {
@@ -87,37 +80,25 @@ fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::
             .context(|| "cannot write to standard output".to_string())?;
         std::process::exit(0);
     }
-    let mut command = Command::new(application.join(LOADER));
-    command
-        .arg("--library-path")
-        .arg(application.join("lib"))
-        .arg(application.join("bin/boot"))
-        .args(std::env::args_os().skip(1));
+    let program = application.join("bin/fim");
+    let mut command = Command::new(&program);
+    command.arg("boot").args(std::env::args_os().skip(1));
     for name in dropped(std::env::vars_os().map(|(name, _)| name)) {
         command.env_remove(name);
     }
-    command
-        .envs(variables)
-        .env_remove("FIM_LOST_DIRECTORY")
-        .env_remove("FIM_JANITOR");
-    // The runtime does not start in a directory that was removed.
-    if std::env::current_dir().is_err() {
-        command.current_dir("/").env("FIM_LOST_DIRECTORY", "1");
-    }
+    command.envs(variables).env_remove("FIM_JANITOR");
     // The janitor starts while the runtime does: neither waits for the other.
     let companion = companion::start(application, &image.path)?;
     if let Some(companion) = &companion {
         command.env("FIM_JANITOR", companion.descriptors());
     }
-    let streams = Aside::put()?;
-    let error = command.env("FIM_STREAMS", streams.numbers()).exec();
-    streams.restore();
+    let error = command.exec();
     if error.raw_os_error() == Some(libc::E2BIG) {
         fail!("cannot start the program: {error}; its arguments and variables are longer than the kernel allows")
     }
     fail!(
         "cannot start '{}': {error}; if its directory does not allow programs to run, set FIM_DIR_GLOBAL to one that does",
-        application.join("bin/boot").display()
+        program.display()
     )
 }
 
@@ -132,12 +113,7 @@ fn variable(name: &str) -> Option<OsString> {
 
 fn dropped(names: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
     use std::os::unix::ffi::OsStrExt;
-    let is_dropped = |name: &OsStr| {
-        DROPPED_PREFIXES
-            .iter()
-            .any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
-            && name != "LD_LIBRARY_PATH"
-    };
+    let is_dropped = |name: &OsStr| name.as_bytes().starts_with(DROPPED_PREFIX) && name != "LD_LIBRARY_PATH";
     names.filter(move |name| is_dropped(name))
 }
 

@@ -88,12 +88,6 @@ pub fn memory_file(name: &std::ffi::CStr) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// A copy of a descriptor at the first free number from `least` on, open across exec.
-pub fn copy_above(descriptor: RawFd, least: RawFd) -> Result<RawFd> {
-    // SAFETY: takes plain numbers.
-    check(unsafe { libc::fcntl(descriptor, libc::F_DUPFD, least) }.into()).map(|copy| copy as RawFd)
-}
-
 /// Whether a descriptor is open and a directory, however it was opened.
 pub fn is_directory(descriptor: RawFd) -> bool {
     let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();

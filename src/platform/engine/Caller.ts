@@ -1,0 +1,53 @@
+/** What ties a run to its caller: signals, a terminal, and the janitor that the launcher has started. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as host from "fim:host"
+import { JanitorLink, type Link } from "../../mount/JanitorLink.ts"
+import { forwarded, Signals, Suspend } from "../../Signals.ts"
+import { onSignals } from "./Caught.ts"
+import * as Descriptors from "./Descriptors.ts"
+
+const signals = Layer.effect(
+  Signals,
+  Effect.gen(function*() {
+    const queue = yield* Queue.make<number>()
+    // What comes after the run, if anything does, gets them again as every program does.
+    yield* onSignals(forwarded, (number) => Queue.offerUnsafe(queue, number))
+    return Signals.of({ next: Queue.take(queue) })
+  })
+)
+
+/** The janitor that the launcher started: descriptors to write requests to and to read replies from. */
+const janitorLink = (): Link | undefined => {
+  const told = host.environment()["FIM_JANITOR"]?.match(/^(\d+),(\d+)$/)
+  if (told === null || told === undefined) return undefined
+  const [requests, replies] = [Number(told[1]), Number(told[2])]
+  return {
+    send: (bytes) => Descriptors.writeAll("Janitor", requests, bytes),
+    replies: Descriptors.stream("Janitor", replies),
+    end: Effect.sync(() => host.close(requests))
+  }
+}
+
+/** Whether this process is in the foreground of its terminal, where a shell may wait for it to stop. */
+const isInForeground = (): boolean => {
+  // Behind the name: state, parent, group, session, terminal, the terminal's foreground group.
+  const stat = host.toLatin1(new Uint8Array(host.readFile("/proc/self/stat")))
+  const [, , group, , , foreground] = stat.split(") ").at(-1)?.split(" ") ?? []
+  return group !== undefined && group === foreground
+}
+
+const stop = 19
+
+/** A guest that stops itself must not stop us where nobody could let us go on. */
+const suspend = (asked: boolean) =>
+  Effect.sync(() => {
+    if (asked || isInForeground()) host.kill(host.processId(), stop)
+  })
+
+export const layer = Layer.mergeAll(
+  Layer.sync(JanitorLink, janitorLink),
+  Layer.succeed(Suspend, suspend),
+  signals
+)

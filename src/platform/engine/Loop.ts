@@ -1,0 +1,112 @@
+/**
+ * What the boot program waits for: descriptors, timers, and functions to be called when nothing else is to do. The engine calls
+ * {@link turn} until there is nothing to wait for.
+ */
+import * as host from "fim:host"
+
+interface Timer {
+  /** In milliseconds since the start of the process. */
+  due: number
+  readonly every: number | undefined
+  readonly call: () => void
+}
+
+const timers = new Map<number, Timer>()
+const watched = new Map<number, () => void>()
+let immediates = new Map<number, () => void>()
+let lastId = 0
+
+/** How many turns in a row may go to immediates before descriptors are looked at. */
+const patience = 16
+let impatience = 0
+
+/** A wait as long as this, in milliseconds, is a rest: there is time to collect garbage. */
+const rest = 200
+let rested = false
+
+/** Calls a function once after so many milliseconds, or each time they are over. Returns what cancels it. */
+export const startTimer = (milliseconds: number, repeat: boolean, call: () => void): number => {
+  const delay = milliseconds > 0 ? milliseconds : 0
+  timers.set(++lastId, { due: host.now() + delay, every: repeat ? delay : undefined, call })
+  return lastId
+}
+
+/** Cancels a timer. */
+export const stopTimer = (id: number): void => void timers.delete(id)
+
+/** Calls a function when what is being done now is done. Returns what cancels it. */
+export const callSoon = (call: () => void): number => {
+  immediates.set(++lastId, call)
+  return lastId
+}
+
+/** Cancels what was to be called soon. */
+export const forget = (id: number): void => void immediates.delete(id)
+
+const watch = (entry: number, call: () => void) => {
+  watched.set(entry, call)
+  return () => {
+    if (watched.get(entry) === call) watched.delete(entry)
+  }
+}
+
+/** Calls a function whenever a descriptor can be read or is at its end, until it is cancelled by what is returned. */
+export const whenReadable = (descriptor: number, call: () => void): () => void => watch(descriptor, call)
+
+/** Calls a function whenever a descriptor can be written or its reader is gone, until it is cancelled by what is returned. */
+export const whenWritable = (descriptor: number, call: () => void): () => void => watch(-1 - descriptor, call)
+
+const runImmediates = () => {
+  const due = immediates
+  immediates = new Map()
+  for (const [id, call] of due) {
+    if (due.delete(id)) call()
+  }
+}
+
+const runTimers = () => {
+  const now = host.now()
+  for (const [id, timer] of timers) {
+    if (timer.due > now) continue
+    if (timer.every === undefined) timers.delete(id)
+    else timer.due = now + timer.every
+    timer.call()
+  }
+}
+
+/** Milliseconds until the next timer. */
+const untilTimer = (): number | undefined => {
+  let due = Infinity
+  for (const timer of timers.values()) due = Math.min(due, timer.due)
+  return due === Infinity ? undefined : Math.max(0, due - host.now())
+}
+
+/** Returns whether anything was ready. */
+const look = (milliseconds: number | undefined): boolean => {
+  const ready = host.poll([...watched.keys()], milliseconds)
+  for (const entry of ready) watched.get(entry)?.()
+  return ready.length > 0
+}
+
+/**
+ * Does what is due, or waits for something to be. What it calls may leave promises to be settled, which the engine does before the
+ * next turn. Returns whether there may be one.
+ */
+export const turn = (): boolean => {
+  if (immediates.size > 0) {
+    runImmediates()
+    if (++impatience < patience) return true
+    impatience = 0
+    look(0)
+    runTimers()
+    return true
+  }
+  if (watched.size === 0 && timers.size === 0) return false
+  const soon = untilTimer()
+  const isRest = !rested && (soon === undefined || soon > rest)
+  const found = look(isRest ? rest : soon)
+  if (isRest && !found) host.collectGarbage()
+  rested = isRest && !found
+  runTimers()
+  return true
+}

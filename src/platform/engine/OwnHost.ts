@@ -1,0 +1,20 @@
+/** The process of the boot program as a {@link Host}. */
+import * as host from "fim:host"
+import { Host } from "../../relocate/Host.ts"
+
+export const make = (): Host["Service"] =>
+  Host.of({
+    environment: host.environment(),
+    pid: host.processId(),
+    uid: host.userId(),
+    gid: host.groupId(),
+    architecture: host.architecture(),
+    directory: host.workingDirectory(),
+    words: host.arguments().map((word) => new Uint8Array(host.fromName(word)))
+  })
+
+/** Ends the process. */
+export const exit: (code: number) => never = host.exit
+
+/** Milliseconds since the process was started. */
+export const elapsed = (): number => host.now()

@@ -1,0 +1,3 @@
+/** Loaded when something is fetched. */
+export const fetch: typeof globalThis.fetch = (input, init) =>
+  import("../Http.ts").then((http) => http.fetch(input, init))
