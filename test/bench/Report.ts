@@ -14,7 +14,7 @@ import type { Subject } from "./Subject.ts"
 export interface Measured {
   readonly caller: string
   readonly starts: ReadonlyArray<Start>
-  readonly first: Summary
+  readonly first: { readonly own: Summary | undefined; readonly before: Summary | undefined }
   readonly phases: ReadonlyArray<Phase>
   readonly memory: ReadonlyArray<Held>
 }
@@ -26,9 +26,11 @@ export interface Results {
   readonly layers: Readings | undefined
   readonly packings: ReadonlyArray<Packing>
   readonly many: Many
-  readonly portal: ReadonlyArray<Calls & { readonly caller: string }>
+  readonly portal: ReadonlyArray<Calls & { readonly caller: string; readonly before: Calls | undefined }>
   readonly notes: ReadonlyArray<string>
   readonly facts: Facts
+  /** Bytes of what a first start unpacks. */
+  readonly unpacked: number
 }
 
 export const fixed = (value: number, digits = 1): string => value.toFixed(digits)
@@ -64,8 +66,48 @@ const timesGoal = (measured: Measured, key: string, floor: string, most: number)
   }]
 }
 
+/** A first start against another one of the same caller. */
+const firstGoal = (
+  { caller, first }: Measured,
+  floor: Summary | undefined,
+  label: string,
+  most: number
+): ReadonlyArray<Goal> => {
+  if (floor === undefined || first.own === undefined) return []
+  const times = ratio(first.own, floor)
+  return [{
+    what: `first \`APP fim-exec true\` as ${caller} against ${label}, medians (minima)`,
+    figure: `${fixed(times.median, 2)} (${fixed(times.minimum, 2)}) times`,
+    goal: `at most ${most}`,
+    met: times.median <= most
+  }]
+}
+
+const boot = "fim boot"
+
+const memoryGoals = ({ caller, memory }: Measured): ReadonlyArray<Goal> =>
+  ([
+    { what: "an idle instance", processes: memory, most: 14 },
+    { what: "its boot program", processes: memory.filter(({ name }) => name === boot), most: 6 }
+  ]).map(({ most, processes, what }) => {
+    const share = processes.reduce((sum, held) => sum + held.share, 0) / 1024
+    return {
+      what: `${what} as ${caller}, PSS`,
+      figure: processes.length === 0 ? "not found" : `${fixed(share)} MiB`,
+      goal: `at most ${most} MiB`,
+      met: processes.length > 0 && share <= most
+    }
+  })
+
 const startGoals = (measured: Measured): ReadonlyArray<Goal> => [
-  ...timesGoal(measured, "warm", "by-hand", 2)
+  ...timesGoal(measured, "warm", "by-hand", 1.15),
+  ...timesGoal(measured, "warm", "previous-warm", 0.75),
+  ...timesGoal(measured, "version", "previous-version", 0.6),
+  ...timesGoal(measured, "env", "previous-env", 0.6),
+  ...timesGoal(measured, "set", "previous-set", 0.5),
+  ...firstGoal(measured, startOf(measured, "warm")?.ended, "a warm one", 3),
+  ...firstGoal(measured, measured.first.before, "that of before", 0.25),
+  ...memoryGoals(measured)
 ]
 
 const goals = (results: Results): ReadonlyArray<Goal> => [
@@ -75,6 +117,12 @@ const goals = (results: Results): ReadonlyArray<Goal> => [
     figure: `${megabytes(results.subject.overhead)} MB`,
     goal: "at most 13 MB",
     met: results.subject.overhead <= 13e6
+  },
+  {
+    what: "tools, unpacked",
+    figure: `${megabytes(results.unpacked)} MB`,
+    goal: "at most 20 MB",
+    met: results.unpacked <= 20e6
   },
   ...results.portal.flatMap(callGoals),
   ...layerGoals(results.layers),
@@ -135,9 +183,15 @@ export const summary = (results: Results): string =>
     ""
   ].join("\n")
 
-const firstSentence = (measured: Measured): string =>
-  `First start as ${measured.caller}, which unpacks the tools: ${fixed(measured.first.median / 1000, 2)} s ` +
-  `(median of ${measured.first.count}, minimum ${fixed(measured.first.minimum / 1000, 2)} s).`
+const seconds = (summary: Summary): string =>
+  `${fixed(summary.median / 1000, 2)} s (median of ${summary.count}, minimum ${fixed(summary.minimum / 1000, 2)} s)`
+
+const firstSentence = ({ caller, first }: Measured): string =>
+  first.own === undefined
+    ? ""
+    : `First start as ${caller}, which unpacks the tools: ${seconds(first.own)}${
+      first.before === undefined ? "" : `; before: ${seconds(first.before)}`
+    }.`
 
 /** The page `docs/bench.md`. */
 export const report = (results: Results): string =>
@@ -160,7 +214,7 @@ ${results.notes.map((note) => `${note}\n\n`).join("")}![Phases of a warm start, 
 Time until the program that was started has ended, with \`true\` as the guest's program. Floor (a) is the image's
 bubblewrap with \`--bind ROOT / --proc /proc --dev /dev\` on the unpacked system, alone and with the namespaces of an image.
 Floor (b) is \`test/bench/by-hand.sh\`: \`unshare\`, one DwarFS mount, and that bubblewrap on the kernel's overlay, with the
-same driver and namespaces. "Output released" is when nobody holds the output any more, which pipes and \`$(…)\` wait for.
+same driver and namespaces. "Before" is an image of an earlier version, which \`--previous\` names. "Output released" is when nobody holds the output any more, which pipes and \`$(…)\` wait for.
 
 ${
     results.measured

@@ -2,12 +2,14 @@
 import type { Calls, Pair } from "./Portal.ts"
 import { fixed, type Goal, table } from "./Report.ts"
 
-type Made = Calls & { readonly caller: string }
+type Made = Calls & { readonly caller: string; readonly before: Calls | undefined }
 
 /** Above a program that is started directly, in milliseconds. */
 const largestCost = 3
 /** Of a plain pipe. */
 const smallestSpeed = 0.8
+/** Of the earlier image. */
+const smallestSpeedBefore = 0.9
 
 const sides = [["outward", "fim_portal", "in the guest"], ["inward", "APP fim-instance exec 0", "on the host"]] as const
 
@@ -42,6 +44,16 @@ export const callGoals = (made: Made): ReadonlyArray<Goal> => [
       goal: `at least ${smallestSpeed}`,
       met: share >= smallestSpeed
     }
+  }),
+  ...transfers.flatMap(([side, way, what]): ReadonlyArray<Goal> => {
+    if (made.before === undefined) return []
+    const speed = made.before[side][way].across.median / made[side][way].across.median
+    return [{
+      what: `bytes ${what} as ${made.caller} against before`,
+      figure: `${fixed(speed, 2)} times as fast`,
+      goal: `at least ${smallestSpeedBefore}`,
+      met: speed >= smallestSpeedBefore
+    }]
   })
 ]
 

@@ -1,7 +1,10 @@
 import * as Effect from "effect/Effect"
-import { rmSync } from "node:fs"
+import { createHash } from "node:crypto"
+import { readFileSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { BenchError } from "./BenchError.ts"
 import { as, type Caller, directoryOf } from "./Caller.ts"
+import { formerly } from "./Previous.ts"
 import { type Command, held, type Timed, timed } from "./Processes.ts"
 import { summarize, type Summary } from "./Statistics.ts"
 import { applicationOf, type Subject } from "./Subject.ts"
@@ -17,10 +20,22 @@ export interface Start {
 interface Specimen {
   readonly key: string
   readonly label: string
-  readonly command: Command
+  /** In each round the same one, or that of its number. */
+  readonly command: Command | ((round: number) => Command)
 }
 
 const byHand = fileURLToPath(new URL("by-hand.sh", import.meta.url))
+
+/** SHA-256 of the floor. Ratios against another one say nothing beside earlier ratios. */
+const floorDigest = "704a62ed2bdaae0aa6095f79bcfe25378a84ba13ba48fd87db3095e5a59a0bf4"
+
+const sameFloor = Effect.suspend(() => {
+  const digest = createHash("sha256").update(readFileSync(byHand)).digest("hex")
+  return digest === floorDigest ? Effect.void : new BenchError({
+    reason: "Failed",
+    detail: `the floor 'by-hand.sh' was changed; if it has to be another one, its digest in Starts.ts is now ${digest}`
+  })
+})
 
 /** Time for what a start leaves to the kernel, so that the next one does not pay for it. */
 const settle = Effect.sleep("30 millis")
@@ -35,7 +50,8 @@ export const inTurn = Effect.fnUntraced(function*(specimens: ReadonlyArray<Speci
     for (let index = 0; index < specimens.length; index++) {
       const specimen = specimens[(index + round + specimens.length) % specimens.length]
       if (specimen === undefined) continue
-      const result = yield* timed(specimen.command)
+      const { command } = specimen
+      const result = yield* timed(typeof command === "function" ? command(round) : command)
       if (round >= 0) results.get(specimen.key)?.push(result)
       yield* settle
     }
@@ -97,17 +113,39 @@ const floors = (subject: Subject, caller: Caller): ReadonlyArray<Specimen> => {
   ]
 }
 
-/** Starts of an image whose tools are unpacked already, with the floors, all in turn. */
-export const warm = Effect.fn("Starts.warm")(function*(subject: Subject, caller: Caller, rounds: number) {
-  directoryOf(caller, "by-hand")
-  yield* timed(as(caller, [subject.image, "fim-exec", "true"]))
-  return yield* inTurn([
-    ...floors(subject, caller),
-    { key: "warm", label: "**`APP fim-exec true`**", command: as(caller, [subject.image, "fim-exec", "true"]) },
-    { key: "version", label: "`APP fim-version short`", command: as(caller, [subject.image, "fim-version", "short"]) },
-    { key: "env", label: "`APP fim-env list`", command: as(caller, [subject.image, "fim-env", "list"]) }
-  ], rounds)
-})
+/** What is started of an image. Only who owns it may change its settings. */
+const specimensOf = (image: string, caller: Caller, key: string, label: string): ReadonlyArray<Specimen> => [
+  { key: `${key}warm`, label: `**\`APP fim-exec true\`**${label}`, command: as(caller, [image, "fim-exec", "true"]) },
+  {
+    key: `${key}version`,
+    label: `\`APP fim-version short\`${label}`,
+    command: as(caller, [image, "fim-version", "short"])
+  },
+  { key: `${key}env`, label: `\`APP fim-env list\`${label}`, command: as(caller, [image, "fim-env", "list"]) },
+  ...(caller.ids === undefined
+    ? [{
+      key: `${key}set`,
+      label: `\`APP fim-env set A=B\`${label}`,
+      command: (round: number) => as(caller, [image, "fim-env", "set", `A=${round}`])
+    }]
+    : [])
+]
+
+/** Starts of an image whose tools are unpacked already, with the floors and the earlier image, all in turn. */
+export const warm = Effect.fn("Starts.warm")(
+  function*(subject: Subject, previous: Subject | undefined, caller: Caller, rounds: number) {
+    yield* sameFloor
+    directoryOf(caller, "by-hand")
+    yield* timed(as(caller, [subject.image, "fim-exec", "true"]))
+    const before = formerly(caller)
+    if (previous !== undefined) yield* timed(as(before, [previous.image, "fim-exec", "true"]))
+    return yield* inTurn([
+      ...floors(subject, caller),
+      ...specimensOf(subject.image, caller, "", ""),
+      ...(previous === undefined ? [] : specimensOf(previous.image, before, "previous-", ", before"))
+    ], rounds)
+  }
+)
 
 /** A program that says when it is there and then waits. */
 export const idle = (subject: Subject, caller: Caller): Command =>
@@ -125,14 +163,24 @@ export const joined = Effect.fn("Starts.joined")(function*(subject: Subject, cal
   ], rounds)
 }, Effect.scoped)
 
-/** Starts that have to unpack runtime and tools first, in milliseconds. */
-export const first = Effect.fn("Starts.first")(function*(subject: Subject, caller: Caller, rounds: number) {
-  const taken: Array<number> = []
-  for (let round = 0; round < rounds; round++) {
-    const global = `${caller.directory}/first-${round}`
-    const result = yield* timed(as(caller, [subject.image, "fim-exec", "true"], { FIM_DIR_GLOBAL: global }))
-    taken.push(result.ended)
-    rmSync(global, { recursive: true })
+/** Starts that have to unpack tools first, of an image and of the earlier one in turn, in milliseconds. */
+export const first = Effect.fn("Starts.first")(
+  function*(subject: Subject, previous: Subject | undefined, caller: Caller, rounds: number) {
+    const images = [subject, ...(previous === undefined ? [] : [previous])]
+    const taken = images.map((): Array<number> => [])
+    for (let round = 0; round < rounds; round++) {
+      for (const [index, { image }] of images.entries()) {
+        const environment = {
+          FIM_DIR_GLOBAL: `${caller.directory}/first-${round}`,
+          FIM_DIR_DATA: `${directoryOf(caller, `first-data-${index}`)}/data`
+        }
+        const result = yield* timed(as(caller, [image, "fim-exec", "true"], environment))
+        taken[index]?.push(result.ended)
+        rmSync(environment.FIM_DIR_GLOBAL, { recursive: true })
+        yield* settle
+      }
+    }
+    const [own, before] = taken.map(summarize)
+    return { own, before }
   }
-  return summarize(taken)
-})
+)

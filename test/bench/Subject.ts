@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { chmodSync, globSync, mkdirSync } from "node:fs"
+import { chmodSync, globSync, lstatSync, mkdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { BenchError } from "./BenchError.ts"
-import { as, type Caller, isolated } from "./Caller.ts"
+import { type Caller, isolated } from "./Caller.ts"
 import { type Command, output } from "./Processes.ts"
 
 /** The checkout that is measured. */
@@ -68,7 +68,7 @@ export const prepare = Effect.fn("Subject.prepare")(function*(work: string) {
     overhead: layer.offset - 8,
     size: inspected.size,
     layer: place,
-    root: yield* unpack(image, place, work),
+    root: yield* unpack(image, place, work)
   } satisfies Subject
 })
 
@@ -78,9 +78,8 @@ export const applicationOf = (caller: Caller): string => {
   return path ?? ""
 }
 
-/** A program of the application directory, through the loader that comes with it, as images start their own. */
-export const throughLoader = (caller: Caller, program: string, words: ReadonlyArray<string>): Command => {
-  const application = applicationOf(caller)
-  const [loader] = globSync(`${application}/lib/ld-linux-*.so.*`)
-  return as(caller, [loader ?? "", "--library-path", `${application}/lib`, program, ...words])
-}
+/** Bytes of the tools that a caller's first start has unpacked. */
+export const unpackedBytes = (caller: Caller): number =>
+  globSync(`${applicationOf(caller)}/{bin,lib}/*`)
+    .map((path) => lstatSync(path))
+    .reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0)

@@ -22,18 +22,22 @@ const limited = (limit: string, image: string, words: ReadonlyArray<string>) => 
 
 describe.each(users)("as $name, with a limit on", (user) => {
   for (const [what, limit] of Object.entries(enough)) {
-    scenario(`${what} that is far below what others have, programs run and settings change`, images, () =>
-      Effect.gen(function*() {
-        const app = yield* place(user)
-        const run = (words: ReadonlyArray<string>) => app.run(limited(limit, app.image, words), { program: "bash" })
-        // Unpacked before, since that takes threads and memory that a start does not.
-        yield* app.run(["fim-exec", "true"])
-        const { code, stderr, stdout } = yield* run(["fim-exec", "echo", "hi"])
-        assert.deepStrictEqual([code, stdout, stderr], [0, "hi\n", ""])
-        const changed = yield* run(["fim-env", "set", "A=1"])
-        assert.deepStrictEqual([changed.code, changed.stderr], [0, ""])
-        yield* app.isClean
-      }))
+    scenario(
+      `${what} that is far below what others have, programs run and settings change`,
+      images,
+      () =>
+        Effect.gen(function*() {
+          const app = yield* place(user)
+          const run = (words: ReadonlyArray<string>) => app.run(limited(limit, app.image, words), { program: "bash" })
+          // Unpacked before, since that takes threads and memory that a start does not.
+          yield* app.run(["fim-exec", "true"])
+          const { code, stderr, stdout } = yield* run(["fim-exec", "echo", "hi"])
+          assert.deepStrictEqual([code, stdout, stderr], [0, "hi\n", ""])
+          const changed = yield* run(["fim-env", "set", "A=1"])
+          assert.deepStrictEqual([changed.code, changed.stderr], [0, ""])
+          yield* app.isClean
+        })
+    )
   }
 
   scenario("open files, one line says what there is too little of", images, () =>
