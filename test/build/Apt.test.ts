@@ -192,9 +192,13 @@ describe("paragraphs of a control file", () => {
   })
 })
 
+const sha = (digit: string) => `SHA256:${digit.repeat(64)}`
+
+/** A line about an archive at a mirror, as apt prints it. */
+const archiveAt = (base: string) => `'${base}/pool/x/b_1.orig.tar.gz' b_1.orig.tar.gz 1 ${sha("1")}`
+
 describe("the original archive of a source package", () => {
   const mirrors = { "debian": "http://m/debian", "debian-security": "http://m/security" }
-  const sha = (digit: string) => `SHA256:${digit.repeat(64)}`
 
   it("is found among the files of the package", () => {
     const output = [
@@ -213,12 +217,11 @@ describe("the original archive of a source package", () => {
   })
 
   it("may be one of the security archive, and none of anybody else's", () => {
-    const line = (base: string) => `'${base}/pool/x/b_1.orig.tar.gz' b_1.orig.tar.gz 1 ${sha("1")}`
-    assert.strictEqual(parseSourceUris(line("http://m/security"), mirrors)?.archive, "debian-security")
+    assert.strictEqual(parseSourceUris(archiveAt("http://m/security"), mirrors)?.archive, "debian-security")
     for (const base of ["http://m/debian-elsewhere", "http://elsewhere/debian"]) {
-      assert.isUndefined(parseSourceUris(line(base), mirrors), base)
+      assert.isUndefined(parseSourceUris(archiveAt(base), mirrors), base)
     }
-    assert.isUndefined(parseSourceUris(line("http://m/debian").replace("SHA256", "MD5Sum"), mirrors))
+    assert.isUndefined(parseSourceUris(archiveAt("http://m/debian").replace("SHA256", "MD5Sum"), mirrors))
   })
 
   it("is looked up in lists of sources", () => {
