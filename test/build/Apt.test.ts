@@ -7,7 +7,7 @@ import { Lock, type Package } from "../../src/build/Lock.ts"
 import { parseReleaseUris } from "../../src/build/Mirror.ts"
 import { Programs } from "../../src/build/Programs.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
-import { sha256 } from "../support/Platform.ts"
+import { sha256 } from "../../src/image/Sha256.ts"
 import { TestApt } from "./TestServices.ts"
 
 /** A package of one file, made here, and the entry of a lock for it. */
@@ -193,11 +193,13 @@ describe("paragraphs of a control file", () => {
 })
 
 const sha = (digit: string) => `SHA256:${digit.repeat(64)}`
-/** A line of `apt-get source --print-uris`. */
-const uriLine = (base: string) => `'${base}/pool/x/b_1.orig.tar.gz' b_1.orig.tar.gz 1 ${sha("1")}`
+
+/** A line about an archive at a mirror, as apt prints it. */
+const archiveAt = (base: string) => `'${base}/pool/x/b_1.orig.tar.gz' b_1.orig.tar.gz 1 ${sha("1")}`
 
 describe("the original archive of a source package", () => {
   const mirrors = { "debian": "http://m/debian", "debian-security": "http://m/security" }
+
   it("is found among the files of the package", () => {
     const output = [
       "Need to get 143 kB of source archives.",
@@ -215,11 +217,11 @@ describe("the original archive of a source package", () => {
   })
 
   it("may be one of the security archive, and none of anybody else's", () => {
-    assert.strictEqual(parseSourceUris(uriLine("http://m/security"), mirrors)?.archive, "debian-security")
+    assert.strictEqual(parseSourceUris(archiveAt("http://m/security"), mirrors)?.archive, "debian-security")
     for (const base of ["http://m/debian-elsewhere", "http://elsewhere/debian"]) {
-      assert.isUndefined(parseSourceUris(uriLine(base), mirrors), base)
+      assert.isUndefined(parseSourceUris(archiveAt(base), mirrors), base)
     }
-    assert.isUndefined(parseSourceUris(uriLine("http://m/debian").replace("SHA256", "MD5Sum"), mirrors))
+    assert.isUndefined(parseSourceUris(archiveAt("http://m/debian").replace("SHA256", "MD5Sum"), mirrors))
   })
 
   it("is looked up in lists of sources", () => {

@@ -108,7 +108,7 @@ describe("staging", () => {
   })
 })
 
-/** Uses words in front of a command that run it as an older kernel would. */
+/** Gives words that start a program where there is no newer system call. */
 const oldKernel = (use: (front: string) => void) => {
   const { path, remove } = compileOldKernel()
   try {

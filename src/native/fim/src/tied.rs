@@ -21,6 +21,8 @@ const NOT_EXECUTABLE: i32 = 126;
 /// Whoever lives longer than that after SIGKILL waits for the kernel.
 const PATIENCE: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(5);
+/// So long what a program leaves behind may take to end by itself: the janitor of an image still removes its directory then.
+const LEAVE: Duration = Duration::from_millis(500);
 
 pub fn command(arguments: &[OsString]) -> i32 {
     let (parent, rest) = match arguments {
@@ -68,25 +70,36 @@ pub fn command(arguments: &[OsString]) -> i32 {
             return NOT_EXECUTABLE;
         }
     };
-    let code = attend(child, &signals);
-    end_all();
-    code
+    match attend(child, &signals) {
+        Some(code) => {
+            let deadline = Instant::now() + LEAVE;
+            while remain() && Instant::now() < deadline {
+                std::thread::sleep(STEP);
+            }
+            end_all();
+            code
+        }
+        None => {
+            end_all();
+            EXIT_CODE
+        }
+    }
 }
 
-/// Waits for the end of the program, or of the parent.
-fn attend(child: i32, signals: &OwnedFd) -> i32 {
+/// Waits for the end of the program, or of the parent. The exit code of the program, if it has ended first.
+fn attend(child: i32, signals: &OwnedFd) -> Option<i32> {
     loop {
         while let Some((ended, status)) = sys::wait(-1, libc::WNOHANG) {
             if ended == child {
-                return sys::exit_code(status);
+                return Some(sys::exit_code(status));
             }
         }
         if sys::poll([(signals.as_raw_fd(), libc::POLLIN)], -1).is_err() {
-            return EXIT_CODE;
+            return None;
         }
         while let Some(signal) = sys::next_signal(signals.as_fd()) {
             match signal.ssi_signo as i32 {
-                PARENT_ENDED => return EXIT_CODE,
+                PARENT_ENDED => return None,
                 libc::SIGCHLD => {}
                 // A terminal has sent it to all of the group.
                 _ if signal.ssi_code == libc::SI_KERNEL => {}
@@ -105,9 +118,14 @@ fn end_all() {
         for pid in sys::children() {
             let _ = sys::kill(pid, libc::SIGKILL);
         }
-        while sys::wait(-1, libc::WNOHANG).is_some() {}
-        if sys::has_children() {
+        if remain() {
             std::thread::sleep(STEP);
         }
     }
+}
+
+/// Whether there are children that live.
+fn remain() -> bool {
+    while sys::wait(-1, libc::WNOHANG).is_some() {}
+    sys::has_children()
 }

@@ -78,7 +78,11 @@ pub fn marker(tree: &Path) -> PathBuf {
 
 /// Gives the marker, made if need be, one more name.
 fn mark(marker: &Path, name: &Path) -> std::io::Result<()> {
-    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0).open(marker);
+    let made = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o000)
+        .open(marker);
     match made {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => fs::hard_link(marker, name),
