@@ -68,7 +68,7 @@ export const prepare = Effect.fn("Subject.prepare")(function*(work: string) {
     overhead: layer.offset - 8,
     size: inspected.size,
     layer: place,
-    root: yield* unpack(image, place, work),
+    root: yield* unpack(image, place, work)
   } satisfies Subject
 })
 
