@@ -6,7 +6,6 @@ import { users } from "../support/Users.ts"
 
 /** Options of `ulimit`, by what they leave little of. Sizes are in KiB. */
 const enough = {
-  processes: "-u 8",
   "address space": "-v 1200000",
   memory: "-d 65536",
   stack: "-S -s 512"
@@ -39,6 +38,23 @@ describe.each(users)("as $name, with a limit on", (user) => {
         })
     )
   }
+
+  scenario("processes, a program runs or one line says why not", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      yield* app.run(["fim-exec", "true"])
+      // What else this user runs counts too. Root has no limit.
+      for (const limit of ["-u 16", "-u 8", "-u 4", "-u 2"]) {
+        const words = limited(limit, app.image, ["fim-exec", "echo", "hi"])
+        const { code, stderr, stdout } = yield* app.run(words, { program: "bash" })
+        if (code === 0) assert.deepStrictEqual([limit, stdout, stderr], [limit, "hi\n", ""])
+        else {
+          assert.deepStrictEqual([limit, code, stdout], [limit, 125, ""])
+          assert.match(stderr, /^[^\n]*Resource temporarily unavailable[^\n]*\n/)
+        }
+      }
+      yield* app.isClean
+    }))
 
   scenario("open files, one line says what there is too little of", images, () =>
     Effect.gen(function*() {

@@ -84,6 +84,8 @@ export const failure = (
     module,
     method,
     pathOrDescriptor: place,
+    // The tag alone would say nothing.
+    ...(tags[thrown] === undefined ? { description: describe(thrown) } : {}),
     cause: Object.assign(new Error(describe(thrown)), { code: codeOf(thrown), errno: -thrown })
   })
 }

@@ -36,6 +36,7 @@ pub fn run_sources(directory: std::path::PathBuf) -> i32 {
 
 fn run_modules(modules: &modules::Modules) -> i32 {
     host::remember_start();
+    host::keep_descriptors_from_children();
     let failure = match Runtime::new() {
         Ok(runtime) => {
             runtime.set_max_stack_size(STACK.min(host::stack_limit() / 2));

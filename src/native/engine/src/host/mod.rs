@@ -14,6 +14,7 @@ mod spawn;
 mod urls;
 
 pub use process::{remember_start, stack_limit};
+pub use spawn::keep_descriptors_from_children;
 
 use rquickjs::module::{Declarations, Exports, ModuleDef};
 use rquickjs::{Ctx, Result};

@@ -20,6 +20,14 @@ exports! {
     "reap" => reap,
 }
 
+/// Has everything but the standard streams closed in what is started from here, unless it is passed on: the pipes to the janitor,
+/// which tell it of the end of this process, and whatever the caller has left open.
+pub fn keep_descriptors_from_children() {
+    // SAFETY: changes a flag of descriptors, of which none is used by Rust in a program that it starts. Kernels before 5.11
+    // refuse it and all stays as the caller has it.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
 /// Starts a program. Its variables are as `NAME=value`, `descriptors` are ours for its 0, 1, 2 and so on, -1 for one that is
 /// closed; in a session of its own if told so. Returns its number, and a descriptor that becomes readable when it has ended.
 fn spawn(

@@ -14,10 +14,13 @@ use crate::progress::Progress;
 use crate::sys;
 use crate::trust::{Directory, is_unplaced};
 use sha2::{Digest, Sha256};
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Largest window a zstd frame may ask for, as a power of two: bounds the memory that unpacking takes.
 const WINDOW_LOG_LIMIT: u32 = 27;
@@ -44,18 +47,7 @@ pub fn ensure(image: &Image, application: &Directory) -> Result<()> {
     let lock = std::fs::File::from(lock.context(|| format!("cannot open '{}'", path.display()))?);
     let is_alone = lock.lock().is_ok();
     let missing = missing(image, application);
-    let places = image.stored()?;
-    let total = missing.iter().map(|index| image.table.tools[*index].size).sum();
-    let mut progress = Progress::new("Unpacking the runtime, once", total);
-    for index in missing {
-        unpack(
-            image,
-            application,
-            &image.table.tools[index],
-            places[index],
-            &mut progress,
-        )?;
-    }
+    unpack_all(image, application, missing)?;
     link_applets(application, &image.table.applets)?;
     let put = |name: &str, content: &[u8]| {
         write_whole(application, name, 0o644, |file| {
@@ -125,12 +117,51 @@ fn notes(image: &Image, application: &Directory) -> Result<String> {
     Ok(text)
 }
 
+/// More threads than this only compete for the disk.
+const MOST_THREADS: usize = 4;
+
+/// Unpacks tools, by as many threads as there are processors.
+fn unpack_all(image: &Image, application: &Directory, mut wanted: Vec<usize>) -> Result<()> {
+    let tools = &image.table.tools;
+    let places = image.stored()?;
+    let total = wanted.iter().map(|index| tools[*index].size).sum();
+    let progress = Mutex::new(Progress::new("Unpacking the runtime, once", total));
+    // The largest first, so that none of them is begun when all else is done.
+    wanted.sort_by_key(|index| Reverse(tools[*index].size));
+    let next = AtomicUsize::new(0);
+    let failure = Mutex::new(None);
+    let work = || {
+        while let Some(index) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = unpack(image, application, &tools[*index], places[*index], &progress) {
+                next.store(wanted.len(), Ordering::Relaxed);
+                locked(&failure).get_or_insert(error);
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(MOST_THREADS).min(wanted.len()) {
+            // Where a limit allows no more threads there are fewer.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+    locked(&failure).take().map_or(Ok(()), Err)
+}
+
+/// Nobody panics while he holds one of these locks, and what is in them is whole at any time.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn unpack(
     image: &Image,
     application: &Directory,
     tool: &Tool,
     place: (u64, u64),
-    progress: &mut Progress,
+    progress: &Mutex<Progress>,
 ) -> Result<()> {
     let damaged = |what: &str| Failure(format!("the image is damaged: its tool '{}' {what}", tool.path));
     let (room, name) = tool.path.split_once('/').ok_or_else(|| damaged("has a strange name"))?;
@@ -165,7 +196,7 @@ fn unpack(
             digest.update(&buffer[..count]);
             file.write_all(&buffer[..count])
                 .map_err(|error| full(application.path(), tool.size, &error))?;
-            progress.add(count as u64);
+            locked(progress).add(count as u64);
         }
         if written != tool.size || hex(&digest.finalize()) != tool.sha256 {
             return Err(damaged("does not match its checksum"));
