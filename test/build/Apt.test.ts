@@ -7,7 +7,7 @@ import { Lock, type Package } from "../../src/build/Lock.ts"
 import { parseReleaseUris } from "../../src/build/Mirror.ts"
 import { Programs } from "../../src/build/Programs.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
-import { sha256 } from "../../src/image/Sha256.ts"
+import { sha256 } from "../support/Platform.ts"
 import { TestApt } from "./TestServices.ts"
 
 /** A package of one file, made here, and the entry of a lock for it. */
