@@ -61,12 +61,16 @@ export const stripMember = (member: Member, count: number): Member | undefined =
 const mostLinks = 40
 
 /**
- * Where a path leads when the symbolic links unpacked so far are followed, as the parts of its name; `undefined` when
- * that is not within the tree, or cannot be told.
+ * Where a path leads when the symbolic links unpacked so far are followed.
+ *
+ * @param rooted whether absolute targets mean the root of the tree, as they do in the image; a program that unpacks the tree
+ *   follows them to the host's root
+ * @returns the parts of its name; `undefined` when that is not within the tree, or cannot be told
  */
 const follow = (
   links: ReadonlyMap<string, string>,
-  path: ReadonlyArray<string>
+  path: ReadonlyArray<string>,
+  rooted = false
 ): ReadonlyArray<string> | undefined => {
   let left = path
   let here: ReadonlyArray<string> = []
@@ -84,7 +88,11 @@ const follow = (
       here = [...here, part]
       continue
     }
-    if (target.startsWith("/") || ++followed > mostLinks) return undefined
+    if (++followed > mostLinks) return undefined
+    if (target.startsWith("/")) {
+      if (!rooted) return undefined
+      here = []
+    }
     left = [...partsOf(target), ...rest]
   }
   return here
@@ -140,7 +148,7 @@ export const checkMembers = (
       directories.add(directory)
     }
     if (member.type === "l") {
-      if (!target.startsWith("/") && follow(links, [...place, ...partsOf(target)]) === undefined) {
+      if (!target.startsWith("/") && follow(links, [...place, ...partsOf(target)], true) === undefined) {
         return refuse(member, "is a link that leads out of the tree")
       }
       links.set([...place, parts.at(-1)].join("/"), target)

@@ -253,6 +253,10 @@ describe("members", () => {
     assert.isTrue(refused(link("a", "/etc/passwd"), { type: "-", name: "a", target: undefined }))
     assert.isFalse(refused(link("a", "b"), link("a", "b")))
     assert.isFalse(refused({ type: "d", name: "./", target: undefined }))
+    // As the names of certificates by their hashes are: `hash.0 -> NAME.pem -> /usr/share/…`.
+    assert.isFalse(refused(link("a", "/usr/share/a"), link("b", "a")))
+    assert.isTrue(refused(link("a", "/usr"), link("b", "a/../..")))
+    assert.isTrue(refused(link("a", "/usr"), link("b", "a"), { type: "-", name: "b/x", target: undefined }))
     assert.isFalse(refused(link("bin", "usr/bin"), { type: "-", name: "bin/sh", target: undefined }))
   })
 })

@@ -1,10 +1,12 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { readFileSync } from "node:fs"
 import { setTimeout as wait } from "node:timers/promises"
 import { processesIn } from "../support/Leftovers.ts"
 import { images, isRoot, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
+import { eventually } from "../support/Portal.ts"
 import * as Process from "../support/Process.ts"
 import { users } from "../support/Users.ts"
 
@@ -75,6 +77,8 @@ const lingering = (app: Place, holder: number) =>
     )
     yield* parent.says(/\n/)
     yield* parent.signal("SIGSTOP")
+    // On a busy machine it could take note of its child's end before it stops.
+    yield* eventually("a stop", () => /^State:\tT/m.test(readFileSync(`/proc/${parent.pid}/status`, "utf8")))
     return { go: parent.signal("SIGCONT") }
   })
 
@@ -141,9 +145,13 @@ describe.each(users)("as $name, SIGKILL", (user) => {
         const aStart = performance.now() - began
         const ours = processesIn([app.global])
         const pidOf = (name: string) => ours.find((process) => process.name === name)?.pid ?? 0
-        const last = yield* lingering(app, pidOf("fim-holder"))
+        const holder = pidOf("fim-holder")
+        const last = yield* lingering(app, holder)
         process.kill(pidOf("fim-janitor"), "SIGKILL")
         assert.strictEqual(yield* first.exited, 125)
+        // Before its end has begun, the second start may join its namespaces and use what is mounted there.
+        yield* eventually("the end of the holder", () =>
+          !readFileSync(`/proc/${holder}/status`, "utf8").includes("VmSize"))
         const second = yield* app.start(["fim-exec", "true"])
         const early = yield* Effect.timeoutOption(second.exited, Math.min(5 * aStart, 5000))
         assert.isTrue(Option.isNone(early), "the second start did not wait for the end of the first")
