@@ -1,4 +1,4 @@
-/** This process as a {@link Host}, for the boot program and for programs that embed it. */
+/** This process, on Node, as a {@link Host}: for the command line and for programs that embed flatimage. */
 import { readFileSync } from "node:fs"
 import { Host } from "../src/relocate/Host.ts"
 

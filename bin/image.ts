@@ -64,6 +64,9 @@ const main = Effect.gen(function*() {
 const runMain = Runtime.makeRunMain(({ fiber }) => {
   fiber.addObserver((exit) => {
     if (Exit.isSuccess(exit)) OwnHost.exit(Output.exitCode(Number(exit.value), exitCode))
+    if (isDebug && Cause.hasDies(exit.cause)) {
+      for (const line of Cause.pretty(exit.cause).split("\n")) sink.error(`D::${line}`)
+    }
     const report = reportOf(Cause.squash(exit.cause))
     for (const line of report.lines) sink.error(`E::${line.replaceAll("\n", " ")}`)
     OwnHost.exit(report.exitCode ?? exitCode)

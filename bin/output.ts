@@ -1,14 +1,14 @@
 /**
- * The standard streams of the caller. What is written is written at once and whole: the process may end right after.
+ * The standard streams of the caller, on Node. What is written is written at once and whole: the process may end right after.
  *
- * The runtime does not get them as its own, because it would change their flags, which the caller and the guest share; see
- * `src/native/fim/src/streams.rs`. Nothing here asks for `process.stdin`, `process.stdout` or `process.stderr`.
+ * Node does not get them as its own, because it would change their flags, which the caller shares; see
+ * `docs/decisions/0024-streams.md`. Nothing here asks for `process.stdin`, `process.stdout` or `process.stderr`.
  */
 import { Console } from "effect/Console"
 import * as Layer from "effect/Layer"
 import { writeSync } from "node:fs"
 
-/** Descriptors of the caller's standard input, output and error. Whoever starts the runtime says where it has put them. */
+/** Descriptors of the caller's standard input, output and error. `bin/flatimage` says where it has put them. */
 export const [input, output, error] = ((): readonly [number, number, number] => {
   const told = process.env["FIM_STREAMS"]?.match(/^(\d+),(\d+),(\d+)$/)
   // No program that is started from here has them.

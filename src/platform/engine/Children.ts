@@ -63,16 +63,25 @@ const refusal = (command: ChildProcess.StandardCommand): string | undefined => {
   return variable === undefined ? undefined : `the variable ${variable[0]} has a zero byte in it`
 }
 
+/** Waits until nobody is left of a group whose leader has ended, for a second at most. */
+const groupGone = (pid: number): Effect.Effect<void> =>
+  attempt("ChildProcess", "kill", pid, () => host.killGroup(pid, 0)).pipe(
+    Effect.andThen(Effect.sleep("10 millis")),
+    Effect.forever,
+    Effect.ignore,
+    Effect.timeoutOption("1 second"),
+    Effect.asVoid
+  )
+
 /** Ends a child by a signal, waits for its end, and sends SIGKILL if that takes too long. */
 const terminate = (
   send: (signal: ChildProcess.Signal) => Failing<void>,
-  ended: Effect.Effect<End>,
+  end: Effect.Effect<void>,
   defaults: ChildProcess.KillOptions
 ) =>
 (options?: ChildProcess.KillOptions): Failing<void> => {
   const signal = options?.killSignal ?? defaults.killSignal ?? "SIGTERM"
   const patience = options?.forceKillAfter ?? defaults.forceKillAfter
-  const end = Effect.asVoid(ended)
   return Effect.andThen(
     send(signal),
     patience === undefined ? end : Effect.timeoutOrElse(end, {
@@ -81,6 +90,10 @@ const terminate = (
     })
   )
 }
+
+/** The end of a child, and of its group if it has one of its own. */
+const endingOf = (ended: Deferred.Deferred<End>, pid: number, detached: boolean | undefined): Effect.Effect<void> =>
+  Effect.andThen(Deferred.await(ended), detached === false ? Effect.void : groupGone(pid))
 
 const start = Effect.fnUntraced(function*(
   command: ChildProcess.StandardCommand,
@@ -129,11 +142,14 @@ const spawnOne = Effect.fnUntraced(function*(
     start(command, plumbing, failing).pipe(Effect.ensuring(plumbing.closeTheirs)),
     ({ ended, pid }) =>
       Effect.suspend(() => {
+        const ending = endingOf(ended, pid, detached)
         if (Deferred.isDoneUnsafe(ended)) {
-          return detached === false ? Effect.void : Effect.ignore(failing("kill", () => host.killGroup(pid, 15)))
+          return detached === false
+            ? Effect.void
+            : Effect.ignore(Effect.andThen(failing("kill", () => host.killGroup(pid, 15)), groupGone(pid)))
         }
         return referenced
-          ? Effect.ignore(terminate(sending(pid, detached, failing), Deferred.await(ended), command.options)())
+          ? Effect.ignore(terminate(sending(pid, detached, failing), ending, command.options)())
           : Effect.void
       })
   )
@@ -159,7 +175,7 @@ const spawnOne = Effect.fnUntraced(function*(
     isRunning,
     kill: terminate(
       sending(pid, detached, failing),
-      Deferred.await(ended),
+      endingOf(ended, pid, detached),
       command.options
     ),
     stdin: plumbing.input(0),

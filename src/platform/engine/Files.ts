@@ -49,7 +49,9 @@ const makeParents = (path: string, mode: number): Failing<void> =>
         const parents = Effect.mapError(
           makeParents(parent, mode),
           (error) =>
-            error.reason._tag === "AlreadyExists" ? failure("FileSystem", "makeDirectory", path, errno.ENOTDIR) : error
+            error.reason._tag === "AlreadyExists" || error.reason._tag === "BadResource"
+              ? failure("FileSystem", "makeDirectory", path, errno.ENOTDIR)
+              : error
         )
         return Effect.andThen(parents, makeParents(path, mode))
       }

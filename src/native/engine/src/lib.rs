@@ -77,6 +77,14 @@ fn describe(ctx: &Ctx<'_>, error: &rquickjs::Error) -> String {
         return error.to_string();
     }
     let thrown = ctx.catch();
+    if thrown.is_null() {
+        // What the engine throws when there is not even memory for an error.
+        return "out of memory".to_string();
+    }
+    if let Some(number) = thrown.as_int() {
+        // What host functions throw.
+        return std::io::Error::from_raw_os_error(number).to_string();
+    }
     let stack = thrown
         .as_object()
         .and_then(|object| object.get::<_, Coerced<String>>("stack").ok());

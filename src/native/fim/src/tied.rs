@@ -1,7 +1,7 @@
 //! `fim tied [--parent PID] -- PROGRAM [ARGUMENT]…`: runs a program that ends when the caller does, and leaves nothing behind.
 //!
 //! The kernel ends a child with its parent if the child asks for it, but not the child's own children. So this process stays between:
-//! it adopts whatever is orphaned below it, and when its parent ends or the program has ended it kills all of that.
+//! it adopts whatever is orphaned below it, and when its parent ends or the program has ended it ends all of that.
 
 use crate::failure::EXIT_CODE;
 use crate::sys;
@@ -18,6 +18,8 @@ const PARENT_ENDED: i32 = libc::SIGUSR2;
 const PASSED: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 const NOT_FOUND: i32 = 127;
 const NOT_EXECUTABLE: i32 = 126;
+/// For those that clean up after themselves.
+const GRACE: Duration = Duration::from_secs(2);
 /// Whoever lives longer than that after SIGKILL waits for the kernel.
 const PATIENCE: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(5);
@@ -111,8 +113,23 @@ fn attend(child: i32, signals: &OwnedFd) -> Option<i32> {
     }
 }
 
-/// Kills the children until there are none: those of a child become ours when it ends.
+/// Ends the children until there are none: those of a child become ours when it ends. Each is asked first: what has to clean up, as
+/// the janitor of an image that was just run, pays no attention and is done soon.
 fn end_all() {
+    let mut asked = Vec::new();
+    let deadline = Instant::now() + GRACE;
+    while sys::has_children() && Instant::now() < deadline {
+        for pid in sys::children() {
+            if !asked.contains(&pid) {
+                asked.push(pid);
+                let _ = sys::kill(pid, libc::SIGTERM);
+            }
+        }
+        while sys::wait(-1, libc::WNOHANG).is_some() {}
+        if sys::has_children() {
+            std::thread::sleep(STEP);
+        }
+    }
     let deadline = Instant::now() + PATIENCE;
     while sys::has_children() && Instant::now() < deadline {
         for pid in sys::children() {
