@@ -11,10 +11,11 @@ import * as OwnHost from "../../src/platform/engine/OwnHost.ts"
 import * as Stdio from "../../src/platform/engine/Stdio.ts"
 import { childCases } from "./ChildCases.ts"
 import { fileCases } from "./FileCases.ts"
+import { nameCases } from "./NameCases.ts"
 import { outcome } from "./Outcome.ts"
 
 const all = Effect.gen(function*() {
-  for (const [name, operation] of [...fileCases, ...childCases]) {
+  for (const [name, operation] of [...fileCases, ...childCases, ...nameCases]) {
     const exit = yield* Effect.exit(outcome(operation))
     const result = Exit.isSuccess(exit) ? exit.value : { died: Cause.pretty(exit.cause) }
     Output.write(Output.output)(JSON.stringify([name, result]))

@@ -91,6 +91,23 @@ class Exchange {
     return promise
   }
 
+  /** All that is still to be read. */
+  readAll(pieces: Array<Uint8Array> = []): Promise<ArrayBuffer> {
+    return this.read().then(({ value }) => {
+      if (value !== undefined) {
+        pieces.push(value)
+        return this.readAll(pieces)
+      }
+      const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
+      let at = 0
+      for (const piece of pieces) {
+        all.set(piece, at)
+        at += piece.length
+      }
+      return all.buffer
+    })
+  }
+
   #settle(): void {
     while (this.#waiting.length > 0) {
       const value = this.#failure === undefined ? this.#pieces.shift() : undefined
@@ -136,6 +153,7 @@ const answer = (url: string, head: Head, exchange: Exchange) => ({
   ok: head.status >= 200 && head.status < 300,
   headers: new AnswerHeaders(head.headers),
   url,
+  arrayBuffer: () => exchange.readAll(),
   body: {
     getReader: () => ({
       read: () => exchange.read(),
