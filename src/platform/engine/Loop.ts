@@ -74,6 +74,16 @@ const runTimers = () => {
   }
 }
 
+/** Effect keeps a loop alive by a timer that is due in 24 days. Whoever waits for nothing else waits for nothing. */
+const never = 2 ** 31 - 1
+
+const isWaiting = (): boolean => {
+  for (const { every } of timers.values()) {
+    if (every !== never) return true
+  }
+  return watched.size > 0
+}
+
 /** Milliseconds until the next timer. */
 const untilTimer = (): number | undefined => {
   let due = Infinity
@@ -101,7 +111,7 @@ export const turn = (): boolean => {
     runTimers()
     return true
   }
-  if (watched.size === 0 && timers.size === 0) return false
+  if (!isWaiting()) return false
   const soon = untilTimer()
   const isRest = !rested && (soon === undefined || soon > rest)
   const found = look(isRest ? rest : soon)

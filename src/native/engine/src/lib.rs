@@ -8,6 +8,7 @@ mod archive;
 mod bytes;
 mod failure;
 mod host;
+mod memory;
 mod modules;
 mod text;
 
@@ -37,7 +38,7 @@ pub fn run_sources(directory: std::path::PathBuf) -> i32 {
 fn run_modules(modules: &modules::Modules) -> i32 {
     host::remember_start();
     host::keep_descriptors_from_children();
-    let failure = match Runtime::new() {
+    let failure = match Runtime::new_with_alloc(memory::Memory) {
         Ok(runtime) => {
             runtime.set_max_stack_size(STACK.min(host::stack_limit() / 2));
             runtime.set_gc_threshold(START_THRESHOLD);
@@ -77,10 +78,6 @@ fn describe(ctx: &Ctx<'_>, error: &rquickjs::Error) -> String {
         return error.to_string();
     }
     let thrown = ctx.catch();
-    if thrown.is_null() {
-        // What the engine throws when there is not even memory for an error.
-        return "out of memory".to_string();
-    }
     if let Some(number) = thrown.as_int() {
         // What host functions throw.
         return std::io::Error::from_raw_os_error(number).to_string();
