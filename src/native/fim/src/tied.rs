@@ -23,8 +23,6 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Whoever lives longer than that after SIGKILL waits for the kernel.
 const PATIENCE: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(5);
-/// So long what a program leaves behind may take to end by itself: the janitor of an image still removes its directory then.
-const LEAVE: Duration = Duration::from_millis(500);
 
 pub fn command(arguments: &[OsString]) -> i32 {
     let (parent, rest) = match arguments {
@@ -74,10 +72,6 @@ pub fn command(arguments: &[OsString]) -> i32 {
     };
     match attend(child, &signals) {
         Some(code) => {
-            let deadline = Instant::now() + LEAVE;
-            while remain() && Instant::now() < deadline {
-                std::thread::sleep(STEP);
-            }
             end_all();
             code
         }
@@ -125,8 +119,7 @@ fn end_all() {
                 let _ = sys::kill(pid, libc::SIGTERM);
             }
         }
-        while sys::wait(-1, libc::WNOHANG).is_some() {}
-        if sys::has_children() {
+        if remain() {
             std::thread::sleep(STEP);
         }
     }
