@@ -42,18 +42,25 @@ export const parseParagraphs = (text: string): ReadonlyArray<Readonly<Record<str
 const isTransportSetting = (line: string) =>
   /^Acquire::(https?::|Retries|Check-Valid-Until|Check-Date|ForceIPv[46])/.test(line)
 
+/** Of which architectures apt sees packages, that of names without one first. Without any it is that of the machine. */
+export type Architectures = ReadonlyArray<Package["architecture"]>
+
 /** Apt with a configuration, lists and caches of its own: nothing of the machine's packages is read or changed. */
 export class Apt extends Context.Service<Apt, {
   /** Settings that say how this machine reaches the network, such as proxies, as lines of a configuration. */
   readonly transport: Effect.Effect<ReadonlyArray<string>, BuildError>
   /** The environment of an apt that sees one suite only. Fails with `BuildError`. */
-  readonly environment: (suite: string) => Effect.Effect<Record<string, string>, BuildError>
+  readonly environment: (
+    suite: string,
+    architectures?: Architectures
+  ) => Effect.Effect<Record<string, string>, BuildError>
   /** Fetches the lists of a suite. */
-  readonly update: (suite: string) => Effect.Effect<void, BuildError>
+  readonly update: (suite: string, architectures?: Architectures) => Effect.Effect<void, BuildError>
   /** The newest version of each package and of all it depends on, as paragraphs of the suite's list. */
   readonly closure: (
     suite: string,
-    names: ReadonlyArray<string>
+    names: ReadonlyArray<string>,
+    architectures?: Architectures
   ) => Effect.Effect<ReadonlyArray<Readonly<Record<string, string>>>, BuildError>
   /** The path of a pinned package in the cache; downloaded when it is not there, verified in any case. */
   readonly fetch: (pinned: Package) => Effect.Effect<string, BuildError>
@@ -71,12 +78,13 @@ export class Apt extends Context.Service<Apt, {
         Effect.map(programs.run("apt-config", ["dump"]), (text) => text.split("\n").filter(isTransportSetting))
       )
 
-      const environment = Effect.fn("Apt.environment")(function*(suite: string) {
+      const environment = Effect.fn("Apt.environment")(function*(suite: string, architectures: Architectures = []) {
         const sources = yield* mirror.sources
-        const home = yield* workspace.directory("cache", "apt", suite)
-        const empty = yield* workspace.directory("cache", "apt", suite, "empty")
-        yield* workspace.directory("cache", "apt", suite, "state", "lists", "partial")
-        yield* workspace.directory("cache", "apt", suite, "cache", "archives", "partial")
+        const name = [suite, ...architectures].join("-")
+        const home = yield* workspace.directory("cache", "apt", name)
+        const empty = yield* workspace.directory("cache", "apt", name, "empty")
+        yield* workspace.directory("cache", "apt", name, "state", "lists", "partial")
+        yield* workspace.directory("cache", "apt", name, "cache", "archives", "partial")
         const configuration = [
           `Dir::Etc::main "/dev/null";`,
           `Dir::Etc::parts "${empty}";`,
@@ -95,6 +103,10 @@ export class Apt extends Context.Service<Apt, {
           `APT::Sandbox::User "root";`,
           `Acquire::Languages "none";`,
           `Acquire::GzipIndexes "true";`,
+          ...(architectures.length === 0 ? [] : [
+            `APT::Architecture "${architectures[0]}";`,
+            `APT::Architectures { ${architectures.map((architecture) => `"${architecture}"; `).join("")}};`
+          ]),
           ...(yield* transport)
         ].join("\n")
         const lines = sourceLines(sources, suite, true).join("\n")
@@ -104,12 +116,17 @@ export class Apt extends Context.Service<Apt, {
         return { APT_CONFIG: `${home}/apt.conf` }
       })
 
-      const update = Effect.fn("Apt.update")(function*(suite: string) {
-        yield* programs.run("apt-get", ["update", "--quiet", "--error-on=any"], { env: yield* environment(suite) })
+      const update = Effect.fn("Apt.update")(function*(suite: string, architectures: Architectures = []) {
+        const env = yield* environment(suite, architectures)
+        yield* programs.run("apt-get", ["update", "--quiet", "--error-on=any"], { env })
       })
 
-      const closure = Effect.fn("Apt.closure")(function*(suite: string, names: ReadonlyArray<string>) {
-        const env = yield* environment(suite)
+      const closure = Effect.fn("Apt.closure")(function*(
+        suite: string,
+        names: ReadonlyArray<string>,
+        architectures: Architectures = []
+      ) {
+        const env = yield* environment(suite, architectures)
         const simulated = yield* programs.run(
           "apt-get",
           ["install", "--simulate", "--quiet", "--no-install-recommends", ...names],

@@ -2,12 +2,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import { Apt } from "./Apt.ts"
-import { atPath, type BuildError, buildError } from "./BuildError.ts"
+import { atPath, type BuildError } from "./BuildError.ts"
 import { ToolClosure, type Unpacked } from "./Closure.ts"
 import { licensesOf } from "./Licenses.ts"
-import { Lock, type LockFile, Package } from "./Lock.ts"
+import { Lock, type LockFile, packageOf } from "./Lock.ts"
 import { Machine } from "./Machine.ts"
 import { resolveInTree } from "./PackageTree.ts"
 import { Progress } from "./Progress.ts"
@@ -15,15 +14,13 @@ import { scratchDirectory } from "./Scratch.ts"
 import { suites } from "./Toolbox.ts"
 import { Workspace } from "./Workspace.ts"
 
-const decodePackage = Schema.decodeUnknownEffect(Package)
-
 // What packages pull in that holds no library: fetching them for a lock would be for nothing.
 const mayHoldLibraries = (paragraph: Readonly<Record<string, string>>, wanted: ReadonlyArray<string>) =>
   wanted.includes(paragraph["Package"] ?? "") || (paragraph["Section"] ?? "").includes("libs")
 
 /** Finds the newest versions of the tools and of the libraries they need. */
 export class LockResolver extends Context.Service<LockResolver, {
-  /** Resolves the tools for the architecture of this machine and writes the lock; other architectures keep theirs. */
+  /** Resolves the tools for the architecture of the image and writes the lock; other architectures keep theirs. */
   readonly resolve: Effect.Effect<LockFile, BuildError>
 }>()("flatimage/build/LockResolver") {
   static readonly layer = Layer.effect(
@@ -35,34 +32,16 @@ export class LockResolver extends Context.Service<LockResolver, {
       const lock = yield* Lock
       const progress = yield* Progress
       const workspace = yield* Workspace
-      const { architecture } = yield* Machine
+      const machine = yield* Machine
 
       const candidates = Effect.fnUntraced(function*(suite: string, names: ReadonlyArray<string>) {
-        yield* apt.update(suite)
-        const paragraphs = yield* apt.closure(suite, names)
+        const { debian } = yield* machine.target
+        const architectures = debian === machine.architecture.debian ? [] : [debian]
+        yield* apt.update(suite, architectures)
+        const paragraphs = yield* apt.closure(suite, names, architectures)
         return yield* Effect.forEach(
           paragraphs.filter((paragraph) => mayHoldLibraries(paragraph, names)),
-          (paragraph) =>
-            decodePackage({
-              name: paragraph["Package"],
-              suite,
-              // Files of the security archive are below this directory of the pool, and no others.
-              archive: paragraph["Filename"]?.startsWith("pool/updates/") ? "debian-security" : "debian",
-              version: paragraph["Version"],
-              architecture: architecture.debian,
-              file: paragraph["Filename"],
-              size: Number(paragraph["Size"]),
-              sha256: paragraph["SHA256"],
-              source: (paragraph["Source"] ?? paragraph["Package"] ?? "").split(" ")[0],
-              homepage: paragraph["Homepage"] ?? "",
-              licenses: []
-            }).pipe(
-              Effect.mapError((error) =>
-                buildError("Refused", {
-                  detail: `${paragraph["Package"]} of ${suite} has an unexpected description: ${error.message}`
-                })
-              )
-            )
+          (paragraph) => packageOf(paragraph, suite, debian)
         )
       })
 
@@ -88,11 +67,15 @@ export class LockResolver extends Context.Service<LockResolver, {
         const found = yield* closure.collect(unpacked)
         const used = unpacked.filter((candidate) => found.some((file) => file.from === candidate))
         const resolved = yield* Effect.forEach(used, withLicenses)
+        const { debian } = yield* machine.target
         const kept = yield* lock.read.pipe(
-          Effect.map((before) => before.packages.filter((pinned) => pinned.architecture !== architecture.debian)),
+          Effect.map((before) => before.packages.filter((pinned) => pinned.architecture !== debian)),
           Effect.orElseSucceed(() => [])
         )
-        const file: LockFile = { format: 1, packages: [...resolved, ...kept] }
+        // In an order that does not depend on which was locked last.
+        const all = [...resolved, ...kept]
+        const ordered = ["amd64", "arm64"].flatMap((name) => all.filter((pinned) => pinned.architecture === name))
+        const file: LockFile = { format: 1, packages: ordered }
         yield* lock.write(file)
         return file
       }).pipe(Effect.scoped)

@@ -1,11 +1,25 @@
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { ToolClosure } from "../../build/Closure.ts"
 import { Lock } from "../../build/Lock.ts"
 import { LockResolver } from "../../build/LockResolver.ts"
+import { architectureNames, Machine, Target } from "../../build/Machine.ts"
 import { Quiet } from "../../build/Progress.ts"
 import { quiet } from "./Quiet.ts"
+
+const arch = Flag.Literals("arch", architectureNames).pipe(
+  Flag.withDescription("For images of this architecture (default: that of the machine)"),
+  Flag.optional
+)
+
+/** Runs an effect for the architecture that is named. */
+const forTarget = Effect.fnUntraced(function*<A, E, R>(name: Option.Option<string>, effect: Effect.Effect<A, E, R>) {
+  const target = yield* (yield* Machine).targetOf(Option.getOrUndefined(name))
+  return yield* Effect.provideService(effect, Target, target)
+})
 
 const list = Command.make(
   "list",
@@ -25,11 +39,14 @@ const list = Command.make(
 
 const lock = Command.make(
   "lock",
-  { quiet },
-  Effect.fn(function*({ quiet }) {
+  { arch, quiet },
+  Effect.fn(function*({ arch, quiet }) {
     const lock = yield* Lock
     const before = yield* lock.read.pipe(Effect.map((file) => file.packages), Effect.orElseSucceed(() => []))
-    const { packages } = yield* (yield* LockResolver).resolve.pipe(Effect.provideService(Quiet, quiet))
+    const { packages } = yield* forTarget(
+      arch,
+      (yield* LockResolver).resolve.pipe(Effect.provideService(Quiet, quiet))
+    )
     for (const pinned of packages) {
       const old = before.find((other) => other.name === pinned.name && other.architecture === pinned.architecture)
       if (old?.version === pinned.version) continue
@@ -41,9 +58,9 @@ const lock = Command.make(
 
 const fetch = Command.make(
   "fetch",
-  { quiet },
-  Effect.fn(function*({ quiet }) {
-    yield* (yield* ToolClosure).locked.pipe(Effect.provideService(Quiet, quiet))
+  { arch, quiet },
+  Effect.fn(function*({ arch, quiet }) {
+    yield* forTarget(arch, (yield* ToolClosure).locked.pipe(Effect.provideService(Quiet, quiet)))
   })
 ).pipe(Command.withDescription("Download and verify the pinned packages, so that builds need no network for them"))
 

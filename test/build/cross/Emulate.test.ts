@@ -10,8 +10,7 @@ const fim = `${process.env["FLATIMAGE_BUILD_DIRECTORY"] ?? `${projectRoot}/build
 const emulate = (...words: ReadonlyArray<string>) => spawnSync(fim, ["emulate", ...words], { encoding: "utf8" })
 
 /** The files of the rules of this machine. */
-const rules = () =>
-  existsSync("/proc/sys/fs/binfmt_misc") ? readdirSync("/proc/sys/fs/binfmt_misc") : []
+const rules = () => existsSync("/proc/sys/fs/binfmt_misc") ? readdirSync("/proc/sys/fs/binfmt_misc") : []
 
 const rule = ":fim-test:M::FIMTEST::/bin/echo:F"
 
@@ -22,24 +21,28 @@ const ownRules: Need = {
 }
 
 describe("fim emulate", () => {
-  scenario("lets a program and its children execute files of one more kind, and nobody else", [ownRules], () =>
-    Effect.acquireUseRelease(
-      Effect.sync(() => mkdtempSync(`${tmpdir()}/fim-emulate-`)),
-      (directory) =>
-        Effect.sync(() => {
-          const before = rules()
-          const file = `${directory}/foreign`
-          writeFileSync(file, "FIMTEST\n")
-          chmodSync(file, 0o755)
-          const outside = () => spawnSync("env", [file, "word"], { encoding: "utf8" }).stdout
-          assert.strictEqual(outside(), "")
-          const { status, stderr, stdout } = emulate(rule, "--", "sh", "-c", `env ${file} word; exit 7`)
-          assert.deepStrictEqual([status, stdout, stderr], [7, `${file} word\n`, ""])
-          assert.deepStrictEqual(rules(), before)
-          assert.strictEqual(outside(), "")
-        }),
-      (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
-    ))
+  scenario(
+    "lets a program and its children execute files of one more kind, and nobody else",
+    [ownRules],
+    () =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => mkdtempSync(`${tmpdir()}/fim-emulate-`)),
+        (directory) =>
+          Effect.sync(() => {
+            const before = rules()
+            const file = `${directory}/foreign`
+            writeFileSync(file, "FIMTEST\n")
+            chmodSync(file, 0o755)
+            const outside = () => spawnSync("env", [file, "word"], { encoding: "utf8" }).stdout
+            assert.strictEqual(outside(), "")
+            const { status, stderr, stdout } = emulate(rule, "--", "sh", "-c", `env ${file} word; exit 7`)
+            assert.deepStrictEqual([status, stdout, stderr], [7, `${file} word\n`, ""])
+            assert.deepStrictEqual(rules(), before)
+            assert.strictEqual(outside(), "")
+          }),
+        (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
+      )
+  )
 
   scenario("says what failed", [ownRules], () =>
     Effect.sync(() => {

@@ -1,0 +1,76 @@
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type { BuildError } from "../BuildError.ts"
+import { ToolClosure } from "../Closure.ts"
+import { type Architecture, Machine } from "../Machine.ts"
+import { Programs } from "../Programs.ts"
+import { cargoRemedy, type NativePrograms, placePrograms } from "../Runtime.ts"
+import { Workspace } from "../Workspace.ts"
+import { CrossToolchain } from "./CrossToolchain.ts"
+
+/** Compiles our own programs for another architecture. */
+export class CrossCompiler extends Context.Service<CrossCompiler, {
+  /** The native programs for it. Fails with `BuildError`. */
+  readonly native: (target: Architecture) => Effect.Effect<NativePrograms, BuildError>
+}>()("flatimage/build/cross/CrossCompiler") {
+  static readonly layer = Layer.effect(
+    CrossCompiler,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const programs = yield* Programs
+      const toolchain = yield* CrossToolchain
+      const tools = yield* ToolClosure
+      const workspace = yield* Workspace
+      const { architecture } = yield* Machine
+      const home = yield* Config.String("HOME").pipe(Config.withDefault("/root"))
+      const cargoHome = yield* Config.String("CARGO_HOME").pipe(Config.withDefault(`${home}/.cargo`))
+
+      /** Directories with settings of cargo above the project: a registry in place of another has to be the same for both cargos. */
+      const settings = Effect.filter(
+        workspace.root.split("/").slice(1, -1).map((_, index, names) =>
+          ["", ...names.slice(0, index + 1), ".cargo"].join("/")
+        ),
+        (path) => fs.exists(path).pipe(Effect.orElseSucceed(() => false))
+      )
+
+      const native = Effect.fn("CrossCompiler.native")(function*(target: Architecture) {
+        const sources = `${workspace.root}/src/native`
+        // By the machine's own cargo, which knows how this machine reaches the registry. The sandbox has no network.
+        yield* programs.run(
+          "cargo",
+          ["fetch", "--locked", ...[architecture, target].flatMap(({ rust }) => ["--target", rust])],
+          { cwd: sources, remedy: cargoRemedy }
+        )
+        const directory = yield* workspace.directory(`cargo-${target.debian}`)
+        const output = yield* toolchain.run(
+          target,
+          yield* tools.ofMachine,
+          [
+            "cargo",
+            "build",
+            "--release",
+            "--locked",
+            "--offline",
+            `--target=${target.rust}`,
+            "--message-format=json-render-diagnostics"
+          ],
+          {
+            readable: [...(yield* settings), workspace.root, cargoHome],
+            writable: [directory],
+            environment: {
+              CARGO_HOME: cargoHome,
+              CARGO_TARGET_DIR: directory
+            },
+            directory: sources
+          }
+        )
+        return yield* placePrograms(fs, output, yield* workspace.directory(`native-${target.debian}`))
+      })
+
+      return CrossCompiler.of({ native })
+    })
+  )
+}
