@@ -86,10 +86,10 @@ const firstGoal = (
 const boot = "fim boot"
 
 const memoryGoals = ({ caller, memory }: Measured): ReadonlyArray<Goal> =>
-  ([
+  [
     { what: "an idle instance", processes: memory, most: 14 },
     { what: "its boot program", processes: memory.filter(({ name }) => name === boot), most: 6 }
-  ]).map(({ most, processes, what }) => {
+  ].map(({ most, processes, what }) => {
     const share = processes.reduce((sum, held) => sum + held.share, 0) / 1024
     return {
       what: `${what} as ${caller}, PSS`,
