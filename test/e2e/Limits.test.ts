@@ -26,7 +26,7 @@ describe.each(users)("as $name, with a limit on", (user) => {
       images,
       () =>
         Effect.gen(function*() {
-          const app = yield* place(user)
+          const app = yield* place(user, { copy: true })
           const run = (words: ReadonlyArray<string>) => app.run(limited(limit, app.image, words), { program: "bash" })
           // Unpacked before, since that takes threads and memory that a start does not.
           yield* app.run(["fim-exec", "true"])

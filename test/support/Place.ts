@@ -93,13 +93,17 @@ export const place = (user: User, options: PlaceOptions = {}): Effect.Effect<Pla
     else linkSync(source, image)
     if (options.copy === true) own(image, user)
     const global = options.fresh === true ? `${directory}/global` : `${images.directory}/global-${user.uid}`
+    const data = `${directory}/.${name}.data`
+    const isClean = disappears({ directory, global, data })
     if (options.fresh !== true) {
       makeDirectory(global, user)
-      yield* Effect.addFinalizer(() => Effect.sync(() => remove(directory, global)))
+      // A janitor that is killed while it still removes its directory leaves that to the next test.
+      yield* Effect.addFinalizer(() =>
+        Effect.andThen(Effect.ignore(isClean), Effect.sync(() => remove(directory, global)))
+      )
     }
     const home = makeDirectory(`${directory}/home`, user)
     const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: home, TERM: "xterm", FIM_DIR_GLOBAL: global }
-    const data = `${directory}/.${name}.data`
     const command = (words: ReadonlyArray<string>, program = image) => user.command([program, ...words], directory)
     const withDefaults = (given: Process.Options = {}): Process.Options => ({
       directory: home,
@@ -122,7 +126,7 @@ export const place = (user: User, options: PlaceOptions = {}): Effect.Effect<Pla
           withDefaults({ ...given, environment: { app: image, ...given?.environment } })
         ),
       start: (words, given) => Process.start(command(words, given?.program), withDefaults(given)),
-      isClean: disappears({ directory, global, data })
+      isClean
     }
   })
 
