@@ -19,6 +19,10 @@ import { Blobs } from "../src/build/Blobs.ts"
 import { Bubblewrap } from "../src/build/Bubblewrap.ts"
 import { Builder } from "../src/build/Builder.ts"
 import { ToolClosure } from "../src/build/Closure.ts"
+import { CrossCompiler } from "../src/build/cross/CrossCompiler.ts"
+import { CrossPackages } from "../src/build/cross/CrossPackages.ts"
+import { CrossToolchain } from "../src/build/cross/CrossToolchain.ts"
+import { Emulator } from "../src/build/cross/Emulator.ts"
 import { Runner } from "../src/build/definition/Runner.ts"
 import { Steps } from "../src/build/definition/Steps.ts"
 import { Download } from "../src/build/Download.ts"
@@ -96,9 +100,10 @@ const ConfigLayer = Layer.mergeAll(
 )
 
 const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer).pipe(
-  Layer.provideMerge(Layer.mergeAll(ToolClosure.layer, RootLayer.layer, Steps.layer)),
+  Layer.provideMerge(Layer.mergeAll(CrossCompiler.layer, RootLayer.layer, Steps.layer)),
   Layer.provideMerge(Layer.mergeAll(Apk.layer, Mmdebstrap.layer, Pacman.layer, Runner.layer)),
-  Layer.provideMerge(Layer.mergeAll(Mkdwarfs.layer, TreeSandbox.layer)),
+  Layer.provideMerge(Layer.mergeAll(CrossToolchain.layer, Emulator.layer, ToolClosure.layer)),
+  Layer.provideMerge(Layer.mergeAll(CrossPackages.layer, Mkdwarfs.layer, TreeSandbox.layer)),
   Layer.provideMerge(Bubblewrap.layer),
   Layer.provideMerge(Apt.layer),
   Layer.provideMerge(HostLayer),

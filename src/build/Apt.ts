@@ -70,18 +70,25 @@ export const parseSourceUris = (output: string, mirrors: Sources["mirrors"]): So
 const isTransportSetting = (line: string) =>
   /^Acquire::(https?::|Retries|Check-Valid-Until|Check-Date|ForceIPv[46])/.test(line)
 
+/** Of which architectures apt sees packages, that of names without one first. Without any it is that of the machine. */
+export type Architectures = ReadonlyArray<Package["architecture"]>
+
 /** Apt with a configuration, lists and caches of its own: nothing of the machine's packages is read or changed. */
 export class Apt extends Context.Service<Apt, {
   /** Settings that say how this machine reaches the network, such as proxies, as lines of a configuration. */
   readonly transport: Effect.Effect<ReadonlyArray<string>, BuildError>
   /** The environment of an apt that sees one suite only. Fails with `BuildError`. */
-  readonly environment: (suite: string) => Effect.Effect<Record<string, string>, BuildError>
+  readonly environment: (
+    suite: string,
+    architectures?: Architectures
+  ) => Effect.Effect<Record<string, string>, BuildError>
   /** Fetches the lists of a suite. */
-  readonly update: (suite: string) => Effect.Effect<void, BuildError>
+  readonly update: (suite: string, architectures?: Architectures) => Effect.Effect<void, BuildError>
   /** The newest version of each package and of all it depends on, as paragraphs of the suite's list. */
   readonly closure: (
     suite: string,
-    names: ReadonlyArray<string>
+    names: ReadonlyArray<string>,
+    architectures?: Architectures
   ) => Effect.Effect<ReadonlyArray<Readonly<Record<string, string>>>, BuildError>
   /** The newest original archive of a source package, and its homepage. Fails with `BuildError` when the suite has none. */
   readonly source: (
@@ -104,9 +111,9 @@ export class Apt extends Context.Service<Apt, {
         Effect.map(programs.run("apt-config", ["dump"]), (text) => text.split("\n").filter(isTransportSetting))
       )
 
-      const seeing = Effect.fnUntraced(function*(suite: string, kind: ListKind) {
+      const seeing = Effect.fnUntraced(function*(suite: string, architectures: Architectures, kind: ListKind) {
         const sources = yield* mirror.sources
-        const name = kind === "deb" ? suite : `${suite}-sources`
+        const name = [suite, ...architectures, ...(kind === "deb" ? [] : ["sources"])].join("-")
         const home = yield* workspace.directory("cache", "apt", name)
         const empty = yield* workspace.directory("cache", "apt", name, "empty")
         yield* workspace.directory("cache", "apt", name, "state", "lists", "partial")
@@ -129,6 +136,10 @@ export class Apt extends Context.Service<Apt, {
           `APT::Sandbox::User "root";`,
           `Acquire::Languages "none";`,
           `Acquire::GzipIndexes "true";`,
+          ...(architectures.length === 0 ? [] : [
+            `APT::Architecture "${architectures[0]}";`,
+            `APT::Architectures { ${architectures.map((architecture) => `"${architecture}"; `).join("")}};`
+          ]),
           ...(yield* transport)
         ].join("\n")
         const lines = sourceLines(sources, suite, true, ["main"], kind).join("\n")
@@ -138,17 +149,19 @@ export class Apt extends Context.Service<Apt, {
         return { APT_CONFIG: `${home}/apt.conf` }
       })
 
-      const environment = Effect.fn("Apt.environment")((suite: string) => seeing(suite, "deb"))
+      const environment = Effect.fn("Apt.environment")(
+        (suite: string, architectures: Architectures = []) => seeing(suite, architectures, "deb")
+      )
 
       const refresh = (env: Record<string, string>) =>
         programs.run("apt-get", ["update", "--quiet", "--error-on=any"], { env })
 
-      const update = Effect.fn("Apt.update")(function*(suite: string) {
-        yield* refresh(yield* environment(suite))
+      const update = Effect.fn("Apt.update")(function*(suite: string, architectures: Architectures = []) {
+        yield* refresh(yield* environment(suite, architectures))
       })
 
       const source = Effect.fn("Apt.source")(function*(suite: string, name: string) {
-        const env = yield* seeing(suite, "deb-src")
+        const env = yield* seeing(suite, [], "deb-src")
         yield* refresh(env)
         const uris = yield* programs.run("apt-get", ["source", "--print-uris", "--only-source", name], { env })
         const found = parseSourceUris(uris, (yield* mirror.sources).mirrors)
@@ -159,8 +172,12 @@ export class Apt extends Context.Service<Apt, {
         return { ...found, homepage: described[0]?.["Homepage"] ?? "" }
       })
 
-      const closure = Effect.fn("Apt.closure")(function*(suite: string, names: ReadonlyArray<string>) {
-        const env = yield* environment(suite)
+      const closure = Effect.fn("Apt.closure")(function*(
+        suite: string,
+        names: ReadonlyArray<string>,
+        architectures: Architectures = []
+      ) {
+        const env = yield* environment(suite, architectures)
         const simulated = yield* programs.run(
           "apt-get",
           ["install", "--simulate", "--quiet", "--no-install-recommends", ...names],

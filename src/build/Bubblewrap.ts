@@ -8,24 +8,32 @@ import { Apt } from "./Apt.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { sha256OfFile } from "./Digest.ts"
 import { Lock, type Source } from "./Lock.ts"
+import { type Architecture, Machine } from "./Machine.ts"
 import { Programs } from "./Programs.ts"
 import { Progress } from "./Progress.ts"
-import { replacePath } from "./Replace.ts"
 import { scratchDirectory } from "./Scratch.ts"
 import { bubblewrapSource } from "./Toolbox.ts"
 import { Workspace } from "./Workspace.ts"
 
-/** bubblewrap as this machine has compiled it, and what it was compiled from. */
+/** bubblewrap as it was compiled here, and what it was compiled from. */
 export interface Compiled {
   /** Path of the program, which is static. */
   readonly path: string
   readonly source: Source
 }
 
+/** A compiler for C with the static C library of an architecture. */
+interface CCompiler {
+  readonly architecture: Architecture
+  /** The directory in which the paths that it names are: empty if they are those of the machine. */
+  readonly root: string
+  /** Runs it, with a directory to work in if it is to write. Gives its standard output. */
+  readonly run: (words: ReadonlyArray<string>, place?: string) => Effect.Effect<string, BuildError>
+}
+
 /** Our own part of it, below `src/native/bubblewrap`. */
 const ownFiles = ["capability.c", "sys/capability.h"]
 
-const compiler = "gcc"
 const remedy = "install gcc and the static C library (libc6-dev)"
 
 /**
@@ -57,11 +65,13 @@ const configuration = (source: Source): string => `#define PACKAGE_STRING "bubbl
  * kernel than ours: see `docs/decisions/0022-kernel-floor.md`.
  */
 export class Bubblewrap extends Context.Service<Bubblewrap, {
-  /**
-   * The program for images and for the sandboxes of builds, compiled unless it is in the cache. Fails with `BuildError` where the source
-   * cannot be had, is not the pinned one, or cannot be compiled.
-   */
+  /** The program for this machine's images and for the sandboxes of builds: `compiledBy` the machine's own compiler. */
   readonly program: Effect.Effect<Compiled, BuildError>
+  /**
+   * The program as a compiler makes it, unless the cache has what this compiler would make. Fails with `BuildError` where the source cannot
+   * be had, is not the pinned one, or cannot be compiled.
+   */
+  readonly compiledBy: (compiler: CCompiler) => Effect.Effect<Compiled, BuildError>
 }>()("flatimage/build/Bubblewrap") {
   static readonly layer = Layer.effect(
     Bubblewrap,
@@ -69,6 +79,7 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
       const fs = yield* FileSystem.FileSystem
       const apt = yield* Apt
       const lock = yield* Lock
+      const { architecture } = yield* Machine
       const native = yield* NativeBytes
       const programs = yield* Programs
       const progress = yield* Progress
@@ -76,20 +87,21 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
       const own = `${workspace.root}/src/native/bubblewrap`
 
       /** All that the program depends on, in short: another compiler or C library makes another one. */
-      const keyOf = Effect.fnUntraced(function*(source: Source) {
-        const version = yield* programs.run(compiler, ["--version"], { remedy })
-        const library = (yield* programs.run(compiler, ["-print-file-name=libc.a"], { remedy })).trim()
+      const keyOf = Effect.fnUntraced(function*(source: Source, compiler: CCompiler) {
+        const version = yield* compiler.run(["--version"])
+        const library = (yield* compiler.run(["-print-file-name=libc.a"])).trim()
         // The compiler gives the bare name where it finds none.
         if (!library.startsWith("/")) return yield* buildError("ProgramMissing", { program: library, remedy })
         const files = yield* Effect.forEach(
-          [library, ...ownFiles.map((name) => `${own}/${name}`)],
+          [`${compiler.root}${library}`, ...ownFiles.map((name) => `${own}/${name}`)],
           (path) => sha256OfFile(fs, native, path)
         )
-        const parts = [source.sha256, version, compilerWords, configuration(source), files]
+        const { debian } = compiler.architecture
+        const parts = [debian, source.sha256, version, compilerWords, configuration(source), files]
         return sha256(native, JSON.stringify(parts)).slice(0, 16)
       })
 
-      const compile = Effect.fnUntraced(function*(source: Source, path: string) {
+      const compile = Effect.fnUntraced(function*(source: Source, compiler: CCompiler, path: string) {
         const archive = yield* apt.fetch(source)
         const work = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "bubblewrap")
         yield* programs.run("tar", ["--extract", `--file=${archive}`, `--directory=${work}`, "--strip-components=1"])
@@ -100,18 +112,11 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
         yield* fs.writeFileString(`${work}/config.h`, configuration(source)).pipe(atPath(work))
         // In an order that no file system decides.
         const names = (yield* fs.readDirectory(work).pipe(atPath(work))).filter((name) => name.endsWith(".c")).sort()
-        yield* replacePath(
-          fs,
-          path,
-          (temporary) =>
-            programs.run(compiler, [...compilerWords, "-o", temporary, ...names, "own/capability.c"], {
-              cwd: work,
-              remedy
-            })
-        )
+        yield* compiler.run([...compilerWords, "-o", "bwrap", ...names, "own/capability.c"], work)
+        yield* fs.rename(`${work}/bwrap`, path).pipe(atPath(path))
       }, Effect.scoped)
 
-      const program = Effect.gen(function*() {
+      const compiledBy = Effect.fn("Bubblewrap.compiledBy")(function*(compiler: CCompiler) {
         const source = (yield* lock.read).sources.find(({ name }) => name === bubblewrapSource.name)
         if (source === undefined) {
           return yield* buildError("LockInvalid", {
@@ -119,14 +124,26 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
             detail: `it has no source of ${bubblewrapSource.name}: run "flatimage tools lock"`
           })
         }
-        const path = `${yield* workspace.directory("cache", "bubblewrap", yield* keyOf(source))}/bwrap`
+        const { debian } = compiler.architecture
+        const ofMachine = debian === architecture.debian
+        const place = ofMachine ? "bubblewrap" : `bubblewrap-${debian}`
+        const path = `${yield* workspace.directory("cache", place, yield* keyOf(source, compiler))}/bwrap`
         if (!(yield* fs.exists(path).pipe(atPath(path)))) {
-          yield* progress.step("Compiling bubblewrap", () => compile(source, path), () => source.version)
+          yield* progress.step(
+            ofMachine ? "Compiling bubblewrap" : `Compiling bubblewrap for ${debian}`,
+            () => compile(source, compiler, path),
+            () => source.version
+          )
         }
         return { path, source }
       })
 
-      return Bubblewrap.of({ program: yield* Effect.cached(program) })
+      const ownCompiler: CCompiler = {
+        architecture,
+        root: "",
+        run: (words, place) => programs.run("gcc", words, { remedy, ...(place === undefined ? {} : { cwd: place }) })
+      }
+      return Bubblewrap.of({ program: yield* Effect.cached(compiledBy(ownCompiler)), compiledBy })
     })
   )
 }

@@ -8,21 +8,24 @@ import type { Fields } from "../image/Settings.ts"
 import { NativeBytes, type Shape as Native } from "../platform/NativeBytes.ts"
 import { sha256 } from "../platform/Sha256.ts"
 import { Blobs } from "./Blobs.ts"
-import { Bubblewrap } from "./Bubblewrap.ts"
+import { Bubblewrap, type Compiled } from "./Bubblewrap.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 import { removeUnused } from "./CacheAge.ts"
 import { type Closure, ToolClosure } from "./Closure.ts"
+import { CrossCompiler } from "./cross/CrossCompiler.ts"
+import { Emulator } from "./cross/Emulator.ts"
 import { Steps, type StepsRequest } from "./definition/Steps.ts"
 import { bubblewrapDependency, debianDependencies, ownDependencies } from "./Dependencies.ts"
 import { sha256OfFile } from "./Digest.ts"
 import { ImageWriter, type Parts, type Written } from "./ImageWriter.ts"
 import type { Source } from "./Lock.ts"
+import { Machine, Target } from "./Machine.ts"
 import { Epoch } from "./Mkdwarfs.ts"
 import { formatBytes, Progress } from "./Progress.ts"
 import { newReservedSpace } from "./Reserved.ts"
 import { Revisions } from "./Revision.ts"
 import { RootLayer, type RootSource } from "./Root.ts"
-import { RuntimeCompiler } from "./Runtime.ts"
+import { type NativePrograms, RuntimeCompiler } from "./Runtime.ts"
 import { scratchDirectory } from "./Scratch.ts"
 import { Workspace } from "./Workspace.ts"
 
@@ -42,6 +45,8 @@ export interface Request {
   readonly refresh?: boolean
   /** Makes the image reproducible: no file in it is younger, in seconds since 1970, and its identity follows from its content. */
   readonly epoch?: number
+  /** That of the image, in Debian's words; that of the machine if not said. */
+  readonly architecture?: string
   /** The identity of the image that this one is a new version of: 32 hexadecimal digits. */
   readonly identity?: string
 }
@@ -76,6 +81,9 @@ export class Builder extends Context.Service<Builder, {
       const blobs = yield* Blobs
       const bubblewrap = yield* Bubblewrap
       const compiler = yield* RuntimeCompiler
+      const crossCompiler = yield* CrossCompiler
+      const emulator = yield* Emulator
+      const machine = yield* Machine
       const progress = yield* Progress
       const revisions = yield* Revisions
       const roots = yield* RootLayer
@@ -129,10 +137,7 @@ export class Builder extends Context.Service<Builder, {
         )
       })
 
-      const build = Effect.fn("Builder.build")(function*(request: Request) {
-        const native = yield* progress.step("Compiling the native programs", () => compiler.native)
-        const closure = yield* tools.locked
-        const sandbox = yield* bubblewrap.program
+      const toolsOf = Effect.fnUntraced(function*(native: NativePrograms, closure: Closure, sandbox: Compiled) {
         const packed = yield* packTools([
           // In the order in which a first start needs them.
           { path: "bin/fim", file: native.fim },
@@ -141,35 +146,70 @@ export class Builder extends Context.Service<Builder, {
           { path: "bin/mkdwarfs", file: native.mkdwarfs }
         ])
         const table = yield* makeTable(closure, sandbox.source, packed)
-        // Refused before anything else is made.
-        const unnamed = yield* newReservedSpace(request.distribution, request.settings, request.identity)
-        const base = yield* roots.make(request.root, closure, request.level)
-        const parts = { head: native.launcher, table, tools: packed.map(({ blob }) => blob.frames) }
-        const layers = request.steps === undefined ? [] : yield* steps.make({
-          ...request.steps,
-          base,
-          runner: Effect.gen(function*() {
-            const image = `${yield* scratchDirectory(fs, yield* workspace.directory("cache"), "runner")}/image`
-            // Steps run with nothing granted, whatever the image is to be granted.
-            const reserved = yield* newReservedSpace(request.distribution)
-            yield* writer.write(image, { ...parts, reserved, layers: [] }, () => Effect.void)
-            return { image, fim: native.fim }
-          }),
-          level: request.level,
-          refresh: request.refresh ?? false
-        })
-        const identity = request.identity ?? (request.epoch === undefined
-          ? yield* drawIdentity
-          : yield* identityOfContent(fs, bytes, unnamed, { ...parts, layers: [base, ...layers] }))
-        const reserved = yield* newReservedSpace(request.distribution, request.settings, identity)
-        const written = yield* progress.step(
-          `Writing ${request.output}`,
-          (report) => writer.write(request.output, { ...parts, reserved, layers: [base, ...layers] }, report),
-          (written) => formatBytes(written.size)
-        )
-        for (const cache of ["blobs", "layers"]) yield* removeUnused(fs, yield* workspace.directory("cache", cache))
-        return written
-      }, (effect, request) => Effect.scoped(Effect.provideService(effect, Epoch, request.epoch)))
+        return { head: native.launcher, table, tools: packed.map(({ blob }) => blob.frames) }
+      })
+
+      const build = Effect.fn("Builder.build")(
+        function*(request: Request) {
+          const target = yield* Target
+          const { root } = request
+          if (target !== undefined && root._tag === "Packages" && root.distribution.manager._tag !== "Apt") {
+            return yield* buildError("Refused", {
+              detail: `images of ${root.distribution.name} for ${target.debian} cannot be made on this machine: ` +
+                "use --dist debian, ubuntu or blueprint, or an archive by --rootfs"
+            })
+          }
+          const ofMachine = yield* progress.step("Compiling the native programs", () => compiler.native)
+          // Packages and steps run programs of the image. Without them nothing does.
+          if (root._tag === "Packages") yield* emulator.check("tree")
+          if ((request.steps?.steps.length ?? 0) > 0) yield* emulator.check("steps")
+          const native = target === undefined
+            ? ofMachine
+            : yield* progress.step(
+              `Compiling the native programs for ${target.debian}`,
+              () => crossCompiler.native(target)
+            )
+          const closure = yield* tools.locked
+          const parts = yield* toolsOf(native, closure, yield* crossCompiler.bubblewrap)
+          // Refused before anything else is made.
+          const unnamed = yield* newReservedSpace(request.distribution, request.settings, request.identity)
+          const base = yield* roots.make(root, closure, request.level)
+          const layers = request.steps === undefined ? [] : yield* steps.make({
+            ...request.steps,
+            base,
+            runner: Effect.gen(function*() {
+              const image = `${yield* scratchDirectory(fs, yield* workspace.directory("cache"), "runner")}/image`
+              // Steps run with nothing granted, whatever the image is to be granted.
+              const reserved = yield* newReservedSpace(request.distribution)
+              // It runs here, whatever its layers are for.
+              const here = target === undefined
+                ? parts
+                : yield* toolsOf(ofMachine, yield* tools.ofMachine, yield* bubblewrap.program)
+              yield* writer.write(image, { ...here, reserved, layers: [] }, () => Effect.void)
+              return { image, fim: ofMachine.fim }
+            }),
+            level: request.level,
+            refresh: request.refresh ?? false
+          })
+          const identity = request.identity ?? (request.epoch === undefined
+            ? yield* drawIdentity
+            : yield* identityOfContent(fs, bytes, unnamed, { ...parts, layers: [base, ...layers] }))
+          const reserved = yield* newReservedSpace(request.distribution, request.settings, identity)
+          const written = yield* progress.step(
+            `Writing ${request.output}`,
+            (report) => writer.write(request.output, { ...parts, reserved, layers: [base, ...layers] }, report),
+            (written) => formatBytes(written.size)
+          )
+          for (const cache of ["blobs", "layers"]) yield* removeUnused(fs, yield* workspace.directory("cache", cache))
+          return written
+        },
+        (effect, request) =>
+          Effect.flatMap(machine.targetOf(request.architecture), (target) =>
+            Effect.scoped(effect).pipe(
+              Effect.provideService(Target, target),
+              Effect.provideService(Epoch, request.epoch)
+            ))
+      )
 
       return Builder.of({ build })
     })

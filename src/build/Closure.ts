@@ -7,11 +7,12 @@ import * as Schema from "effect/Schema"
 import * as Elf from "../image/Elf.ts"
 import { NativeBytes } from "../platform/NativeBytes.ts"
 import { sha256 } from "../platform/Sha256.ts"
+import { appletsOf } from "./Applets.ts"
 import { Apt } from "./Apt.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { verifyFile } from "./Digest.ts"
 import { Lock, type Package } from "./Lock.ts"
-import { Machine } from "./Machine.ts"
+import { Machine, Target } from "./Machine.ts"
 import { resolveInTree } from "./PackageTree.ts"
 import { Programs } from "./Programs.ts"
 import { Progress } from "./Progress.ts"
@@ -70,8 +71,10 @@ export class ToolClosure extends Context.Service<ToolClosure, {
    * the packages.
    */
   readonly collect: (unpacked: ReadonlyArray<Unpacked>) => Effect.Effect<ReadonlyArray<Found>, BuildError>
-  /** The closure that the lock describes; downloads what the cache does not have. */
+  /** The closure that the lock describes for the architecture of the image; downloads what the cache does not have. */
   readonly locked: Effect.Effect<Closure, BuildError>
+  /** That for the machine itself, whose programs a build runs. */
+  readonly ofMachine: Effect.Effect<Closure, BuildError>
 }>()("flatimage/build/Closure/ToolClosure") {
   static readonly layer = Layer.effect(
     ToolClosure,
@@ -83,14 +86,15 @@ export class ToolClosure extends Context.Service<ToolClosure, {
       const programs = yield* Programs
       const progress = yield* Progress
       const workspace = yield* Workspace
-      const { architecture } = yield* Machine
+      const machine = yield* Machine
 
       const librariesOf = Effect.fnUntraced(function*(path: string, bytes: Uint8Array) {
         const elf = yield* Effect.fromResult(Elf.parse(bytes)).pipe(
           Effect.mapError((error) => buildError("BadBinary", { path, detail: error.message }))
         )
-        if (elf.machine !== architecture.elf) {
-          return yield* buildError("BadBinary", { path, detail: `it is not for ${architecture.debian}` })
+        const target = yield* machine.target
+        if (elf.machine !== target.elf) {
+          return yield* buildError("BadBinary", { path, detail: `it is not for ${target.debian}` })
         }
         const needed = yield* Effect.fromResult(Elf.needed(elf, bytes)).pipe(
           Effect.mapError((error) => buildError("BadBinary", { path, detail: error.message }))
@@ -111,9 +115,10 @@ export class ToolClosure extends Context.Service<ToolClosure, {
       })
 
       const findLibrary = Effect.fnUntraced(function*(unpacked: ReadonlyArray<Unpacked>, library: string) {
+        const { triplet } = yield* machine.target
         for (const from of unpacked) {
           for (const directory of libraryDirectories) {
-            const path = `${directory.replace("*", architecture.triplet)}/${library}`
+            const path = `${directory.replace("*", triplet)}/${library}`
             const file = yield* resolveInTree(fs, from.tree, path)
             if (file !== undefined) return { file, from }
           }
@@ -174,9 +179,8 @@ export class ToolClosure extends Context.Service<ToolClosure, {
           yield* replaceFile(fs, target, bytes)
           yield* fs.chmod(target, 0o755).pipe(atPath(target))
         }
-        const applets = (yield* programs.run(`${directory}/bin/busybox`, ["--list"])).split("\n").filter((name) =>
-          name !== "" && name !== "busybox"
-        )
+        const busybox = `${directory}/bin/busybox`
+        const applets = yield* appletsOf(busybox, yield* fs.readFile(busybox).pipe(atPath(busybox)))
         const index = {
           files: found.map(({ bytes, from, path }) => ({
             path,
@@ -190,9 +194,17 @@ export class ToolClosure extends Context.Service<ToolClosure, {
       }, Effect.scoped)
 
       const locked = Effect.gen(function*() {
-        const packages = (yield* lock.read).packages.filter((pinned) => pinned.architecture === architecture.debian)
+        const { debian } = yield* machine.target
+        const packages = (yield* lock.read).packages.filter((pinned) => pinned.architecture === debian)
+        if (packages.length === 0) {
+          return yield* buildError("LockInvalid", {
+            path: lock.path,
+            detail: `it has no packages for ${debian}: run "flatimage tools lock --arch ${debian}"`
+          })
+        }
         const key = sha256(native, JSON.stringify([layoutVersion, toolSources, packages])).slice(0, 16)
-        const directory = yield* workspace.directory("cache", "tools", key)
+        const place = debian === machine.architecture.debian ? "tools" : `tools-${debian}`
+        const directory = yield* workspace.directory("cache", place, key)
         const path = `${directory}/index.json`
         const known = yield* fs.readFileString(path).pipe(
           Effect.flatMap(decodeIndex),
@@ -206,7 +218,12 @@ export class ToolClosure extends Context.Service<ToolClosure, {
         return { ...index, directory, packages }
       })
 
-      return ToolClosure.of({ unpack, collect, locked })
+      return ToolClosure.of({
+        unpack,
+        collect,
+        locked,
+        ofMachine: Effect.provideService(locked, Target, undefined)
+      })
     })
   )
 }

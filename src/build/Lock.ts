@@ -45,6 +45,34 @@ export const Source = Schema.Struct({
   ...about
 })
 export type Source = typeof Source.Type
+const decodePackage = Schema.decodeUnknownEffect(Package)
+
+/** The package that a paragraph of a suite's list describes, without licenses. Fails with `BuildError` if it is not valid. */
+export const packageOf = (
+  paragraph: Readonly<Record<string, string>>,
+  suite: string,
+  architecture: Package["architecture"]
+): Effect.Effect<Package, BuildError> =>
+  decodePackage({
+    name: paragraph["Package"],
+    suite,
+    // Files of the security archive are below this directory of the pool, and no others.
+    archive: paragraph["Filename"]?.startsWith("pool/updates/") ? "debian-security" : "debian",
+    version: paragraph["Version"],
+    architecture,
+    file: paragraph["Filename"],
+    size: Number(paragraph["Size"]),
+    sha256: paragraph["SHA256"],
+    source: (paragraph["Source"] ?? paragraph["Package"] ?? "").split(" ")[0],
+    homepage: paragraph["Homepage"] ?? "",
+    licenses: []
+  }).pipe(
+    Effect.mapError((error) =>
+      buildError("Refused", {
+        detail: `${paragraph["Package"]} of ${suite} has an unexpected description: ${error.message}`
+      })
+    )
+  )
 
 /** The file `tools.lock.json`. */
 export const LockFile = Schema.Struct({

@@ -7,15 +7,14 @@ import { Apt } from "./Apt.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { ToolClosure, type Unpacked } from "./Closure.ts"
 import { licensesOf } from "./Licenses.ts"
-import { Lock, type LockFile, Package, Source } from "./Lock.ts"
-import { Machine } from "./Machine.ts"
+import { Lock, type LockFile, packageOf, Source } from "./Lock.ts"
+import { architectureNames, Machine } from "./Machine.ts"
 import { resolveInTree } from "./PackageTree.ts"
 import { Progress } from "./Progress.ts"
 import { scratchDirectory } from "./Scratch.ts"
 import { bubblewrapSource, suites } from "./Toolbox.ts"
 import { Workspace } from "./Workspace.ts"
 
-const decodePackage = Schema.decodeUnknownEffect(Package)
 const decodeSource = Schema.decodeUnknownEffect(Source)
 
 // What packages pull in that holds no library: fetching them for a lock would be for nothing.
@@ -24,7 +23,7 @@ const mayHoldLibraries = (paragraph: Readonly<Record<string, string>>, wanted: R
 
 /** Finds the newest versions of the tools and of the libraries they need. */
 export class LockResolver extends Context.Service<LockResolver, {
-  /** Resolves the tools for the architecture of this machine and writes the lock; other architectures keep theirs. */
+  /** Resolves the tools for the architecture of the image and writes the lock; other architectures keep theirs. */
   readonly resolve: Effect.Effect<LockFile, BuildError>
 }>()("flatimage/build/LockResolver") {
   static readonly layer = Layer.effect(
@@ -36,34 +35,16 @@ export class LockResolver extends Context.Service<LockResolver, {
       const lock = yield* Lock
       const progress = yield* Progress
       const workspace = yield* Workspace
-      const { architecture } = yield* Machine
+      const machine = yield* Machine
 
       const candidates = Effect.fnUntraced(function*(suite: string, names: ReadonlyArray<string>) {
-        yield* apt.update(suite)
-        const paragraphs = yield* apt.closure(suite, names)
+        const { debian } = yield* machine.target
+        const architectures = debian === machine.architecture.debian ? [] : [debian]
+        yield* apt.update(suite, architectures)
+        const paragraphs = yield* apt.closure(suite, names, architectures)
         return yield* Effect.forEach(
           paragraphs.filter((paragraph) => mayHoldLibraries(paragraph, names)),
-          (paragraph) =>
-            decodePackage({
-              name: paragraph["Package"],
-              suite,
-              // Files of the security archive are below this directory of the pool, and no others.
-              archive: paragraph["Filename"]?.startsWith("pool/updates/") ? "debian-security" : "debian",
-              version: paragraph["Version"],
-              architecture: architecture.debian,
-              file: paragraph["Filename"],
-              size: Number(paragraph["Size"]),
-              sha256: paragraph["SHA256"],
-              source: (paragraph["Source"] ?? paragraph["Package"] ?? "").split(" ")[0],
-              homepage: paragraph["Homepage"] ?? "",
-              licenses: []
-            }).pipe(
-              Effect.mapError((error) =>
-                buildError("Refused", {
-                  detail: `${paragraph["Package"]} of ${suite} has an unexpected description: ${error.message}`
-                })
-              )
-            )
+          (paragraph) => packageOf(paragraph, suite, debian)
         )
       })
 
@@ -98,8 +79,9 @@ export class LockResolver extends Context.Service<LockResolver, {
         const found = yield* closure.collect(unpacked)
         const used = unpacked.filter((candidate) => found.some((file) => file.from === candidate))
         const resolved = yield* Effect.forEach(used, withLicenses)
+        const { debian } = yield* machine.target
         const kept = yield* lock.read.pipe(
-          Effect.map((before) => before.packages.filter((pinned) => pinned.architecture !== architecture.debian)),
+          Effect.map((before) => before.packages.filter((pinned) => pinned.architecture !== debian)),
           Effect.orElseSucceed(() => [])
         )
         const source = yield* progress.step(
@@ -107,7 +89,10 @@ export class LockResolver extends Context.Service<LockResolver, {
           () => sourceOf(bubblewrapSource.name, bubblewrapSource.suite),
           ({ name, version }) => `${name} ${version}`
         )
-        const file: LockFile = { format: 1, packages: [...resolved, ...kept], sources: [source] }
+        // In an order that does not depend on which was locked last.
+        const all = [...resolved, ...kept]
+        const ordered = architectureNames.flatMap((name) => all.filter((pinned) => pinned.architecture === name))
+        const file: LockFile = { format: 1, packages: ordered, sources: [source] }
         yield* lock.write(file)
         return file
       }).pipe(Effect.scoped)

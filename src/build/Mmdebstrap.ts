@@ -6,6 +6,7 @@ import { NativeBytes } from "../platform/NativeBytes.ts"
 import { sha256 } from "../platform/Sha256.ts"
 import { Apt, sourceLines } from "./Apt.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
+import { Emulator } from "./cross/Emulator.ts"
 import type { Distribution } from "./dist/Distribution.ts"
 import { Machine } from "./Machine.ts"
 import type { Sources } from "./Mirror.ts"
@@ -63,7 +64,7 @@ const settingsOf = ({ manager }: Distribution) => manager._tag === "Apt" ? manag
 /** Makes trees of distributions that use dpkg and apt. */
 export class Mmdebstrap extends Context.Service<Mmdebstrap, {
   /** Names the tree that these options give. */
-  readonly key: (distribution: Distribution, options: TreeOptions) => string
+  readonly key: (distribution: Distribution, options: TreeOptions) => Effect.Effect<string>
   /** The tree as a tar archive in the cache. Fails with `BuildError`. */
   readonly tree: (
     distribution: Distribution,
@@ -80,21 +81,27 @@ export class Mmdebstrap extends Context.Service<Mmdebstrap, {
       const repositories = yield* Repositories
       const programs = yield* Programs
       const workspace = yield* Workspace
-      const { architecture, isRoot } = yield* Machine
+      const emulator = yield* Emulator
+      const { isRoot, target } = yield* Machine
 
-      const key = (distribution: Distribution, { include, keyring, mirror, suite }: TreeOptions) =>
-        `${distribution.name}-${suite}-${
+      const key = Effect.fnUntraced(function*(
+        distribution: Distribution,
+        { include, keyring, mirror, suite }: TreeOptions
+      ) {
+        const { debian } = yield* target
+        return `${distribution.name}-${suite}-${
           sha256(
             native,
             JSON.stringify([
               distribution.revision,
               settingsOf(distribution),
-              architecture.debian,
+              debian,
               include.toSorted(),
               ...(mirror === undefined && keyring === undefined ? [] : [mirror ?? "", keyring ?? ""])
             ])
           ).slice(0, 12)
         }`
+      })
 
       const tree = Effect.fn("Mmdebstrap.tree")(function*(
         distribution: Distribution,
@@ -106,18 +113,25 @@ export class Mmdebstrap extends Context.Service<Mmdebstrap, {
           return yield* buildError("Refused", { detail: `${distribution.name} has no packages of dpkg` })
         }
         const epoch = yield* Epoch
-        const name = `${key(distribution, options)}${epoch === undefined ? "" : `-${epoch}`}`
+        const name = `${yield* key(distribution, options)}${epoch === undefined ? "" : `-${epoch}`}`
         const path = `${yield* workspace.directory("cache", "roots")}/${name}.tar`
         if (!options.refresh && (yield* fs.exists(path).pipe(atPath(path)))) return path
         const repository = yield* repositories.find(distribution, options)
         const transport = yield* apt.transport
         const include = [...distribution.packages, ...options.include]
+        const { debian } = yield* target
+        const { ownUsers, words } = yield* emulator.emulation("tree")
+        const [program = "mmdebstrap", ...before] = [...words, "mmdebstrap"]
         yield* replacePath(fs, path, (temporary) =>
-          programs.run("mmdebstrap", [
+          programs.run(program, [
+            ...before,
             // Otherwise it tries ways that leave files with wrong owners behind.
-            `--mode=${isRoot ? "root" : "unshare"}`,
+            // Root of a user namespace cannot make devices, which this mode does without.
+            `--mode=${isRoot && !ownUsers ? "root" : "unshare"}`,
+            // It looks only at the rules of the machine.
+            ...(ownUsers ? ["--skip=check/qemu"] : []),
             "--variant=minbase",
-            `--architectures=${architecture.debian}`,
+            `--architectures=${debian}`,
             `--keyring=${repository.keyring}`,
             "--format=tar",
             // The sandbox has devices of its own.

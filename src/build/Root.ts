@@ -155,7 +155,7 @@ export class RootLayer extends Context.Service<RootLayer, {
           `${titleCase(distribution.name)} ${options.suite}`,
           (report) => mmdebstrap.tree(distribution, options, report)
         )
-        const key = `${mmdebstrap.key(distribution, options)}-${
+        const key = `${yield* mmdebstrap.key(distribution, options)}-${
           (yield* sha256OfFile(fs, native, archive)).slice(0, 12)
         }`
         return yield* cachedPack(key, level, Effect.flatMap(unpacked(archive), (tree) => finished(distribution, tree)))

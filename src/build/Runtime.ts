@@ -38,6 +38,33 @@ export interface NativePrograms {
   readonly mkdwarfs: string
 }
 
+export const cargoRemedy = "install Rust 1.85 or newer"
+
+/**
+ * Copies what cargo has compiled to `directory`, under names that stay. In: cargo's messages. Fails with `BuildError` if a program is
+ * not among them.
+ */
+export const placePrograms = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  messages: string,
+  directory: string
+): Effect.fn.Return<NativePrograms, BuildError> {
+  const place = Effect.fnUntraced(function*(name: string) {
+    const from = executableOf(messages, name)
+    const path = `${directory}/${name}`
+    if (from === undefined) {
+      return yield* buildError("BadBinary", { path, detail: `cargo made no program of the name ${name}` })
+    }
+    yield* replacePath(fs, path, (temporary) => fs.copyFile(from, temporary).pipe(atPath(from)))
+    return path
+  })
+  return {
+    launcher: yield* place("launcher"),
+    fim: yield* place("fim"),
+    mkdwarfs: yield* place("mkdwarfs")
+  }
+})
+
 /** Compiles our own programs. */
 export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
   /** The native programs, compiled by cargo, which knows itself what has changed. Fails with `BuildError`. */
@@ -65,24 +92,11 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
             cwd: `${workspace.root}/src/native`,
             // It does not change what is compiled, but cargo compiles everything again when it changes.
             env: { CARGO_TARGET_DIR: `${workspace.build}/cargo`, SOURCE_DATE_EPOCH: undefined },
-            remedy: "install Rust 1.85 or newer"
+            remedy: cargoRemedy
           }
         )
         const directory = yield* workspace.directory("native")
-        const place = Effect.fnUntraced(function*(name: string) {
-          const from = executableOf(output, name)
-          const path = `${directory}/${name}`
-          if (from === undefined) {
-            return yield* buildError("BadBinary", { path, detail: `cargo made no program of the name ${name}` })
-          }
-          yield* replacePath(fs, path, (temporary) => fs.copyFile(from, temporary).pipe(atPath(from)))
-          return path
-        })
-        const native = {
-          launcher: yield* place("launcher"),
-          fim: yield* place("fim"),
-          mkdwarfs: yield* place("mkdwarfs")
-        }
+        const native = yield* placePrograms(fs, output, directory)
         const tied = `${directory}/tied`
         // A name of its own says that this `fim` can do it.
         yield* fs.symlink("fim", tied).pipe(

@@ -26,6 +26,17 @@ const environment = {
   TERM: "dumb"
 }
 
+/** What a program sees beside its tree. */
+export interface Toolset {
+  /** Paths of the machine that it may read, at the same places. */
+  readonly readable: ReadonlyArray<string>
+  /** Those in which it may write too. */
+  readonly writable: ReadonlyArray<string>
+  readonly environment: Readonly<Record<string, string>>
+  /** Its working directory. */
+  readonly directory: string
+}
+
 /** Runs programs on a tree that becomes an image, apart from the machine: no network, no processes, no devices of it. */
 export class TreeSandbox extends Context.Service<TreeSandbox, {
   /** Runs a program of the tree as root of it. Fails with `BuildError` unless it ends with 0. */
@@ -41,6 +52,15 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
     tree: string,
     words: ReadonlyArray<string>,
     options: RunOptions & { readonly writable: ReadonlyArray<string>; readonly network: boolean }
+  ) => Effect.Effect<string, BuildError>
+  /**
+   * Runs a program of the tree `usr` of Debian packages, with nothing of the machine but what the toolset names, and no network. The
+   * tree stays as it is. Fails with `BuildError` unless it ends with 0.
+   */
+  readonly using: (
+    usr: string,
+    words: ReadonlyArray<string>,
+    toolset: Toolset
   ) => Effect.Effect<string, BuildError>
 }>()("flatimage/build/TreeSandbox") {
   static readonly layer = Layer.effect(
@@ -137,7 +157,32 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
           ], options)
       )
 
-      return TreeSandbox.of({ inside, beside })
+      const using = Effect.fn("TreeSandbox.using")(
+        (usr: string, words: ReadonlyArray<string>, toolset: Toolset) =>
+          run([
+            "--unshare-net",
+            "--ro-bind",
+            usr,
+            "/usr",
+            ...["bin", "lib", "lib64", "sbin"].flatMap((name) => ["--symlink", `usr/${name}`, `/${name}`]),
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--tmpfs",
+            "/tmp",
+            ...toolset.readable.flatMap((path) => ["--ro-bind", path, path]),
+            ...toolset.writable.flatMap((path) => ["--bind", path, path]),
+            "--clearenv",
+            ...Object.entries(toolset.environment).flatMap(([name, value]) => ["--setenv", name, value]),
+            "--chdir",
+            toolset.directory,
+            "--",
+            ...words
+          ])
+      )
+
+      return TreeSandbox.of({ inside, beside, using })
     })
   )
 }

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process"
 import { appendFileSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { Bubblewrap } from "../../src/build/Bubblewrap.ts"
 import { Lock } from "../../src/build/Lock.ts"
+import { Machine } from "../../src/build/Machine.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
 import * as Elf from "../../src/image/Elf.ts"
 import { bubblewrapSource } from "../support/Closure.ts"
@@ -64,6 +65,38 @@ it.live("is compiled once, and again when our part of it changes", () =>
     appendFileSync(`${root}/src/native/bubblewrap/capability.c`, "/* changed */\n")
     assert.notStrictEqual((yield* compiled).path, path)
     assert.lengthOf(readdirSync(made), 2)
+  })), 60_000)
+
+/** A compiler for arm64 of some version, which says where its C library is in a tree of its own. */
+const armCompiler = (tree: string, version: string) =>
+  Effect.map(Effect.flatMap(Machine, ({ targetOf }) => targetOf("arm64")), (architecture) => ({
+    architecture: architecture ?? assert.fail(),
+    root: tree,
+    run: (words: ReadonlyArray<string>, place?: string) =>
+      Effect.sync(() => {
+        if (words[0] === "--version") return version
+        if (words[0]?.startsWith("-print-file-name=") === true) return "/libc.a\n"
+        writeFileSync(`${place}/bwrap`, words.join(" "))
+        return ""
+      })
+  })).pipe(Effect.provide(Machine.layer({ arch: "x64", uid: 0 })))
+
+it.live("is kept apart for another architecture, for each compiler and C library", () =>
+  fresh(Effect.gen(function*() {
+    const { made, root } = yield* prepare
+    writeFileSync(`${root}/libc.a`, "one")
+    const { compiledBy, program } = yield* Effect.provide(Bubblewrap, Layer.fresh(Bubblewrap.layer))
+    const path = (version: string) =>
+      Effect.map(Effect.flatMap(armCompiler(root, version), compiledBy), (compiled) => compiled.path)
+    const first = yield* path("14")
+    assert.isTrue(first.startsWith(`${made}-arm64/`))
+    assert.match(readFileSync(first, "utf8"), /-fstack-protector-strong .* -static .* own\/capability\.c$/)
+    const other = yield* path("15")
+    writeFileSync(`${root}/libc.a`, "two")
+    assert.strictEqual(new Set([first, other, yield* path("15"), (yield* program).path]).size, 4)
+    // That of the machine is elsewhere, and is a program.
+    assert.lengthOf(readdirSync(made), 1)
+    assert.lengthOf(readdirSync(`${made}-arm64`), 3)
   })), 60_000)
 
 it.live("is not compiled from another archive than the pinned one", () =>

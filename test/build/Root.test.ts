@@ -14,6 +14,7 @@ import { debian } from "../../src/build/dist/Debian.ts"
 import { ubuntu } from "../../src/build/dist/Ubuntu.ts"
 import { Download } from "../../src/build/Download.ts"
 import { Gpgv } from "../../src/build/Gpgv.ts"
+import { Machine, Target } from "../../src/build/Machine.ts"
 import type { PackOptions } from "../../src/build/Mkdwarfs.ts"
 import { Mmdebstrap } from "../../src/build/Mmdebstrap.ts"
 import { Pacman } from "../../src/build/Pacman.ts"
@@ -24,7 +25,7 @@ import { Tarball } from "../../src/build/Tarball.ts"
 import { TreeSandbox } from "../../src/build/TreeSandbox.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
 import { ProjectBubblewrap } from "../support/Closure.ts"
-import { packerOf, TestApt } from "./TestServices.ts"
+import { NoEmulation, packerOf, TestApt } from "./TestServices.ts"
 
 /** A packer that notes what it was to pack: the names in the tree and the options. */
 const packed: Array<{ readonly names: ReadonlyArray<string>; readonly options: PackOptions }> = []
@@ -42,6 +43,7 @@ const TestLayer = RootLayer.layer.pipe(
   Layer.provideMerge(
     Layer.mergeAll(Download.layer, FakeMkdwarfs, Gpgv.layer, Repositories.layer, Tarball.layer, TreeSandbox.layer)
   ),
+  Layer.provide(NoEmulation),
   Layer.provideMerge(Layer.mergeAll(FetchHttpClient.layer, ProjectBubblewrap)),
   Layer.provideMerge(TestApt)
 )
@@ -123,16 +125,20 @@ it.layer(TestLayer)("the root layer", (it) => {
     Effect.gen(function*() {
       const { key } = yield* Mmdebstrap
       const options = { suite: "trixie", include: ["git", "vim"], refresh: false }
-      const same = key(debian, options)
-      assert.strictEqual(same, key(debian, { ...options, include: ["vim", "git"], refresh: true }))
-      const others = [
+      const same = yield* key(debian, options)
+      assert.strictEqual(same, yield* key(debian, { ...options, include: ["vim", "git"], refresh: true }))
+      const others = yield* Effect.all([
         key(debian, { ...options, include: ["git"] }),
         key(debian, { ...options, suite: "bookworm" }),
         key(debian, { ...options, mirror: "http://other" }),
         key(debian, { ...options, keyring: "/other" }),
-        key(ubuntu, options)
-      ]
-      assert.strictEqual(new Set([same, ...others]).size, 6)
+        key(ubuntu, options),
+        Effect.flatMap(
+          (yield* Machine).targetOf("arm64"),
+          (target) => Effect.provideService(key(debian, options), Target, target)
+        )
+      ])
+      assert.strictEqual(new Set([same, ...others]).size, 7)
     }))
 })
 

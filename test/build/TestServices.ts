@@ -3,6 +3,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { fileURLToPath } from "node:url"
 import { Apt } from "../../src/build/Apt.ts"
+import { Emulator } from "../../src/build/cross/Emulator.ts"
 import { Lock } from "../../src/build/Lock.ts"
 import { Machine } from "../../src/build/Machine.ts"
 import { Mirror } from "../../src/build/Mirror.ts"
@@ -26,6 +27,12 @@ const TestWorkspace = Layer.unwrap(
 )
 
 const TestMachine = Machine.layer({ arch: process.arch, uid: process.getuid?.() ?? 0 })
+
+/** Images are for this machine. */
+export const NoEmulation = Layer.succeed(Emulator, {
+  check: () => Effect.void,
+  emulation: () => Effect.succeed({ words: [], ownUsers: false })
+})
 
 /** No package is ever downloaded: a mirror that cannot be reached. */
 const NoMirror = Layer.succeed(Mirror, {

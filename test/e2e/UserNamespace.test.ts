@@ -27,6 +27,26 @@ describe.each(users)("as $name, a guest", (user) => {
     }))
 })
 
+describe("root of a user namespace", () => {
+  // Such as one in a container without privileges.
+  scenario(
+    "replaces a directory of a layer, which stays replaced",
+    [...images, program("unshare")],
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(self)
+        const run = (script: string) =>
+          app.run(["--user", "--map-root-user", app.image, "fim-root", "sh", "-euc", script], { program: "unshare" })
+        const before = yield* run("ls -A /etc")
+        assert.include(before.stdout, "passwd\n")
+        const made = yield* run("cp -r /etc /kept; rm -r /etc; mkdir /etc; echo new > /etc/only")
+        assert.deepInclude(made, { code: 0, stderr: "" })
+        assert.strictEqual((yield* run("ls -A /etc")).stdout, "only\n")
+        yield* app.isClean
+      })
+  )
+})
+
 describe("root's guest", () => {
   const needs = [...images, root, program("unshare")]
 

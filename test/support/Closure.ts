@@ -32,10 +32,10 @@ export const bubblewrapSource = () => {
 }
 
 /** bubblewrap as it was compiled for the project's images. */
-export const ProjectBubblewrap = Layer.sync(Bubblewrap, () =>
-  Bubblewrap.of({
-    program: Effect.sync(() => ({
-      path: first(cache("bubblewrap"), (key) => `${key}/bwrap`),
-      source: bubblewrapSource().source
-    }))
+export const ProjectBubblewrap = Layer.sync(Bubblewrap, () => {
+  const program = Effect.sync(() => ({
+    path: first(cache("bubblewrap"), (key) => `${key}/bwrap`),
+    source: bubblewrapSource().source
   }))
+  return Bubblewrap.of({ program, compiledBy: () => program })
+})

@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import { Binding, Desktop, Environment, Text } from "../../image/Settings.ts"
 import { namespaceNames, overlayNames, permissionNames } from "../../image/SettingsDefaults.ts"
 import { distributionNames } from "../dist/Distributions.ts"
+import { architectureNames } from "../Machine.ts"
 
 const Path = Text.check(Schema.isNonEmpty())
 const Sha256 = Schema.String.check(Schema.isPattern(/^[0-9a-fA-F]{64}$/))
@@ -92,6 +93,11 @@ export const Definition = Schema.Struct({
   name: Schema.optionalKey(
     Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)).annotate({
       description: "Name of the image without .flatimage; that of the definition file if not said"
+    })
+  ),
+  arch: Schema.optionalKey(
+    Schema.Literals(architectureNames).annotate({
+      description: "Architecture of the image, that of the machine that builds if not said"
     })
   ),
   base: Schema.Union([FromDistribution, FromArchive, FromDirectory], { mode: "oneOf" }),

@@ -100,7 +100,8 @@ export const loadDefinition = Effect.fn("loadDefinition")(function*(
     distribution: distribution?.title ?? "CUSTOM",
     settings: yield* inFile(settingsOf(fs, directory, definition)),
     steps: { directory, distribution, steps: definition.steps ?? [] },
-    refresh: options.refresh
+    refresh: options.refresh,
+    ...(definition.arch === undefined ? {} : { architecture: definition.arch })
   }
   const name = path.slice(slash + 1).replace(/\.json$/, "").replace(/\.flatimage$/, "")
   return { name: definition.name ?? name, request }

@@ -6,6 +6,7 @@ import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
 import { openCommit } from "../../cli/layer/CommitSession.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
+import { Emulator } from "../cross/Emulator.ts"
 import { Machine } from "../Machine.ts"
 import { Mkdwarfs } from "../Mkdwarfs.ts"
 import { Programs, type RunOptions } from "../Programs.ts"
@@ -63,6 +64,7 @@ export class Runner extends Context.Service<Runner, {
     Runner,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
+      const emulator = yield* Emulator
       const mkdwarfs = yield* Mkdwarfs
       const programs = yield* Programs
       const spawner = yield* ChildProcessSpawner
@@ -77,8 +79,10 @@ export class Runner extends Context.Service<Runner, {
         }
         const data = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "run")
         const env = { ...noSettings, FIM_DIR_DATA: data, FIM_LAYERS: layers.join(":") }
+        const emulation = yield* emulator.emulation("steps")
+        const [program = image, ...before] = [...emulation.words, image]
         const run = (words: ReadonlyArray<string>, options: RunOptions = {}) =>
-          programs.run(image, words, { ...options, env })
+          programs.run(program, [...before, ...words], { ...options, env })
         yield* run(["fim-perms", ...(command.network ? ["set", "network"] : ["clear"])])
         // What it prints is for whoever builds, and its end is what a failure is explained with.
         const variables = Object.entries(command.environment).map(([name, value]) => `${name}=${value}`)

@@ -65,7 +65,7 @@ export class Steps extends Context.Service<Steps, {
       const progress = yield* Progress
       const runner = yield* Runner
       const workspace = yield* Workspace
-      const { architecture, isRoot } = yield* Machine
+      const { isRoot, target } = yield* Machine
 
       /** What is copied as an archive, under the name that it is to have; and the directory that it goes to. */
       const archiveOf = Effect.fnUntraced(function*(
@@ -155,6 +155,7 @@ export class Steps extends Context.Service<Steps, {
 
       const make = Effect.fn("Steps.make")(function*(request: StepsRequest) {
         // It is there for all steps, not for the first that needs it.
+        const { debian } = yield* target
         const image = yield* Effect.cached(Scope.provide(request.runner, yield* Effect.scope))
         const layers = [request.base]
         let key = yield* sha256OfFile(fs, native, request.base)
@@ -168,7 +169,7 @@ export class Steps extends Context.Service<Steps, {
             : "packages" in step
             ? request.distribution?.install
             : undefined
-          key = sha256(native, JSON.stringify([revision, key, architecture.debian, isRoot, step, input]))
+          key = sha256(native, JSON.stringify([revision, key, debian, isRoot, step, input]))
           const { path, present } = yield* mkdwarfs.cached(`step-${key.slice(0, 24)}`, request.level)
           const label = `[${index + 1}/${request.steps.length}] ${labelOf(step)}`
           if (present && !fresh) {

@@ -10,6 +10,7 @@ import { Builder, type Request } from "../../build/Builder.ts"
 import { type BuildError, buildError } from "../../build/BuildError.ts"
 import { loadDefinition } from "../../build/definition/Load.ts"
 import { distributionNames, distributions, findDistribution } from "../../build/dist/Distributions.ts"
+import { architectureNames } from "../../build/Machine.ts"
 import { Quiet } from "../../build/Progress.ts"
 import { Revisions } from "../../build/Revision.ts"
 import { archiveRoot, packagesRoot } from "../../build/RootRequest.ts"
@@ -33,6 +34,13 @@ const flags = {
   dist: Flag.Literals("dist", distributionNames).pipe(
     Flag.withDescription(
       `System to build: ${distributions.map(({ name, summary }) => `${name} (${summary})`).join(", ")}`
+    ),
+    Flag.optional
+  ),
+  arch: Flag.Literals("arch", architectureNames).pipe(
+    Flag.withDescription(
+      "Architecture of the image (default: that of the machine). arm64 on amd64: the compilers are fetched from Debian once, and " +
+        "programs of arm64 run in an emulator meanwhile"
     ),
     Flag.optional
   ),
@@ -186,8 +194,10 @@ export const build = Command.make(
       return yield* refused(`--identity is '${identity}', not 32 hexadecimal digits in lower case`)
     }
     const { name, request } = yield* choose(fs, path, input)
+    const architecture = Option.getOrUndefined(input.arch)
     yield* builder.build({
       ...request,
+      ...(architecture === undefined ? {} : { architecture }),
       ...(input.reproducible ? { epoch: yield* revisions.epoch } : {}),
       ...(identity === undefined ? {} : { identity }),
       level: input.level,
@@ -208,6 +218,10 @@ export const build = Command.make(
     {
       command: "flatimage build --dist debian --include python3,git -o tools.flatimage",
       description: "Debian with some packages"
+    },
+    {
+      command: "flatimage build --dist debian --arch arm64 -o debian-arm64.flatimage",
+      description: "Debian for arm64, also on amd64"
     },
     { command: "flatimage build --dist alpine --mirror URL", description: "Alpine from a mirror of it" },
     { command: "flatimage build --rootfs root.tar.gz", description: "Any system there is an archive of" },

@@ -1,10 +1,13 @@
 import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { Bubblewrap } from "../../build/Bubblewrap.ts"
+import * as Option from "effect/Option"
 import { ToolClosure } from "../../build/Closure.ts"
+import { CrossCompiler } from "../../build/cross/CrossCompiler.ts"
 import { Lock, type LockFile } from "../../build/Lock.ts"
 import { LockResolver } from "../../build/LockResolver.ts"
+import { architectureNames, Machine, Target } from "../../build/Machine.ts"
 import { Quiet } from "../../build/Progress.ts"
 import { quiet } from "./Quiet.ts"
 
@@ -13,6 +16,17 @@ const entriesOf = ({ packages, sources }: LockFile) => [
   ...packages,
   ...sources.map((pinned) => ({ ...pinned, architecture: "source" }))
 ]
+
+const arch = Flag.Literals("arch", architectureNames).pipe(
+  Flag.withDescription("For images of this architecture (default: that of the machine)"),
+  Flag.optional
+)
+
+/** Runs an effect for the architecture that is named. */
+const forTarget = Effect.fnUntraced(function*<A, E, R>(name: Option.Option<string>, effect: Effect.Effect<A, E, R>) {
+  const target = yield* (yield* Machine).targetOf(Option.getOrUndefined(name))
+  return yield* Effect.provideService(effect, Target, target)
+})
 
 const list = Command.make(
   "list",
@@ -32,11 +46,11 @@ const list = Command.make(
 
 const lock = Command.make(
   "lock",
-  { quiet },
-  Effect.fn(function*({ quiet }) {
+  { arch, quiet },
+  Effect.fn(function*({ arch, quiet }) {
     const lock = yield* Lock
     const before = yield* lock.read.pipe(Effect.map(entriesOf), Effect.orElseSucceed(() => []))
-    const file = yield* (yield* LockResolver).resolve.pipe(Effect.provideService(Quiet, quiet))
+    const file = yield* forTarget(arch, (yield* LockResolver).resolve.pipe(Effect.provideService(Quiet, quiet)))
     for (const pinned of entriesOf(file)) {
       const old = before.find((other) => other.name === pinned.name && other.architecture === pinned.architecture)
       if (old?.version === pinned.version) continue
@@ -51,10 +65,11 @@ const lock = Command.make(
 
 const fetch = Command.make(
   "fetch",
-  { quiet },
-  Effect.fn(function*({ quiet }) {
-    const { program } = yield* Bubblewrap
-    yield* Effect.andThen((yield* ToolClosure).locked, program).pipe(Effect.provideService(Quiet, quiet))
+  { arch, quiet },
+  Effect.fn(function*({ arch, quiet }) {
+    const { locked } = yield* ToolClosure
+    const { bubblewrap } = yield* CrossCompiler
+    yield* forTarget(arch, Effect.andThen(locked, bubblewrap).pipe(Effect.provideService(Quiet, quiet)))
   })
 ).pipe(
   Command.withDescription("Download, verify and compile what is pinned, so that builds need no network for it")

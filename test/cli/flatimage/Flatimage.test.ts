@@ -107,6 +107,7 @@ describe("flatimage build", () => {
         }
       )
       assert.deepInclude(yield* requestOf("--dist", "blueprint", "--reproducible"), { epoch: 7 })
+      assert.deepInclude(yield* requestOf("--dist", "debian", "--arch", "arm64"), { architecture: "arm64" })
     }))
 
   it.effect("refuses words that do not go together, in one sentence", () =>
@@ -158,6 +159,12 @@ describe("bin/flatimage", () => {
     assert.strictEqual(missing.status, 125)
     assert.match(missing.stderr, /^flatimage: .*\/missing: no such file or directory\n$/)
     assert.deepInclude(run(directory, "build", "--dist", "nothing"), { status: 125, stdout: "" })
+    const foreign = process.arch === "x64" ? "arm64" : "amd64"
+    const alpine = ["--dist", "alpine", "--mirror", "http://127.0.0.1:9", "--keyring", "/", "-o", `${directory}/image`]
+    const refused = run(directory, "build", ...alpine, "--arch", foreign)
+    assert.deepInclude(refused, { status: 125, stdout: "" })
+    // Before anything is compiled or fetched.
+    assert.match(refused.stderr, /^flatimage: images (of alpine )?for (arm64|amd64) cannot be made on [^\n]*\n$/)
     assert.strictEqual(run(directory, "--help").status, 0)
     rmSync(directory, { recursive: true })
   }, 30_000)

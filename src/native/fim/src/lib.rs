@@ -3,6 +3,7 @@
 
 pub mod adopt;
 pub mod commit;
+pub mod emulate;
 pub mod failure;
 pub mod guest;
 pub mod janitor;

@@ -1,7 +1,7 @@
 //! What is unpacked as `bin/fim`: one static program with several jobs, named by its first argument. One program instead of
 //! five keeps the image small and shares its pages between all of them.
 
-use fim::{adopt, commit, failure, guest, janitor, merge, patch, portal, remove, tied, trust};
+use fim::{adopt, commit, emulate, failure, guest, janitor, merge, patch, portal, remove, tied, trust};
 use std::ffi::OsString;
 
 const USAGE: &str = "\
@@ -12,6 +12,7 @@ applets:
   boot         run a command of an image or a program in it, as its launcher says
   commit       turn an upper directory into a tree for a layer, and empty it
   dwarfs       mount a DwarFS image
+  emulate      run a program that can execute those of another architecture
   guest        first process of a guest
   icon         a picture as icons of given sizes
   instances    list the instances that run, or run a command in one
@@ -50,6 +51,7 @@ fn main() {
         "boot" => engine::run(),
         "commit" => commit::command(rest),
         "dwarfs" => dwarfs_fuse::command(rest),
+        "emulate" => emulate::command(rest),
         "guest" => guest::command(rest),
         "icon" => icons::command(rest),
         "instances" => portal::instances_command(rest),

@@ -128,7 +128,13 @@ impl Holder<'_> {
         // Each tree of a layer that is unpacked, or one mount of all layers.
         let lowers = self.trees.len().max(1);
         let lower: Vec<String> = (0..lowers).rev().map(|index| format!("layers/{index}")).collect();
-        let own = if self.own_users { ",userxattr" } else { "" };
+        // Attributes named `trusted` are only for root of the first user namespace. Without marks the overlay refuses to make a
+        // directory where one was removed.
+        let own = if self.own_users || !sys::has_first_users() {
+            ",userxattr"
+        } else {
+            ""
+        };
         let name = self.open.name();
         let options = format!(
             "lowerdir={},upperdir=data/data,workdir=data/work/{name}{own}",

@@ -3,6 +3,7 @@
 use super::check;
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 
 pub fn effective_uid() -> u32 {
     // SAFETY: takes and returns plain numbers and cannot fail.
@@ -12,6 +13,12 @@ pub fn effective_uid() -> u32 {
 pub fn effective_gid() -> u32 {
     // SAFETY: takes and returns plain numbers and cannot fail.
     unsafe { libc::getegid() }
+}
+
+/// Whether this process is in the first user namespace: the kernel gives that one a fixed number. True if /proc is missing.
+pub fn has_first_users() -> bool {
+    const FIRST: u64 = 0xefff_fffd;
+    std::fs::metadata("/proc/self/ns/user").map_or(true, |namespace| namespace.ino() == FIRST)
 }
 
 /// What a process that `clone` makes is: the child itself, or its parent with the child's pid.
