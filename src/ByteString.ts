@@ -17,10 +17,19 @@ export const ofBytes = (bytes: Uint8Array): string => {
   return text.length === bytes.length && !text.includes("\ufffd") ? text : characters(bytes)
 }
 
-/** One character for each byte that a text has in UTF-8. */
+/** Lone surrogates, each of which stands for a byte that is no part of a character (PEP 383): so images see names and variables. */
+const strayBytes = /([\udc80-\udcff]+)/u
+
+const ofStray = (text: string): string =>
+  Array.from(text, (character) => String.fromCharCode(character.charCodeAt(0) - 0xdc00)).join("")
+
+/** One character for each byte that a text has in UTF-8, and for each byte that a lone surrogate stands for. */
 export const ofText = (text: string): string => {
   const bytes = Utf8.encode(text)
-  return bytes.length === text.length ? text : characters(bytes)
+  if (bytes.length === text.length) return text
+  return text.split(strayBytes)
+    .map((part, index) => index % 2 === 0 ? characters(Utf8.encode(part)) : ofStray(part))
+    .join("")
 }
 
 /** The bytes that the characters stand for; the low 8 bits of what is none of them. */
@@ -31,3 +40,6 @@ export const toBytes = (text: string): Uint8Array<ArrayBuffer> => {
   for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index)
   return bytes
 }
+
+/** The bytes of a name, for native programs: of a path, for example. */
+export const bytesOfName = (name: string): Uint8Array<ArrayBuffer> => toBytes(ofText(name))

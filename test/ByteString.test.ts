@@ -17,6 +17,18 @@ describe("a byte string", () => {
     assert.strictEqual(ByteString.ofText(text), Buffer.from(text).toString("latin1"))
   })
 
+  it.prop(
+    "of a text has the bytes that lone surrogates stand for",
+    { numbers: Bytes, text: Schema.String },
+    (given) => {
+      const strays = given.numbers.filter((number) => number >= 0x80)
+      const text = strays.map((number) => `${given.text}é${String.fromCharCode(0xdc00 + number)}`).join("x")
+      const expected = strays.map((number) => Buffer.concat([Buffer.from(`${given.text}é`), Buffer.of(number)]))
+      const separated = expected.flatMap((part, index) => index === 0 ? [part] : [Buffer.from("x"), part])
+      assert.strictEqual(ByteString.ofText(text), Buffer.concat(separated).toString("latin1"))
+    }
+  )
+
   it("may be longer than a call has arguments", () => {
     const bytes = Uint8Array.from({ length: 300_000 }, (_, index) => index % 256)
     assert.strictEqual(ByteString.ofBytes(bytes), Buffer.from(bytes).toString("latin1"))

@@ -1,6 +1,6 @@
 /** What `fim patch` is told to do to an image, and its bytes. Pure. */
 import * as Bytes from "effect/Bytes"
-import * as Utf8 from "../Utf8.ts"
+import * as ByteString from "../ByteString.ts"
 import { viewOf } from "../View.ts"
 import type * as Journal from "./Journal.ts"
 
@@ -21,7 +21,7 @@ export type Stage = Journal.Stage | AppendStage | RewriteStage
 
 /** The length of a path and the path. */
 const encodePath = (path: string): Uint8Array => {
-  const bytes = Utf8.encode(path)
+  const bytes = ByteString.bytesOfName(path)
   const length = new Uint8Array(4)
   viewOf(length).setUint32(0, bytes.length, true)
   return Bytes.concat([length, bytes])

@@ -35,6 +35,9 @@ export interface LayerPlace {
   readonly size: number
 }
 
+/** A layer as requests to native programs name it. */
+export const inRequest = (layer: LayerPlace): LayerPlace => ({ ...layer, path: ByteString.ofText(layer.path) })
+
 /** Instructions of a seccomp filter, each with its operation, two jumps and operand as in `struct sock_filter`. */
 export type Filter = ReadonlyArray<readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number]>
 
@@ -164,6 +167,9 @@ export class Janitor extends Context.Service<Janitor, {
 /** From the end of one stop to the next, at least. */
 const pause = "100 millis"
 
+/** A path out of a byte string, as the janitor gives paths. What is not UTF-8 in it is only for messages. */
+const pathOf = (bytes: string): string => Utf8.decode(ByteString.toBytes(bytes))
+
 const gone = (operation: string, detail: string) => new JanitorError({ reason: "Gone", operation, detail })
 
 const make = Effect.fnUntraced(function*() {
@@ -235,6 +241,10 @@ const make = Effect.fnUntraced(function*() {
   const opened = yield* Deferred.make<typeof Opened.Type, JanitorError>()
   const open = Effect.fnUntraced(function*(options: object) {
     const answer = ask("open", options, Opened).pipe(
+      Effect.map(({ outside, ...rest }) => ({
+        ...rest,
+        outside: outside === null ? null : { ...outside, bwrap: pathOf(outside.bwrap) }
+      })),
       Effect.catch((error) =>
         Effect.promise(() => import("./NamespaceRefusal.ts")).pipe(
           Effect.flatMap(({ explain }) => explain(fs, error.detail)),
@@ -262,10 +272,27 @@ const make = Effect.fnUntraced(function*() {
         error.reason === "Gone" ? Effect.andThen(Deferred.await(opened), Effect.fail(error)) : Effect.fail(error)
     )
   return Janitor.of({
-    examine: Effect.fn("Janitor.examine")((path, purpose) => ask("examine", { path, purpose }, Judged)),
-    open: Effect.fn("Janitor.open")(open),
+    examine: Effect.fn("Janitor.examine")((path, purpose) =>
+      ask("examine", { path: ByteString.ofText(path), purpose }, Judged)
+    ),
+    open: Effect.fn("Janitor.open")(({ data, instance, trees, ...rest }) =>
+      open({
+        ...rest,
+        instance: ByteString.ofText(instance),
+        data: ByteString.ofText(data),
+        trees: trees.map(ByteString.ofText)
+      })
+    ),
     mountLayers: Effect.fn("Janitor.mountLayers")((layers, { cacheBytes }) =>
-      prepare("mount-layers", { layers, cache_bytes: cacheBytes }, Mounted)
+      prepare("mount-layers", {
+        layers: layers.map(inRequest),
+        cache_bytes: cacheBytes
+      }, Mounted).pipe(
+        Effect.map(({ unpacked, ...rest }) => ({
+          ...rest,
+          unpacked: unpacked === null ? null : { ...unpacked, directory: pathOf(unpacked.directory) }
+        }))
+      )
     ),
     mountOverlay: prepare("mount-overlay", {}, Done),
     serveOverlay: Effect.fn("Janitor.serveOverlay")((argv, casefold) =>

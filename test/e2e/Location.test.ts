@@ -40,6 +40,33 @@ describe.each(users)("as $name, an image runs", (user) => {
       }))
   }
 
+  scenario(
+    "from a path that is not UTF-8, with an argument and a setting that are not either",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        const outcome = yield* app.shell(`
+        set -e
+        directory=$HOME/$(printf 'd\\377')
+        mkdir "$directory"
+        cp "$app" "$directory/app"
+        app=$directory/app
+        {
+          "$app" fim-env set 'A=$X' > /dev/null
+          X=$(printf 'x\\376') "$app" fim-exec sh -c 'echo kept > /file; printf "%s\\n" "$A" "$1" "$FIM_BIN_SELF"' \\
+            sh "$(printf 'y\\375')"
+          "$app" fim-exec cat /file
+          "$app" fim-layer commit binary > /dev/null
+          rm -r "$directory/.app.data"
+          "$app" fim-exec cat /file
+        } | tr '\\375\\376\\377' WYZ`)
+        const self = `${app.home}/dZ`
+        assert.deepStrictEqual(kept(outcome), [0, `xY\nyW\n${self}/app\nkept\nkept\n`, ""])
+        yield* app.isClean
+      })
+  )
+
   scenario("through symbolic links, with the data directory beside the file", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)

@@ -5,8 +5,9 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as ByteString from "../../ByteString.ts"
 import type { Overlay } from "../../image/SettingsDefaults.ts"
-import type { LayerPlace } from "../../mount/Janitor.ts"
+import { inRequest, type LayerPlace } from "../../mount/Janitor.ts"
 import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { decodeAnswer } from "./Answer.ts"
@@ -55,9 +56,14 @@ export const openCommit = Effect.fnUntraced(function*(data: string, program: str
      */
     stage: (
       options: { readonly layers: ReadonlyArray<LayerPlace>; readonly below: number; readonly overlay: Overlay }
-    ) => Effect.map(ask({ op: "stage", ...options }, Staged), ({ entries }) => entries),
+    ) =>
+      Effect.map(
+        ask({ op: "stage", ...options, layers: options.layers.map(inRequest) }, Staged),
+        ({ entries }) => entries
+      ),
     /** Fails unless the layer is what the tree is. */
-    verify: (layer: string, ownedByRoot: boolean) => ask({ op: "verify", layer, owned_by_root: ownedByRoot }, Done),
+    verify: (layer: string, ownedByRoot: boolean) =>
+      ask({ op: "verify", layer: ByteString.ofText(layer), owned_by_root: ownedByRoot }, Done),
     /** Empties the upper directory. The answer says what could not be removed. */
     erase: Effect.suspend(() => Effect.map(ask({ op: "erase" }, Erased), ({ failed }) => failed))
   }

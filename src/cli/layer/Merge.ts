@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { LayerPlace } from "../../mount/Janitor.ts"
+import * as ByteString from "../../ByteString.ts"
+import { inRequest, type LayerPlace } from "../../mount/Janitor.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
 import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
@@ -19,8 +20,19 @@ export interface Merged {
   readonly below: number
 }
 
-const ask = Effect.fnUntraced(function*(request: object) {
+interface Wanted {
+  readonly pack?: ReadonlyArray<string>
+  readonly verify?: LayerPlace
+}
+
+const ask = Effect.fnUntraced(function*({ below, layers }: Merged, wanted: Wanted) {
   const { directories } = yield* Relocate
+  const request = {
+    layers: layers.map(inRequest),
+    below,
+    pack: wanted.pack?.map(ByteString.ofText),
+    verify: wanted.verify === undefined ? undefined : inRequest(wanted.verify)
+  }
   const answer = yield* ChildProcess.make(`${directories.bin}/fim`, ["merge"], {
     detached: false,
     stdin: Stream.make(Utf8.encode(JSON.stringify(request))),
@@ -37,8 +49,8 @@ const ask = Effect.fnUntraced(function*(request: object) {
 /** Runs the packer with these words; it says on standard error how far it is. */
 export const packMerged = Effect.fnUntraced(function*(merged: Merged, words: ReadonlyArray<string>) {
   const { directories } = yield* Relocate
-  yield* ask({ ...merged, pack: [`${directories.bin}/mkdwarfs`, ...words] })
+  yield* ask(merged, { pack: [`${directories.bin}/mkdwarfs`, ...words] })
 })
 
 /** Fails unless a layer is what the merged ones show, byte for byte, and deletes what they delete. */
-export const verifyMerged = (merged: Merged, layer: LayerPlace) => ask({ ...merged, verify: layer })
+export const verifyMerged = (merged: Merged, layer: LayerPlace) => ask(merged, { verify: layer })

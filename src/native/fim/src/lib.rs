@@ -9,6 +9,7 @@ pub mod guest;
 pub mod janitor;
 pub mod launcher;
 pub mod merge;
+mod names;
 pub mod patch;
 pub mod portal;
 mod progress;

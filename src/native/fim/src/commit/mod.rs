@@ -15,6 +15,7 @@ mod verify;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::janitor::{Made, POINTS, have_alone, open_lock, open_work};
+use crate::names;
 use crate::sys;
 use crate::trust::{remove, shown};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ enum Request {
     },
     /// Compares a layer with the staged tree. With `owned_by_root` the layer has other owners than the tree.
     Verify {
+        #[serde(with = "names::path")]
         layer: PathBuf,
         owned_by_root: bool,
     },

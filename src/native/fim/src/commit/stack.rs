@@ -1,6 +1,7 @@
 //! The layers that a commit goes on, or under: which names they have.
 
 use crate::failure::{Context, Result};
+use crate::names;
 use dwarfs_fuse::{Attributes, Cache, Kind, Layer, Options, Source};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ const LITTLE: u64 = 1 << 20;
 /// A DwarFS image in a file, in bytes.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Place {
+    #[serde(with = "names::path")]
     pub path: PathBuf,
     pub offset: u64,
     pub size: u64,

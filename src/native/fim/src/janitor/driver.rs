@@ -10,6 +10,7 @@ use super::server::{complain_to, leave_caller};
 use super::start::Start;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
+use crate::names;
 use crate::sys;
 use dwarfs_fuse::{Cache, Layer, Serving, Source};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ pub const MESSAGE_LIMIT: usize = 1 << 16;
 pub enum Message {
     /// The janitor's, before there is a holder: open what is written down there already.
     Guess {
+        #[serde(with = "names::path")]
         start: PathBuf,
     },
     Configure {
@@ -35,7 +37,9 @@ pub enum Message {
         cache_bytes: u64,
         /// The hash of what identifies the layers, and where it is kept what a start reads of them.
         stack: String,
+        #[serde(with = "names::path")]
         start: PathBuf,
+        #[serde(with = "names::path")]
         log: PathBuf,
     },
     Open(Place),

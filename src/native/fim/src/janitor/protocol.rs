@@ -2,6 +2,7 @@
 //! replies on another. Each reply carries the number of its request; only `run` is answered later than what follows it.
 
 use crate::failure::{Context, Result};
+use crate::names;
 use crate::trust::Purpose;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -22,7 +23,11 @@ pub struct Request {
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Operation {
     /// Whether nobody else can change a directory. Only before `open`.
-    Examine { path: PathBuf, purpose: Purpose },
+    Examine {
+        #[serde(with = "names::path")]
+        path: PathBuf,
+        purpose: Purpose,
+    },
     /// Makes the instance directory and the namespaces. The first request but for `examine`, and only that.
     Open(Open),
     /// Mounts what layers, lowest first, show together on `layers/0` of the instance. Where that cannot be mounted they are
@@ -58,15 +63,17 @@ pub enum Operation {
 #[derive(Deserialize)]
 pub struct Open {
     /// Directory of the instance; its parent is there. Named by `pid`, with `-N` behind it where one process has several.
+    #[serde(with = "names::path")]
     pub instance: PathBuf,
     /// Process whose instance it is.
     pub pid: u32,
     /// Directory with the upper directory `data` and with `work`. Both are there.
+    #[serde(with = "names::path")]
     pub data: PathBuf,
     /// Identifies the layers: instances with equal stacks can share an overlay.
     pub stack: String,
     /// Where layers may be unpacked, best first.
-    #[serde(default)]
+    #[serde(default, with = "names::paths")]
     pub trees: Vec<PathBuf>,
 }
 
@@ -84,6 +91,7 @@ impl Open {
 /// Where a layer is: in which file, from which byte on, and how many bytes.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Place {
+    #[serde(with = "names::path")]
     pub path: PathBuf,
     pub offset: u64,
     pub size: u64,
@@ -141,6 +149,7 @@ pub struct Opened {
 #[derive(Serialize)]
 pub struct Outside {
     /// The host's own bubblewrap, which has to make the sandbox.
+    #[serde(with = "names::path")]
     pub bwrap: PathBuf,
     pub reason: String,
 }
@@ -157,6 +166,7 @@ pub struct Mounted {
 #[derive(Serialize)]
 pub struct Unpacked {
     pub reason: String,
+    #[serde(with = "names::path")]
     pub directory: PathBuf,
     /// Devices of the layers that could not be made.
     pub missing_devices: u64,

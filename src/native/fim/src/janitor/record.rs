@@ -8,6 +8,7 @@ use super::process::{Here, Process};
 use super::session::Role;
 use crate::fail;
 use crate::failure::{Context, Result};
+use crate::names;
 use crate::trust::{Directory, Last, Make, shown};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -30,10 +31,11 @@ pub struct Record {
     /// The process that serves the layers, as the janitors see it, if they have to be served.
     driver: Option<i32>,
     /// The trees of unpacked layers.
-    #[serde(default)]
+    #[serde(default, with = "names::paths")]
     trees: Vec<PathBuf>,
     stack: String,
     /// Where the merged root is mounted, in the holder's mount namespace.
+    #[serde(with = "names::path")]
     merged: PathBuf,
     /// Whether it outlives the holder as long as somebody uses it.
     lasts: bool,

@@ -10,10 +10,12 @@ mod verify;
 
 use crate::commit::{Place, answer, open};
 use crate::failure::{Context, EXIT_CODE, Result};
+use crate::names;
 use crate::sys;
 use dwarfs_fuse::{Cache, Layer};
 use serde::Deserialize;
 use serde_json::json;
+use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use tree::Tree;
@@ -28,7 +30,8 @@ struct Request {
     layers: Vec<Place>,
     below: usize,
     /// The packer and its arguments; it writes what is wrong and how far it is to standard error.
-    pack: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "names::words::deserialize")]
+    pack: Option<Vec<OsString>>,
     /// A layer to compare.
     verify: Option<Place>,
 }

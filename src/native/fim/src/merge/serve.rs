@@ -11,6 +11,7 @@ use crate::fail;
 use crate::failure::{Context, Result};
 use crate::sys;
 use dwarfs_fuse::Kind;
+use std::ffi::OsString;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -18,11 +19,11 @@ use std::process::{Command, Stdio};
 const PIECE: usize = 1 << 20;
 
 /// Runs the packer, given with its arguments, to its end.
-pub fn pack(tree: &Tree<'_>, words: &[String]) -> Result<()> {
+pub fn pack(tree: &Tree<'_>, words: &[OsString]) -> Result<()> {
     let Some((packer, arguments)) = words.split_first() else {
         fail!("there is no packer")
     };
-    let failed = || format!("cannot run '{packer}'");
+    let failed = || format!("cannot run '{}'", packer.display());
     let mut command = Command::new(packer);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
     // SAFETY: between fork and exec only system calls are made, on plain numbers.
