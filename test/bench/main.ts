@@ -61,8 +61,10 @@ const main = Effect.gen(function*() {
   const layers = reason === undefined ? yield* step("layers", readings(subject, own, work, rounds.layers)) : undefined
   const packed = reason === undefined ? yield* step("packing", packings(subject, own, work, levels)) : []
   const many = yield* step("many layers", manyLayers(subject, own, work, rounds.many))
-  const subjects = previous === undefined ? [subject] : [subject, previous]
-  yield* Effect.forEach(subjects, (each) => allow(each, own, "allow"))
+  const subjects: ReadonlyArray<readonly [Subject, Caller]> = previous === undefined
+    ? [[subject, own]]
+    : [[subject, own], [previous, formerly(own)]]
+  yield* Effect.forEach(subjects, ([each, caller]) => allow(each, caller, "allow"))
   const portal = yield* Effect.forEach(all, (caller) =>
     step(
       `calls across the wall, ${caller.name}`,
@@ -72,7 +74,7 @@ const main = Effect.gen(function*() {
         return { ...made, caller: caller.name, before }
       })
     ))
-  yield* Effect.forEach(subjects, (each) => allow(each, own, "clear"))
+  yield* Effect.forEach(subjects, ([each, caller]) => allow(each, caller, "clear"))
   const results: Results = {
     subject,
     portal,
