@@ -1,0 +1,42 @@
+/** What our programs print, on whatever platform, and what becomes of their exit code when a result could not be written. */
+import { Console } from "effect/Console"
+import * as Layer from "effect/Layer"
+
+/** Writes all of a text to a descriptor. Returns the code of what the system refused it with, if it did. */
+export type Put = (descriptor: number, text: string) => string | undefined
+
+const joined = (write: (line: string) => void) => (...values: ReadonlyArray<unknown>) => write(values.join(" "))
+
+/**
+ * @param put how the platform writes
+ * @param output where results go
+ * @param error where all else goes
+ */
+export const make = (put: Put, output: number, error: number) => {
+  /** Why a result could not be written, once one could not. */
+  let lost: string | undefined
+
+  /** Writes a line of the log or of an error. One that cannot be written is lost, and nothing else with it. */
+  const write = (descriptor: number) => (line: string): void => void put(descriptor, `${line}\n`)
+
+  /** Writes a line of a result. Whoever has gone away, or closed the descriptor, does not want it. */
+  const result = (line: string): void => {
+    const code = put(output, `${line}\n`)
+    if (code !== undefined && code !== "EPIPE" && code !== "EBADF") lost = code
+  }
+
+  /** Effect's console on these. */
+  const layer = Layer.sync(
+    Console,
+    () => Object.assign(Object.create(globalThis.console), { log: joined(result), error: joined(write(error)) })
+  )
+
+  /** The exit code of a process that would end with `code`: another one, and a line that says why, if a result was lost. */
+  const exitCode = (code: number, failure: number): number => {
+    if (code !== 0 || lost === undefined) return code
+    write(error)(`E::Standard output could not be written: ${lost}`)
+    return failure
+  }
+
+  return { write, layer, exitCode }
+}
