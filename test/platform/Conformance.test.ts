@@ -11,6 +11,7 @@ import { prepare } from "./Engine.ts"
 import { fileCases } from "./FileCases.ts"
 import { nameCases } from "./NameCases.ts"
 import { outcome } from "./Outcome.ts"
+import { timerCases } from "./TimerCases.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "fim-platform-"))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -26,7 +27,7 @@ beforeAll(async () => {
 }, 600_000)
 
 describe("the platform of the boot program", () => {
-  for (const [name, operation] of [...fileCases, ...childCases]) {
+  for (const [name, operation] of [...fileCases, ...childCases, ...timerCases]) {
     it.live(`does what Node's does: ${name}`, () =>
       Effect.gen(function*() {
         const nodes = JSON.parse(JSON.stringify(yield* outcome(operation))) as unknown

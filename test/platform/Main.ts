@@ -13,9 +13,10 @@ import { childCases } from "./ChildCases.ts"
 import { fileCases } from "./FileCases.ts"
 import { nameCases } from "./NameCases.ts"
 import { outcome } from "./Outcome.ts"
+import { timerCases } from "./TimerCases.ts"
 
 const all = Effect.gen(function*() {
-  for (const [name, operation] of [...fileCases, ...childCases, ...nameCases]) {
+  for (const [name, operation] of [...fileCases, ...childCases, ...timerCases, ...nameCases]) {
     const exit = yield* Effect.exit(outcome(operation))
     const result = Exit.isSuccess(exit) ? exit.value : { died: Cause.pretty(exit.cause) }
     Output.write(Output.output)(JSON.stringify([name, result]))

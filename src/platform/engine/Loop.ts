@@ -66,8 +66,10 @@ const runImmediates = () => {
 
 const runTimers = () => {
   const now = host.now()
-  for (const [id, timer] of timers) {
-    if (timer.due > now) continue
+  const due = [...timers].filter(([, timer]) => timer.due <= now).sort(([, left], [, right]) => left.due - right.due)
+  for (const [id, timer] of due) {
+    // One that was called before it may have cancelled it.
+    if (!timers.has(id)) continue
     if (timer.every === undefined) timers.delete(id)
     else timer.due = now + timer.every
     timer.call()
