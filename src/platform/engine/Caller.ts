@@ -4,9 +4,11 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as host from "fim:host"
 import { JanitorLink, type Link } from "../../mount/JanitorLink.ts"
+import { Host } from "../../relocate/Host.ts"
 import { forwarded, Signals, Suspend } from "../../Signals.ts"
 import { onSignals } from "./Caught.ts"
 import * as Descriptors from "./Descriptors.ts"
+import { signalNumber } from "./SignalNumbers.ts"
 
 const signals = Layer.effect(
   Signals,
@@ -19,8 +21,8 @@ const signals = Layer.effect(
 )
 
 /** The janitor that the launcher started: descriptors to write requests to and to read replies from. */
-const janitorLink = (): Link | undefined => {
-  const told = host.environment()["FIM_JANITOR"]?.match(/^(\d+),(\d+)$/)
+const janitorLink = (environment: Host["Service"]["environment"]): Link | undefined => {
+  const told = environment["FIM_JANITOR"]?.match(/^(\d+),(\d+)$/)
   if (told === null || told === undefined) return undefined
   const [requests, replies] = [Number(told[1]), Number(told[2])]
   return {
@@ -38,16 +40,14 @@ const isInForeground = (): boolean => {
   return group !== undefined && group === foreground
 }
 
-const stop = 19
-
 /** A guest that stops itself must not stop us where nobody could let us go on. */
 const suspend = (asked: boolean) =>
   Effect.sync(() => {
-    if (asked || isInForeground()) host.kill(host.processId(), stop)
+    if (asked || isInForeground()) host.kill(host.processId(), signalNumber("SIGSTOP"))
   })
 
 export const layer = Layer.mergeAll(
-  Layer.sync(JanitorLink, janitorLink),
+  Layer.effect(JanitorLink, Effect.map(Host, ({ environment }) => janitorLink(environment))),
   Layer.succeed(Suspend, suspend),
   signals
 )

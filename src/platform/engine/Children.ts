@@ -146,7 +146,9 @@ const spawnOne = Effect.fnUntraced(function*(
         if (Deferred.isDoneUnsafe(ended)) {
           return detached === false
             ? Effect.void
-            : Effect.ignore(Effect.andThen(failing("kill", () => host.killGroup(pid, 15)), groupGone(pid)))
+            : Effect.ignore(
+              Effect.andThen(failing("kill", () => host.killGroup(pid, signalNumber("SIGTERM"))), groupGone(pid))
+            )
         }
         return referenced
           ? Effect.ignore(terminate(sending(pid, detached, failing), ending, command.options)())
