@@ -9,9 +9,8 @@ const words = (): ReadonlyArray<Uint8Array> => {
   return all.slice(all.length - count).map((word) => new Uint8Array(Buffer.from(word, "latin1")))
 }
 
-/** The launcher says when it was removed; nothing starts in such a directory. */
+/** Nothing where it was removed: nothing starts in such a directory. */
 const directory = (): string | undefined => {
-  if (process.env["FIM_LOST_DIRECTORY"] !== undefined) return undefined
   try {
     return process.cwd()
   } catch {

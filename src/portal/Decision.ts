@@ -37,7 +37,6 @@ const own: ReadonlySet<string> = new Set([
   "FIM_COMMIT",
   "FIM_DIR_APP",
   "FIM_JANITOR",
-  "FIM_LOST_DIRECTORY",
   "FIM_OFFSET",
   "FIM_TIMESTAMP",
   "FIM_VERSION"
