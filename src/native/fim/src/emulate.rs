@@ -1,4 +1,4 @@
-//! `fim emulate [--users MAP] [--groups MAP] RULE -- PROGRAM [ARGUMENT]…`: runs a program in a user namespace whose `binfmt_misc` has
+//! `fim emulate [--users MAP --groups MAP] RULE -- PROGRAM [ARGUMENT]…`: runs a program in a user namespace whose `binfmt_misc` has
 //! one rule, so that it and its children can execute programs of another architecture. The rules of the machine stay as they are.
 //!
 //! `RULE` is a line as the kernel's file `register` takes it. `MAP` has the form of `/proc/PID/uid_map`, with `,` between its lines. Root
@@ -18,11 +18,11 @@ use std::process::Command;
 /// mount namespace sees it.
 const PLACES: [&str; 2] = ["/proc/sys/fs/binfmt_misc", "/proc/sys/fs"];
 
-const USAGE: &str = "usage: fim emulate [--users MAP] [--groups MAP] RULE -- PROGRAM [ARGUMENT]...";
+const USAGE: &str = "usage: fim emulate [--users MAP --groups MAP] RULE -- PROGRAM [ARGUMENT]...";
 
 struct Request<'a> {
-    users: Option<&'a str>,
-    groups: Option<&'a str>,
+    /// Of users and of groups.
+    maps: Option<(&'a str, &'a str)>,
     rule: &'a OsStr,
     program: &'a [OsString],
 }
@@ -39,23 +39,17 @@ pub fn command(arguments: &[OsString]) -> i32 {
     })
 }
 
-fn parse(mut arguments: &[OsString]) -> Option<Request<'_>> {
-    let (mut users, mut groups) = (None, None);
-    while let [option, map, rest @ ..] = arguments {
-        match option.to_str() {
-            Some("--users") => users = Some(map.to_str()?),
-            Some("--groups") => groups = Some(map.to_str()?),
-            _ => break,
+fn parse(arguments: &[OsString]) -> Option<Request<'_>> {
+    let (maps, rest) = match arguments {
+        [first, users, second, groups, rest @ ..] if first == "--users" && second == "--groups" => {
+            (Some((users.to_str()?, groups.to_str()?)), rest)
         }
-        arguments = rest;
-    }
-    match arguments {
-        [rule, separator, program @ ..] if separator == "--" && !program.is_empty() => Some(Request {
-            users,
-            groups,
-            rule,
-            program,
-        }),
+        _ => (None, arguments),
+    };
+    match rest {
+        [rule, separator, program @ ..] if separator == "--" && !program.is_empty() => {
+            Some(Request { maps, rule, program })
+        }
         _ => None,
     }
 }
@@ -87,7 +81,7 @@ fn emulate(request: &Request) -> Result<i32> {
 }
 
 fn map(child: i32, request: &Request) -> Result<()> {
-    let (Some(users), Some(groups)) = (request.users, request.groups) else {
+    let Some((users, groups)) = request.maps else {
         return janitor::map_users(child);
     };
     for (map, name, helper) in [(users, "uid_map", "newuidmap"), (groups, "gid_map", "newgidmap")] {
@@ -147,7 +141,7 @@ mod tests {
         let words = |text: &str| text.split('|').map(OsString::from).collect::<Vec<_>>();
         let all = words("--users|0 0 9|--groups|0 1 9|:x:|--|true|a");
         let request = parse(&all).unwrap();
-        assert_eq!((request.users, request.groups), (Some("0 0 9"), Some("0 1 9")));
+        assert_eq!(request.maps, Some(("0 0 9", "0 1 9")));
         assert_eq!(
             (request.rule, request.program),
             (OsStr::new(":x:"), &words("true|a")[..])
@@ -158,6 +152,7 @@ mod tests {
             ":x:|--",
             ":x:|true",
             "--users|0 0 9",
+            "--users|0 0 9|:x:|--|true",
             "--users|0 0 9|:x:|true",
         ] {
             assert!(parse(&words(wrong)).is_none(), "{wrong}");
