@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { basename, below, chosenData, dataPlaces, dirname, inGuest } from "../../src/relocate/Directories.ts"
 import { Host } from "../../src/relocate/Host.ts"
 
-const hostWith = (environment: Readonly<Record<string, string>>, directory: string | undefined = "/work") =>
+const hostWith = (environment: Readonly<Record<string, string>>, directory: string | undefined = "/home/eva") =>
   Host.of({ environment, pid: 1, uid: 1000, gid: 100, architecture: "x64", directory, words: [] })
 
 const image = "/opt/some apps/my.app"
@@ -35,7 +35,7 @@ describe("directories", () => {
 describe("the data directory", () => {
   it("is where FIM_DIR_DATA says, and nowhere else", () => {
     assert.strictEqual(chosenData(hostWith({ FIM_DIR_DATA: "/d", HOME: "/h" })), "/d")
-    assert.strictEqual(chosenData(hostWith({ FIM_DIR_DATA: "d/e//" })), "/work/d/e")
+    assert.strictEqual(chosenData(hostWith({ FIM_DIR_DATA: "d/e//" })), "/home/eva/d/e")
     assert.strictEqual(chosenData(hostWith({ FIM_DIR_DATA: "/" })), "/")
     assert.strictEqual(chosenData(hostWith({ FIM_DIR_DATA: "", HOME: "/h" })), undefined)
   })
