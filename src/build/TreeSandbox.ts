@@ -26,6 +26,23 @@ const environment = {
   TERM: "dumb"
 }
 
+/** What a program needs of a system that is not in its tree. */
+const surroundings = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+
+/** Starts a program with these variables and no others. */
+const started = (
+  variables: Readonly<Record<string, string>>,
+  directory: string,
+  words: ReadonlyArray<string>
+): ReadonlyArray<string> => [
+  "--clearenv",
+  ...Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]),
+  "--chdir",
+  directory,
+  "--",
+  ...words
+]
+
 /** What a program sees beside its tree. */
 export interface Toolset {
   /** Paths of the machine that it may read, at the same places. */
@@ -104,20 +121,10 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             "--bind",
             tree,
             "/",
-            "--proc",
-            "/proc",
-            "--dev",
-            "/dev",
-            "--tmpfs",
-            "/tmp",
+            ...surroundings,
             "--tmpfs",
             "/run",
-            "--clearenv",
-            ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),
-            "--chdir",
-            "/",
-            "--",
-            ...words
+            ...started(environment, "/", words)
           ])
       )
 
@@ -135,12 +142,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             "--ro-bind",
             "/",
             "/",
-            "--dev",
-            "/dev",
-            "--proc",
-            "/proc",
-            "--tmpfs",
-            "/tmp",
+            ...surroundings,
             ...[tree, ...writable].flatMap((path) => ["--bind", path, path]),
             "--proc",
             `${tree}/proc`,
@@ -165,20 +167,10 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             usr,
             "/usr",
             ...["bin", "lib", "lib64", "sbin"].flatMap((name) => ["--symlink", `usr/${name}`, `/${name}`]),
-            "--proc",
-            "/proc",
-            "--dev",
-            "/dev",
-            "--tmpfs",
-            "/tmp",
+            ...surroundings,
             ...toolset.readable.flatMap((path) => ["--ro-bind", path, path]),
             ...toolset.writable.flatMap((path) => ["--bind", path, path]),
-            "--clearenv",
-            ...Object.entries(toolset.environment).flatMap(([name, value]) => ["--setenv", name, value]),
-            "--chdir",
-            toolset.directory,
-            "--",
-            ...words
+            ...started(toolset.environment, toolset.directory, words)
           ])
       )
 
