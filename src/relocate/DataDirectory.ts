@@ -280,6 +280,7 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
       if (closed.has(parent)) return yield* Effect.fail(made.failure.message)
       closed.add(parent)
       if (chosenData(host) !== undefined) {
+        problems.set(`${parent}/${name}`, { text: made.failure.message, notable: false })
         const refused = nowhere(facts, [`${parent}/${name}`])
         return yield* Effect.fail(refused._tag === "Refuse" ? refused.detail : "")
       }

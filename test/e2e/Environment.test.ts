@@ -134,6 +134,22 @@ describe.each(users)("as $name", (user) => {
   )
 
   scenario(
+    "FIM_DIR_DATA where none can be made ends with the reason and what to do",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user)
+        const { code, stderr } = yield* app.run(["fim-exec", "true"], { environment: { FIM_DIR_DATA: "/proc/data" } })
+        assert.strictEqual(code, 125)
+        assert.match(
+          stderr,
+          /^E::cannot make .*\(tried '\/proc\/data': [^)]+.*\); set FIM_DIR_DATA to a directory of yours$/m
+        )
+        yield* app.isClean
+      })
+  )
+
+  scenario(
     "FIM_DIR_DATA puts the data directory elsewhere, also relative to the caller's directory",
     images,
     () =>
