@@ -51,6 +51,12 @@ export interface Request {
   readonly identity?: string
 }
 
+/**
+ * Tools that a first start unpacks before it goes on: the program itself, the sandbox, and what guests find below `/fim`. The others
+ * are for overlays that a program serves, and for packing layers.
+ */
+const neededByEveryStart: ReadonlySet<string> = new Set(["bin/fim", "bin/bwrap", "bin/bash", "bin/busybox"])
+
 /** The identity of a release: it follows from all that the image consists of, so that two builds of the same give the same. */
 const identityOfContent = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
@@ -123,7 +129,8 @@ export class Builder extends Context.Service<Builder, {
             mode: 0o755,
             size: blob.size,
             sha256: blob.sha256,
-            encoding: "zstd"
+            encoding: "zstd",
+            ...(neededByEveryStart.has(path) ? {} : { later: true })
           })),
           applets: closure.applets,
           dependencies: {

@@ -18,7 +18,9 @@ export const Tool = Schema.Struct({
   mode: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0o777 })),
   size: Size,
   sha256: Sha256,
-  encoding: Schema.Literals(["zstd", "raw"])
+  encoding: Schema.Literals(["zstd", "raw"]),
+  /** Whether a start goes on before it is unpacked, and waits for it only where it needs it. */
+  later: Schema.optionalKey(Schema.Boolean)
 })
 export type Tool = typeof Tool.Type
 

@@ -1,7 +1,18 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs"
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync
+} from "node:fs"
 import { readlinkSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs"
+import { processesIn } from "../support/Leftovers.ts"
 import { inMounts } from "../support/Mounts.ts"
 import { images, isRoot, root, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
@@ -13,13 +24,27 @@ const applicationOf = (app: Place): string => {
   return `${app.global}/app/${readdirSync(`${app.global}/app`).find(isBuild)}`
 }
 
+const notesOf = (app: Place): ReadonlyArray<string> =>
+  readFileSync(`${applicationOf(app)}/tools.noted`, "utf8").trimEnd().split("\n")
+
+/** Waits until the tools that no start needs are unpacked too, which happens beside it. */
+const complete = (app: Place): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    notesOf(app).every((note) => note !== "") ? Effect.void : Effect.andThen(Effect.sleep(5), complete(app))
+  )
+
 /** Names of files that an unpacker has not finished. */
 const unfinished = (app: Place): ReadonlyArray<string> => {
   const application = applicationOf(app)
-  return ["bin", "lib", "."].flatMap((room) => readdirSync(`${application}/${room}`)).filter((name) =>
+  return ["bin", "lib", "sbin", "."].flatMap((room) => readdirSync(`${application}/${room}`)).filter((name) =>
     name.startsWith(".")
   )
 }
+
+/** Names of tools that start after start can do without, and whether they are there. */
+const later = ["bin/fuse-overlayfs", "bin/unionfs", "bin/mkdwarfs", "lib/libc.so.6"]
+const present = (app: Place): ReadonlyArray<string> =>
+  later.filter((name) => existsSync(`${applicationOf(app)}/${name}`))
 
 const hello = ["fim-exec", "echo", "hello"]
 
@@ -32,7 +57,8 @@ describe.each(users)("as $name, at the first start", (user) => {
       for (let round = 0; round < 10; round++) {
         const outcomes = yield* Effect.all([app.run(hello), app.run(hello)], { concurrency: 2 })
         for (const outcome of outcomes) assert.deepStrictEqual(said(outcome), [0, "hello\n", ""])
-        assert.deepStrictEqual(unfinished(app), [])
+        yield* complete(app)
+        assert.deepStrictEqual([unfinished(app), present(app)], [[], later])
         yield* app.isClean
         rmSync(app.global, { recursive: true })
       }
@@ -193,14 +219,84 @@ describe.each(users)("as $name, at the first start", (user) => {
       })
   )
 
-  const tmpfs = (app: Place, options: string) =>
+  scenario(
+    "what no start needs is unpacked beside it, and a command that needs it waits",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { fresh: true, copy: true })
+        mkdirSync(`${app.home}/tree`)
+        if (isRoot) chownSync(`${app.home}/tree`, user.uid, user.gid)
+        for (let round = 0; round < 5; round++) {
+          assert.deepStrictEqual(said(yield* app.run(hello)), [0, "hello\n", ""])
+          yield* complete(app)
+          assert.deepStrictEqual(present(app), later)
+          // Packing a layer runs one of them, and finds it also where it was taken away meanwhile.
+          rmSync(`${applicationOf(app)}/bin/mkdwarfs`)
+          rmSync(`${app.home}/layer`, { force: true })
+          const packed = yield* app.run(["fim-layer", "create", "tree", "layer"])
+          assert.deepStrictEqual([packed.code, packed.stderr], [0, ""])
+          rmSync(app.global, { recursive: true })
+        }
+        for (const overlay of ["overlayfs", "unionfs"]) {
+          assert.strictEqual((yield* app.run(["fim-overlay", "set", overlay])).code, 0)
+          for (let round = 0; round < 5; round++) {
+            rmSync(app.global, { recursive: true })
+            const outcome = yield* app.run(["fim-exec", "sh", "-c", "grep ' / ' /proc/self/mounts"])
+            assert.deepStrictEqual([outcome.code, outcome.stderr], [0, ""])
+            assert.match(outcome.stdout, /fuse/)
+            yield* complete(app)
+          }
+        }
+      })
+  )
+
+  scenario("whoever is killed over it leaves what the next start completes", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { fresh: true })
+      for (let delay = 0; delay < 80; delay += 4) {
+        const start = yield* app.start(hello)
+        yield* Effect.sleep(delay)
+        // The launcher, and whoever unpacks beside it.
+        for (const { pid } of processesIn([app.global, app.directory])) {
+          yield* Effect.ignore(Effect.try(() => process.kill(pid, "SIGKILL")))
+        }
+        yield* start.exited
+        assert.deepStrictEqual(said(yield* app.run(hello)), [0, "hello\n", ""])
+        yield* complete(app)
+        assert.deepStrictEqual([unfinished(app), present(app)], [[], later])
+        yield* app.isClean
+        rmSync(app.global, { recursive: true })
+      }
+    }))
+
+  const tmpfs = (app: Place, options: string, command = app.command(hello)) =>
     Process.run(
       inMounts(
         `mount -t tmpfs -o ${options} tmpfs "$FIM_DIR_GLOBAL"; chown ${user.uid}:${user.gid} "$FIM_DIR_GLOBAL"; chmod 755 "$FIM_DIR_GLOBAL"`,
-        app.command(hello)
+        command
       ),
       { environment: app.environment }
     )
+
+  scenario("with room for what a start needs and no more, it starts, and says what it lacks where it needs that", [
+    ...images,
+    root
+  ], () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { fresh: true, copy: true })
+      mkdirSync(app.global)
+      if (isRoot) chownSync(app.global, user.uid, user.gid)
+      // What every start needs has 13 MB, and everything 18 MB.
+      const tight = yield* tmpfs(app, "size=14m")
+      assert.deepStrictEqual(said(tight), [0, "hello\n", ""])
+      assert.strictEqual((yield* app.run(["fim-overlay", "set", "unionfs"])).code, 0)
+      const outcome = yield* tmpfs(app, "size=14m")
+      assert.deepStrictEqual([outcome.code, outcome.stdout], [125, ""])
+      assert.match(outcome.stderr, /could not all be unpacked; make room there, or set FIM_DIR_GLOBAL/)
+      assert.deepStrictEqual(said(yield* tmpfs(app, "size=30m")), [0, "hello\n", ""])
+      yield* app.isClean
+    }))
 
   scenario("a file system without room or without leave to run programs gives an error that says what to set", [
     ...images,

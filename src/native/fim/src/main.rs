@@ -1,7 +1,7 @@
 //! What is unpacked as `bin/fim`: one static program with several jobs, named by its first argument. One program instead of
 //! five keeps the image small and shares its pages between all of them.
 
-use fim::{adopt, commit, emulate, failure, guest, janitor, merge, patch, portal, remove, tied, trust};
+use fim::{adopt, commit, emulate, failure, guest, janitor, launcher, merge, patch, portal, remove, tied, trust};
 use std::ffi::OsString;
 
 const USAGE: &str = "\
@@ -23,6 +23,7 @@ applets:
   remove       remove trees of any depth
   tied         run a program that ends with the caller, and all that it has started
   trust        whether nobody else can change a directory
+  unpack       unpack the tools of an image that its launcher has left for later
 ";
 
 fn main() {
@@ -62,6 +63,7 @@ fn main() {
         "remove" => remove::command(rest),
         "tied" => tied::command(rest),
         "trust" => trust::command(rest),
+        "unpack" => launcher::unpack_command(rest),
         "--help" | "-h" | "help" => {
             let _ = console::output(USAGE);
             0

@@ -49,10 +49,13 @@ use requests::Requests;
 use session::{Role, Session};
 pub use session::{have_alone, open_lock, open_work, take_turn};
 pub use start::NAME as START;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Requests come in here, replies go out there. 0, 1 and 2 are the guest's.
@@ -62,13 +65,24 @@ pub const REPLIES: i32 = 4;
 /// How long a holder may take to end a guest whose files a program serves.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `fim janitor [FILE]...`. Each may be where a start has written down what it has read of its layers, best first.
-pub fn command(starts: &[OsString]) -> i32 {
+/// In front of an image and its reserved offset, of which tools are to be unpacked.
+pub const REST: &str = "--rest";
+
+/// `fim janitor [--rest IMAGE OFFSET] [FILE]...`. Each file may be where a start has written down what it has read of its layers,
+/// best first.
+pub fn command(arguments: &[OsString]) -> i32 {
     sys::set_name(c"fim-janitor");
     sys::close_all_on_exec(3);
     // The boot program decides what follows from them: whatever the process group is sent must not end its janitor.
     sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
     sys::block_signals();
+    let starts = match arguments {
+        [option, image, offset, starts @ ..] if option == REST => {
+            unpack_rest(image, offset);
+            starts
+        }
+        starts => starts,
+    };
     // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
     let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
     let mut requests = Requests::new(requests);
@@ -104,6 +118,30 @@ pub fn command(starts: &[OsString]) -> i32 {
             EXIT_CODE
         }
     }
+}
+
+/// Has the rest of the tools unpacked, by a process that may live longer than this one and holds nothing of the caller's. Where it
+/// cannot be started the next start tries it again. Only for a process with a single thread.
+fn unpack_rest(image: &OsStr, offset: &OsStr) {
+    // A child of a child is nobody's here to wait for, when it ends.
+    if let Ok(Forked::Parent(child)) = sys::clone(0) {
+        sys::wait(child, 0);
+        return;
+    }
+    if let (Ok(Forked::Child), Some(application)) = (sys::clone(0), application()) {
+        let mut command = Command::new(application.join("bin/fim"));
+        command.arg("unpack").args([image, offset]).arg(application);
+        command.env_clear().current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let _ = command.exec();
+    }
+    std::process::exit(EXIT_CODE)
+}
+
+/// The application directory, from which this program runs as `bin/fim`.
+pub fn application() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    Some(program.parent()?.parent()?.to_path_buf())
 }
 
 /// Makes the instance, waits for its end and removes it.

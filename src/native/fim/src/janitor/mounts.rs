@@ -12,6 +12,7 @@ use super::record::{MERGED, Overlay};
 use super::session::Role;
 use crate::fail;
 use crate::failure::{Context, Result};
+use crate::launcher::wait_for_rest;
 use crate::sys;
 use dwarfs_fuse::MountOptions;
 use std::ffi::OsStr;
@@ -158,6 +159,10 @@ impl Holder<'_> {
         }
         if !self.trees.is_empty() {
             fail!("it needs FUSE")
+        }
+        // Its program is not among the tools that every start needs.
+        if let Some(application) = super::application() {
+            wait_for_rest(&application)?;
         }
         self.prepare_overlay()?;
         self.last_word

@@ -1,9 +1,10 @@
 //! The janitor, started before the boot program so that both load at the same time. Which instance it is for, and what it
 //! mounts, the boot program tells it.
 
+use super::image::Image;
 use super::variable;
 use crate::failure::{Context, EXIT_CODE, Result};
-use crate::janitor::{REPLIES, REQUESTS, START};
+use crate::janitor::{REPLIES, REQUESTS, REST, START};
 use crate::streams;
 use crate::sys::{self, Forked};
 use crate::trust::TRUST_GROUP;
@@ -18,13 +19,15 @@ pub struct Companion {
     replies: OwnedFd,
 }
 
-/// Starts the janitor if the caller's words run a program. The commands that only read or change the image need none.
-pub fn start(application: &Path, image: &Path) -> Result<Option<Companion>> {
-    let is_program = match std::env::args_os().nth(1) {
-        Some(word) => word == "fim-exec" || word == "fim-root" || !word.as_encoded_bytes().starts_with(b"fim-"),
-        None => true,
-    };
-    if !is_program {
+/// Whether the caller's words, of which this is the first, run a program. The commands that only read or change the image need
+/// no janitor.
+pub fn is_for(word: Option<&OsString>) -> bool {
+    word.is_none_or(|word| word == "fim-exec" || word == "fim-root" || !word.as_encoded_bytes().starts_with(b"fim-"))
+}
+
+/// Starts the janitor if the caller's words run a program; it has the rest of the tools unpacked, unless all are there.
+pub fn start(application: &Path, image: &Image, is_complete: bool) -> Result<Option<Companion>> {
+    if !is_for(std::env::args_os().nth(1).as_ref()) {
         return Ok(None);
     }
     streams::check()?;
@@ -33,7 +36,14 @@ pub fn start(application: &Path, image: &Path) -> Result<Option<Companion>> {
     let (our_replies, replies) = sys::pipe().context(failed)?;
     let places = [(requests.as_raw_fd(), REQUESTS), (replies.as_raw_fd(), REPLIES)];
     let mut command = Command::new(application.join("bin/fim"));
-    command.arg("janitor").args(starts(image)).env_clear();
+    command.arg("janitor");
+    if !is_complete {
+        command
+            .arg(REST)
+            .arg(&image.path)
+            .arg(image.reserved_offset.to_string());
+    }
+    command.args(starts(&image.path)).env_clear();
     if let Some(group) = variable(TRUST_GROUP) {
         command.env(TRUST_GROUP, group);
     }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const TABLE_LIMIT: u64 = 1 << 20;
 /// No tool is as large as this; a size beyond it is damage.
@@ -34,6 +34,9 @@ pub struct Tool {
     pub size: u64,
     pub sha256: String,
     pub encoding: Encoding,
+    /// Whether a start goes on before it is unpacked, and waits for it only where it needs it.
+    #[serde(default)]
+    pub later: bool,
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
@@ -75,11 +78,22 @@ fn current(path: PathBuf, table_offset: u64, table: &[u8]) -> PathBuf {
 }
 
 impl Image {
+    /// The image whose head this program is.
     pub fn open(reserved_offset: u64) -> Result<Image> {
         let path = std::fs::read_link("/proc/self/exe")
             .context(|| "cannot find the image file through /proc; mount /proc to run it".to_string())?;
         let file = File::open("/proc/self/exe")
             .context(|| format!("cannot read '{}'; its permissions must allow reading", path.display()))?;
+        Image::of(path, file, reserved_offset)
+    }
+
+    /// The image at a path.
+    pub fn at(path: &Path, reserved_offset: u64) -> Result<Image> {
+        let file = File::open(path).context(|| format!("cannot read '{}'", path.display()))?;
+        Image::of(path.to_path_buf(), file, reserved_offset)
+    }
+
+    fn of(path: PathBuf, file: File, reserved_offset: u64) -> Result<Image> {
         let table_offset = head_end(&file)?;
         let Some(room) = reserved_offset.checked_sub(table_offset) else {
             fail!("the image is damaged: its reserved offset {reserved_offset} lies inside its head")

@@ -6,6 +6,7 @@
 mod calls;
 mod companion;
 mod image;
+mod notes;
 mod place;
 mod sweep;
 mod unpack;
@@ -19,6 +20,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use unpack::{Until, ensure};
+pub use unpack::{command as unpack_command, wait_for_rest};
 
 /// Variables that would change how the loader of a tool behaves. They come from the caller, and an image must run the same
 /// whatever its caller has set. `LD_LIBRARY_PATH` stays for the host's programs: our loader does not look at it.
@@ -41,8 +44,10 @@ fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
     let image = Image::open(reserved_offset)?;
     let global = place::choose()?;
     let application = place::application(&global, &image)?;
-    unpack::ensure(&image, &application)?;
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let runs = companion::is_for(words.first()) && !is_set("FIM_MAIN_ENVIRONMENT");
+    let until = if runs { Until::Started } else { Until::All };
+    let is_complete = ensure(&image, &application, until)?;
     if is_exec(&words) {
         // Not in this process: while it runs, nobody can write to the image.
         let application = application.path();
@@ -55,10 +60,15 @@ fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
         let error = command.exec();
         fail!("cannot start '{}': {error}", application.join("bin/fim").display())
     }
-    become_boot(&image, &global, application.path())
+    become_boot(&image, &global, application.path(), is_complete)
 }
 
-fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::convert::Infallible> {
+fn become_boot(
+    image: &Image,
+    global: &Path,
+    application: &Path,
+    is_complete: bool,
+) -> Result<std::convert::Infallible> {
     let variables = [
         ("FIM_BIN_SELF", image.path.clone().into_os_string()),
         ("FIM_OFFSET", image.reserved_offset.to_string().into()),
@@ -88,7 +98,7 @@ fn become_boot(image: &Image, global: &Path, application: &Path) -> Result<std::
     }
     command.envs(variables).env_remove("FIM_JANITOR");
     // The janitor starts while the runtime does: neither waits for the other.
-    let companion = companion::start(application, &image.path)?;
+    let companion = companion::start(application, image, is_complete)?;
     if let Some(companion) = &companion {
         command.env("FIM_JANITOR", companion.descriptors());
     }

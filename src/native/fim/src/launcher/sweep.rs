@@ -1,4 +1,4 @@
-//! Removes application directories of builds that nobody uses any more; each takes some 130 MB.
+//! Removes application directories of builds that nobody uses any more; each takes some 20 MB.
 //!
 //! Only after something was unpacked: a warm start looks at its own directory alone.
 

@@ -1,21 +1,23 @@
-//! Unpacks the tools of an image, once.
+//! Unpacks the tools of an image, once: first those that a start needs, then, for a program that starts, the rest beside it.
 //!
 //! Each tool is written to a private name, verified and then renamed, so a reader sees a whole tool or none, and two first
 //! starts at once only do the work twice. What the kernel then says of each is noted. A warm start compares that, and unpacks
 //! again what differs: cleaners of `/tmp` remove single files by age, and what they took, or somebody has put in its place, comes
-//! back by itself.
+//! back by itself. So does what was left undone by whoever was killed over it.
 
 use super::image::{Encoding, Image, Tool, hex};
+use super::notes::{self, missing};
 use super::place::MARK;
 use super::read_exactly;
 use crate::fail;
-use crate::failure::{Context, Failure, Result};
+use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::progress::Progress;
 use crate::sys;
 use crate::trust::{Directory, is_unplaced};
 use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
-use std::fmt::Write as _;
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -26,13 +28,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const WINDOW_LOG_LIMIT: u32 = 27;
 const CHUNK: usize = 1 << 18;
 
-/// What was noted of the tools: a line for each, in the order of the tool table.
-const NOTES: &str = "tools.noted";
+/// What has to be in place before a command goes on.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Until {
+    /// The tools that every start needs. The others may follow while it goes on: see [`command`].
+    Started,
+    All,
+}
 
-/// Makes sure that every tool is in place.
-pub fn ensure(image: &Image, application: &Directory) -> Result<()> {
-    if missing(image, application).is_empty() {
-        return Ok(());
+/// Makes sure that tools are in place. The answer says whether all are.
+pub fn ensure(image: &Image, application: &Directory, until: Until) -> Result<bool> {
+    let tools = &image.table.tools;
+    let is_awaited = |index: &usize| until == Until::All || !tools[*index].later;
+    let lacking = missing(image, application);
+    if !lacking.iter().any(is_awaited) {
+        return Ok(lacking.is_empty());
     }
     let path = application.path();
     if sys::is_mounted_noexec(path) {
@@ -41,80 +51,82 @@ pub fn ensure(image: &Image, application: &Directory) -> Result<()> {
             path.display()
         )
     }
-    // One at a time, so that many first starts together take the room of one. The kernel gives the lock back with the
-    // process; where a file system has no locks, all unpack, which is as right.
-    let lock = application.as_fd().try_clone_to_owned();
-    let lock = std::fs::File::from(lock.context(|| format!("cannot open '{}'", path.display()))?);
-    let is_alone = lock.lock().is_ok();
-    let missing = missing(image, application);
-    unpack_all(image, application, missing)?;
-    link_applets(application, &image.table.applets)?;
+    let lock = Turn::wait(application)?;
+    let lacking = missing(image, application);
+    let (wanted, rest): (Vec<usize>, Vec<usize>) = lacking.into_iter().partition(is_awaited);
+    unpack_all(image, application, wanted)?;
+    // Before the notes, because a link changes what the kernel says of its file.
+    name_applets(application, &image.table.applets)?;
     let put = |name: &str, content: &[u8]| {
         write_whole(application, name, 0o644, |file| {
             file.write_all(content).map_err(|error| full(path, 0, &error))
         })
     };
-    put(NOTES, notes(image, application)?.as_bytes())?;
+    put(notes::NAME, notes::of(image, application)?.as_bytes())?;
     put(MARK, &image.table_bytes)?;
-    if is_alone {
-        remove_leftovers(application);
+    if rest.is_empty() {
+        if lock.is_alone {
+            remove_leftovers(application);
+        }
+        super::sweep::sweep(path);
     }
-    super::sweep::sweep(path);
-    Ok(())
+    Ok(rest.is_empty())
 }
 
-/// Numbers of the tools that are not in place: all, as long as the copy of the tool table is not there.
-fn missing(image: &Image, application: &Directory) -> Vec<usize> {
-    let tools = &image.table.tools;
-    let limit = image.table_bytes.len() as u64 + 1;
-    let is_marked = application
-        .read(MARK, limit)
-        .is_ok_and(|table| table == image.table_bytes);
-    let noted = application
-        .read(NOTES, (tools.len() as u64 + 1) * NOTE_LIMIT)
-        .unwrap_or_default();
-    let noted = String::from_utf8_lossy(&noted);
-    let mut lines = noted.lines();
-    let device = application.status(".").map_or(0, |found| found.st_dev);
-    let is_missing = |tool: &Tool| {
-        let line = lines.next();
-        !is_marked || line.is_none() || note(application, tool, device).as_deref() != line
+/// The turn to unpack, one at a time, so that many first starts together take the room of one. The kernel gives it back with
+/// the process. Where a file system has no locks all unpack, which is as right.
+struct Turn {
+    _lock: File,
+    is_alone: bool,
+}
+
+impl Turn {
+    fn wait(application: &Directory) -> Result<Turn> {
+        let lock = open_lock(application)?;
+        let is_alone = lock.lock().is_ok();
+        Ok(Turn { _lock: lock, is_alone })
+    }
+}
+
+fn open_lock(application: &Directory) -> Result<File> {
+    let lock = application.as_fd().try_clone_to_owned();
+    let lock = lock.context(|| format!("cannot open '{}'", application.path().display()))?;
+    Ok(File::from(lock))
+}
+
+/// `fim unpack IMAGE OFFSET DIRECTORY`: unpacks what the launcher of that image, whose reserved space begins at that offset, has
+/// left for later in an application directory. Nobody reads what it says: the next start does what it could not.
+pub fn command(arguments: &[OsString]) -> i32 {
+    let [image, offset, application] = arguments else {
+        return EXIT_CODE;
     };
-    let is_missing: Vec<bool> = tools.iter().map(is_missing).collect();
-    (0..tools.len()).filter(|index| is_missing[*index]).collect()
+    let offset = offset.to_str().and_then(|offset| offset.parse().ok());
+    let result = offset.map(|offset| {
+        let image = Image::at(Path::new(image), offset)?;
+        let application = Directory::given(Path::new(application))?;
+        // Another image may lie there by now. Its launcher unpacks what it brings.
+        if notes::is_marked(&image, &application) {
+            ensure(&image, &application, Until::All)?;
+        }
+        Ok::<(), Failure>(())
+    });
+    if matches!(result, Some(Ok(()))) { 0 } else { EXIT_CODE }
 }
 
-/// Longest note, in bytes.
-const NOTE_LIMIT: u64 = 128;
-
-/// What tells a tool from any other file, and from itself after a change. The numbers of devices differ from one boot to the next,
-/// so all that is asked of a tool's is that it is its directory's. `None` where the tool cannot be right.
-fn note(application: &Directory, tool: &Tool, device: u64) -> Option<String> {
-    let found = application.status(&tool.path).ok()?;
-    let is_right = found.st_mode == libc::S_IFREG | tool.mode
-        && found.st_size as u64 == tool.size
-        && found.st_uid == sys::effective_uid()
-        && found.st_dev == device;
-    is_right.then(|| {
-        format!(
-            "{} {} {} {}",
-            found.st_ino, found.st_ctime, found.st_ctime_nsec, found.st_size
-        )
-    })
-}
-
-/// Notes of all tools, which have just been unpacked or compared.
-fn notes(image: &Image, application: &Directory) -> Result<String> {
-    let device = application
-        .status(".")
-        .context(|| "cannot look at the tools".to_string())?
-        .st_dev;
-    let mut text = String::new();
-    for tool in &image.table.tools {
-        // One that somebody has changed meanwhile is unpacked by the next start.
-        let _ = writeln!(text, "{}", note(application, tool, device).unwrap_or_default());
+/// Waits for what is unpacked beside a start. For whoever is about to run one of those tools.
+pub fn wait_for_rest(application: &Path) -> Result<()> {
+    let application = Directory::given(application)?;
+    if notes::are_complete(&application) {
+        return Ok(());
     }
-    Ok(text)
+    drop(Turn::wait(&application)?);
+    if notes::are_complete(&application) {
+        return Ok(());
+    }
+    fail!(
+        "the tools in '{}' could not all be unpacked; make room there, or set FIM_DIR_GLOBAL to a directory with room, and start again",
+        application.path().display()
+    )
 }
 
 /// More threads than this only compete for the disk.
@@ -220,29 +232,25 @@ fn write_whole(
         .context(|| format!("cannot put '{}' in place", directory.path().join(name).display()))
 }
 
-/// Names under which the guest finds what runs programs of the host, and where each leads.
+/// Names under which the guest finds what runs programs of the host, all of them `bin/fim`.
 const PORTAL: [(&str, &str); 4] = [
-    ("bin/fim_portal", "fim"),
-    ("sbin/notify-send", "../bin/fim"),
-    ("sbin/xdg-mime", "../bin/fim"),
-    ("sbin/xdg-open", "../bin/fim"),
+    ("bin", "fim_portal"),
+    ("sbin", "notify-send"),
+    ("sbin", "xdg-mime"),
+    ("sbin", "xdg-open"),
 ];
 
-fn link_applets(application: &Directory, applets: &[String]) -> Result<()> {
-    let busybox = applets
-        .iter()
-        .map(|applet| (format!("sbin/{applet}"), "../bin/busybox"));
-    let portal = PORTAL.iter().map(|(link, target)| (link.to_string(), *target));
+/// Gives programs the other names under which a guest finds them. Hard links, because a symbolic link is a new inode, and ext4
+/// looks for room for each: 300 of them took longer than everything else of a first start.
+fn name_applets(application: &Directory, applets: &[String]) -> Result<()> {
     let (bin, sbin) = (application.enter("bin")?, application.enter("sbin")?);
-    for (link, target) in portal.chain(busybox) {
-        let (room, name) = link.split_once('/').unwrap_or(("sbin", &link));
+    let full = |error: &std::io::Error| full(application.path(), 0, error);
+    for (room, name) in PORTAL {
         let room = if room == "bin" { &bin } else { &sbin };
-        match room.link(target, name) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(full(application.path(), 0, &error));
-            }
-            _ => {}
-        }
+        room.name_too(name, (&bin, "fim")).map_err(|error| full(&error))?;
+    }
+    for name in applets {
+        sbin.name_too(name, (&bin, "busybox")).map_err(|error| full(&error))?;
     }
     Ok(())
 }
@@ -256,7 +264,7 @@ fn remove_leftovers(application: &Directory) {
         }
     };
     remove(application);
-    for room in ["bin", "lib"] {
+    for room in ["bin", "lib", "sbin"] {
         if let Ok(room) = application.enter(room) {
             remove(&room);
         }

@@ -231,9 +231,30 @@ impl Directory {
         )?)
     }
 
-    /// Makes a symbolic link.
-    pub fn link(&self, target: &str, name: impl AsRef<OsStr>) -> io::Result<()> {
-        Ok(rustix::fs::symlinkat(target, &self.descriptor, single(name.as_ref())?)?)
+    /// Gives a file of a neighbouring directory another name in this one, in the place of whatever has that name: a hard link, or
+    /// a symbolic one where the file system has none.
+    pub fn name_too(&self, name: impl AsRef<OsStr>, (room, file): (&Directory, &str)) -> io::Result<()> {
+        let name = single(name.as_ref())?;
+        let link =
+            |name: &OsStr| match rustix::fs::linkat(&room.descriptor, file, &self.descriptor, name, AtFlags::empty()) {
+                Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::MLINK) => {
+                    let room = room.path.file_name().unwrap_or_default();
+                    let target = Path::new("..").join(room).join(file);
+                    rustix::fs::symlinkat(target, &self.descriptor, name)
+                }
+                result => result,
+            };
+        match link(name) {
+            Err(Errno::EXIST) => {}
+            result => return Ok(result?),
+        }
+        let (found, wanted) = (self.status(name)?, room.status(file)?);
+        if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino) {
+            return Ok(());
+        }
+        let private = private_name(name)?;
+        link(&private)?;
+        self.rename(&private, name)
     }
 
     fn failed(&self, what: &str, name: &OsStr, error: &io::Error) -> Failure {
@@ -368,6 +389,34 @@ mod tests {
         let mut names = inside.names().unwrap();
         names.sort();
         assert_eq!(names, ["file", "new"], "nothing else is left");
+    }
+
+    #[test]
+    fn a_file_has_another_name_in_the_place_of_what_had_it() {
+        let scratch = Scratch::new("names");
+        let directory = Directory::trusted(&scratch.0, Last::Own, Make::No).unwrap();
+        let (bin, sbin) = (
+            directory.enter_or_make("bin", 0o700).unwrap(),
+            directory.enter_or_make("sbin", 0o700).unwrap(),
+        );
+        let said = |name: &str| std::fs::read_to_string(scratch.0.join("sbin").join(name)).unwrap();
+        bin.put("tool", 0o700, b"one").unwrap();
+        sbin.put("taken", 0o700, b"something else").unwrap();
+        symlink("/nowhere", scratch.0.join("sbin/leads")).unwrap();
+        for name in ["new", "taken", "leads"] {
+            sbin.name_too(name, (&bin, "tool")).unwrap();
+            assert_eq!(said(name), "one");
+            assert_eq!(sbin.status(name).unwrap().st_ino, bin.status("tool").unwrap().st_ino);
+        }
+        // The same name again, for a file in the place of the one before.
+        bin.put("tool", 0o700, b"two").unwrap();
+        sbin.name_too("new", (&bin, "tool")).unwrap();
+        sbin.name_too("new", (&bin, "tool")).unwrap();
+        assert_eq!((said("new").as_str(), said("taken").as_str()), ("two", "one"));
+        assert!(sbin.name_too("../bin/tool", (&bin, "tool")).is_err());
+        let mut names = sbin.names().unwrap();
+        names.sort();
+        assert_eq!(names, ["leads", "new", "taken"], "nothing else is left");
     }
 
     #[test]
