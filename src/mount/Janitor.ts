@@ -76,7 +76,12 @@ const Opened = Schema.Struct({
 })
 const Unpacked = Schema.Struct({ reason: Schema.String, directory: Schema.String, missing_devices: Schema.Int })
 const Mounted = Schema.Struct({ unpacked: Schema.NullOr(Unpacked), were_open: Schema.Boolean })
-const Ended = Schema.Struct({ code: Schema.Int, started: Schema.Boolean, damage: Schema.NullOr(Schema.String) })
+const Ended = Schema.Struct({
+  code: Schema.Int,
+  started: Schema.Boolean,
+  stays: Schema.Boolean,
+  damage: Schema.NullOr(Schema.String)
+})
 const Prepared = Schema.Struct({
   replaced: Schema.Array(Schema.Struct({ from: Schema.String, to: Schema.String })),
   points: Schema.Array(Schema.Union([
@@ -149,8 +154,16 @@ export class Janitor extends Context.Service<Janitor, {
     readonly covered: ReadonlyArray<string>
     readonly targets: ReadonlyArray<MountTarget>
   }) => Effect.Effect<PreparedRoot, JanitorError>
-  /** Runs a program on our standard input, output and error, and waits for its end. `janitor/run.rs` describes the rest. */
+  /**
+   * Runs a program on our standard input, output and error, and waits for its end; `stays` says that it has left others running.
+   * `janitor/run.rs` describes the rest.
+   */
   readonly run: (request: RunRequest) => Effect.Effect<typeof Ended.Type, JanitorError>
+  /**
+   * Lets what a program has left running live on after us, as an instance of the janitor's, until it ends or is stopped. Does nothing
+   * where the janitor is ours and ends with us.
+   */
+  readonly leave: Effect.Effect<void, JanitorError>
   /**
    * Sends a signal to the program that runs. With `spareGroup` only if the program has not just got it itself, because it was
    * sent to the whole process group.
@@ -206,16 +219,16 @@ const make = Effect.fnUntraced(function*() {
     ),
     Effect.forkScoped
   )
+  let hasLeft = false
   // The janitor closes its end when the instance directory is gone; the kernel takes the mounts down with the namespace.
   // Only if somebody has killed it is the directory still there.
-  yield* Effect.addFinalizer(() =>
-    link.end.pipe(
-      Effect.andThen(Fiber.await(answers)),
-      Effect.andThen(fs.remove(directories.instance, { recursive: true, force: true })),
-      Effect.timeout("10 seconds"),
-      Effect.ignore({ log: true })
-    )
+  const takeDown = link.end.pipe(
+    Effect.andThen(Fiber.await(answers)),
+    Effect.andThen(fs.remove(directories.instance, { recursive: true, force: true })),
+    Effect.timeout("10 seconds"),
+    Effect.ignore({ log: true })
   )
+  yield* Effect.addFinalizer(() => hasLeft ? link.end : takeDown)
 
   const opening = yield* Deferred.make<void>()
   let next = 0
@@ -314,6 +327,13 @@ const make = Effect.fnUntraced(function*() {
     ),
     run: Effect.fn("Janitor.run")(({ privateUsers, ...request }) =>
       ask("run", { ...request, private_users: privateUsers }, Ended)
+    ),
+    leave: Effect.suspend(() =>
+      link.outlivesUs
+        ? Effect.map(ask("leave", {}, Done), () => {
+          hasLeft = true
+        })
+        : Effect.void
     ),
     signal: Effect.fn("Janitor.signal")((signal, spareGroup) =>
       Effect.asVoid(ask("signal", { signal, spare_group: spareGroup }, Done))

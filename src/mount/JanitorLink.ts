@@ -15,7 +15,9 @@ import { Relocate } from "../relocate/Relocate.ts"
 export interface Link {
   readonly send: (bytes: Uint8Array) => Effect.Effect<void, PlatformError.PlatformError>
   readonly replies: Stream.Stream<Uint8Array, PlatformError.PlatformError>
-  /** Says that nothing more will be asked: the janitor takes everything down. */
+  /** Whether the janitor may go on when we have ended. One that we have started ends with the scope in which we have. */
+  readonly outlivesUs: boolean
+  /** Says that nothing more will be asked: the janitor takes everything down, unless it was left. */
   readonly end: Effect.Effect<void>
 }
 
@@ -58,6 +60,7 @@ const start: Effect.Effect<
   return {
     send: (bytes) => Effect.asVoid(Queue.offer(requests, bytes)),
     replies: handle.getOutputFd(4),
+    outlivesUs: false,
     // Waits, because the scope of the child would otherwise end it by a signal before it has taken down what it holds.
     end: Queue.end(requests).pipe(
       Effect.andThen(Effect.ignore(handle.exitCode)),

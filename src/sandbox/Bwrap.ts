@@ -245,6 +245,11 @@ const make = Effect.fnUntraced(function*() {
     }).pipe(Effect.mapError(failing("Sandbox")))
     yield* Effect.logDebug("Phase: end")
     if (ended.damage !== null) yield* Effect.logFatal(ended.damage)
+    if (ended.stays) {
+      yield* Effect.logDebug("The program has ended, and what it has left running goes on: see fim-instance list")
+      // Without it they end with us, and the program's own exit code is still what counts.
+      yield* Effect.ignore(janitor.leave, { log: true })
+    }
     if (ended.started) return ended.code
     return yield* new BwrapError({
       reason: "Sandbox",

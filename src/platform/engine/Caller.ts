@@ -28,6 +28,7 @@ const janitorLink = (environment: Host["Service"]["environment"]): Link | undefi
   return {
     send: (bytes) => Descriptors.writeAll("Janitor", requests, bytes),
     replies: Descriptors.stream("Janitor", replies),
+    outlivesUs: true,
     end: Effect.sync(() => host.close(requests))
   }
 }

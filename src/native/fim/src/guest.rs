@@ -17,7 +17,7 @@ use crate::failure::EXIT_CODE;
 use crate::portal::Guest;
 use crate::sys;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -37,6 +37,11 @@ pub const RUNS: u8 = b'r';
 pub const STOPPED: u8 = b's';
 /// It goes on.
 pub const CONTINUED: u8 = b'c';
+/// It has ended and left others running. Behind it comes its exit code.
+pub const ENDED: u8 = b'e';
+/// Where it finds what is to be standard input, output and error: the sandbox's own process stays outside as long as the guest
+/// runs, and must not keep the caller's streams open.
+pub const STREAMS: [i32; 3] = [8, 9, 10];
 
 const NOT_FOUND: i32 = 127;
 const NOT_EXECUTABLE: i32 = 126;
@@ -49,6 +54,8 @@ const HEARD: [i32; 5] = [libc::SIGCHLD, libc::SIGHUP, libc::SIGINT, libc::SIGQUI
 const SHIELDED: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 /// So many signals, children or messages are dealt with before the others get their turn.
 const ROUND: usize = 32;
+/// What a program leaves running has this time to end by itself: as the parts of a pipeline do, and what it has told to end.
+const GRACE: Duration = Duration::from_millis(20);
 /// A program that is still there so long after SIGHUP or SIGINT has taken it for something else than a request to end.
 const TIME_TO_END: Duration = Duration::from_secs(10);
 
@@ -64,6 +71,16 @@ struct Task {
 }
 
 pub fn command(arguments: &[OsString]) -> i32 {
+    // SAFETY: the janitor put the caller's streams there, and nothing else in this process owns them.
+    let streams = STREAMS.map(|number| unsafe { OwnedFd::from_raw_fd(number) });
+    let adopted = sys::replace_standard(streams.each_ref().map(AsFd::as_fd));
+    if adopted.is_err() {
+        // None of them is open, and to close what is not open is an error in this process.
+        streams.into_iter().for_each(std::mem::forget);
+        console::complain!("{USAGE}");
+        return EXIT_CODE;
+    }
+    drop(streams);
     if let Err(error) = sys::hide_from_others() {
         console::complain!("E::the first process of the guest cannot be hidden from the others: {error}");
         return EXIT_CODE;
@@ -97,7 +114,11 @@ pub fn command(arguments: &[OsString]) -> i32 {
         console::complain!("E::the guest cannot receive signals");
         return EXIT_CODE;
     };
-    // Before the program, which could put something else in its place.
+    // Before the program, which could put something else in the place of these.
+    let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") else {
+        console::complain!("E::the guest has no /dev/null");
+        return EXIT_CODE;
+    };
     let portal = task
         .portal
         .as_deref()
@@ -122,6 +143,8 @@ pub fn command(arguments: &[OsString]) -> i32 {
         portal,
         code: None,
         end: None,
+        null,
+        remains: Remains::Unknown,
     };
     first.tell(RUNS);
     first.attend()
@@ -233,11 +256,27 @@ struct First {
     code: Option<i32>,
     /// Somebody outside has asked for the end; with a time, until when that counts.
     end: Option<Option<Instant>>,
+    /// `/dev/null`, for when the caller is left.
+    null: File,
+    /// Once the program has ended: what became of the processes that it has left running.
+    remains: Remains,
+}
+
+/// What is known of the processes that a program has left running.
+enum Remains {
+    /// The program has not ended, or not long ago.
+    Unknown,
+    /// From this time on they live on by themselves.
+    From(Instant),
+    /// The janitor knows of them.
+    Told,
+    /// Somebody has asked them to end, and waits no longer than this.
+    Until(Instant),
 }
 
 impl First {
     /// Passes signals on and reaps until no process is left, or, once somebody outside has asked for the end, until the
-    /// program has ended. The answer is how the program itself ended.
+    /// program has ended. The answer is how the program itself ended. The janitor hears of it before, where others live on.
     fn attend(&mut self) -> i32 {
         loop {
             let has_more = self.reap();
@@ -246,12 +285,28 @@ impl First {
             {
                 return code;
             }
+            let now = Instant::now();
+            let patience = match (self.code, &self.remains) {
+                (None, _) | (_, Remains::Told) => None,
+                (Some(_), Remains::Unknown) => {
+                    self.remains = Remains::From(now + GRACE);
+                    Some(GRACE)
+                }
+                (Some(code), Remains::From(time)) if *time <= now => {
+                    self.leave_caller(code);
+                    None
+                }
+                (Some(code), Remains::Until(time)) if *time <= now => return code,
+                (Some(_), Remains::From(time) | Remains::Until(time)) => Some(*time - now),
+            };
+            // Rounded up: less than a millisecond must not become none.
+            let patience = patience.map_or(-1, |patience| patience.as_millis() as i32 + 1);
             let watched = [
                 (self.line.as_ref().map_or(-1, AsRawFd::as_raw_fd), libc::POLLIN),
                 (self.signals.as_raw_fd(), libc::POLLIN),
                 (self.portal.as_ref().map_or(-1, Guest::descriptor), libc::POLLIN),
             ];
-            let Ok([is_told, is_signalled, is_asked]) = sys::poll(watched, if has_more { 0 } else { -1 }) else {
+            let Ok([is_told, is_signalled, is_asked]) = sys::poll(watched, if has_more { 0 } else { patience }) else {
                 return self.code.unwrap_or(EXIT_CODE);
             };
             if is_told {
@@ -268,6 +323,15 @@ impl First {
             if is_asked && let Some(portal) = &mut self.portal {
                 portal.listen();
             }
+        }
+    }
+
+    /// The program has ended, and others live on: the caller gets the exit code and his streams back.
+    fn leave_caller(&mut self, code: i32) {
+        self.remains = Remains::Told;
+        let _ = sys::replace_standard([self.null.as_fd(); 3]);
+        if let Some(line) = &self.line {
+            let _ = sys::write(line.as_fd(), &[ENDED, u8::try_from(code).unwrap_or(u8::MAX)]);
         }
     }
 
@@ -315,6 +379,14 @@ impl First {
                 Err(_) => return,
             }
             let signal = i32::from(message[0]);
+            if self.code.is_some() && !matches!(self.remains, Remains::Unknown | Remains::From(_)) {
+                // Each of those that live on. The others in the guest are none of ours to tell apart.
+                let _ = sys::kill(-1, signal);
+                if matches!(self.remains, Remains::Told) && signal == libc::SIGTERM {
+                    self.remains = Remains::Until(Instant::now() + TIME_TO_END);
+                }
+                continue;
+            }
             match signal {
                 libc::SIGTERM | libc::SIGQUIT => self.end = Some(None),
                 libc::SIGHUP | libc::SIGINT => {

@@ -17,6 +17,7 @@ use crate::failure::{Context, Failure, Result};
 use crate::sys::{self, End};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -25,8 +26,9 @@ use std::time::{Duration, Instant};
 /// about it arrives within this time.
 const RECENT: Duration = Duration::from_millis(500);
 /// SIGCHLD, and what a terminal or a shell sends to the process group.
-const WATCHED: [i32; 6] = [
+const WATCHED: [i32; 7] = [
     libc::SIGCHLD,
+    libc::SIGTERM,
     libc::SIGINT,
     libc::SIGQUIT,
     libc::SIGTSTP,
@@ -60,11 +62,15 @@ pub struct Holder<'a> {
     pub replies: File,
     /// Something in it asks the janitor not to kill us while we end.
     pub last_word: File,
+    /// Tells the janitor that the boot program is left; see `Operation::Leave`.
+    pub leaving: File,
 }
 
 struct Running {
     id: u64,
     program: Program,
+    /// Whether the boot program knows how it ended.
+    is_reported: bool,
 }
 
 impl Holder<'_> {
@@ -97,7 +103,11 @@ impl Holder<'_> {
         let mut heard: BTreeMap<i32, Instant> = BTreeMap::new();
         // What was sent before there is a program to get it.
         let mut early: Vec<i32> = Vec::new();
+        let mut has_left = false;
         loop {
+            if has_left && running.is_none() {
+                return Ok(());
+            }
             if let Some(running) = running.as_mut()
                 && let Some(asked) = running.program.take_stop()
             {
@@ -105,7 +115,9 @@ impl Holder<'_> {
             }
             let patience = if requests.is_buffered() { 0 } else { -1 };
             let line = running.as_ref().map_or(-1, |running| running.program.line_descriptor());
-            let watched = [requests.descriptor(), signals.as_raw_fd(), line].map(|fd| (fd, libc::POLLIN));
+            // Once the boot program is left its end means nothing.
+            let asking = if has_left { -1 } else { requests.descriptor() };
+            let watched = [asking, signals.as_raw_fd(), line].map(|fd| (fd, libc::POLLIN));
             let ([request_waits, _, is_told], driver_ended) = self
                 .layers
                 .poll(watched, patience)
@@ -120,6 +132,15 @@ impl Holder<'_> {
                 };
                 let number = signal.ssi_signo as i32;
                 if number == libc::SIGCHLD {
+                    continue;
+                }
+                if number == libc::SIGTERM {
+                    // Without a namespace of our own the guest has one, and cannot reach us.
+                    let is_outside = signal.ssi_pid == 0 || self.outside.is_some();
+                    // The janitor's, which was asked to stop what lives on. What the guest sends counts for nothing.
+                    if let Some(running) = running.as_mut().filter(|_| has_left && is_outside) {
+                        running.program.signal(number);
+                    }
                     continue;
                 }
                 let is_in_group = running.as_ref().is_some_and(|running| running.program.is_in_group());
@@ -138,6 +159,11 @@ impl Holder<'_> {
             }
             if is_told && let Some(running) = running.as_mut() {
                 running.program.hear();
+                if let Some(code) = running.program.take_end() {
+                    running.is_reported = true;
+                    let ended = self.ended(code, true, true);
+                    answer(&mut self.replies, running.id, Ok(ended))?;
+                }
             }
             while let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) {
                 if self.servers.contains(&pid) {
@@ -160,7 +186,11 @@ impl Holder<'_> {
                 Operation::Run(run) if running.is_none() => match Program::start(&run, self.users.as_ref().ok()) {
                     Ok(mut program) => {
                         early.drain(..).for_each(|signal| program.signal(signal));
-                        running = Some(Running { id, program });
+                        running = Some(Running {
+                            id,
+                            program,
+                            is_reported: false,
+                        });
                     }
                     Err(failure) => answer::<Ended>(&mut self.replies, id, Err(failure))?,
                 },
@@ -173,6 +203,10 @@ impl Holder<'_> {
                     }
                     answer(&mut self.replies, id, Ok(Done {}))?;
                 }
+                Operation::Leave {} => {
+                    self.leave(id)?;
+                    has_left = true;
+                }
                 Operation::Resumed {} => {
                     if let Some(running) = running.as_mut() {
                         running.program.resumed();
@@ -184,15 +218,34 @@ impl Holder<'_> {
         }
     }
 
+    /// Says how a program has ended, if that is not known yet.
     fn report(&mut self, mut ended: Running, status: i32) -> Result<()> {
+        if ended.is_reported {
+            return Ok(());
+        }
+        ended.program.complain();
+        let has_started = ended.program.has_started();
+        let said = self.ended(sys::exit_code(status), has_started, false);
+        answer(&mut self.replies, ended.id, Ok(said))
+    }
+
+    fn ended(&self, code: i32, started: bool, stays: bool) -> Ended {
         self.layers.remember();
         let said = std::fs::read_to_string(self.open.instance.join(DRIVER_LOG)).unwrap_or_default();
-        let ended_as = Ended {
-            code: sys::exit_code(status),
-            started: ended.program.has_started(),
+        Ended {
+            code,
+            started,
+            stays,
             damage: said.lines().next().map(str::to_string),
-        };
-        answer(&mut self.replies, ended.id, Ok(ended_as))
+        }
+    }
+
+    /// Lets go of everything of the caller's, and has the janitor do so and answer.
+    fn leave(&mut self, id: u64) -> Result<()> {
+        super::leave_caller()?;
+        self.leaving
+            .write_all(&id.to_le_bytes())
+            .context(|| "the janitor has ended".to_string())
     }
 
     fn perform(&mut self, id: u64, operation: Operation) -> Result<()> {
@@ -232,6 +285,7 @@ impl Holder<'_> {
             | Operation::Open(_)
             | Operation::Run(_)
             | Operation::Signal { .. }
+            | Operation::Leave {}
             | Operation::Resumed {} => answer::<Done>(
                 &mut self.replies,
                 id,

@@ -2,6 +2,7 @@
 
 use super::outside;
 use super::record::start_time;
+use crate::fail;
 use crate::failure::{Context, Result};
 use crate::trust::{Directory, Last, Make, remove, shown};
 use std::path::{Path, PathBuf};
@@ -48,6 +49,13 @@ impl Instance {
         let name = directory.file_name().unwrap_or_default();
         let hidden_name = format!(".{}", name.to_string_lossy());
         parent.remove(&hidden_name);
+        if let Ok(taken) = parent.enter(name)
+            && owner_of(&taken).is_some()
+        {
+            fail!(
+                "the number {pid} is that of an instance that a program has left running; start again, or end it by fim-instance stop"
+            )
+        }
         parent.remove(name);
         let hidden = parent.make(&hidden_name, 0o700).context(failed)?;
         hidden.make_rooms(&ROOMS).context(failed)?;
@@ -56,6 +64,11 @@ impl Instance {
         Ok(Instance {
             directory: directory.to_path_buf(),
         })
+    }
+
+    /// Makes it that of another process. Its name stays: what is mounted in it has it in its paths.
+    pub fn give(&self, pid: u32) -> Result<()> {
+        Directory::given(&self.directory)?.put(OWNER, 0o600, owner(pid).as_bytes())
     }
 
     /// Takes its name away, in one step: nobody finds it any more, and whoever still writes into it by its path does not bring
@@ -96,7 +109,7 @@ pub fn sweep_instances(parent: &Path) {
         let Ok(instance) = instances.enter(&name) else { continue };
         let said = said_by(&instance);
         let same_namespace = said.is_empty() || said.ends_with(&pid_namespace());
-        let lives = start_time(pid as i32).is_some() && (said.is_empty() || said == owner(pid));
+        let lives = (said.is_empty() && start_time(pid as i32).is_some()) || owner_of(&instance).is_some();
         if same_namespace && !lives {
             outside::unmount_below(instance.path());
             instances.remove(&name);
@@ -104,8 +117,16 @@ pub fn sweep_instances(parent: &Path) {
     }
 }
 
-/// Names of the instances of this user that run, in the order of their pids.
-pub fn living(parent: &Path) -> Vec<String> {
+/// An instance that runs.
+pub struct Living {
+    /// Of its directory.
+    pub name: String,
+    /// Whose end is its end: the boot program, or the janitor once that is left.
+    pub pid: i32,
+}
+
+/// The instances of this user that run, in the order of the pids of their boot programs.
+pub fn living(parent: &Path) -> Vec<Living> {
     let Ok(instances) = Directory::trusted(parent, Last::Own, Make::No) else {
         return Vec::new();
     };
@@ -117,12 +138,20 @@ pub fn living(parent: &Path) -> Vec<String> {
             continue;
         };
         let Ok(instance) = instances.enter(&name) else { continue };
-        if start_time(pid as i32).is_some() && said_by(&instance) == owner(pid) {
-            found.push((pid, number.unwrap_or(u32::MAX), name));
+        if let Some(owner) = owner_of(&instance) {
+            let living = Living { name, pid: owner };
+            found.push((pid, number.unwrap_or(u32::MAX), living));
         }
     }
-    found.sort();
-    found.into_iter().map(|(_, _, name)| name).collect()
+    found.sort_by_key(|(pid, number, _)| (*pid, *number));
+    found.into_iter().map(|(_, _, living)| living).collect()
+}
+
+/// The pid of the process that an instance says it belongs to, if that lives.
+fn owner_of(instance: &Directory) -> Option<i32> {
+    let said = said_by(instance);
+    let pid = said.split(' ').next()?.parse::<u32>().ok()?;
+    (start_time(pid as i32).is_some() && said == owner(pid)).then_some(pid as i32)
 }
 
 /// What an instance says of itself; nothing where the file is not the caller's.

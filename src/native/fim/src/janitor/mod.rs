@@ -38,7 +38,7 @@ use cache::TreePlaces;
 use early::Early;
 use holder::Holder;
 use instance::Instance;
-pub use instance::{living, sweep_instances};
+pub use instance::{Living, living, sweep_instances};
 use layers::Layers;
 pub use namespaces::map_users;
 use namespaces::{Entered, enter};
@@ -52,7 +52,7 @@ pub use start::NAME as START;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -72,6 +72,8 @@ pub const REST: &str = "--rest";
 /// best first.
 pub fn command(arguments: &[OsString]) -> i32 {
     sys::set_name(c"fim-janitor");
+    // The caller's others: what lives on must not keep his locks and pipes.
+    sys::close_all_but(&[REQUESTS, REPLIES]);
     sys::close_all_on_exec(3);
     // The boot program decides what follows from them: whatever the process group is sent must not end its janitor.
     sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
@@ -165,6 +167,7 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
         holder,
         is_outside,
         farewell,
+        leaving,
     } = match start_holder(id, open, &session, early, requests, replies) {
         Ok(started) => started,
         Err(failure) => {
@@ -174,11 +177,33 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
         }
     };
     instance.sweep();
-    // Without `/proc` the end of the boot program is all that can be waited for.
-    let _ = match End::of(holder) {
-        Ok(end) => end.poll([(boot.as_raw_fd(), 0)], -1).map(drop),
-        Err(_) => sys::poll([(boot.as_raw_fd(), 0)], -1).map(drop),
+    let mut leaving = File::from(leaving);
+    let mut ends = [(leaving.as_raw_fd(), libc::POLLIN), (boot.as_raw_fd(), 0)];
+    // Without `/proc` the end of the boot program, or of the pipe that the holder has, is all that can be waited for.
+    let end = End::of(holder);
+    let wait = |ends| match &end {
+        Ok(end) => end.poll(ends, -1).map(drop),
+        Err(_) => sys::poll(ends, -1).map(drop),
     };
+    let _ = wait(ends);
+    let mut number = [0; 8];
+    if sys::poll([(leaving.as_raw_fd(), libc::POLLIN)], 0).is_ok_and(|[asked]| asked)
+        && leaving.read_exact(&mut number).is_ok()
+    {
+        answer(
+            &mut answers,
+            u64::from_le_bytes(number),
+            leave(&instance).map(|()| Done {}),
+        )?;
+        let stop = sys::signal_descriptor(&[libc::SIGTERM]).context(|| "cannot receive signals".to_string())?;
+        ends = [(leaving.as_raw_fd(), libc::POLLIN), (stop.as_raw_fd(), libc::POLLIN)];
+        let _ = wait(ends);
+        // Asked to stop what lives on. The holder ends with it.
+        if sys::next_signal(stop.as_fd()).is_some() {
+            let _ = sys::kill(holder, libc::SIGTERM);
+            let _ = wait([ends[0], (-1, 0)]);
+        }
+    }
     if sys::poll([(farewell.as_raw_fd(), libc::POLLIN)], 0).is_ok_and(|[asked]| asked) {
         let _ = sys::poll([(farewell.as_raw_fd(), 0)], PATIENCE.as_millis() as i32);
     }
@@ -203,11 +228,33 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
     Ok(())
 }
 
+/// Lets go of everything of the caller's that this process holds: his streams, his terminal and his directory.
+fn leave_caller() -> Result<()> {
+    let failed = || "cannot leave the caller".to_string();
+    let null = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .context(failed)?;
+    sys::replace_standard([null.as_fd(); 3]).context(failed)?;
+    sys::lead_session();
+    Ok(())
+}
+
+/// What the program has left running lives on as this instance, which is the janitor's from here on.
+fn leave(instance: &Instance) -> Result<()> {
+    instance.give(std::process::id())?;
+    std::env::set_current_dir("/").context(|| "cannot leave the caller's directory".to_string())?;
+    leave_caller()
+}
+
 /// A holder at work.
 struct Started {
     holder: i32,
     /// Whether it has no namespaces.
     is_outside: bool,
+    /// Readable once the holder has left the boot program.
+    leaving: OwnedFd,
     /// Readable once the holder asks not to be killed while it ends, and closed when it has let go of everything.
     farewell: OwnedFd,
 }
@@ -230,6 +277,7 @@ fn start_holder(
     let tree_places = TreePlaces::judge(&open.trees);
     let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let (farewell, last_word) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+    let (leaving, left) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let Entered {
         forked,
         own_users,
@@ -245,7 +293,7 @@ fn start_holder(
     let holder = match forked {
         Forked::Parent(holder) => holder,
         Forked::Child => {
-            drop((writer, farewell));
+            drop((writer, farewell, leaving));
             let held = begin(reader).and_then(|outside_pid| {
                 let mut holder = Holder {
                     open,
@@ -261,6 +309,7 @@ fn start_holder(
                     tree_locks: Vec::new(),
                     replies,
                     last_word: last_word.into(),
+                    leaving: left.into(),
                 };
                 holder.prepare(id)?;
                 holder.serve(requests)
@@ -291,6 +340,7 @@ fn start_holder(
         holder,
         is_outside,
         farewell,
+        leaving,
     })
 }
 

@@ -50,11 +50,14 @@ pub enum Operation {
         covered: Vec<String>,
         targets: Vec<Target>,
     },
-    /// Runs the sandbox with the descriptors 0, 1 and 2 of the janitor. Answered when it has ended.
+    /// Runs the sandbox with the descriptors 0, 1 and 2 of the janitor. Answered when its program has ended.
     Run(Run),
     /// Sends a signal to the program that runs. With `spare_group` only if the program has not just got it itself, because it
     /// was sent to the whole process group: by the terminal, or by a process outside.
     Signal { signal: i32, spare_group: bool },
+    /// What the program has left running lives on without the boot program, until it ends or is stopped. After that nothing more is
+    /// heard of the instance, and the end of the boot program is not the end of it. Answered once nothing of the caller's is held.
+    Leave {},
     /// Answers the event `stopped`: only after this is the next one sent, so a guest that stops and goes on as fast as it can
     /// causes no more events than the boot program asks for.
     Resumed {},
@@ -177,6 +180,8 @@ pub struct Ended {
     pub code: i32,
     /// False when the sandbox could not be made; then `code` is bubblewrap's.
     pub started: bool,
+    /// Whether it has left others running.
+    pub stays: bool,
     /// What the driver has complained of, if anything: files that could not be read.
     pub damage: Option<String>,
 }

@@ -3,7 +3,7 @@
 use super::protocol::{FILTER_LIMIT, Instruction, Run, to_bytes};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
-use crate::guest::{CONTINUED, LINE_DESCRIPTOR, RUNS, STOPPED, WORDS_DESCRIPTOR};
+use crate::guest::{CONTINUED, ENDED, LINE_DESCRIPTOR, RUNS, STOPPED, STREAMS, WORDS_DESCRIPTOR};
 use crate::sys;
 use serde::Deserialize;
 use std::ffi::{CStr, OsString};
@@ -31,12 +31,16 @@ pub struct Program {
     pub child: i32,
     status: File,
     said: String,
+    /// What it says to standard error: nothing, unless it cannot make the sandbox.
+    complaint: File,
     /// To the guest's first process: in comes how the program is, out go signals. Closed at its end.
     line: Option<OwnedFd>,
     is_ready: bool,
     is_killed: bool,
     has_own_session: bool,
     stop: Stop,
+    /// The exit code of a program that has left others running, until the boot program is told.
+    left: Option<i32>,
 }
 
 /// What is known of a program that stops, and what the boot program was told.
@@ -72,9 +76,12 @@ impl Program {
         command
             .args(arguments)
             .env_clear()
-            .stdin(Stdio::inherit())
-            .stdout(Stdio::inherit())
-            .stderr(Stdio::inherit());
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let failed = || "cannot pass on the caller's streams".to_string();
+        let streams = sys::copy_standard().context(failed)?;
+        let complaint = File::from(sys::memory_file(c"complaint").context(failed)?);
+        command.stderr(complaint.try_clone().context(failed)?);
         let (line, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
         let filter = filter_file(&run.filter)?;
         let options = words_file(c"options", &run.options)?;
@@ -85,6 +92,9 @@ impl Program {
             (filter.as_raw_fd(), FILTER_DESCRIPTOR),
             (options.as_raw_fd(), OPTIONS_DESCRIPTOR),
             (guest.as_raw_fd(), WORDS_DESCRIPTOR),
+            (streams[0].as_raw_fd(), STREAMS[0]),
+            (streams[1].as_raw_fd(), STREAMS[1]),
+            (streams[2].as_raw_fd(), STREAMS[2]),
         ];
         let users = match users {
             _ if !run.private_users => None,
@@ -120,11 +130,13 @@ impl Program {
             child: pid,
             status: File::from(status),
             said: String::new(),
+            complaint,
             line: Some(line),
             is_ready: false,
             is_killed: false,
             has_own_session,
             stop: Stop::default(),
+            left: None,
         })
     }
 
@@ -136,7 +148,7 @@ impl Program {
     /// Takes in how the program is.
     pub fn hear(&mut self) {
         for _ in 0..ROUND {
-            let mut message = [0; 1];
+            let mut message = [0; 2];
             match self.line.as_ref().map(|line| sys::read(line.as_fd(), &mut message)) {
                 Some(Ok(0)) => self.line = None,
                 Some(Ok(_)) => {}
@@ -146,6 +158,7 @@ impl Program {
                 RUNS => self.is_ready = true,
                 STOPPED => self.stop.is_news = true,
                 CONTINUED => self.stop.is_news = false,
+                ENDED => self.left = Some(i32::from(message[1])),
                 _ => {}
             }
         }
@@ -169,6 +182,19 @@ impl Program {
     /// The boot program has answered.
     pub fn resumed(&mut self) {
         self.stop.is_told = false;
+    }
+
+    /// The exit code of the program, once it has ended and left others running. Given once.
+    pub fn take_end(&mut self) -> Option<i32> {
+        self.left.take()
+    }
+
+    /// Passes on what the sandbox has said. After its end.
+    pub fn complain(&mut self) {
+        let mut said = Vec::new();
+        if self.complaint.rewind().is_ok() && self.complaint.read_to_end(&mut said).is_ok() && !said.is_empty() {
+            console::error(&String::from_utf8_lossy(&said));
+        }
     }
 
     /// Whether signals to the process group of the caller reach the program by themselves.

@@ -3,10 +3,12 @@
 use super::call::Caller;
 use super::client::{self, Asked};
 use crate::failure::EXIT_CODE;
-use crate::janitor::living;
+use crate::janitor::{Living, living};
+use crate::sys::{self, End};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// What of the caller's environment a command in the guest gets; the rest is the instance's own.
 const PASSED: [&str; 2] = ["TERM", "COLORTERM"];
@@ -22,23 +24,71 @@ pub fn is_exec(words: &[OsString]) -> bool {
     words.first().is_some_and(|word| word == "fim-instance") && is(1, "exec") && !asks_for_help
 }
 
-/// `fim instances DIR` prints the names of the running instances, by their pids. `fim instances DIR [ID COMMAND...]` runs a
-/// command in one.
+/// `fim instances DIR` prints the pids of the running instances. `fim instances DIR --exec ID COMMAND...` runs a command in one,
+/// `fim instances DIR --stop ID` ends one.
 pub fn command(arguments: &[OsString]) -> i32 {
     match arguments {
         [directory] => {
             let lines: Vec<String> = living(Path::new(directory))
                 .iter()
-                .map(|name| format!("{name}\n"))
+                .map(|living| format!("{}\n", living.pid))
                 .collect();
             console::output(&lines.concat()).map_or(EXIT_CODE, |()| 0)
         }
         [directory, option, words @ ..] if option == "--exec" => execute(Path::new(directory), words),
+        [directory, option, id] if option == "--stop" => stop(Path::new(directory), id),
         _ => {
-            console::complain!("usage: fim instances DIRECTORY [--exec ID COMMAND...]");
+            console::complain!("usage: fim instances DIRECTORY [--exec ID COMMAND... | --stop ID]");
             EXIT_CODE
         }
     }
+}
+
+/// The instance of an index in the list of those that run, or the exit code of a command that got another.
+fn find(instances: &Path, id: &OsStr) -> Result<Living, i32> {
+    let mut found = living(instances);
+    if found.is_empty() {
+        return Err(failed("No instances are running"));
+    }
+    let index = id.to_string_lossy().parse().unwrap_or(usize::MAX);
+    if index >= found.len() {
+        return Err(failed("Instance index out of bounds"));
+    }
+    Ok(found.swap_remove(index))
+}
+
+fn is_index(id: &OsStr) -> bool {
+    !id.is_empty() && id.as_bytes().iter().all(u8::is_ascii_digit)
+}
+
+/// How long an instance may take to end before it is ended by force.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// `fim-instance stop ID`: asks everything in it to end, and waits until it has.
+fn stop(instances: &Path, id: &OsStr) -> i32 {
+    if !is_index(id) {
+        return usage("Id argument must be a digit");
+    }
+    let living = match find(instances, id) {
+        Ok(living) => living,
+        Err(code) => return code,
+    };
+    let Ok(end) = End::of(living.pid) else { return 0 };
+    for signal in [libc::SIGTERM, libc::SIGKILL] {
+        if let Err(error) = sys::kill(living.pid, signal) {
+            let is_gone = error.raw_os_error() == Some(libc::ESRCH);
+            return if is_gone {
+                0
+            } else {
+                failed(&format!("Instance cannot be stopped: {error}"))
+            };
+        }
+        let ended = end.poll::<0>([], PATIENCE.as_millis() as i32);
+        if ended.is_ok_and(|(_, has_ended)| has_ended) {
+            return 0;
+        }
+    }
+    failed("Instance does not end")
 }
 
 /// `fim-instance exec ID COMMAND...`
@@ -46,7 +96,7 @@ fn execute(instances: &Path, words: &[OsString]) -> i32 {
     let Some((id, rest)) = words.split_first() else {
         return usage("Missing 'id' argument for 'fim-instance'");
     };
-    if id.is_empty() || !id.as_bytes().iter().all(u8::is_ascii_digit) {
+    if !is_index(id) {
         return usage("Id argument must be a digit");
     }
     let command = match rest {
@@ -56,13 +106,9 @@ fn execute(instances: &Path, words: &[OsString]) -> i32 {
     if command.first().is_none_or(|program| program.is_empty()) {
         return usage("Missing 'cmd' argument for 'fim-instance'");
     }
-    let names = living(instances);
-    if names.is_empty() {
-        return failed("No instances are running");
-    }
-    let index = id.to_string_lossy().parse().unwrap_or(usize::MAX);
-    let Some(name) = names.get(index) else {
-        return failed("Instance index out of bounds");
+    let name = match find(instances, id) {
+        Ok(living) => living.name,
+        Err(code) => return code,
     };
     let asked = Asked {
         words: command.to_vec(),

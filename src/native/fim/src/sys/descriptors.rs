@@ -69,7 +69,7 @@ pub fn place_descriptor(descriptor: RawFd, number: RawFd) -> Result<()> {
 /// Puts descriptors at their numbers, open across exec, even where one stands at another's number. For the time between
 /// fork and exec.
 pub fn place_descriptors<const N: usize>(places: [(RawFd, RawFd); N]) -> Result<()> {
-    const ABOVE: RawFd = 10;
+    const ABOVE: RawFd = 16;
     let mut copies = places;
     for (descriptor, _) in &mut copies {
         // SAFETY: takes plain numbers.
@@ -153,6 +153,23 @@ pub fn become_session<const N: usize>(
         close_range(above as u32, u32::MAX, false);
         Ok(std::array::from_fn(|index| OwnedFd::from_raw_fd(3 + index as RawFd)))
     }
+}
+
+/// Copies of standard input, output and error, closed on exec.
+pub fn copy_standard() -> Result<[OwnedFd; 3]> {
+    let copy = |stream: BorrowedFd<'_>| Ok::<_, Error>(rustix::io::fcntl_dupfd_cloexec(stream, 3)?);
+    Ok([
+        copy(rustix::stdio::stdin())?,
+        copy(rustix::stdio::stdout())?,
+        copy(rustix::stdio::stderr())?,
+    ])
+}
+
+/// Puts descriptors in the place of standard input, output and error.
+pub fn replace_standard([input, output, error]: [BorrowedFd<'_>; 3]) -> Result<()> {
+    rustix::stdio::dup2_stdin(input)?;
+    rustix::stdio::dup2_stdout(output)?;
+    Ok(rustix::stdio::dup2_stderr(error)?)
 }
 
 /// Puts a descriptor in the place of standard error.
