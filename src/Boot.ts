@@ -14,6 +14,7 @@ import { expand } from "./image/Expand.ts"
 import { Snapshot } from "./image/Snapshot.ts"
 import { settingsLayer } from "./ImageSettings.ts"
 import { FilesystemController } from "./mount/FilesystemController.ts"
+import { Instance } from "./mount/Instance.ts"
 import { Janitor } from "./mount/Janitor.ts"
 import { LayerStack } from "./mount/LayerStack.ts"
 import { Portal } from "./portal/Portal.ts"
@@ -27,14 +28,22 @@ import { HostParts } from "./sandbox/HostParts.ts"
 import type { Deliver } from "./Signals.ts"
 import * as Utf8 from "./Utf8.ts"
 
-/** From the image file to a sandbox that is ready, phase by phase, the last one first. */
-export const runLayer = Bwrap.layer.pipe(
-  Layer.provideMerge(Layer.mergeAll(FilesystemController.layer, Portal.layer, CallFilter.layer, HostParts.layer)),
-  Layer.provideMerge(LayerStack.layer),
-  Layer.provideMerge(Layer.mergeAll(Janitor.layer, Snapshot.layer)),
-  Layer.provideMerge(Layer.provide(bindLimit, Snapshot.layer)),
-  Layer.provideMerge(settingsLayer)
-)
+/**
+ * From the image file to a sandbox that is ready, phase by phase, the last one first. In: how the instance is acquired, which tests have
+ * in another way.
+ */
+export const layerWith = (instance: typeof Instance.layer) =>
+  Bwrap.layer.pipe(
+    Layer.provideMerge(Layer.mergeAll(FilesystemController.layer, Portal.layer, CallFilter.layer, HostParts.layer)),
+    Layer.provideMerge(instance),
+    Layer.provideMerge(LayerStack.layer),
+    Layer.provideMerge(Layer.mergeAll(Janitor.layer, Snapshot.layer)),
+    Layer.provideMerge(Layer.provide(bindLimit, Snapshot.layer)),
+    Layer.provideMerge(settingsLayer)
+  )
+
+/** The same, with the instance that the janitor holds. */
+export const runLayer = layerWith(Instance.layer)
 
 /** The program that a request names: the one given, or the image's boot command with the caller's words behind it. */
 const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
@@ -75,12 +84,12 @@ const desktop = Effect.gen(function*() {
  * signals. Fails with the error of the phase that failed.
  */
 export const run = Effect.fn("Boot.run")(function*(request: ProgramRequest, delivery: Ref.Ref<Deliver | undefined>) {
-  const janitor = yield* Janitor
+  const instance = yield* Instance
   const bwrap = yield* Bwrap
   const program = yield* programOf(request)
   yield* Ref.set(
     delivery,
-    (signal, spareGroup) => Effect.ignore(janitor.signal(signal, spareGroup))
+    (signal, spareGroup) => Effect.ignore(instance.signal(signal, spareGroup))
   )
   const told = yield* desktop
   const code = yield* bwrap.run(program)

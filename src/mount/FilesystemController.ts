@@ -6,10 +6,11 @@ import type { Overlay } from "../image/SettingsDefaults.ts"
 import { runFilesystem } from "../image/SettingsRun.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { LogFile } from "../Log.ts"
-import { basename, treeCandidates } from "../relocate/Directories.ts"
+import { basename } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import { Janitor, type LayerPlace, type Unpacked } from "./Janitor.ts"
+import { Instance, type Unpacked } from "./Instance.ts"
+import type { LayerPlace } from "./LayerPlace.ts"
 import { LayerStack } from "./LayerStack.ts"
 import * as Overlays from "./Overlay.ts"
 
@@ -49,7 +50,7 @@ export class FilesystemController extends Context.Service<FilesystemController, 
   static readonly layer: Layer.Layer<
     FilesystemController,
     MountError,
-    Host | Relocate | Snapshot | LayerStack | Janitor
+    Host | Relocate | Snapshot | LayerStack | Instance
   > = Layer.effect(FilesystemController, Effect.suspend(() => make()))
 }
 
@@ -70,44 +71,40 @@ const reportUnpacked = Effect.fnUntraced(function*(unpacked: Unpacked) {
 const make = Effect.fnUntraced(function*() {
   const host = yield* Host
   const relocate = yield* Relocate
-  const janitor = yield* Janitor
-  const { instance } = relocate.directories
-  const { data, identity, layers } = yield* LayerStack
+  const instance = yield* Instance
+  const path = relocate.directories.instance
+  const { data, layers } = yield* LayerStack
   const { casefold, overlay: asked, warning } = runFilesystem(yield* Snapshot, host.environment)
   if (warning !== undefined) yield* Effect.logWarning(warning)
   yield* Effect.logDebug("Phase: mount")
   const mountAs = (type: Overlay, others = true) =>
-    type === "bwrap" ? janitor.mountOverlay : janitor.serveOverlay(
+    type === "bwrap" ? instance.mountOverlay : instance.serveOverlay(
       Overlays.serverArguments({
         type,
         loader: relocate.loader,
         lib: relocate.directories.lib,
         bin: relocate.directories.bin,
-        instance: basename(instance),
+        instance: basename(path),
         others
       }),
       casefold
     )
-  const trees = treeCandidates(host, relocate.directories)
-  // Instances that see names differently cannot share an overlay.
-  const stack = [asked, ...(casefold ? ["casefold"] : []), identity].join(" ")
-  // Asked in one breath, and carried out in this order. The janitor's namespace owns the mounts and its end releases them,
-  // which is faster than to take them down one by one: the kernel waits for all processors at each.
+  // Asked in one breath, and carried out in this order. They are the instance's, and are released with it.
   const [opened, { unpacked, were_open: wereOpen }, first] = yield* Effect.all([
-    janitor.open({ instance, pid: host.pid, data, stack, trees }).pipe(Effect.mapError(failing("Namespace"))),
-    janitor.mountLayers(layers, { cacheBytes }).pipe(Effect.mapError(failing("Layers"))),
+    Effect.mapError(instance.opened, failing("Namespace")),
+    instance.mountLayers(layers, { cacheBytes }).pipe(Effect.mapError(failing("Layers"))),
     Effect.result(mountAs(asked))
   ], { concurrency: "unbounded" })
   const logFile = yield* LogFile
-  yield* logFile.open(`${instance}/logs/boot.log`)
+  yield* logFile.open(`${path}/logs/boot.log`)
   for (const { path } of layers) yield* Effect.logDebug(`Overlay layer '${path}'`)
   if (wereOpen) yield* Effect.logDebug("The layers are those of the last start and were open already")
   if (unpacked !== null) yield* reportUnpacked(unpacked)
   const { outside } = opened
-  if (outside !== null) {
+  if (outside !== undefined) {
     yield* Effect.logWarning(`The host's fusermount3 and ${outside.bwrap} are used: ${outside.reason}`)
   }
-  const lacking = outside !== null ? "namespaces" : unpacked !== null ? "fuse" : undefined
+  const lacking = outside !== undefined ? "namespaces" : unpacked !== null ? "fuse" : undefined
   const others = Overlays.candidates(asked, lacking).slice(1)
   let overlay = asked
   let mounted = first
@@ -120,7 +117,7 @@ const make = Effect.fnUntraced(function*() {
       `Overlay '${overlay}' is not possible, '${next}' takes its place: ${mounted.failure.message}`
     )
     overlay = next
-    mounted = yield* Effect.result(mountAs(overlay, outside === null))
+    mounted = yield* Effect.result(mountAs(overlay, outside === undefined))
   }
   yield* Effect.logDebug(`Overlay type: ${Overlays.logNames[overlay]}`)
   if (casefold) {
@@ -129,12 +126,12 @@ const make = Effect.fnUntraced(function*() {
       : Effect.logDebug("Names of files ignore case")
   }
   return FilesystemController.of({
-    root: `${instance}/mount`,
+    root: `${path}/mount`,
     data,
     layers,
     shared: opened.shared,
-    ownUsers: opened.own_users,
-    sharedUsers: opened.shared_users ?? undefined,
+    ownUsers: opened.ownUsers,
+    sharedUsers: opened.sharedUsers,
     hostBwrap: outside?.bwrap
   })
 })

@@ -11,7 +11,8 @@ import { Snapshot } from "../image/Snapshot.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import * as Utf8 from "../Utf8.ts"
-import { Janitor, type LayerPlace } from "./Janitor.ts"
+import { Janitor } from "./Janitor.ts"
+import type { LayerPlace } from "./LayerPlace.ts"
 
 /** There is nothing to run from, or nowhere to write to. */
 export class LayerStackError extends Data.TaggedError("LayerStackError")<{

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { Snapshot } from "../image/Snapshot.ts"
-import { Janitor } from "../mount/Janitor.ts"
+import { Instance } from "../mount/Instance.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import { PortalError } from "./PortalError.ts"
@@ -24,7 +24,7 @@ export class Portal extends Context.Service<Portal, {
   static readonly layer: Layer.Layer<
     Portal,
     PortalError,
-    Janitor | Relocate | Snapshot | Host | ChildProcessSpawner.ChildProcessSpawner
+    Instance | Relocate | Snapshot | Host | ChildProcessSpawner.ChildProcessSpawner
   > = Layer.effect(Portal, Effect.suspend(() => make()))
 }
 
@@ -34,11 +34,11 @@ const make = Effect.fnUntraced(function*() {
   const { directories } = yield* Relocate
   const host = yield* Host
   const { extension } = yield* Snapshot
-  const janitor = yield* Janitor
+  const instance = yield* Instance
   const directory = `${directories.instance}/portal`
   const allowed = extension.portal.length > 0 ? extension.portal : undefined
   // Released with the namespaces and the directory of the instance.
-  const prepared = Effect.mapError(janitor.preparePortal(allowed), failing)
+  const prepared = Effect.mapError(instance.preparePortal(allowed), failing)
   if (allowed === undefined) yield* prepared
   else {
     const [{ serve }] = yield* Effect.all([Effect.promise(() => import("./HostDaemon.ts")), prepared], {

@@ -7,7 +7,7 @@ import * as ByteString from "../ByteString.ts"
 import { expand } from "../image/Expand.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { FilesystemController } from "../mount/FilesystemController.ts"
-import { Janitor } from "../mount/Janitor.ts"
+import { Instance } from "../mount/Instance.ts"
 import { Portal } from "../portal/Portal.ts"
 import { inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
@@ -63,7 +63,7 @@ export class Bwrap extends Context.Service<Bwrap, {
     | Host
     | Relocate
     | Snapshot
-    | Janitor
+    | Instance
     | FilesystemController
     | Portal
     | CallFilter
@@ -82,7 +82,7 @@ const make = Effect.fnUntraced(function*() {
   const host = yield* Host
   const relocate = yield* Relocate
   const settings = yield* Snapshot
-  const janitor = yield* Janitor
+  const instance = yield* Instance
   const filesystem = yield* FilesystemController
   yield* Portal
   const filter = yield* CallFilter
@@ -91,7 +91,7 @@ const make = Effect.fnUntraced(function*() {
   const guest = inGuest(directories)
 
   const guestText = (path: string) =>
-    janitor.readRoot(path, accountsLimit).pipe(
+    instance.readRoot(path, accountsLimit).pipe(
       Effect.map((bytes) => bytes === undefined ? "" : Utf8.decode(bytes))
     )
 
@@ -111,7 +111,7 @@ const make = Effect.fnUntraced(function*() {
     const emulating = yield* filters.emulating
     if (emulating === undefined) return { calls: filters.plain, ...nothing }
     const calls = emulating.program
-    if ((yield* janitor.readRoot("/usr/bin/apt-get", 0)) === undefined) return { calls, ...nothing }
+    if ((yield* instance.readRoot("/usr/bin/apt-get", 0)) === undefined) return { calls, ...nothing }
     const target = `${guest.instance}/apt.conf`
     const binds = yield* write("apt.conf", target, emulating.aptSettings)
     return { calls, binds, environment: { APT_CONFIG: target } }
@@ -202,7 +202,7 @@ const make = Effect.fnUntraced(function*() {
     })
     const sources = yield* reachable(fs, permissions, bindings)
     const isDriver = (bind: Bind) => "permission" in bind && isWithin(bind.target, guest.runtimeHost)
-    const points = yield* mountPoints(janitor, identity.home, [
+    const points = yield* mountPoints(instance, identity.home, [
       ...own,
       ...sources.filter((bind) => !isDriver(bind))
     ]).pipe(Effect.mapError(failing("Files")))
@@ -236,7 +236,7 @@ const make = Effect.fnUntraced(function*() {
     if (count > optionLimit) return yield* new BwrapError({ reason: "Options", detail: tooMany(count) })
     if (users.kind === "host") yield* Effect.logDebug(`The guest has no user namespace: ${users.because}`)
     yield* Effect.logDebug(`bwrap ${sandbox.options.join(" ")}`)
-    const ended = yield* janitor.run({
+    const ended = yield* instance.run({
       argv: argv.map(ByteString.ofText),
       options: sandbox.options.map(ByteString.ofText),
       guest: [...sandbox.guest.map(ByteString.ofText), ...program.words.map(ByteString.ofBytes)],
@@ -248,7 +248,7 @@ const make = Effect.fnUntraced(function*() {
     if (ended.stays) {
       yield* Effect.logDebug("The program has ended, and what it has left running goes on: see fim-instance list")
       // Without it they end with us, and the program's own exit code is still what counts.
-      yield* Effect.ignore(janitor.leave, { log: true })
+      yield* Effect.ignore(instance.leave, { log: true })
     }
     if (ended.started) return ended.code
     return yield* new BwrapError({

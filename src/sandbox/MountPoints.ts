@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { notice } from "../Log.ts"
-import type { Janitor } from "../mount/Janitor.ts"
+import type { Instance } from "../mount/Instance.ts"
 import { type Bind, covered, sandboxDirectories } from "./Arguments.ts"
 import type { SourceBind } from "./Sources.ts"
 
@@ -16,11 +16,11 @@ export interface MountPoints {
  * and what was in their place is renamed. The lines are fatal ones by name only: a program's start shows no others.
  */
 export const mountPoints = Effect.fn("MountPoints.mountPoints")(function*(
-  janitor: Janitor["Service"],
+  instance: Pick<Instance["Service"], "prepareRoot">,
   home: string,
   binds: ReadonlyArray<SourceBind>
 ) {
-  const { points, replaced } = yield* janitor.prepareRoot({
+  const { points, replaced } = yield* instance.prepareRoot({
     own: sandboxDirectories,
     covered,
     targets: [

@@ -70,17 +70,25 @@ describe.each(users)("as $name", (user) => {
         const unknown = yield* exec(app, ["0", "no-such-program"])
         assert.deepStrictEqual([unknown.code, unknown.stderr], [127, "no-such-program: command not found\n"])
         assert.strictEqual((yield* exec(app, ["0", "--", "/etc"])).code, 126)
-        // A command goes on when the program of its instance has ended, and ends when the instance is ended.
-        const running = yield* app.start(["fim-instance", "exec", "0", "sh", "-c", "echo up; exec sleep 1000"])
+        // A command goes on when the program of its instance has ended, as an instance without a boot program.
+        const sleeping = ["fim-instance", "exec", "0", "sh", "-c", "echo up; exec sleep 1000"]
+        const running = yield* app.start(sleeping)
         yield* running.says(/up/)
         const [low, high] = first.id < second.id ? [first, second] : [second, first]
         yield* low.write("end\n")
+        assert.strictEqual((yield* low.outcome).code, 0)
         assert.strictEqual((yield* exec(app, ["0", "echo", "still"])).stdout, "still\n")
-        yield* low.signal("SIGTERM")
-        const outcome = yield* running.outcome
+        const left = JSON.parse((yield* app.run(["fim-instance", "list", "--json"])).stdout)
+        assert.deepStrictEqual([left.length, left[1].pid], [2, high.id])
+        process.kill(left[0].pid, "SIGTERM")
+        assert.strictEqual((yield* running.outcome).code, 143)
+        // It ends when the instance is ended.
+        const ended = yield* app.start(sleeping)
+        yield* ended.says(/up/)
+        yield* high.signal("SIGTERM")
+        const outcome = yield* ended.outcome
         assert.strictEqual(outcome.code, 125)
         assert.match(outcome.stderr, /daemon has ended before the command/)
-        yield* high.write("end\n")
         yield* high.outcome
         yield* app.isClean
       })

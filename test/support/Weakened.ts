@@ -14,7 +14,8 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { createInterface } from "node:readline"
 import * as NodeHost from "../../bin/host.ts"
-import { Janitor } from "../../src/mount/Janitor.ts"
+import * as Boot from "../../src/Boot.ts"
+import { Instance } from "../../src/mount/Instance.ts"
 import { StandardStreams } from "../../src/mount/JanitorLink.ts"
 import { Host } from "../../src/relocate/Host.ts"
 import { unpack } from "../../src/relocate/Unpack.ts"
@@ -33,21 +34,16 @@ const [image = "", single, ...singleWords] = process.argv.slice(2)
 
 let weakness: Weakness = {}
 let count = 0
-const sound = Janitor.layer
 
-// In place before `Boot.ts` is loaded, which composes its layers then.
-const weakened = {
-  layer: Layer.effect(
-    Janitor,
-    Effect.map(Janitor, (janitor) =>
-      Janitor.of({
-        ...janitor,
-        run: (request) => janitor.run(apply(weakness, request))
-      }))
-  ).pipe(Layer.provide(sound))
-}
-void Object.assign(Janitor, weakened)
-const Boot = await import("../../src/Boot.ts")
+/** An instance that weakens the sandbox before it runs anything in it. */
+const weakened = Layer.effect(
+  Instance,
+  Effect.map(Instance, (instance) =>
+    Instance.of({
+      ...instance,
+      run: (request) => instance.run(apply(weakness, request))
+    }))
+).pipe(Layer.provide(Instance.layer))
 
 const run = Effect.fnUntraced(function*(
   environment: Readonly<Record<string, string>>,
@@ -57,7 +53,7 @@ const run = Effect.fnUntraced(function*(
   weakness = request.weakness
   const words = request.words.map((word) => Buffer.from(word))
   const delivery = yield* Boot.noDelivery
-  const layers = Boot.runLayer.pipe(
+  const layers = Boot.layerWith(weakened).pipe(
     Layer.provideMerge(Layer.succeed(Host, NodeHost.make({ environment, number: count++ }))),
     Layer.provide(Layer.succeed(StandardStreams, streams))
   )

@@ -1,5 +1,5 @@
 /** What can be taken from a sandbox, to show that an attack works without it. */
-import type { Filter, RunRequest } from "../../src/mount/Janitor.ts"
+import type { Filter, RunRequest } from "../../src/mount/Instance.ts"
 
 export interface Weakness {
   /** Options of bubblewrap that are left out, with their words. */

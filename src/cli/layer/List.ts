@@ -1,7 +1,7 @@
 /** Which layers a run has, lowest first. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
-import type { LayerPlace } from "../../mount/Janitor.ts"
+import type { LayerPlace } from "../../mount/LayerPlace.ts"
 import * as LayerStack from "../../mount/LayerStack.ts"
 import { existingData } from "../../relocate/ExistingData.ts"
 import { CommandError } from "../config/CommandError.ts"
