@@ -56,6 +56,7 @@ import { printable } from "../src/Printable.ts"
 import { Host } from "../src/relocate/Host.ts"
 import * as NodeHost from "./host.ts"
 import * as Names from "./names.ts"
+import * as Network from "./network.ts"
 import * as Output from "./output.ts"
 import * as Platform from "./platform.ts"
 import * as Stdio from "./stdio.ts"
@@ -110,7 +111,7 @@ const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.la
   Layer.provideMerge(HostLayer),
   Layer.provideMerge(TerminalCapabilities.layer),
   Layer.provideMerge(Stdio.layer),
-  Layer.provideMerge(Names.layer),
+  Layer.provideMerge(Layer.merge(Names.layer, Network.layer)),
   Layer.provideMerge(Layer.merge(NodeServices.layer, Platform.layer))
 )
 

@@ -19,7 +19,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 const ours = new Map<string, unknown>()
 
 beforeAll(async () => {
-  const output = await prepare("test/platform/Main.ts", directory)()
+  const output = await prepare("test/platform/Main.ts", directory)([])
   for (const line of output.trimEnd().split("\n")) {
     const [name, result] = JSON.parse(line) as [string, unknown]
     ours.set(name, result)
