@@ -7,7 +7,7 @@ const maxBuffer = 1 << 26
 
 /**
  * Bundles a program into a directory and compiles the engine's example that runs it. Returns what runs it with arguments, and with
- * variables beside ours.
+ * variables beside ours; `command` is what to put in front of the arguments.
  */
 export const prepare = (program: string, directory: string) => {
   const options = {
@@ -24,10 +24,12 @@ export const prepare = (program: string, directory: string) => {
   const executable = messages.map((line) => JSON.parse(line) as { readonly executable?: string | null })
     .find(({ executable }) => typeof executable === "string")?.executable
   if (typeof executable !== "string") throw new Error("cargo tells of no program")
-  return (words: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}): Promise<string> =>
+  const command = [executable, directory] as const
+  const run = (words: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}): Promise<string> =>
     promisify(execFile)(executable, [directory, ...words], {
       encoding: "utf8",
       maxBuffer,
       env: { ...process.env, ...environment }
     }).then(({ stdout }) => stdout)
+  return Object.assign(run, { command })
 }
