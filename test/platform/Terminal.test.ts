@@ -1,5 +1,6 @@
 /** Keys and lines that are typed at a terminal are on the platform of the boot program what they are on Node. */
 import { assert, describe } from "@effect/vitest"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -29,7 +30,8 @@ const parsed = (stdout: string) =>
 const typed = (
   command: ReadonlyArray<string>,
   what: string,
-  pieces: ReadonlyArray<readonly [text: string, word: string, number: number]>
+  pieces: ReadonlyArray<readonly [text: string, word: string, number: number]>,
+  pause: Duration.Input = 0
 ) =>
   Effect.gen(function*() {
     const script = `stty -g; ${quoted([...command, what])}; stty -g`
@@ -39,6 +41,7 @@ const typed = (
     })
     for (const [text, word, number] of pieces) {
       yield* terminal.says(new RegExp(`${word}${number} `))
+      yield* Effect.sleep(pause)
       yield* terminal.write(text)
     }
     const { code, stdout } = yield* terminal.outcome
@@ -111,6 +114,18 @@ describe("the terminal of the boot program is Node's", () => {
         ])
       }))
   }
+
+  // With nothing else to wait for.
+  scenario("for somebody who takes a while", needs, () =>
+    Effect.gen(function*() {
+      const pieces = [["a", "READY", 1], ["\u0003", "KEY", 1]] as const
+      assert.deepStrictEqual((yield* typed(ours, "keys", pieces, "1 second")).map(([word]) => word), [
+        "READY",
+        "KEY",
+        "KEY",
+        "END"
+      ])
+    }))
 
   scenario("for lines, up to ^D", needs, () =>
     Effect.gen(function*() {
