@@ -28,16 +28,18 @@ const refusal = (files: Readonly<Record<string, Uint8Array | string>>, arch = "x
     )
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
+/** A tree whose shell is for a processor. */
+const tree = (machine: number) => ({
+  "bin": "-> /usr/bin",
+  "usr/bin/sh": "-> dash",
+  "usr/bin/dash": elfHeader(machine),
+  // One that an emulator is.
+  "usr/bin/env": elfHeader(machine === 62 ? 183 : 62)
+})
+
 describe("the architecture of a root tree", () => {
   it.effect("is that of its shell, which links of the tree lead to", () =>
     Effect.gen(function*() {
-      const tree = (machine: number) => ({
-        "bin": "-> /usr/bin",
-        "usr/bin/sh": "-> dash",
-        "usr/bin/dash": elfHeader(machine),
-        // One that an emulator is.
-        "usr/bin/env": elfHeader(machine === 62 ? 183 : 62)
-      })
       assert.isUndefined(yield* refusal(tree(62)))
       assert.isUndefined(yield* refusal(tree(183), "arm64"))
       assert.strictEqual(

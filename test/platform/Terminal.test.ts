@@ -63,9 +63,7 @@ const escape = "\u001b"
 
 /** What keys send. Each is typed when the one before it was seen. */
 const keys: ReadonlyArray<string> = [
-  ...["a", "Z", "7", "!", " ", "ä", "€"],
-  ...["\r", "\n", "\t", "\b", "\u007f"],
-  ...["\u0001", "\u001a", "\u001c", "\u0000"],
+  ..."aZ7! ä€\r\n\t\b\u007f\u0001\u001a\u001c\u0000",
   ...[
     "A",
     "B",
