@@ -55,6 +55,8 @@ import * as Log from "../src/Log.ts"
 import { printable } from "../src/Printable.ts"
 import { Host } from "../src/relocate/Host.ts"
 import * as NodeHost from "./host.ts"
+import * as Names from "./names.ts"
+import * as Network from "./network.ts"
 import * as Output from "./output.ts"
 import * as Platform from "./platform.ts"
 import * as Stdio from "./stdio.ts"
@@ -109,6 +111,7 @@ const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.la
   Layer.provideMerge(HostLayer),
   Layer.provideMerge(TerminalCapabilities.layer),
   Layer.provideMerge(Stdio.layer),
+  Layer.provideMerge(Layer.merge(Names.layer, Network.layer)),
   Layer.provideMerge(Layer.merge(NodeServices.layer, Platform.layer))
 )
 
@@ -135,6 +138,7 @@ const exitCode = <E, A>(exit: Exit.Exit<A, E>): number => {
 
 Command.run(flatimage, { version: metadata.version }).pipe(
   Effect.provide(MainLayer),
+  (program) => Effect.andThen(Names.check, program),
   Effect.tapCause(report),
   Effect.provide(Output.layer),
   NodeRuntime.runMain({

@@ -7,6 +7,7 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { explain } from "./NetworkFailure.ts"
 
 /** Why something could not be got from a server. */
 export class FetchError extends Data.TaggedError("FetchError")<{
@@ -30,13 +31,14 @@ export interface Limits {
 export type Report = (done: number, total: number | undefined) => Effect.Effect<void>
 
 /** A server may name any address as the next one, also that of a file of this machine, which some runtimes open. */
-const fetchHttp: typeof globalThis.fetch = Object.assign(
-  (input: Parameters<typeof globalThis.fetch>[0], init?: RequestInit) =>
-    /^https?:\/\//i.test(typeof input === "object" && "url" in input ? input.url : String(input))
-      ? globalThis.fetch(input, init)
-      : Promise.reject(new TypeError("it leads to an address that is not of HTTP")),
-  globalThis.fetch
-)
+const onlyHttp = (fetch: typeof globalThis.fetch): typeof globalThis.fetch =>
+  Object.assign(
+    (input: Parameters<typeof globalThis.fetch>[0], init?: RequestInit) =>
+      /^https?:\/\//i.test(typeof input === "object" && "url" in input ? input.url : String(input))
+        ? fetch(input, init)
+        : Promise.reject(new TypeError("it leads to an address that is not of HTTP")),
+    fetch
+  )
 
 const client = Effect.gen(function*() {
   const context = yield* Layer.build(FetchHttpClient.layer)
@@ -78,12 +80,12 @@ export const fetchBytes = Effect.fn("Fetch.fetchBytes")((
   fetchWithin(url, limits, report).pipe(
     Effect.scoped,
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
-    Effect.provideService(FetchHttpClient.Fetch, fetchHttp),
+    Effect.updateService(FetchHttpClient.Fetch, onlyHttp),
     Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
     Effect.timeoutOrElse({
       duration: limits.time,
-      orElse: () => Effect.fail(new FetchError({ url, detail: "it took too long" }))
+      orElse: () => Effect.fail(new FetchError({ url, detail: "it took too long: check the network, or try again" }))
     }),
-    Effect.mapError((error) => error._tag === "FetchError" ? error : new FetchError({ url, detail: error.message }))
+    Effect.mapError((error) => error._tag === "FetchError" ? error : new FetchError({ url, detail: explain(error) }))
   )
 )

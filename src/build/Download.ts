@@ -5,6 +5,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { pathOfUrl } from "../FileUrl.ts"
+import { explain } from "../NetworkFailure.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
 
@@ -76,9 +77,7 @@ export class Download extends Context.Service<Download, {
       const remote = Effect.fnUntraced(function*(url: string, path: string, options: DownloadOptions) {
         const response = yield* client.get(url).pipe(
           Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(failed(url, "the server is silent")) }),
-          Effect.mapError((error) =>
-            error._tag === "BuildError" ? error : failed(url, `the server cannot be reached (${error.message})`)
-          )
+          Effect.mapError((error) => error._tag === "BuildError" ? error : failed(url, explain(error)))
         )
         if (response.status !== 200) return yield* failed(url, `the server answers ${response.status}`)
         const length = response.headers["content-encoding"] === undefined
@@ -89,7 +88,7 @@ export class Download extends Context.Service<Download, {
           return yield* failed(url, `it has ${total} bytes, more than ${options.limit}`)
         }
         const bytes = response.stream.pipe(
-          Stream.mapError((error) => failed(url, `the answer was cut short (${error.message})`)),
+          Stream.mapError((error) => failed(url, `the answer was cut short: ${explain(error)}`)),
           Stream.timeoutOrElse({
             duration: patience,
             orElse: () => Stream.fail(failed(url, "the server went silent in the middle of its answer"))

@@ -21,6 +21,7 @@ import { formatBytes, Progress } from "./Progress.ts"
 import { Repositories } from "./Repositories.ts"
 import { scratchDirectory } from "./Scratch.ts"
 import { Tarball } from "./Tarball.ts"
+import { checkArchitecture } from "./TreeArchitecture.ts"
 import { Workspace } from "./Workspace.ts"
 
 /** Where a root tree comes from. */
@@ -61,7 +62,7 @@ export class RootLayer extends Context.Service<RootLayer, {
       const progress = yield* Progress
       const tarball = yield* Tarball
       const workspace = yield* Workspace
-      const { architecture, isRoot } = yield* Machine
+      const { architecture, isRoot, target } = yield* Machine
 
       // Readable by nobody else: a tree may hold programs that run as root for whoever starts them.
       const privateDirectory = Effect.flatMap(
@@ -129,8 +130,12 @@ export class RootLayer extends Context.Service<RootLayer, {
             : archives.verified(archive, () => Effect.void)
           const key = `tar-${(yield* sha256OfFile(fs, native, file)).slice(0, 16)}${
             strip === undefined ? "" : `-${strip}`
-          }`
-          const tree = Effect.map(unpacked(file, strip), (directory) => ({ directory, ownedByRoot: !isRoot }))
+          }-${(yield* target).debian}`
+          const tree = Effect.gen(function*() {
+            const directory = yield* unpacked(file, strip)
+            yield* checkArchitecture(fs, directory, path, yield* target)
+            return { directory, ownedByRoot: !isRoot }
+          })
           return yield* cachedPack(key, level, tree)
         }
         if (archive.sha256 !== undefined || archive.signature !== undefined) {
@@ -141,6 +146,7 @@ export class RootLayer extends Context.Service<RootLayer, {
         if ((yield* fs.readDirectory(path).pipe(atPath(path))).length === 0) {
           return yield* buildError("Refused", { detail: `the directory ${path} is empty` })
         }
+        yield* checkArchitecture(fs, path, path, yield* target)
         // What is in a directory may change at any time: it is packed each time, and not kept.
         const layer = `${yield* privateDirectory}/layer`
         return yield* pack(layer, level, Effect.succeed({ directory: path, ownedByRoot: !isRoot }))

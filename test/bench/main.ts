@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { type Caller, callers } from "./Caller.ts"
+import { withOwnFuse } from "./Fuse.ts"
 import { missing, readings } from "./Layers.ts"
 import { facts, load } from "./Machine.ts"
 import { manyLayers } from "./ManyLayers.ts"
@@ -98,4 +99,6 @@ const main = Effect.gen(function*() {
   yield* Console.log(`written: ${directory}/bench.md and bench.svg`)
 }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
-NodeRuntime.runMain(main)
+const inside = withOwnFuse()
+if (inside === undefined) NodeRuntime.runMain(main)
+else process.exitCode = inside

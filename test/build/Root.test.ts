@@ -25,6 +25,7 @@ import { Tarball } from "../../src/build/Tarball.ts"
 import { TreeSandbox } from "../../src/build/TreeSandbox.ts"
 import { Workspace } from "../../src/build/Workspace.ts"
 import { ProjectBubblewrap } from "../support/Closure.ts"
+import { elfHeader } from "../support/Elf.ts"
 import { NoEmulation, packerOf, TestApt } from "./TestServices.ts"
 
 /** A packer that notes what it was to pack: the names in the tree and the options. */
@@ -74,6 +75,29 @@ it.layer(TestLayer)("the root layer", (it) => {
       assert.isFalse(yield* fs.exists(first))
       const left = yield* fs.readDirectory(yield* workspace.directory("cache"))
       assert.deepStrictEqual(left.filter((name) => name.startsWith(".")), [])
+    }))
+
+  it.effect("is for the processor of the image, also out of an archive that was packed for another one", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const roots = yield* RootLayer
+      const { architecture } = yield* Machine
+      const other = architecture.debian === "amd64" ? { name: "arm64", elf: 183 } : { name: "amd64", elf: 62 }
+      const path = yield* fs.makeTempDirectoryScoped()
+      yield* fs.makeDirectory(`${path}/tree/bin`, { recursive: true })
+      yield* fs.writeFile(`${path}/tree/bin/sh`, elfHeader(other.elf))
+      yield* (yield* Programs).run("tar", ["--create", `--file=${path}/tree.tar`, `--directory=${path}/tree`, "bin"])
+      const target = { ...architecture, debian: other.name as "arm64", elf: other.elf }
+      for (const name of ["tree", "tree.tar"]) {
+        const make = Effect.scoped(
+          roots.make({ _tag: "Given", archive: { path: `${path}/${name}` } }, yield* closure, 3)
+        )
+        yield* Effect.provideService(make, Target, target)
+        assert.include(
+          (yield* Effect.flip(make)).message,
+          `${path}/${name} is a tree for ${other.name}, as its bin/sh is`
+        )
+      }
     }))
 
   it.effect("of an archive is packed once", () =>

@@ -1,11 +1,13 @@
 /** Images that `flatimage build` makes of definitions and of mirrors, built as a user builds them, and run. */
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { zstdCompressSync } from "node:zlib"
 import { newSigner, writeApkMirror } from "../support/ApkMirror.ts"
 import { closureOfProject } from "../support/Closure.ts"
+import { elfHeader } from "../support/Elf.ts"
 import * as Needs from "../support/Needs.ts"
 import { scenario } from "../support/Needs.ts"
 import { endPgpSigner, newPgpSigner, signFile } from "../support/PacmanMirror.ts"
@@ -82,6 +84,38 @@ describe("an image of a definition", () => {
       }),
     200_000
   )
+})
+
+describe("an image of a root tree", () => {
+  scenario("is refused with a name that is not UTF-8, which is shown", [], () =>
+    Effect.gen(function*() {
+      const { build, directory } = yield* workshop
+      mkdirSync(`${directory}/tree/below`, { recursive: true })
+      const script = "cd tree/below; echo > \"$(printf 'a\\377')\"; tar -cf ../../tree.tar -C .. ."
+      assert.strictEqual(spawnSync("sh", ["-euc", script], { cwd: directory }).status, 0)
+      for (const root of ["tree", "tree.tar"]) {
+        const { code, stderr } = yield* build("--rootfs", root, "-o", "names.flatimage")
+        assert.strictEqual(code, 125)
+        assert.include(stderr, "/below/a\\xff: the name is not UTF-8", root)
+      }
+      assert.isFalse(existsSync(`${directory}/names.flatimage`))
+    }), 60_000)
+
+  scenario("is not made of programs for another processor", [], () =>
+    Effect.gen(function*() {
+      const { build, directory } = yield* workshop
+      const [name, machine] = process.arch === "x64" ? ["arm64", 183] : ["amd64", 62]
+      mkdirSync(`${directory}/tree/bin`, { recursive: true })
+      writeFileSync(`${directory}/tree/bin/sh`, elfHeader(Number(machine)))
+      const { code, stderr } = yield* build("--rootfs", "tree", "-o", "other.flatimage")
+      assert.strictEqual(code, 125)
+      assert.include(
+        stderr,
+        `flatimage: ${directory}/tree is a tree for ${name}, as its bin/sh is, and the image is for`
+      )
+      assert.include(stderr, `: add --arch ${name}, or name a tree for `)
+      assert.isFalse(existsSync(`${directory}/other.flatimage`))
+    }), 60_000)
 })
 
 describe("an image of a distribution", () => {

@@ -9,7 +9,7 @@ import { afterAll, beforeAll } from "vitest"
 import { childCases } from "./ChildCases.ts"
 import { prepare } from "./Engine.ts"
 import { fileCases } from "./FileCases.ts"
-import { nameCases } from "./NameCases.ts"
+import { lostOnNode, nameCases } from "./NameCases.ts"
 import { outcome } from "./Outcome.ts"
 import { timerCases } from "./TimerCases.ts"
 
@@ -19,7 +19,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 const ours = new Map<string, unknown>()
 
 beforeAll(async () => {
-  const output = await prepare("test/platform/Main.ts", directory)()
+  const output = await prepare("test/platform/Main.ts", directory)([])
   for (const line of output.trimEnd().split("\n")) {
     const [name, result] = JSON.parse(line) as [string, unknown]
     ours.set(name, result)
@@ -35,7 +35,18 @@ describe("the platform of the boot program", () => {
       }).pipe(Effect.provide(NodeServices.layer)))
   }
 
-  for (const [name, , expected] of nameCases) {
-    it(`does what Node cannot do: ${name}`, () => assert.deepStrictEqual(ours.get(name), expected))
+  for (const [name, operation, expected] of nameCases) {
+    it.live(`carries any bytes${lostOnNode.has(name) ? ", which Node loses" : " as Node does"}: ${name}`, () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(ours.get(name), expected)
+        const nodes = JSON.parse(JSON.stringify(yield* outcome(operation))) as unknown
+        if (lostOnNode.has(name)) assert.notDeepEqual(nodes, expected)
+        else assert.deepStrictEqual(nodes, expected)
+      }).pipe(Effect.provide(NodeServices.layer)))
   }
+
+  it("lists as lost on Node only what there is", () => {
+    const names = new Set(nameCases.map(([name]) => name))
+    assert.deepStrictEqual([...lostOnNode].filter((name) => !names.has(name)), [])
+  })
 })

@@ -5,7 +5,10 @@ import { projectRoot } from "../support/Project.ts"
 
 const maxBuffer = 1 << 26
 
-/** Bundles a program into a directory and compiles the engine's example that runs it. Returns what runs it with arguments. */
+/**
+ * Bundles a program into a directory and compiles the engine's example that runs it. Returns what runs it with arguments, and with
+ * variables beside ours; `command` is what to put in front of the arguments.
+ */
 export const prepare = (program: string, directory: string) => {
   const options = {
     cwd: `${projectRoot}/src/native`,
@@ -16,7 +19,17 @@ export const prepare = (program: string, directory: string) => {
   const bundle = [`${projectRoot}/bin/bundle.mjs`, directory, program]
   execFileSync(`${projectRoot}/node_modules/.bin/node`, bundle, { stdio: "inherit" })
   const flags = ["--quiet", "--release", "--locked", "-p", "engine", "--features", "sources", "--example", "sources"]
-  execFileSync("cargo", ["build", ...flags], options)
-  return (...words: ReadonlyArray<string>): Promise<string> =>
-    promisify(execFile)("cargo", ["run", ...flags, "--", directory, ...words], options).then(({ stdout }) => stdout)
+  const messages = execFileSync("cargo", ["build", ...flags, "--message-format=json"], options).trimEnd().split("\n")
+  // Not by "cargo run", which changes variables about certificates.
+  const executable = messages.map((line) => JSON.parse(line) as { readonly executable?: string | null })
+    .find(({ executable }) => typeof executable === "string")?.executable
+  if (typeof executable !== "string") throw new Error("cargo tells of no program")
+  const command = [executable, directory] as const
+  const run = (words: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}): Promise<string> =>
+    promisify(execFile)(executable, [directory, ...words], {
+      encoding: "utf8",
+      maxBuffer,
+      env: { ...process.env, ...environment }
+    }).then(({ stdout }) => stdout)
+  return Object.assign(run, { command })
 }

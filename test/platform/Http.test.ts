@@ -37,7 +37,7 @@ beforeAll(async () => {
   const run = prepare("test/platform/HttpMain.ts", directory)
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  ours = JSON.parse(await run(base)) as typeof ours
+  ours = JSON.parse(await run([base])) as typeof ours
   nodes = JSON.parse(JSON.stringify(await Effect.runPromise(outcomes(base)))) as typeof nodes
 }, 600_000)
 

@@ -11,6 +11,48 @@ const mostEntries = 200_000
 
 const lstat = (fs: FileSystem.FileSystem, path: string) => fs.lstat(path).pipe(atPath(path))
 
+/** What is at or below a path: its name, which is empty or begins with a slash, and all but its content. */
+interface Entry {
+  readonly name: string
+  readonly path: string
+  readonly type: "Directory" | "File" | "SymbolicLink"
+  readonly mode: string
+  /** Of a link. */
+  readonly target?: string
+}
+
+/** Everything at and below `path`, each directory in front of what it has, in the order of their names. */
+const entriesOf = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  path: string
+): Effect.fn.Return<ReadonlyArray<Entry>, BuildError> {
+  const entries: Array<Entry> = []
+  const left = [""]
+  for (let name = left.pop(); name !== undefined; name = left.pop()) {
+    const here = `${path}${name}`
+    const { mode, type } = yield* lstat(fs, here)
+    if (entries.length >= mostEntries) {
+      return yield* buildError("Refused", { detail: `${path} has more than ${mostEntries} files` })
+    }
+    if (type !== "Directory" && type !== "File" && type !== "SymbolicLink") {
+      return yield* buildError("Refused", {
+        detail: `${here} is neither file, directory nor link, and cannot be copied`
+      })
+    }
+    const target = type === "SymbolicLink" ? { target: yield* fs.readLink(here).pipe(atPath(here)) } : {}
+    entries.push({ name, path: here, type, mode: (mode & 0o7777).toString(8), ...target })
+    if (type === "Directory") {
+      const names = (yield* fs.readDirectory(here).pipe(atPath(here))).toSorted().toReversed()
+      left.push(...names.map((entry) => `${name}/${entry}`))
+    }
+  }
+  return entries
+})
+
+/** Fails with `BuildError` if what a step is to copy cannot be copied, as far as that can be told without reading its files. */
+export const checkTree = (fs: FileSystem.FileSystem, path: string): Effect.Effect<void, BuildError> =>
+  Effect.asVoid(entriesOf(fs, path))
+
 /**
  * A digest of names, types, permissions and contents below `path`; links are what they say, not what they lead to. Times and
  * owners are left out: a copy that was checked out again is the same. Fails with `BuildError`.
@@ -21,32 +63,14 @@ export const digestOfTree = Effect.fnUntraced(function*(
   path: string
 ): Effect.fn.Return<string, BuildError> {
   const lines: Array<string> = []
-  const left = [""]
-  for (let name = left.pop(); name !== undefined; name = left.pop()) {
-    const here = `${path}${name}`
-    const info = yield* lstat(fs, here)
-    const mode = (info.mode & 0o7777).toString(8)
-    if (lines.length >= mostEntries) {
-      return yield* buildError("Refused", { detail: `${path} has more than ${mostEntries} files` })
-    }
-    switch (info.type) {
-      case "Directory": {
-        lines.push(JSON.stringify([name, "d", mode]))
-        const names = (yield* fs.readDirectory(here).pipe(atPath(here))).toSorted().toReversed()
-        left.push(...names.map((entry) => `${name}/${entry}`))
-        break
-      }
-      case "File":
-        lines.push(JSON.stringify([name, "-", mode, yield* sha256OfFile(fs, native, here)]))
-        break
-      case "SymbolicLink":
-        lines.push(JSON.stringify([name, "l", yield* fs.readLink(here).pipe(atPath(here))]))
-        break
-      default:
-        return yield* buildError("Refused", {
-          detail: `${here} is neither file, directory nor link, and cannot be copied`
-        })
-    }
+  for (const { mode, name, path: here, target, type } of yield* entriesOf(fs, path)) {
+    lines.push(JSON.stringify(
+      type === "Directory"
+        ? [name, "d", mode]
+        : type === "File"
+        ? [name, "-", mode, yield* sha256OfFile(fs, native, here)]
+        : [name, "l", target]
+    ))
   }
   return sha256(native, lines.join("\n"))
 })

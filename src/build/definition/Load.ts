@@ -10,7 +10,7 @@ import type { Origin } from "../Repositories.ts"
 import type { RootSource } from "../Root.ts"
 import { archiveRoot, packagesRoot } from "../RootRequest.ts"
 import { type Definition, parseDefinition } from "./Definition.ts"
-import { pathBelow } from "./Inputs.ts"
+import { checkTree, pathBelow } from "./Inputs.ts"
 
 /** Bytes of a definition. */
 const sizeLimit = 1 << 20
@@ -95,6 +95,12 @@ export const loadDefinition = Effect.fn("loadDefinition")(function*(
   const inFile = Effect.mapError((error: { readonly message: string }) =>
     buildError("Definition", { path, detail: error.message })
   )
+  // Before anything is fetched or made.
+  for (const step of definition.steps ?? []) {
+    if ("copy" in step) {
+      yield* inFile(Effect.flatMap(pathBelow(fs, directory, step.copy), (source) => checkTree(fs, source)))
+    }
+  }
   const request: Omit<Request, "output" | "level" | "epoch"> = {
     root: yield* inFile(rootOf(directory, definition.base, options.origin, options.refresh)),
     distribution: distribution?.title ?? "CUSTOM",

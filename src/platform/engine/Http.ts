@@ -44,6 +44,16 @@ class AnswerHeaders {
   }
 }
 
+/** What went wrong, with the code that Node has for it. */
+const failureOf = (json: string): TypeError => {
+  const { code, detail, peer } = JSON.parse(json) as {
+    readonly code: string
+    readonly detail: string
+    readonly peer: string | null
+  }
+  return Object.assign(new TypeError(detail), { code, peer: peer ?? undefined })
+}
+
 /** One request. Settles `answered` with the head of the answer; what comes after is taken from `read`. */
 class Exchange {
   readonly #descriptor: number
@@ -142,7 +152,7 @@ class Exchange {
   #handle(letter: number, content: Uint8Array): void {
     if (letter === letters.data) this.#pieces.push(content)
     else if (letter === letters.head) this.#answered(JSON.parse(host.decode(content, false) ?? "") as Head)
-    else if (letter === letters.error) this.stop(new TypeError(host.decode(content, false)))
+    else if (letter === letters.error) this.stop(failureOf(host.decode(content, false) ?? ""))
     else this.stop()
   }
 }

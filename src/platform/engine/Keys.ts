@@ -1,4 +1,4 @@
-/** Keys of a terminal, from what it sends for them. */
+/** Keys of a terminal, from what it sends for them: as Node tells of them, which Effect's prompts expect. */
 import * as Option from "effect/Option"
 import type * as Terminal from "effect/Terminal"
 
@@ -8,7 +8,6 @@ const named: Readonly<Record<string, string>> = {
   "\t": "tab",
   "\b": "backspace",
   "\u007f": "backspace",
-  "\u001b": "escape",
   " ": "space"
 }
 
@@ -20,26 +19,52 @@ const sequences: Readonly<Record<string, string>> = {
   D: "left",
   F: "end",
   H: "home",
+  P: "f1",
+  Q: "f2",
+  R: "f3",
+  S: "f4",
   Z: "tab",
   "1~": "home",
   "2~": "insert",
   "3~": "delete",
   "4~": "end",
   "5~": "pageup",
-  "6~": "pagedown"
+  "6~": "pagedown",
+  "11~": "f1",
+  "12~": "f2",
+  "13~": "f3",
+  "14~": "f4",
+  "15~": "f5",
+  "17~": "f6",
+  "18~": "f7",
+  "19~": "f8",
+  "20~": "f9",
+  "21~": "f10",
+  "23~": "f11",
+  "24~": "f12"
 }
 
-const key = (name: string, input: string, changes: Partial<Terminal.Key> = {}): Terminal.UserInput => ({
-  input: Option.some(input),
-  key: { name, ctrl: false, meta: false, shift: false, ...changes }
+const lastControl = "\u001a"
+
+const keyOf = (name: string, changes: Partial<Terminal.Key> = {}): Terminal.Key => ({
+  name,
+  ctrl: false,
+  meta: false,
+  shift: false,
+  ...changes
 })
 
-const ofCharacter = (character: string): Terminal.UserInput => {
+/** What else has no name, for what it puts into a text says it. */
+const ofCharacter = (character: string): Terminal.Key => {
   const name = named[character]
-  if (name !== undefined) return key(name, character)
-  if (character < " ") return key(String.fromCharCode(character.charCodeAt(0) + 0x60), character, { ctrl: true })
-  return key(character.toLowerCase(), character, { shift: character !== character.toLowerCase() })
+  if (name !== undefined) return keyOf(name)
+  if (character <= lastControl) return keyOf(String.fromCharCode(character.charCodeAt(0) + 0x60), { ctrl: true })
+  if (/^[a-z0-9]$/i.test(character)) return keyOf(character.toLowerCase(), { shift: /[A-Z]/.test(character) })
+  return keyOf("")
 }
+
+/** A key that puts nothing into a text. */
+const silent = (key: Terminal.Key): Terminal.UserInput => ({ input: Option.none(), key })
 
 /** The keys that a piece of input stands for. An escape sequence comes whole. */
 export const keysOf = (text: string): ReadonlyArray<Terminal.UserInput> =>
@@ -47,17 +72,16 @@ export const keysOf = (text: string): ReadonlyArray<Terminal.UserInput> =>
     // eslint-disable-next-line no-control-regex
     text.matchAll(/\u001b[[O](?:[0-9;]*)([A-Za-z~])|\u001b(?=.)(.)|./gsu),
     ([whole, last, meta]): Terminal.UserInput => {
-      if (meta !== undefined) {
-        const { input, key } = ofCharacter(meta)
-        return { input, key: { ...key, meta: true } }
-      }
-      if (last === undefined) return ofCharacter(whole)
+      if (meta !== undefined) return silent({ ...ofCharacter(meta), meta: true })
+      // Alone, it is no beginning of a sequence.
+      if (whole === "\u001b") return silent(keyOf("escape", { meta: true }))
+      if (last === undefined) return { input: Option.some(whole), key: ofCharacter(whole) }
       const number = last === "~" ? `${/\d+/.exec(whole)?.[0] ?? ""}~` : last
       const modifier = Number(/;(\d+)/.exec(whole)?.[1] ?? 1) - 1
-      return key(sequences[number] ?? "", whole, {
+      return silent(keyOf(sequences[number] ?? "", {
         shift: last === "Z" || (modifier & 1) !== 0,
         meta: (modifier & 2) !== 0,
         ctrl: (modifier & 4) !== 0
-      })
+      }))
     }
   )

@@ -95,7 +95,9 @@ const untilTimer = (): number | undefined => {
 
 /** Returns whether anything was ready. */
 const look = (milliseconds: number | undefined): boolean => {
-  const ready = host.poll([...watched.keys()], milliseconds)
+  const all = [...watched.keys()]
+  // An argument that is there has to be a number.
+  const ready = milliseconds === undefined ? host.poll(all) : host.poll(all, milliseconds)
   for (const entry of ready) watched.get(entry)?.()
   return ready.length > 0
 }

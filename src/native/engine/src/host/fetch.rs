@@ -1,8 +1,10 @@
 //! One request of HTTP in a thread of its own. What comes is read from a pipe, in pieces: a letter, the size of what follows in 32
-//! bits of the machine's order, and so many bytes. `H` is the head of the answer as JSON, `D` are data, `E` says what went wrong,
-//! `Z` that all has come. A thread whose pipe nobody reads any more ends with its next piece.
+//! bits of the machine's order, and so many bytes. `H` is the head of the answer as JSON, `D` are data, `E` says what went wrong
+//! as JSON (`fetch_failure.rs`), `Z` that all has come. A thread whose pipe nobody reads any more ends with its next piece.
 
 use super::exports;
+use super::fetch_failure::Failure;
+use super::proxies::{Proxies, peer_of};
 use super::signals::without_signals;
 use crate::failure::OrThrow;
 use rquickjs::{Ctx, Result};
@@ -36,13 +38,13 @@ fn fetch(ctx: Ctx<'_>, url: String, method: String, headers: Vec<String>) -> Res
     let request = move || {
         let mut pieces = Pieces(writer.into());
         let result = answer(&url, &method, &headers)
-            .map_err(Failure::Request)
+            .map_err(End::Failed)
             .and_then(|response| relay(response, &mut pieces));
         // Without a reader there is nobody to tell.
         let _ = match result {
             Ok(()) => pieces.put(b'Z', b""),
-            Err(Failure::Request(text)) => pieces.put(b'E', text.as_bytes()),
-            Err(Failure::NoReader) => Ok(()),
+            Err(End::Failed(failure)) => pieces.put(b'E', failure.json().as_bytes()),
+            Err(End::NoReader) => Ok(()),
         };
     };
     without_signals(|| std::thread::Builder::new().stack_size(1 << 20).spawn(request)).or_throw(&ctx)?;
@@ -50,8 +52,8 @@ fn fetch(ctx: Ctx<'_>, url: String, method: String, headers: Vec<String>) -> Res
     Ok(reader.into_raw_fd())
 }
 
-enum Failure {
-    Request(String),
+enum End {
+    Failed(Failure),
     NoReader,
 }
 
@@ -65,26 +67,30 @@ impl Pieces {
     }
 }
 
-fn answer(url: &str, method: &str, headers: &[String]) -> std::result::Result<Response<Body>, String> {
-    let tls = TlsConfig::builder().root_certs(authorities()?).build();
-    // Proxies come from the usual variables, which the library reads itself.
-    let agent: Agent = Agent::config_builder()
-        .max_redirects(0)
-        .http_status_as_error(false)
-        .tls_config(tls)
-        .build()
-        .into();
+fn answer(url: &str, method: &str, headers: &[String]) -> std::result::Result<Response<Body>, Failure> {
     let mut request = ureq::http::Request::builder().method(method).uri(url);
     for header in headers.chunks_exact(2) {
         request = request.header(&header[0], &header[1]);
     }
-    let request = request.body(()).map_err(|error| error.to_string())?;
+    let request = request.body(()).map_err(Failure::other)?;
+    let proxy = Proxies::of_environment().choose(request.uri())?;
+    let peer = proxy
+        .as_ref()
+        .map_or_else(|| peer_of(request.uri()), |proxy| peer_of(proxy.uri()));
+    let mut config = Agent::config_builder()
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .proxy(proxy);
+    if request.uri().scheme_str() == Some("https") {
+        config = config.tls_config(TlsConfig::builder().root_certs(authorities()?).build());
+    }
+    let agent: Agent = config.build().into();
     look_only_in_files_and_dns();
-    agent.run(request).map_err(|error| error.to_string())
+    agent.run(request).map_err(|error| Failure::of(&error, peer))
 }
 
 /// Who may vouch for servers: the file that `SSL_CERT_FILE` names, or what the host trusts, or where it has nothing Mozilla's list.
-fn authorities() -> std::result::Result<RootCerts, String> {
+fn authorities() -> std::result::Result<RootCerts, Failure> {
     let told = std::env::var_os("SSL_CERT_FILE")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from);
@@ -93,7 +99,14 @@ fn authorities() -> std::result::Result<RootCerts, String> {
     let Some(path) = path else { return Ok(RootCerts::WebPki) };
     let pem = match std::fs::read(&path) {
         Ok(pem) => pem,
-        Err(error) if is_told => return Err(format!("cannot read '{}': {error}", path.display())),
+        Err(error) if is_told => {
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => "does not exist",
+                std::io::ErrorKind::PermissionDenied => "may not be read",
+                _ => "cannot be read",
+            };
+            return Err(Failure::certificates(format!("'{}' {why}", path.display())));
+        }
         Err(_) => return Ok(RootCerts::WebPki),
     };
     let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
@@ -104,7 +117,10 @@ fn authorities() -> std::result::Result<RootCerts, String> {
         .collect();
     if certificates.is_empty() {
         return if is_told {
-            Err(format!("'{}' has no certificates", path.display()))
+            Err(Failure::certificates(format!(
+                "'{}' has no certificates",
+                path.display()
+            )))
         } else {
             Ok(RootCerts::WebPki)
         };
@@ -128,8 +144,8 @@ fn look_only_in_files_and_dns() {
 #[cfg(not(target_env = "gnu"))]
 fn look_only_in_files_and_dns() {}
 
-fn relay(response: Response<Body>, pieces: &mut Pieces) -> std::result::Result<(), Failure> {
-    let no_reader = |_| Failure::NoReader;
+fn relay(response: Response<Body>, pieces: &mut Pieces) -> std::result::Result<(), End> {
+    let no_reader = |_| End::NoReader;
     pieces.put(b'H', head(&response).as_bytes()).map_err(no_reader)?;
     let mut body = response.into_body().into_reader();
     let mut space = vec![0; 64 << 10];
@@ -138,7 +154,7 @@ fn relay(response: Response<Body>, pieces: &mut Pieces) -> std::result::Result<(
             Ok(0) => return Ok(()),
             Ok(count) => pieces.put(b'D', &space[..count]).map_err(no_reader)?,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::Request(error.to_string())),
+            Err(error) => return Err(End::Failed(Failure::of(&error.into(), None))),
         }
     }
 }

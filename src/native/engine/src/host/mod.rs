@@ -6,9 +6,11 @@
 mod content;
 mod descriptors;
 mod fetch;
+mod fetch_failure;
 mod files;
 mod hash;
 mod process;
+mod proxies;
 mod signals;
 mod spawn;
 mod urls;

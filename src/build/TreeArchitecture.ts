@@ -1,0 +1,98 @@
+/** For which processor the programs of a root tree are. */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { atPath, type BuildError, buildError } from "./BuildError.ts"
+import { type Architecture, architectureNames } from "./Machine.ts"
+import { resolveInTree } from "./PackageTree.ts"
+
+/** What nearly every system has: its shell first, which may be the only one in a small tree. */
+const likely = [
+  "bin/sh",
+  "usr/bin/sh",
+  "bin/bash",
+  "bin/busybox",
+  "usr/bin/env",
+  "sbin/init",
+  "lib64/ld-linux-x86-64.so.2",
+  "lib/ld-linux-aarch64.so.1"
+]
+
+/** Directories whose first files are looked at where there is none of these, and how many. */
+const directories = ["bin", "usr/bin", "usr/local/bin", "sbin", "usr/sbin"]
+const mostFiles = 50
+
+/** Names of `e_machine`, as Debian has them. */
+const names: Readonly<Record<number, string>> = {
+  3: "i386",
+  21: "ppc64el",
+  22: "s390x",
+  40: "armhf",
+  62: "amd64",
+  183: "arm64",
+  243: "riscv64",
+  258: "loong64"
+}
+
+/** Processors run programs of these too, and images let them. */
+const elder: Readonly<Record<Architecture["debian"], number>> = { amd64: 3, arm64: 40 }
+
+/** `e_machine` of an ELF file of either width and order; `undefined` for anything else. */
+export const machineOf = (header: Uint8Array): number | undefined => {
+  const [first, second, third, fourth, , order] = header
+  if (header.length < 20 || first !== 0x7f || second !== 0x45 || third !== 0x4c || fourth !== 0x46) return undefined
+  return new DataView(header.buffer, header.byteOffset).getUint16(18, order !== 2)
+}
+
+/** A program of the tree, and for what it is. */
+interface Program {
+  readonly path: string
+  readonly machine: number
+}
+
+const programAt = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: string, path: string) {
+  const file = yield* resolveInTree(fs, tree, path)
+  if (file === undefined) return undefined
+  const header = new Uint8Array(20)
+  const count = yield* Effect.scoped(Effect.flatMap(fs.open(file), (file) => file.read(header))).pipe(atPath(file))
+  const machine = machineOf(header.subarray(0, Number(count)))
+  return machine === undefined ? undefined : { path, machine }
+}, (program) =>
+  // A link without an end, or a file that may not be read, tells nothing; if it matters the packer says so.
+  Effect.orElseSucceed(program, (): Program | undefined => undefined))
+
+const findProgram = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: string) {
+  for (const path of likely) {
+    const program = yield* programAt(fs, tree, path)
+    if (program !== undefined) return program
+  }
+  for (const directory of directories) {
+    const entries = yield* Effect.orElseSucceed(fs.readDirectory(`${tree}/${directory}`), (): Array<string> => [])
+    for (const name of entries.toSorted().slice(0, mostFiles)) {
+      const program = yield* programAt(fs, tree, `${directory}/${name}`)
+      if (program !== undefined) return program
+    }
+  }
+  return undefined
+})
+
+/**
+ * Fails with `BuildError` if the programs of a tree are not for the architecture of the image. A tree without programs is for any.
+ *
+ * @param tree its directory
+ * @param source what the user knows it by
+ */
+export const checkArchitecture = Effect.fnUntraced(function*(
+  fs: FileSystem.FileSystem,
+  tree: string,
+  source: string,
+  target: Architecture
+): Effect.fn.Return<void, BuildError> {
+  const program = yield* findProgram(fs, tree)
+  if (program === undefined || program.machine === target.elf || program.machine === elder[target.debian]) return
+  const name = names[program.machine] ?? `processor ${program.machine}`
+  const other = architectureNames.find((known) => known === name)
+  return yield* buildError("Refused", {
+    detail: `${source} is a tree for ${name}, as its ${program.path} is, and the image is for ${target.debian}: ` +
+      (other === undefined ? "" : `add --arch ${other}, or `) + `name a tree for ${target.debian}`
+  })
+})
