@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
@@ -13,7 +12,8 @@ import { alpine } from "../../../src/build/dist/Alpine.ts"
 import { debian } from "../../../src/build/dist/Debian.ts"
 import { Revisions } from "../../../src/build/Revision.ts"
 import { Workspace } from "../../../src/build/Workspace.ts"
-import { build } from "../../../src/cli/flatimage/Build.ts"
+import { runHost } from "../../../src/cli/flatimage/Run.ts"
+import type { Failure } from "../../../src/cli/grammar/Command.ts"
 import { smallImage } from "../../image/SmallImage.ts"
 import * as Platform from "../../support/Platform.ts"
 
@@ -29,12 +29,14 @@ const requestOf = (...words: ReadonlyArray<string>) =>
       .pipe(
         Layer.provideMerge(Platform.layer)
       )
-    yield* Command.runWith(build, { version: "0" })(words).pipe(Effect.provide(services))
+    // The other services are those of other commands.
+    const run = runHost(["build", ...words], "0") as Effect.Effect<void, Failure, Layer.Success<typeof services>>
+    yield* run.pipe(Effect.provide(services))
     return yield* Ref.get(asked)
   })
 
 const refusal = (...words: ReadonlyArray<string>) =>
-  Effect.map(Effect.flip(requestOf(...words)), (error) => error instanceof BuildError ? error.message : error._tag)
+  Effect.map(Effect.flip(requestOf(...words)), (error) => error instanceof BuildError ? error.message : "another error")
 
 describe("flatimage build", () => {
   it.effect("asks for what the words say", () =>

@@ -1,0 +1,45 @@
+/** What somebody may have meant by a word that is none of those there are. */
+
+/** How many letters have to be added, left out, replaced or swapped with the next one. */
+const distance = (from: string, to: string): number => {
+  let before: Array<number> = []
+  let last = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let row = 1; row <= from.length; row++) {
+    const next = [row]
+    for (let column = 1; column <= to.length; column++) {
+      const cost = from[row - 1] === to[column - 1] ? 0 : 1
+      let least = Math.min((last[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1, (last[column - 1] ?? 0) + cost)
+      if (row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]) {
+        least = Math.min(least, (before[column - 2] ?? 0) + 1)
+      }
+      next.push(least)
+    }
+    before = last
+    last = next
+  }
+  return last[to.length] ?? 0
+}
+
+/** No name is longer. A longer word is no typo of one, and would take long to compare. */
+const longest = 40
+
+/**
+ * The closest of the words there are: at most two letters away, one for words of up to four letters.
+ *
+ * @returns `undefined` when none is close, or the word is one of them
+ */
+export const closest = (word: string, known: ReadonlyArray<string>): string | undefined => {
+  if (word.length > longest) return undefined
+  const typed = word.toLowerCase()
+  const near = known
+    .map((name) => ({ name, away: distance(typed, name.toLowerCase()) }))
+    .filter(({ away, name }) => away > 0 && away <= (Math.min(typed.length, name.length) <= 4 ? 1 : 2))
+    .sort((left, right) => left.away - right.away)
+  return near[0]?.name
+}
+
+/** The line that an error ends with, if there is something to suggest. `before` is what stands in front of the word. */
+export const didYouMean = (word: string, known: ReadonlyArray<string>, before = ""): string | undefined => {
+  const name = closest(word, known)
+  return name === undefined ? undefined : `did you mean ${before}${name}?`
+}
