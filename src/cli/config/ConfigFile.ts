@@ -66,7 +66,7 @@ const realPath = Effect.fnUntraced(function*(path: string) {
 /** What the words of the command say: the declaration of `flatimage config` in HostCommands.ts. */
 export interface Input {
   readonly file: string
-  readonly words: ReadonlyArray<string>
+  readonly command: ReadonlyArray<string>
   readonly export: string | undefined
   readonly import: string | undefined
 }
@@ -79,7 +79,7 @@ export const config = Effect.fn("flatimage.config")(function*(input: Input) {
   if (target !== undefined && origin !== undefined) {
     return yield* usageError("'--export' and '--import' should not be used together")
   }
-  if ((target ?? origin) !== undefined && input.words.length > 0) {
+  if ((target ?? origin) !== undefined && input.command.length > 0) {
     return yield* usageError("'--export' and '--import' should not be used with a command")
   }
   const path = yield* realPath(input.file)
@@ -101,7 +101,7 @@ export const config = Effect.fn("flatimage.config")(function*(input: Input) {
     ? exportSettings(target)
     : origin !== undefined
     ? importSettings(origin)
-    : run(input.words)
+    : run(input.command)
   // @effect-diagnostics-next-line strictEffectProvide:off
   yield* work.pipe(Effect.provide(image))
 })

@@ -155,8 +155,7 @@ const config: Command<HostServices> = {
     arguments: [
       { name: "file", about: "file", summary: "the image" },
       {
-        name: "words",
-        shown: "command",
+        name: "command",
         about: "image command",
         as: "rest",
         summary: "a command about settings with its words, as the image itself takes them"

@@ -39,7 +39,7 @@ const parseWord = (argument: Argument, word: string): Parsed<string> => {
     if (argument.choices.includes(lower)) return Result.succeed(lower)
     return fail(
       argument.invalid ?? `Invalid ${argument.name} '%s'`,
-      argument.hint ?? `'${word}' is none of ${quoteList(argument.choices)}`
+      argument.hint ?? `'${word}' is not one of ${quoteList(argument.choices)}`
     )
   }
   if (argument.pattern?.test(word) === false) {
@@ -132,7 +132,7 @@ const parseAt = <R>(at: Operation<R>, words: ReadonlyArray<string>, path: Readon
   return Result.fail(
     usageError(
       at.unknown ?? `Invalid ${command} operation`,
-      `'${first}' is none of ${quoteList(visible(at))}`,
+      `'${first}' is not one of ${quoteList(visible(at))}`,
       didYouMean(first, visible(at), `${path.join(" ")} `)
     )
   )

@@ -171,6 +171,25 @@ describe("bin/flatimage", () => {
     rmSync(directory, { recursive: true })
   }, 30_000)
 
+  it("answers typos with what was meant, and takes all words behind a command of an image as data", () => {
+    const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
+      [["bild"], /^flatimage: .*bild.* build \(see flatimage --help\)\n$/],
+      [["tools", "lst"], /^flatimage: .*lst.* list \(see flatimage tools --help\)\n$/],
+      [["build", "--dst", "debian"], /^flatimage: .*--dst.* --dist \(see flatimage build --help\)\n$/],
+      [["build", "--dist", "debain"], /^flatimage: .*debain.*did you mean debian\? \(see flatimage build --help\)\n$/],
+      [["completion", "bsh"], /^flatimage: .*bsh.*did you mean bash\? \(see flatimage completion --help\)\n$/],
+      [["config", program, "fim-boot", "set", "x", "--version"], /^E::.*is not an image of flatimage/]
+    ]
+    for (const [words, expected] of cases) {
+      const { status, stderr, stdout } = run("/", ...words)
+      assert.deepStrictEqual([status, stdout], [125, ""])
+      assert.match(stderr, expected)
+    }
+    assert.match(run("/", "man").stdout, /^\.TH "FLATIMAGE" 1 "" "flatimage 0\.1\.0" "User Commands"\n/)
+    assert.match(run("/", "man", "image").stdout, /^\.TH "APP\.FLATIMAGE" 1 /)
+    assert.match(run("/", "completion", "bash").stdout, /\ncomplete -F _flatimage_flatimage flatimage\n$/)
+  }, 60_000)
+
   it("runs no code and reads no settings of the directory it is started in, and may be a link", () => {
     const directory = mkdtempSync(`${tmpdir()}/flatimage-`)
     writeFileSync(`${directory}/bunfig.toml`, "preload = [\"./preload.js\"]\n")
