@@ -2,7 +2,7 @@
 import { json, operation } from "../grammar/Command.ts"
 import type { ImageCommand } from "./Services.ts"
 
-const layers = () => import("../layer/Layer.ts")
+const commits = () => import("../layer/Commit.ts")
 
 const created = "create requires exactly two arguments (/path/to/dir /path/to/file.layer)"
 const added = "add requires exactly one argument (/path/to/file.layer)"
@@ -50,13 +50,13 @@ export const command: ImageCommand = {
           name: "binary",
           summary: "in the image itself",
           ...commit,
-          handler: () => layers().then(({ commitBinary }) => commitBinary)
+          handler: () => commits().then(({ commitBinary }) => commitBinary)
         }),
         operation({
           name: "layer",
           summary: "beside the writable tree",
           ...commit,
-          handler: () => layers().then(({ commitLayer }) => commitLayer)
+          handler: () => commits().then(({ commitLayer }) => commitLayer)
         }),
         operation({
           name: "file",
@@ -68,7 +68,7 @@ export const command: ImageCommand = {
             nonEmpty: true,
             missing: "Missing path for 'file' operation"
           }],
-          handler: () => layers().then(({ commitFile }) => commitFile)
+          handler: () => commits().then(({ commitFile }) => commitFile)
         })
       ]
     },
@@ -82,16 +82,26 @@ export const command: ImageCommand = {
     operation({
       name: "rollback",
       summary: "take the last n layers out of the image, 1 unless told",
-      arguments: [{ name: "n", optional: true }],
+      arguments: [{
+        name: "n",
+        optional: true,
+        pattern: /^(?=\d{1,9}$)0*[1-9]/,
+        invalid: "rollback takes a number of layers from 1 on, not '%s'"
+      }],
       trailing: "fim-layer rollback",
-      handler: () => layers().then(({ rollback }) => rollback)
+      handler: () => import("../layer/Rollback.ts").then(({ rollback }) => rollback)
     }),
     operation({
       name: "squash",
       summary: "make one layer of the last n, of all unless told",
-      arguments: [{ name: "n", optional: true }],
+      arguments: [{
+        name: "n",
+        optional: true,
+        pattern: /^(?=\d{1,9}$)0*(?:[2-9]|1\d)/,
+        invalid: "squash takes a number of layers from 2 on, not '%s'"
+      }],
       trailing: "fim-layer squash",
-      handler: () => layers().then(({ squash }) => squash)
+      handler: () => import("../layer/Squash.ts").then(({ squash }) => squash)
     })
   ],
   examples: [

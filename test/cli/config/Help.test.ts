@@ -1,8 +1,9 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { showHelp } from "../../../src/cli/Cli.ts"
 import { commandNames, findTopic, imageCommands } from "../../../src/cli/commands/ImageCommands.ts"
+import { findOperation } from "../../../src/cli/grammar/Command.ts"
 import * as HelpText from "../../../src/cli/grammar/HelpText.ts"
 import { newImage, run } from "./Run.ts"
 
@@ -80,7 +81,33 @@ describe("fim-help apparmor", () => {
   )
 })
 
+/** Words of a usage line, with each choice of `<a|b>` taken in turn. */
+const callsIn = (line: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const words = line.split(" ")
+  const at = words.findIndex((word) => /^<\w+(\|\w+)+>$/.test(word))
+  if (at < 0) return [words.slice(0, words.findIndex((word) => /^[<[]/.test(word)) >>> 0)]
+  return words[at]!.slice(1, -1).split("|").flatMap((choice) => callsIn(words.with(at, choice).join(" ")))
+}
+
 describe("docs/user", () => {
+  it.each(imageCommands.map((command) => [command.name, command] as const))(
+    "shows no call of %s that there is not, and leaves out none",
+    (name, command) => {
+      const page = readFileSync(new URL(`../../../docs/user/${name.slice(4)}.md`, import.meta.url), "utf8")
+      const usage = /```\n([^`]*)```/.exec(page)?.[1] ?? ""
+      const operations = usage.trim().split("\n").flatMap((line) => callsIn(line.replace(/ {2,}.*/, "")))
+        .map(([program, called, operation]) => {
+          assert.deepStrictEqual([program, called], ["app", name])
+          return operation
+        }).filter((operation) => operation !== undefined)
+      const names = (command.operations ?? []).filter(({ hidden }) => hidden === undefined)
+      for (const operation of operations) assert.isDefined(findOperation(command, operation), `${name} ${operation}`)
+      for (const { name: operation, summary } of names) {
+        if (!summary.startsWith("the same as")) assert.include(operations, operation, name)
+      }
+    }
+  )
+
   it.each([...ours])("has a page for %s", (name) => {
     assert.isTrue(existsSync(new URL(`../../../docs/user/${name.slice(4)}.md`, import.meta.url)))
   })
