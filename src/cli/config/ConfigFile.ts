@@ -43,7 +43,7 @@ const importSettings = Effect.fnUntraced(function*(source: string) {
 })
 
 /** A command of the image, with its words. */
-const run = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
+const run = Effect.fnUntraced(function*(image: string, words: ReadonlyArray<string>) {
   const [name, ...rest] = words
   if (name === undefined) return yield* usageError("Missing command for 'config' (<fim-command>, --export, --import)")
   if (yield* showHelp(name, rest)) return
@@ -53,7 +53,7 @@ const run = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
     return
   }
   if (findTopic(name)?.name === name) {
-    return yield* usageError(`'${name}' needs the image to run`, `To run it: the image itself, then ${name}`)
+    return yield* usageError(`'${name}' works only on the image that runs`, `To run it: ${image} ${name}`)
   }
   return yield* unknownCommand(name)
 })
@@ -101,7 +101,7 @@ export const config = Effect.fn("flatimage.config")(function*(input: Input) {
     ? exportSettings(target)
     : origin !== undefined
     ? importSettings(origin)
-    : run(input.command)
+    : run(path, input.command)
   // @effect-diagnostics-next-line strictEffectProvide:off
   yield* work.pipe(Effect.provide(image))
 })

@@ -27,15 +27,15 @@ export interface Argument {
   readonly optional?: true
   /** An empty word counts as no word. */
   readonly nonEmpty?: true
-  /** A word of a list that may not stand beside others, and what is said if it does. */
+  /** A word of a list that may not stand beside others, and the error if it does. */
   readonly alone?: { readonly word: string; readonly error: string }
   /** Words with an error text of their own. */
   readonly refused?: Readonly<Record<string, string>>
-  /** What is said where there is no value. */
+  /** The error where there is no value. */
   readonly missing?: string
-  /** What is said of a value that is not valid; `%s` becomes the value. */
+  /** The error for a value that is not valid; `%s` becomes the value. */
   readonly invalid?: string
-  /** What is said of an empty word in a list. */
+  /** The error for an empty word in a list. */
   readonly empty?: string
   /** What would be valid. */
   readonly hint?: string
@@ -78,18 +78,18 @@ export interface Operation<R> {
   readonly options?: ReadonlyArray<Option>
   /** What the next word chooses from. A word that is none of them is an argument where there are arguments too. */
   readonly operations?: ReadonlyArray<Operation<R>>
-  /** What is said where the word that chooses is missing, or is no operation. */
+  /** The errors where the word that chooses is missing, and where it is not an operation. */
   readonly missing?: string
   readonly unknown?: string
   /** What would be valid, where `missing` does not say all. */
   readonly hint?: string
-  /** The name in `Trailing arguments for NAME`: that of the command unless told. */
+  /** The name in `Trailing arguments for NAME`, by default that of the command. */
   readonly trailing?: string
-  /** What is said of too many words in place of that. */
+  /** The error for too many words, where it is another one. */
   readonly tooMany?: string
-  /** It is accepted, and not shown: another spelling. */
+  /** Another spelling: accepted, but not in help and completion. */
   readonly hidden?: true
-  /** Loads what carries it out. Absent where the launcher does that itself, or where an operation has to be chosen. */
+  /** Loads the handler. Absent where the launcher handles the operation itself, or where the next word chooses another. */
   readonly handler?: () => Promise<Handler<never, R>>
 }
 

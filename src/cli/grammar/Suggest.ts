@@ -1,6 +1,6 @@
-/** What somebody may have meant by a word that is none of those there are. */
+/** Suggestions for typos. */
 
-/** How many letters have to be added, left out, replaced or swapped with the next one. */
+/** How many letters have to be added, removed, replaced or swapped with the next one to get from one word to the other. */
 const distance = (from: string, to: string): number => {
   let before: Array<number> = []
   let last = Array.from({ length: to.length + 1 }, (_, index) => index)
@@ -20,13 +20,13 @@ const distance = (from: string, to: string): number => {
   return last[to.length] ?? 0
 }
 
-/** No name is longer. A longer word is no typo of one, and would take long to compare. */
+/** No name is longer: a longer word is not a typo of one, and comparing it takes time. */
 const longest = 40
 
 /**
- * The closest of the words there are: at most two letters away, one for words of up to four letters.
+ * The known word that is closest to a typed one: at most two letters away, or one where either has at most four letters.
  *
- * @returns `undefined` when none is close, or the word is one of them
+ * @returns `undefined` when none is close, or the word itself is known
  */
 export const closest = (word: string, known: ReadonlyArray<string>): string | undefined => {
   if (word.length > longest) return undefined
@@ -38,7 +38,12 @@ export const closest = (word: string, known: ReadonlyArray<string>): string | un
   return near[0]?.name
 }
 
-/** The line that an error ends with, if there is something to suggest. `before` is what stands in front of the word. */
+/**
+ * The line that an error adds to suggest a known word.
+ *
+ * @param before the command line in front of the word
+ * @returns `undefined` when no known word is close
+ */
 export const didYouMean = (word: string, known: ReadonlyArray<string>, before = ""): string | undefined => {
   const name = closest(word, known)
   return name === undefined ? undefined : `did you mean ${before}${name}?`

@@ -146,7 +146,7 @@ describe("flatimage config", () => {
       }
       assert.include(yield* message(path), "Missing command for 'config'")
       assert.strictEqual(yield* message(path, "fim-nonsense"), "Unknown command: fim-nonsense")
-      assert.strictEqual(yield* message(path, "fim-layer", "list"), "'fim-layer' needs the image to run")
+      assert.strictEqual(yield* message(path, "fim-layer", "list"), "'fim-layer' works only on the image that runs")
       assert.strictEqual(yield* message(path, "fim-env"), "Missing op for 'fim-env' (add,del,list,set,clear)")
       assert.include(yield* message(join(directory, "missing"), "fim-env", "list"), "missing")
       assert.include(yield* message("/bin/true", "fim-env", "list"), "'/bin/true' is not an image of flatimage")

@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Stdio from "effect/Stdio"
 import * as Terminal from "effect/Terminal"
 import { commandNames, findTopic, imageCommands } from "../../../src/cli/commands/ImageCommands.ts"
+import { hostCommands } from "../../../src/cli/flatimage/HostCommands.ts"
 import type { Argument, Operation } from "../../../src/cli/grammar/Command.ts"
 import { asksForHelp, parse } from "../../../src/cli/grammar/Parse.ts"
 import { type Tree, treeOf, withDataMarked } from "../../../src/cli/grammar/Tree.ts"
@@ -175,6 +176,19 @@ describe("the parser of images", () => {
     const add = Result.getOrThrow(parse(findTopic("bind")!, ["Add", "RO", "/A", "/B"]))
     assert.deepStrictEqual(add.input, { type: "ro", source: "/A", destination: "/B" })
   })
+
+  it.each([...commands, ...(hostCommands as ReadonlyArray<Operation<unknown>> as ReadonlyArray<Operation<never>>)])(
+    "loads what carries out each operation of $name, but for those of the launcher",
+    async (command) => {
+      const check = async (operation: Operation<never>, path: string): Promise<void> => {
+        for (const each of operation.operations ?? []) await check(each, `${path} ${each.name}`)
+        if (operation.operations !== undefined && operation.arguments === undefined) return
+        if (["fim-exec", "fim-root", "fim-instance exec"].includes(path)) assert.isUndefined(operation.handler)
+        else assert.isFunction(await operation.handler?.(), path)
+      }
+      await check(command, command.name)
+    }
+  )
 
   it("is told of each name once, in lower case", () => {
     assert.deepStrictEqual(commandNames, [...new Set(commandNames)])
