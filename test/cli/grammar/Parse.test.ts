@@ -9,11 +9,13 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Result from "effect/Result"
 import * as Stdio from "effect/Stdio"
 import * as Terminal from "effect/Terminal"
+import { readFileSync } from "node:fs"
 import { commandNames, findTopic, imageCommands } from "../../../src/cli/commands/ImageCommands.ts"
 import { hostCommands } from "../../../src/cli/flatimage/HostCommands.ts"
-import type { Argument, Operation } from "../../../src/cli/grammar/Command.ts"
+import { type Argument, findOperation, type Operation } from "../../../src/cli/grammar/Command.ts"
 import { asksForHelp, parse } from "../../../src/cli/grammar/Parse.ts"
 import { type Tree, treeOf, withDataMarked } from "../../../src/cli/grammar/Tree.ts"
+import { projectRoot } from "../../support/Project.ts"
 
 /** Random choices that are the same in each run. */
 const random = (seed: number) => {
@@ -189,6 +191,13 @@ describe("the parser of images", () => {
       await check(command, command.name)
     }
   )
+
+  it("has the error texts that the launcher has for fim-instance exec", () => {
+    const launcher = readFileSync(`${projectRoot}/src/native/fim/src/portal/instance.rs`, "utf8")
+    const missing = findOperation(findTopic("instance")!, "exec")?.arguments?.flatMap(({ missing }) => missing ?? [])
+    assert.strictEqual(missing?.length, 2)
+    for (const text of missing) assert.include(launcher, `usage("${text}")`)
+  })
 
   it("is told of each name once, in lower case", () => {
     assert.deepStrictEqual(commandNames, [...new Set(commandNames)])
