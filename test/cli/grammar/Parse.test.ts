@@ -196,7 +196,7 @@ describe("the parser of images", () => {
     const launcher = readFileSync(`${projectRoot}/src/native/fim/src/portal/instance.rs`, "utf8")
     const missing = findOperation(findTopic("instance")!, "exec")?.arguments?.flatMap(({ missing }) => missing ?? [])
     assert.strictEqual(missing?.length, 2)
-    for (const text of missing) assert.include(launcher, `usage("${text}")`)
+    for (const text of missing ?? []) assert.include(launcher, `usage("${text}")`)
   })
 
   it("is told of each name once, in lower case", () => {
