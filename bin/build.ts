@@ -1,8 +1,9 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
+import * as CliConfig from "effect/cli/CliConfig"
 import * as CliError from "effect/cli/CliError"
-import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
@@ -46,9 +47,9 @@ import { TreeSandbox } from "../src/build/TreeSandbox.ts"
 import { Workspace } from "../src/build/Workspace.ts"
 import { CommandError } from "../src/cli/config/CommandError.ts"
 import { Patcher } from "../src/cli/config/ConfigFile.ts"
-import { flatimage } from "../src/cli/flatimage/Flatimage.ts"
 import { NotSound } from "../src/cli/flatimage/Inspect.ts"
 import * as Presenter from "../src/cli/flatimage/Presenter.ts"
+import { runHost } from "../src/cli/flatimage/Run.ts"
 import { reportOf } from "../src/Failure.ts"
 import { Inspector } from "../src/image/Inspect.ts"
 import * as Log from "../src/Log.ts"
@@ -101,7 +102,10 @@ const ConfigLayer = Layer.mergeAll(
   Log.layer("Info", { output: Output.write(Output.output), error: Output.write(Output.error), file: () => undefined })
 )
 
-const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer).pipe(
+/** `flatimage completion` prints completions, as images do. */
+const FlagsLayer = CliConfig.layer({ builtIns: GlobalFlag.BuiltIns.filter((flag) => flag !== GlobalFlag.Completions) })
+
+const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer, FlagsLayer).pipe(
   Layer.provideMerge(Layer.mergeAll(CrossCompiler.layer, RootLayer.layer, Steps.layer)),
   Layer.provideMerge(Layer.mergeAll(Apk.layer, Mmdebstrap.layer, Pacman.layer, Runner.layer)),
   Layer.provideMerge(Layer.mergeAll(CrossToolchain.layer, Emulator.layer, ToolClosure.layer)),
@@ -136,7 +140,7 @@ const exitCode = <E, A>(exit: Exit.Exit<A, E>): number => {
   return Cause.squash(exit.cause) instanceof NotSound ? 1 : 125
 }
 
-Command.run(flatimage, { version: metadata.version }).pipe(
+runHost(process.argv.slice(2), metadata.version).pipe(
   Effect.provide(MainLayer),
   (program) => Effect.andThen(Names.check, program),
   Effect.tapCause(report),

@@ -1,7 +1,7 @@
 /** A command of ours, as the boot program carries it out. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { buildInfo, change, read } from "../src/cli/Cli.ts"
+import { imageInfo, withGuest, withoutGuest } from "../src/cli/Cli.ts"
 import { CommandError } from "../src/cli/config/CommandError.ts"
 import { GuestRun } from "../src/cli/recipe/GuestRun.ts"
 import { settingsLayer } from "../src/ImageSettings.ts"
@@ -27,9 +27,10 @@ const guest = Layer.effect(
   }))
 )
 
-/** Carries out a command. In: its words. Those that only print do not wait for what the parser loads. Out: the exit code. */
+/** Carries out a command. In: its words. Those that need no guest do not wait for what one needs. Out: the exit code. */
 export const command = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
-  if (yield* Effect.provide(read(words), buildInfo)) return 0
+  const code = yield* Effect.provide(withoutGuest(words), imageInfo)
+  if (code !== undefined) return code
   const [path, stdio, terminal] = yield* Effect.promise(() =>
     Promise.all([
       import("effect/Path"),
@@ -37,5 +38,8 @@ export const command = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
       import("../src/platform/engine/Terminal.ts")
     ])
   )
-  return yield* Effect.provide(change(words), Layer.mergeAll(buildInfo, guest, path.layer, stdio.layer, terminal.layer))
+  return yield* Effect.provide(
+    withGuest(words),
+    Layer.mergeAll(imageInfo, guest, path.layer, stdio.layer, terminal.layer)
+  )
 }, Effect.provide(platform))

@@ -1,15 +1,20 @@
 /** Our own commands, as opposed to programs: from the first word to what it does. Each is loaded when it is called. */
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import { DesktopImage } from "../desktop/DesktopImage.ts"
 import { ReservedSpace } from "../image/ReservedSpace.ts"
 import { Relocate } from "../relocate/Relocate.ts"
+import { commandNames, findGuestCommand, findImageCommand, findTopic } from "./commands/ImageCommands.ts"
 import { BuildInfo, distributionIn, unknownOrigin } from "./config/BuildInfo.ts"
 import { CommandError } from "./config/CommandError.ts"
-import { isConfigCommand, runChanging, runReading, showHelp } from "./config/Dispatch.ts"
+import type { Command } from "./grammar/Command.ts"
+import { asksForHelp, parse } from "./grammar/Parse.ts"
+import { didYouMean } from "./grammar/Suggest.ts"
 
 /** What the image says about how it was made. The tool table is a file beside the tools. */
-export const buildInfo: Layer.Layer<BuildInfo, never, FileSystem.FileSystem | Relocate | ReservedSpace> = Layer.effect(
+const buildInfo: Layer.Layer<BuildInfo, never, FileSystem.FileSystem | Relocate | ReservedSpace> = Layer.effect(
   BuildInfo,
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
@@ -28,42 +33,68 @@ export const buildInfo: Layer.Layer<BuildInfo, never, FileSystem.FileSystem | Re
   })
 )
 
+const desktopImage: Layer.Layer<DesktopImage, never, Relocate> = Layer.effect(
+  DesktopImage,
+  Effect.map(Relocate, ({ directories, image }) => ({ path: image, fim: `${directories.bin}/fim` }))
+)
+
+/** The image that runs, as commands know it. */
+export const imageInfo = Layer.merge(buildInfo, desktopImage)
+
+/** The error of a name that no command has. */
+export const unknownCommand = (name: string): CommandError => {
+  const suggestion = didYouMean(name, commandNames)
+  return new CommandError({
+    text: `Unknown command: ${name}`,
+    context: "Invalid fim command",
+    ...(suggestion === undefined ? {} : { suggestion })
+  })
+}
+
 /**
- * Carries out a command of ours that only prints, or fails for one that there is not. In: its words, the first of which
- * begins with `fim-`. The answer says whether that was all; if not, the words are for {@link change}.
+ * Prints the help of a command if its words ask for it.
+ *
+ * @returns whether they did
  */
-export const read = Effect.fn("Cli.read")(function*(words: ReadonlyArray<string>) {
-  const [name = "", ...rest] = words
-  if (isConfigCommand(name)) return yield* runReading(name, rest)
-  if (yield* showHelp(name, rest)) return true
-  if (name === "fim-layer") {
-    const { layer } = yield* Effect.promise(() => import("./layer/Layer.ts"))
-    yield* layer(rest)
-    return true
-  }
-  if (name === "fim-desktop") {
-    const { desktop } = yield* Effect.promise(() => import("./desktop/Desktop.ts"))
-    const { directories, image } = yield* Relocate
-    yield* desktop(rest, { path: image, fim: `${directories.bin}/fim` })
-    return true
-  }
-  if (name === "fim-instance") {
-    const { instance } = yield* Effect.promise(() => import("./instance/Instance.ts"))
-    yield* instance(rest)
-    return true
-  }
-  if (name === "fim-recipe") return false
-  return yield* new CommandError({ text: `Unknown command: ${name}`, context: "Invalid fim command" })
+export const showHelp = Effect.fnUntraced(function*(name: string, words: ReadonlyArray<string>) {
+  const topic = findTopic(name)
+  if (topic === undefined || !asksForHelp(topic, words)) return false
+  const { helpText } = yield* Effect.promise(() => import("./grammar/HelpText.ts"))
+  yield* Console.log(helpText(topic))
+  return true
 })
 
-/** Carries out a command of ours that changes something, or runs a program. The answer is the exit code. */
-export const change = Effect.fn("Cli.change")(function*(words: ReadonlyArray<string>) {
+/**
+ * Parses the words of a command and carries it out.
+ *
+ * @returns the exit code
+ */
+export const carryOut = Effect.fnUntraced(function*<R>(command: Command<R>, words: ReadonlyArray<string>) {
+  const { input, operation } = yield* Effect.fromResult(parse(command, words))
+  if (operation.handler === undefined) return yield* unknownCommand(command.name)
+  const handler = yield* Effect.promise(operation.handler)
+  // The parser has made `input` by the same declaration that the type of the handler is made of.
+  const code = yield* handler(input as never)
+  return typeof code === "number" ? code : 0
+})
+
+/**
+ * Carries out a command that needs no program in the guest.
+ *
+ * @param words the command, whose name begins with `fim-`, and what follows it
+ * @returns the exit code; nothing for a command that {@link withGuest} carries out
+ */
+export const withoutGuest = Effect.fn("Cli.withoutGuest")(function*(words: ReadonlyArray<string>) {
   const [name = "", ...rest] = words
-  if (name === "fim-recipe") {
-    const { recipe } = yield* Effect.promise(() => import("./recipe/Recipe.ts"))
-    const { directories, image } = yield* Relocate
-    return yield* recipe(rest, { path: image, fim: `${directories.bin}/fim` })
-  }
-  if (isConfigCommand(name)) yield* runChanging(name, rest)
-  return 0
+  if (yield* showHelp(name, rest)) return 0
+  const command = findImageCommand(name)
+  if (command !== undefined) return yield* carryOut(command, rest)
+  return findGuestCommand(name) === undefined ? yield* unknownCommand(name) : undefined
+})
+
+/** Carries out a command that may run a program in the guest. Returns the exit code. */
+export const withGuest = Effect.fn("Cli.withGuest")(function*(words: ReadonlyArray<string>) {
+  const [name = "", ...rest] = words
+  const command = findGuestCommand(name)
+  return yield* command === undefined ? unknownCommand(name) : carryOut(command, rest)
 })

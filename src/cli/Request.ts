@@ -1,5 +1,6 @@
 import * as Result from "effect/Result"
 import * as Utf8 from "../Utf8.ts"
+import * as Programs from "./commands/Programs.ts"
 import { type CommandError, usageError } from "./config/CommandError.ts"
 
 /** A program to run: the image's boot command or another one. Its words stay bytes. */
@@ -19,7 +20,7 @@ export const parse = (words: ReadonlyArray<Uint8Array>): Result.Result<Request, 
   const [first, ...rest] = words
   const verb = first === undefined ? "" : Utf8.decode(first)
   if (!verb.startsWith("fim-")) return Result.succeed({ _tag: "Boot", words })
-  if (verb !== "fim-exec" && verb !== "fim-root") {
+  if (verb !== Programs.exec.name && verb !== Programs.root.name) {
     return Result.succeed({ _tag: "Command", words: words.map(Utf8.decode) })
   }
   const next = rest[0] === undefined ? "" : Utf8.decode(rest[0])
@@ -28,5 +29,5 @@ export const parse = (words: ReadonlyArray<Uint8Array>): Result.Result<Request, 
   if (program.length === 0) {
     return Result.fail(usageError(`Incorrect number of arguments for ${verb}`))
   }
-  return Result.succeed({ _tag: "Execute", root: verb === "fim-root", words: program })
+  return Result.succeed({ _tag: "Execute", root: verb === Programs.root.name, words: program })
 }

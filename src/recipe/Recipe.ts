@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import type { Distribution } from "../build/dist/Distribution.ts"
 import { SetupDocument } from "../desktop/SetupDocument.ts"
 import { RecipeError } from "./RecipeError.ts"
+import { recipeName } from "./RecipeName.ts"
 
 /** Far more than a recipe needs, and little enough for the memory and the command line that it ends up in. */
 export const limits = {
@@ -14,9 +15,7 @@ export const limits = {
   description: 2000
 } as const
 
-/** Becomes the name of a file and the end of a URL: nothing that leads elsewhere or is an option. */
-export const isRecipeName = (name: string): boolean =>
-  /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/.test(name) && !name.includes("..")
+export const isRecipeName = (name: string): boolean => recipeName.test(name)
 
 export interface Recipe {
   readonly description: string

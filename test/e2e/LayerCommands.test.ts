@@ -281,15 +281,24 @@ describe("fim-layer", () => {
       writeFileSync(there, "")
       const usage: ReadonlyArray<readonly [words: ReadonlyArray<string>, text: string]> = [
         [[], "Missing op for 'fim-layer' (create,add,commit,list)\nE::There are rollback and squash too"],
-        [["remove"], "Invalid layer operation"],
+        [
+          ["remove"],
+          "Invalid layer operation\nE::'remove' is not one of ['create','add','commit','list','rollback','squash',]"
+        ],
         [["create"], "create requires exactly two arguments (/path/to/dir /path/to/file.layer)"],
-        [["create", "a", "b", "c"], "create requires exactly two arguments (/path/to/dir /path/to/file.layer)"],
+        [
+          ["create", "a", "b", "c"],
+          "create requires exactly two arguments (/path/to/dir /path/to/file.layer)\nE::Trailing arguments for fim-layer: ['c',]"
+        ],
         [["create", "/no/such", "b"], "Source directory '/no/such' does not exist"],
         [["create", there, "b"], `Source '${there}' is not a directory`],
         [["add"], "add requires exactly one argument (/path/to/file.layer)"],
-        [["add", "a", "b"], "add requires exactly one argument (/path/to/file.layer)"],
+        [
+          ["add", "a", "b"],
+          "add requires exactly one argument (/path/to/file.layer)\nE::Trailing arguments for fim-layer: ['b',]"
+        ],
         [["commit"], "Missing op for 'commit' (binary,layer,file)"],
-        [["Commit", "image"], "Invalid commit operation"],
+        [["Commit", "image"], "Invalid commit operation\nE::'image' is not one of ['binary','layer','file',]"],
         [["commit", "file"], "Missing path for 'file' operation"],
         [["commit", "file", "a", "b", "c"], "Trailing arguments for fim-layer commit: ['b','c',]"],
         [["commit", "BINARY", "a"], "Trailing arguments for fim-layer commit: ['a',]"],

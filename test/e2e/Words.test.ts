@@ -59,6 +59,49 @@ describe.each(users)("as $name, the words of a program", (user) => {
       assert.deepStrictEqual([program.code, program.stdout, program.stderr], [127, "", "--: command not found\n"])
     }))
 
+  scenario("are the program's from its name on, whatever they look like", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { copy: true })
+      const options = ["--help", "-h", "--version", "--json", "--", "fim-help", "--completions", "clear"]
+      const stored = yield* app.run(["fim-boot", "set", ...printer, ...options])
+      assert.deepStrictEqual([stored.code, stored.stdout, stored.stderr], [0, "", ""])
+      assert.deepStrictEqual(JSON.parse((yield* app.run(["fim-boot", "show"])).stdout), {
+        program: printer[0],
+        args: [...printer.slice(1), ...options]
+      })
+      const boot = yield* app.run(["--help", "--version", "fim-exec"])
+      assert.deepStrictEqual([boot.code, wordsOf(boot.stdout), boot.stderr], [
+        0,
+        [...options, "--help", "--version", "fim-exec"],
+        ""
+      ])
+      const running = yield* app.start(["fim-exec", "sh", "-c", "echo ready; read line"], { interactive: true })
+      yield* running.says(/ready\n/)
+      for (const before of [[], ["--"]]) {
+        const inside = yield* app.run(["fim-instance", "exec", "0", ...before, ...printer, ...options])
+        assert.deepStrictEqual([inside.code, wordsOf(inside.stdout), inside.stderr], [0, options, ""])
+      }
+      yield* running.write("\n")
+      yield* running.outcome
+      // In front of it they are ours.
+      for (const words of [["fim-exec", "--help"], ["fim-help", "exec"]]) {
+        assert.match((yield* app.run(words)).stdout, /\nfim-exec: run a program in the guest\n/)
+      }
+      assert.match((yield* app.run(["fim-boot", "set", "--help"])).stdout, /\nfim-boot: what starts/)
+      assert.match((yield* app.run(["fim-instance", "exec", "--help"])).stdout, /\nfim-instance: running/)
+      // A recipe has no program: these are too many words.
+      const recipe = yield* app.run(["fim-recipe", "install", "x", "--help"])
+      assert.deepStrictEqual([recipe.code, recipe.stdout], [125, ""])
+      assert.match(recipe.stderr, /^E::Trailing arguments for fim-recipe: \['--help',\]\n/)
+      const typo = yield* app.run(["fim-exce", "ls", "--help"])
+      assert.deepStrictEqual([typo.code, typo.stdout, typo.stderr.split("\n").slice(0, 3)], [
+        125,
+        "",
+        ["E::Unknown command: fim-exce", "E::did you mean fim-exec?", "E::Invalid fim command"]
+      ])
+      yield* app.isClean
+    }))
+
   scenario("many and long ones fit", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)

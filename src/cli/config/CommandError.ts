@@ -9,6 +9,8 @@ export class CommandError extends Data.TaggedError("CommandError")<{
   readonly text: string
   /** What would have been right, when the text does not say so. */
   readonly hint?: string
+  /** What may have been meant. */
+  readonly suggestion?: string
   readonly context: string
 }> {
   override readonly [Runtime.errorExitCode] = failureExitCode
@@ -18,16 +20,18 @@ export class CommandError extends Data.TaggedError("CommandError")<{
   }
 
   get lines(): ReadonlyArray<string> {
-    return [this.text, ...(this.hint === undefined ? [] : [this.hint]), this.context]
+    return [this.text, this.hint, this.suggestion, this.context].filter((line) => line !== undefined)
   }
 }
 
 /** Words that say nothing that can be done; nothing was read or written for them. */
-export const usageError = (text: string, hint?: string): CommandError =>
-  new CommandError({ text, context: "Could not parse arguments", ...(hint === undefined ? {} : { hint }) })
+export const usageError = (text: string, hint?: string, suggestion?: string): CommandError =>
+  new CommandError({
+    text,
+    context: "Could not parse arguments",
+    ...(hint === undefined ? {} : { hint }),
+    ...(suggestion === undefined ? {} : { suggestion })
+  })
 
 /** `['a','b',]`, as all lists in messages. */
 export const quoteList = (words: ReadonlyArray<string>): string => `[${words.map((word) => `'${word}',`).join("")}]`
-
-export const trailingError = (command: string, words: ReadonlyArray<string>): CommandError =>
-  usageError(`Trailing arguments for ${command}: ${quoteList(words)}`)

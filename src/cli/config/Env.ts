@@ -4,9 +4,8 @@ import { expandEnvironment } from "../../image/Expand.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import type { Environment } from "../../image/Settings.ts"
 import { Host } from "../../relocate/Host.ts"
-import { trailingError, usageError } from "./CommandError.ts"
+import { usageError } from "./CommandError.ts"
 import { printJson, printLines } from "./Output.ts"
-import { parseWords } from "./Words.ts"
 
 const parseAssignments = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
   const assignments: Array<readonly [name: string, value: string]> = []
@@ -18,14 +17,6 @@ const parseAssignments = Effect.fnUntraced(function*(words: ReadonlyArray<string
     assignments.push([word.slice(0, split), word.slice(split + 1)])
   }
   return Object.fromEntries(assignments)
-})
-
-const list = Effect.fnUntraced(function*(json: boolean) {
-  const environment = yield* (yield* ReservedSpace).read("environment")
-  const variables = expandEnvironment(environment, (yield* Host).environment)
-  yield* json
-    ? printJson(Object.fromEntries(variables))
-    : printLines(variables.map(([name, value]) => `${name}=${value}`))
 })
 
 const include = Effect.fnUntraced(function*(
@@ -41,7 +32,17 @@ const include = Effect.fnUntraced(function*(
   )
 })
 
-const remove = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
+interface Assignments {
+  readonly assignments: ReadonlyArray<string>
+}
+
+export const add = Effect.fn("fim-env.add")(({ assignments }: Assignments) =>
+  include(assignments, (current, added) => ({ ...current, ...added }))
+)
+
+export const set = Effect.fn("fim-env.set")(({ assignments }: Assignments) => include(assignments, (_, added) => added))
+
+export const del = Effect.fn("fim-env.del")(function*({ names }: { readonly names: ReadonlyArray<string> }) {
   const known = yield* (yield* ReservedSpace).modify("environment", (current) => [
     new Set(Object.keys(current)),
     Object.fromEntries(Object.entries(current).filter(([name]) => !names.includes(name)))
@@ -53,23 +54,14 @@ const remove = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
   )
 })
 
-export const env = Effect.fn("fim-env")(function*(args: ReadonlyArray<string>) {
-  const { json, operation, rest } = parseWords(args)
-  switch (operation) {
-    case undefined:
-      return yield* usageError("Missing op for 'fim-env' (add,del,list,set,clear)")
-    case "LIST":
-      return yield* rest.length > 0 ? trailingError("fim-env", rest) : list(json)
-    case "CLEAR":
-      if (rest.length > 0) return yield* trailingError("fim-env", rest)
-      return yield* (yield* ReservedSpace).write("environment", {})
-    case "ADD":
-    case "SET":
-    case "DEL":
-      if (rest.length === 0) return yield* usageError(`Missing arguments for '${operation}'`)
-      if (operation === "DEL") return yield* remove(rest)
-      return yield* include(rest, (current, added) => operation === "ADD" ? { ...current, ...added } : added)
-    default:
-      return yield* usageError("Invalid env operation")
-  }
+export const list = Effect.fn("fim-env.list")(function*({ json }: { readonly json: boolean }) {
+  const environment = yield* (yield* ReservedSpace).read("environment")
+  const variables = expandEnvironment(environment, (yield* Host).environment)
+  yield* json
+    ? printJson(Object.fromEntries(variables))
+    : printLines(variables.map(([name, value]) => `${name}=${value}`))
+})
+
+export const clear = Effect.fn("fim-env.clear")(function*() {
+  yield* (yield* ReservedSpace).write("environment", {})
 })

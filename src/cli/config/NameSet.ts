@@ -3,96 +3,43 @@ import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import type { Fields } from "../../image/Settings.ts"
 import { namespaceNames, permissionNames } from "../../image/SettingsDefaults.ts"
-import { quoteList, trailingError, usageError } from "./CommandError.ts"
 import { printJson, printLines } from "./Output.ts"
-import { parseWords } from "./Words.ts"
 
-interface NameSet<Field extends "permissions" | "unshare"> {
-  readonly field: Field
-  readonly command: string
-  readonly operations: string
-  readonly invalidOperation: string
-  /** `permission` or `unshare option`. */
-  readonly noun: string
-  readonly names: ReadonlyArray<Fields[Field][number]>
+const operations = <Field extends "permissions" | "unshare">(
+  command: string,
+  field: Field,
+  known: ReadonlyArray<Fields[Field][number]>
+) => {
+  const pick = (isIn: (name: string) => boolean) => known.filter(isIn) as ReadonlyArray<string> as Fields[Field]
+  const setOf = (names: ReadonlyArray<string>) => new Set<string>(names.includes("all") ? known : names)
+  return {
+    list: Effect.fn(`${command}.list`)(function*({ json }: { readonly json: boolean }) {
+      const names = [...(yield* (yield* ReservedSpace).read(field))].sort()
+      yield* json ? printJson(names) : printLines(names)
+    }),
+    clear: Effect.fn(`${command}.clear`)(function*() {
+      yield* (yield* ReservedSpace).write(field, pick(() => false))
+    }),
+    set: Effect.fn(`${command}.set`)(function*({ names }: { readonly names: ReadonlyArray<string> }) {
+      const wanted = setOf(names)
+      yield* (yield* ReservedSpace).write(field, pick((name) => wanted.has(name)))
+    }),
+    add: Effect.fn(`${command}.add`)(function*({ names }: { readonly names: ReadonlyArray<string> }) {
+      const more = setOf(names)
+      yield* (yield* ReservedSpace).update(field, (current) => {
+        const before: ReadonlySet<string> = new Set(current)
+        return pick((name) => before.has(name) || more.has(name))
+      })
+    }),
+    del: Effect.fn(`${command}.del`)(function*({ names }: { readonly names: ReadonlyArray<string> }) {
+      const less = setOf(names)
+      yield* (yield* ReservedSpace).update(field, (current) => {
+        const before: ReadonlySet<string> = new Set(current)
+        return pick((name) => before.has(name) && !less.has(name))
+      })
+    })
+  }
 }
 
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
-
-/** The names of a comma list, or of all; nothing is trimmed. */
-const parseNames = Effect.fnUntraced(function*<Field extends "permissions" | "unshare">(
-  set: NameSet<Field>,
-  list: string
-) {
-  const words = list.split(",").map((word) => word.toLowerCase())
-  for (const word of words) {
-    if (word === "none") return yield* usageError(`Invalid ${set.noun} 'NONE'`)
-    if (word !== "all" && !set.names.some((name) => name === word)) {
-      return yield* usageError(
-        `Invalid ${set.noun}`,
-        `'${word}' is none of ${quoteList(["all", ...[...set.names].sort()])}`
-      )
-    }
-  }
-  if (!words.includes("all")) return new Set(words)
-  if (words.length > 1) return yield* usageError(`${capital(set.noun)} 'all' should not be used with others`)
-  return new Set<string>(set.names)
-})
-
-const pick = <Field extends "permissions" | "unshare">(set: NameSet<Field>, isIn: (name: string) => boolean) =>
-  set.names.filter(isIn) as ReadonlyArray<string> as Fields[Field]
-
-const handler = <Field extends "permissions" | "unshare">(set: NameSet<Field>) =>
-  Effect.fn(set.command)(function*(args: ReadonlyArray<string>) {
-    const { json, operation, rest } = parseWords(args)
-    const space = yield* ReservedSpace
-    switch (operation) {
-      case undefined:
-        return yield* usageError(`Missing op for ${set.command} (${set.operations})`)
-      case "LIST": {
-        if (rest.length > 0) return yield* trailingError(set.command, rest)
-        const names = [...(yield* space.read(set.field))].sort()
-        return yield* json ? printJson(names) : printLines(names)
-      }
-      case "CLEAR":
-        if (rest.length > 0) return yield* trailingError(set.command, rest)
-        return yield* space.write(set.field, pick(set, () => false))
-      case "ADD":
-      case "DEL":
-      case "SET": {
-        const [list, ...trailing] = rest
-        if (list === undefined) return yield* usageError(`No arguments for '${operation}' command`)
-        const names = yield* parseNames(set, list)
-        if (trailing.length > 0) return yield* trailingError(set.command, trailing)
-        if (operation === "SET") return yield* space.write(set.field, pick(set, (name) => names.has(name)))
-        yield* space.update(set.field, (current) => {
-          const before: ReadonlySet<string> = new Set(current)
-          return pick(
-            set,
-            (name) => operation === "ADD" ? before.has(name) || names.has(name) : before.has(name) && !names.has(name)
-          )
-        })
-        return
-      }
-      default:
-        return yield* usageError(set.invalidOperation)
-    }
-  })
-
-export const perms = handler({
-  field: "permissions",
-  command: "fim-perms",
-  operations: "add,del,list,set,clear",
-  invalidOperation: "Invalid perms operation",
-  noun: "permission",
-  names: permissionNames
-})
-
-export const unshare = handler({
-  field: "unshare",
-  command: "fim-unshare",
-  operations: "add,clear,del,list,set",
-  invalidOperation: "Invalid unshare operation",
-  noun: "unshare option",
-  names: namespaceNames
-})
+export const perms = operations("fim-perms", "permissions", permissionNames)
+export const unshare = operations("fim-unshare", "unshare", namespaceNames)

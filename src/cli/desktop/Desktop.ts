@@ -1,45 +1,48 @@
 /** fim-desktop: the image in menus, file managers and searches of the host. */
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import type { DesktopError } from "../../desktop/DesktopError.ts"
+import { type DesktopError, filesError } from "../../desktop/DesktopError.ts"
 import { DesktopImage } from "../../desktop/DesktopImage.ts"
+import { entryText } from "../../desktop/Entry.ts"
 import { IconPress } from "../../desktop/IconPress.ts"
 import { IconSource } from "../../desktop/IconSource.ts"
 import { DesktopIntegration } from "../../desktop/Integration.ts"
+import { imageType } from "../../desktop/MimeType.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { integrationNames } from "../../image/SettingsDefaults.ts"
-import { CommandError, quoteList, trailingError, usageError } from "../config/CommandError.ts"
+import { basename } from "../../relocate/Directories.ts"
+import { CommandError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
-import { parseWords } from "../config/Words.ts"
-import { dump } from "./Dump.ts"
-import { notSetUp } from "./NotSetUp.ts"
-import { setup } from "./Setup.ts"
+import { readDocument, storeDesktop } from "./Setup.ts"
 
 type Integration = (typeof integrationNames)[number]
 
-const isKnown = (item: string): boolean => integrationNames.some((name) => name === item)
-
-/** In the order of their names in the settings. */
-const parseItems = Effect.fnUntraced(function*(operation: "enable" | "disable", words: ReadonlyArray<string>) {
-  const [list, ...trailing] = words
-  if (list === undefined || list === "") {
-    const none = operation === "enable" ? ",none" : ""
-    return yield* usageError(`Missing arguments for '${operation}' (entry,mimetype,icon${none})`)
-  }
-  const items = list.split(",").map((item) => item.toUpperCase())
-  const unknown = items.find((item) => !isKnown(item) && !(item === "NONE" && operation === "enable"))
-  if (unknown !== undefined) {
-    return yield* usageError(
-      "Invalid integration item",
-      `'${unknown.toLowerCase()}' is none of ${quoteList(integrationNames.map((name) => name.toLowerCase()))}`
-    )
-  }
-  if (items.includes("NONE") && items.length > 1) {
-    return yield* usageError("'none' option should not be used with others")
-  }
-  if (trailing.length > 0) return yield* trailingError("fim-desktop", trailing)
-  return integrationNames.filter((name) => items.includes(name))
+/** There is nothing to enable, show or remove before an image was set up. */
+const notSetUp = new CommandError({
+  text: "Empty json data",
+  hint: "'fim-desktop setup <file.json>' says what the desktop is to show",
+  context: "Could not read the desktop integration"
 })
+
+const refused = (error: DesktopError) =>
+  new CommandError({ text: error.message, context: "Could not carry out the desktop integration" })
+
+const services = Layer.mergeAll(DesktopIntegration.layer, IconPress.layer, IconSource.layer)
+
+/** With the services of desktops, of the image that the command is about. */
+const served = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E | DesktopError, R>) {
+  const context = yield* Layer.build(services)
+  return yield* effect.pipe(
+    Effect.provideContext(context),
+    Effect.catchIf(
+      (error): error is Extract<E | DesktopError, DesktopError> =>
+        typeof error === "object" && error !== null && "_tag" in error && error._tag === "DesktopError",
+      (error) => Effect.fail(refused(error))
+    )
+  )
+}, Effect.scoped)
 
 const change = Effect.fnUntraced(function*(next: (current: ReadonlyArray<Integration>) => ReadonlyArray<Integration>) {
   const changed = yield* (yield* ReservedSpace).update(
@@ -50,67 +53,76 @@ const change = Effect.fnUntraced(function*(next: (current: ReadonlyArray<Integra
   yield* printLines(changed.integrations.length === 0 ? ["NONE"] : changed.integrations)
 })
 
-const clean = Effect.gen(function*() {
-  const desktop = yield* (yield* ReservedSpace).read("desktop")
-  const done = yield* (yield* DesktopIntegration).clean(desktop)
-  if (!done && desktop === undefined) return yield* notSetUp
+const settings = Effect.gen(function*() {
+  return (yield* (yield* ReservedSpace).read("desktop")) ?? (yield* notSetUp)
 })
 
-const operate = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
-  const { json, operation, rest } = parseWords(args)
-  switch (operation) {
-    case undefined:
-      return yield* usageError("Missing op for 'fim-desktop' (enable,setup,clean,dump)")
-    case "SETUP": {
-      const [file, ...trailing] = rest
-      if (file === undefined || file === "") {
-        return yield* usageError("Missing argument for 'setup' (/path/to/file.json)")
-      }
-      if (trailing.length > 0) return yield* trailingError("fim-desktop", trailing)
-      return yield* setup(file)
-    }
-    case "ENABLE": {
-      const items = yield* parseItems("enable", rest)
-      return yield* change(() => items)
-    }
-    case "DISABLE": {
-      const items = yield* parseItems("disable", rest)
-      return yield* change((current) => current.filter((item) => !items.includes(item)))
-    }
-    case "DUMP":
-      return yield* dump(rest)
-    case "SHOW":
-    case "GET":
-    case "LIST": {
-      if (rest.length > 0) return yield* trailingError("fim-desktop", rest)
-      const desktop = yield* (yield* ReservedSpace).read("desktop")
-      if (desktop === undefined) return yield* notSetUp
-      if (operation !== "LIST") return yield* printJson(desktop)
-      return yield* json ? printJson(desktop.integrations) : printLines(desktop.integrations)
-    }
-    case "CLEAN":
-      if (rest.length > 0) return yield* trailingError("fim-desktop", rest)
-      return yield* clean
-    default:
-      return yield* usageError("Invalid desktop operation")
-  }
+interface Items {
+  readonly items: ReadonlyArray<string>
+}
+
+const isAmong = (items: ReadonlyArray<string>) => (name: Integration) => items.includes(name.toLowerCase())
+
+export const setup = Effect.fn("fim-desktop.setup")(({ file }: { readonly file: string }) =>
+  served(Effect.gen(function*() {
+    yield* printJson(yield* storeDesktop(yield* readDocument(file), file))
+  }))
+)
+
+/** In the order of their names in the settings. */
+export const enable = Effect.fn("fim-desktop.enable")(({ items }: Items) =>
+  change(() => integrationNames.filter(isAmong(items)))
+)
+
+export const disable = Effect.fn("fim-desktop.disable")(({ items }: Items) =>
+  change((current) => current.filter((name) => !isAmong(items)(name)))
+)
+
+export const list = Effect.fn("fim-desktop.list")(function*({ json }: { readonly json: boolean }) {
+  const { integrations } = yield* settings
+  yield* json ? printJson(integrations) : printLines(integrations)
 })
 
-const refused = (error: DesktopError) =>
-  new CommandError({ text: error.message, context: "Could not carry out the desktop integration" })
+export const show = Effect.fn("fim-desktop.show")(function*() {
+  yield* printJson(yield* settings)
+})
 
-/** The command. In: the words behind its name, and the image that they are about. */
-export const desktop = Effect.fn("fim-desktop")(function*(
-  args: ReadonlyArray<string>,
-  image: DesktopImage["Service"]
-) {
-  const context = yield* Layer.build(
-    Layer.mergeAll(DesktopIntegration.layer, IconPress.layer, IconSource.layer).pipe(
-      Layer.provideMerge(Layer.succeed(DesktopImage, image))
-    )
-  )
-  yield* operate(args).pipe(
-    Effect.provideContext(context),
-    Effect.catchTag("DesktopError", (error) => Effect.fail(refused(error)))
-  )
-}, Effect.scoped)
+export const clean = Effect.fn("fim-desktop.clean")(() =>
+  served(Effect.gen(function*() {
+    const desktop = yield* (yield* ReservedSpace).read("desktop")
+    const done = yield* (yield* DesktopIntegration).clean(desktop)
+    if (!done && desktop === undefined) return yield* notSetUp
+  }))
+)
+
+/** Identity and categories of the image, and its path. */
+const identified = Effect.gen(function*() {
+  const desktop = yield* settings
+  const identity = yield* (yield* DesktopIntegration).identity(desktop)
+  return { identity, image: (yield* DesktopImage).path, categories: desktop.categories }
+})
+
+export const dumpEntry = Effect.fn("fim-desktop.dump.entry")(() =>
+  served(Effect.gen(function*() {
+    yield* Console.log(entryText(yield* identified))
+  }))
+)
+
+export const dumpMimetype = Effect.fn("fim-desktop.dump.mimetype")(() =>
+  served(Effect.gen(function*() {
+    const { identity, image } = yield* identified
+    yield* Console.log(imageType(identity, basename(image)))
+  }))
+)
+
+/** The icon as it is stored, to a file. */
+export const dumpIcon = Effect.fn("fim-desktop.dump.icon")(({ file }: { readonly file: string }) =>
+  served(Effect.gen(function*() {
+    const icon = yield* (yield* ReservedSpace).read("icon")
+    if (icon === undefined) {
+      return yield* new CommandError({ text: "Empty icon data", hint: notSetUp.hint ?? "", context: notSetUp.context })
+    }
+    const path = file.toLowerCase().endsWith(`.${icon.extension}`) ? file : `${file}.${icon.extension}`
+    yield* (yield* FileSystem.FileSystem).writeFile(path, icon.data).pipe(Effect.mapError(filesError(path)))
+  }))
+)

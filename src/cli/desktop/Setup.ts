@@ -1,4 +1,4 @@
-/** `fim-desktop setup`: from a JSON file of the user's to what an image stores. */
+/** What `fim-desktop setup` and recipes set up: from a JSON file of the user's to what an image stores. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
@@ -12,7 +12,6 @@ import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import type { Desktop } from "../../image/Settings.ts"
 import { integrationNames } from "../../image/SettingsDefaults.ts"
 import { CommandError } from "../config/CommandError.ts"
-import { printJson } from "../config/Output.ts"
 
 /** What can be stored is far smaller. */
 const largest = 65_536
@@ -21,7 +20,8 @@ const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(SetupDocument))
 
 const context = "Could not set up the desktop integration"
 
-const readDocument = Effect.fnUntraced(function*(path: string) {
+/** The document at a path that a user gives. */
+export const readDocument = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const failed = (detail: string) =>
     new CommandError({ text: `Failed to open file '${path}' for desktop integration`, hint: detail, context })
@@ -64,9 +64,4 @@ export const storeDesktop = Effect.fnUntraced(function*(document: SetupDocument,
   }
   yield* (yield* ReservedSpace).writeAll({ desktop, icon })
   return desktop
-})
-
-/** In: the path of the JSON file. Prints what is stored. */
-export const setup = Effect.fnUntraced(function*(path: string) {
-  yield* printJson(yield* storeDesktop(yield* readDocument(path), path))
 })

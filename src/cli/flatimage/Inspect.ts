@@ -1,6 +1,4 @@
-import * as Argument from "effect/cli/Argument"
-import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
+/** `flatimage inspect`. */
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -29,36 +27,23 @@ const table = (found: Inspection): string => {
   ).join("\n")
 }
 
-export const inspect = Command.make(
-  "inspect",
-  {
-    file: Argument.Path("file").pipe(Argument.withMetavar("FILE"), Argument.withDescription("Image to look at")),
-    json: Flag.Boolean("json").pipe(
-      Flag.withDescription("Print one JSON object instead of a table"),
-      Flag.withDefault(false)
+export const inspect = Effect.fn("flatimage.inspect")(function*(
+  { file, json }: { readonly file: string; readonly json: boolean }
+) {
+  const inspector = yield* Inspector
+  const path = (yield* Path.Path).resolve(file)
+  const found = yield* inspector.inspect(path).pipe(atPath(path))
+  if (json) {
+    yield* Console.log(
+      printableJson(JSON.stringify({ ...found, sound: found.problems.length === 0 }, null, 2))
     )
-  },
-  Effect.fn(function*({ file, json }) {
-    const inspector = yield* Inspector
-    const path = (yield* Path.Path).resolve(file)
-    const found = yield* inspector.inspect(path).pipe(atPath(path))
-    if (json) {
-      yield* Console.log(
-        printableJson(JSON.stringify({ ...found, sound: found.problems.length === 0 }, null, 2))
-      )
-    } else {
-      yield* Console.log(table(found))
-      if (found.identity !== undefined) yield* Console.log(`identity: ${found.identity}`)
-      for (const problem of found.problems) yield* Console.log(`not sound: ${printable(problem)}`)
-      if (found.problems.length === 0) {
-        yield* Console.log(`sound: flatimage ${printable(String(found.version))}, ${found.size} bytes`)
-      }
+  } else {
+    yield* Console.log(table(found))
+    if (found.identity !== undefined) yield* Console.log(`identity: ${found.identity}`)
+    for (const problem of found.problems) yield* Console.log(`not sound: ${printable(problem)}`)
+    if (found.problems.length === 0) {
+      yield* Console.log(`sound: flatimage ${printable(String(found.version))}, ${found.size} bytes`)
     }
-    if (found.problems.length > 0) return yield* new NotSound({ path })
-  })
-).pipe(
-  Command.withDescription(
-    "Print the parts of an image and check each of them; the exit code is 1 when one is not sound"
-  ),
-  Command.withShortDescription("Print and check the parts of an image")
-)
+  }
+  if (found.problems.length > 0) return yield* new NotSound({ path })
+})

@@ -6,9 +6,8 @@ import * as Effect from "effect/Effect"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { Relocate } from "../../relocate/Relocate.ts"
-import { CommandError, trailingError, usageError } from "../config/CommandError.ts"
+import { CommandError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
-import { parseWords } from "../config/Words.ts"
 
 /** Names of the running instances of the caller, in the order of their pids. */
 const running = Effect.fnUntraced(
@@ -24,20 +23,9 @@ const running = Effect.fnUntraced(
   Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the instances" }))
 )
 
-/** The command. In: the words behind its name. */
-export const instance = Effect.fn("fim-instance")(function*(args: ReadonlyArray<string>) {
-  const { json, operation, rest } = parseWords(args)
-  switch (operation) {
-    case undefined:
-      return yield* usageError("Missing op for 'fim-instance' (<exec|list>)")
-    case "LIST": {
-      if (rest.length > 0) return yield* trailingError("fim-instance", rest)
-      const instances = (yield* running()).map((name, index) => ({ index, pid: Number.parseInt(name, 10) }))
-      return yield* json
-        ? printJson(instances)
-        : printLines(instances.map(({ index, pid }) => `${index}:${pid}`))
-    }
-    default:
-      return yield* usageError("Invalid instance operation")
-  }
+export const list = Effect.fn("fim-instance.list")(function*({ json }: { readonly json: boolean }) {
+  const instances = (yield* running()).map((name, index) => ({ index, pid: Number.parseInt(name, 10) }))
+  yield* json
+    ? printJson(instances)
+    : printLines(instances.map(({ index, pid }) => `${index}:${pid}`))
 })

@@ -4,7 +4,7 @@ import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { CommandError } from "../config/CommandError.ts"
 
 /** Appends a layer to the image. */
-export const addLayer = Effect.fn("fim-layer.add")(function*(file: string) {
+export const addLayer = Effect.fn("fim-layer.add")(function*({ file }: { readonly file: string }) {
   const fs = yield* FileSystem.FileSystem
   const failed = (detail: string) =>
     new CommandError({ text: `Failed to open input file '${file}'`, hint: detail, context: "Could not add the layer" })

@@ -15,7 +15,7 @@ import { openCommit } from "./CommitSession.ts"
 import { ownedByRoot, pack } from "./Create.ts"
 import { nextLayer, publish } from "./Managed.ts"
 
-export type CommitTarget =
+type CommitTarget =
   | { readonly _tag: "binary" }
   | { readonly _tag: "layer" }
   | { readonly _tag: "file"; readonly path: string }
@@ -60,7 +60,7 @@ const plan = Effect.fnUntraced(function*(target: CommitTarget, data: string, lay
   }
 })
 
-export const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget) {
+const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget) {
   const relocate = yield* Relocate
   const reserved = yield* ReservedSpace
   const host = yield* Host
@@ -89,3 +89,7 @@ export const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarg
   yield* Effect.forEach(left, (line) => Effect.logWarning(line), { discard: true })
   yield* Effect.logInfo("Finished erasing files")
 }, Effect.scoped)
+
+export const commitBinary = () => commit({ _tag: "binary" })
+export const commitLayer = () => commit({ _tag: "layer" })
+export const commitFile = ({ path }: { readonly path: string }) => commit({ _tag: "file", path })

@@ -73,7 +73,9 @@ export const pack = (directory: string, file: string, shown: string, whiteout?: 
     })
   )
 
-export const createLayer = Effect.fn("fim-layer.create")(function*(directory: string, file: string) {
+export const createLayer = Effect.fn("fim-layer.create")(function*(
+  { directory, file }: { readonly directory: string; readonly file: string }
+) {
   const fs = yield* FileSystem.FileSystem
   const info = yield* Effect.option(fs.stat(directory))
   if (info._tag === "None") return yield* usageError(`Source directory '${directory}' does not exist`)

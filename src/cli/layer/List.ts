@@ -7,8 +7,6 @@ import { existingData } from "../../relocate/ExistingData.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
 
-type Form = "short" | "long" | "json"
-
 interface Listed extends LayerPlace {
   readonly index: number
   /** Where it was found: the image, FIM_LAYERS or the data directory. */
@@ -30,7 +28,7 @@ const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<stri
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
 }
 
-export const lines = (layers: ReadonlyArray<Listed>, form: Exclude<Form, "json">): ReadonlyArray<string> =>
+export const lines = (layers: ReadonlyArray<Listed>, form: "short" | "long"): ReadonlyArray<string> =>
   form === "short"
     ? layers.map(({ index, offset, path, size }) => `${index}:${offset}:${size}:${path}`)
     : columns([
@@ -44,12 +42,14 @@ export const lines = (layers: ReadonlyArray<Listed>, form: Exclude<Form, "json">
       ])
     ])
 
-export const list = Effect.fn("fim-layer.list")(function*(form: Form) {
+export const list = Effect.fn("fim-layer.list")(function*(
+  { json, long }: { readonly json: boolean; readonly long: boolean }
+) {
   const extension = yield* (yield* ReservedSpace).read("extension")
   const stack = yield* existingData("layers", extension).pipe(
     Effect.flatMap((data) => LayerStack.collect(data)),
     Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the layers" }))
   )
   const layers = numbered(stack)
-  yield* form === "json" ? printJson(layers) : printLines(lines(layers, form))
+  yield* json ? printJson(layers) : printLines(lines(layers, long ? "long" : "short"))
 })

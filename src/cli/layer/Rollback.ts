@@ -66,8 +66,9 @@ const save = Effect.fnUntraced(
   }
 )
 
-/** Takes the last `count` layers out of the image, but for the lowest. */
-export const rollback = Effect.fn("fim-layer.rollback")(function*(count: number) {
+/** Takes the last `n` layers out of the image, 1 unless told, but for the lowest. */
+export const rollback = Effect.fn("fim-layer.rollback")(function*({ n = "1" }: { readonly n: string | undefined }) {
+  const count = Number(n)
   const reserved = yield* ReservedSpace
   const saved = yield* reserved.rewrite(Effect.fnUntraced(function*(image) {
     const kept = image.layers.length - count

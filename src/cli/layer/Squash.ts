@@ -8,8 +8,9 @@ import { packMerged, verifyMerged } from "./Merge.ts"
 
 const failed = (text: string) => new CommandError({ text, context: "Could not merge the layers" })
 
-/** Merges the last `count` layers of the image; all unless told. */
-export const squash = Effect.fn("fim-layer.squash")(function*(count: number | undefined) {
+/** Merges the last `n` layers of the image; all unless told. */
+export const squash = Effect.fn("fim-layer.squash")(function*({ n }: { readonly n: string | undefined }) {
+  const count = n === undefined ? undefined : Number(n)
   const fs = yield* FileSystem.FileSystem
   const reserved = yield* ReservedSpace
   const said = yield* reserved.rewrite(Effect.fnUntraced(function*(image) {

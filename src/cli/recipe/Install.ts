@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Distribution } from "../../build/dist/Distribution.ts"
 import { DesktopError } from "../../desktop/DesktopError.ts"
-import { DesktopImage } from "../../desktop/DesktopImage.ts"
 import { IconPress } from "../../desktop/IconPress.ts"
 import { IconSource } from "../../desktop/IconSource.ts"
 import { pathOfUrl } from "../../FileUrl.ts"
@@ -14,10 +13,8 @@ import * as Utf8 from "../../Utf8.ts"
 import { storeDesktop } from "../desktop/Setup.ts"
 import { GuestRun } from "./GuestRun.ts"
 
-interface Options {
+export interface Options {
   readonly distribution: Distribution
-  readonly remote: string | undefined
-  readonly image: DesktopImage["Service"]
 }
 
 /** The file that an icon is looked for beside. Somebody else's recipe is not to choose files of this machine. */
@@ -32,13 +29,10 @@ const besideOf = Effect.fnUntraced(function*(name: string, icon: string) {
 })
 
 const setUpDesktop = Effect.fnUntraced(function*(
-  { document, name }: NonNullable<Installation["desktop"]>,
-  image: DesktopImage["Service"]
+  { document, name }: NonNullable<Installation["desktop"]>
 ) {
   yield* Effect.logInfo("Setting up desktop integration from recipe")
-  const services = yield* Layer.build(
-    Layer.mergeAll(IconPress.layer, IconSource.layer).pipe(Layer.provide(Layer.succeed(DesktopImage, image)))
-  )
+  const services = yield* Layer.build(Layer.mergeAll(IconPress.layer, IconSource.layer))
   yield* besideOf(name, document.icon).pipe(
     Effect.flatMap((beside) => storeDesktop(document, beside)),
     Effect.provideContext(services),
@@ -71,6 +65,6 @@ export const install = Effect.fnUntraced(function*(names: ReadonlyArray<string>,
     })
     if (code !== 0) return code
   }
-  if (desktop !== undefined) yield* setUpDesktop(desktop, options.image)
+  if (desktop !== undefined) yield* setUpDesktop(desktop)
   return 0
 })

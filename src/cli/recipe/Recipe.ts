@@ -4,55 +4,33 @@ import * as Layer from "effect/Layer"
 import * as Stdio from "effect/Stdio"
 import { findDistribution } from "../../build/dist/Distributions.ts"
 import { Progress, Quiet } from "../../build/Progress.ts"
-import type { DesktopImage } from "../../desktop/DesktopImage.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
-import { isRecipeName } from "../../recipe/Recipe.ts"
 import type { RecipeError } from "../../recipe/RecipeError.ts"
-import { Recipes } from "../../recipe/Recipes.ts"
+import { type Located, Recipes } from "../../recipe/Recipes.ts"
 import { RecipeSource } from "../../recipe/RecipeSource.ts"
 import { existingData } from "../../relocate/ExistingData.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
 import { examineBy } from "../../relocate/TrustedDirectory.ts"
 import { BuildInfo } from "../config/BuildInfo.ts"
-import { CommandError, quoteList, trailingError, usageError } from "../config/CommandError.ts"
+import { CommandError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
-import { parseWords } from "../config/Words.ts"
-import { info, infoJson } from "./Info.ts"
-import { install } from "./Install.ts"
-
-const operations = ["FETCH", "INFO", "INSTALL", "LIST"] as const
-type Operation = (typeof operations)[number]
+import * as Install from "./Install.ts"
 
 /** What is said last when one of these fails. */
-const contexts: Readonly<Record<Operation, string>> = {
-  FETCH: "Failed to fetch recipe",
-  INFO: "Failed to get recipe info",
-  INSTALL: "Failed to install recipe",
-  LIST: "Failed to list recipes"
-}
+const contexts = {
+  fetch: "Failed to fetch recipe",
+  info: "Failed to get recipe info",
+  install: "Failed to install recipe",
+  list: "Failed to list recipes"
+} as const
+type Operation = keyof typeof contexts
 
 const fail = (text: string, context: string, hint?: string) =>
   new CommandError({ text, context, ...(hint === undefined ? {} : { hint }) })
 
-/** What could not be got was not fetched, whoever wanted it. */
-const said = (operation: Operation) => ({ detail, hint, reason }: RecipeError) =>
-  fail(detail, reason === "Fetch" || reason === "Remote" ? contexts.FETCH : contexts[operation], hint)
-
-const parseNames = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
-  const [list, ...trailing] = words
-  if (list === undefined) return yield* usageError("Missing recipe for operation")
-  const names = list.split(",")
-  if (names.includes("")) return yield* usageError("Recipe argument is empty")
-  const strange = names.find((name) => !isRecipeName(name))
-  if (strange !== undefined) {
-    return yield* usageError(
-      `Invalid recipe name '${strange}'`,
-      "Names have up to 64 letters, digits and '._+-', begin with a letter or a digit, and have no '..' in them"
-    )
-  }
-  if (trailing.length > 0) return yield* trailingError("fim-recipe", trailing)
-  return names
-})
+/** Download failures always use the context of fetch. */
+const explain = (operation: Operation) => ({ detail, hint, reason }: RecipeError) =>
+  fail(detail, reason === "Fetch" || reason === "Remote" ? contexts.fetch : contexts[operation], hint)
 
 /** The distribution whose recipes these are. */
 const distributionOf = Effect.fnUntraced(function*(operation: Operation) {
@@ -77,56 +55,85 @@ const progress = Layer.unwrap(
     ))
 )
 
-/** The command. In: the words behind its name, and the image. The answer is the exit code. */
-export const recipe = Effect.fn("fim-recipe")(function*(args: ReadonlyArray<string>, image: DesktopImage["Service"]) {
-  const { json, operation: word, rest } = parseWords(args)
-  if (word === undefined) return yield* usageError("Missing op for 'fim-recipe' (<fetch|info|install>)")
-  const operation = operations.find((known) => known === word)
-  if (operation === undefined) {
-    return yield* usageError(
-      "Invalid recipe operation",
-      `'${word.toLowerCase()}' is none of ${quoteList(operations.map((name) => name.toLowerCase()))}`
+/** With the recipes of the image's distribution. Fails where it has none. */
+const withRecipes = <Input, A, E, R>(
+  operation: Operation,
+  operate: (input: Input, options: Install.Options) => Effect.Effect<A, E | RecipeError, R>
+) =>
+  Effect.fn(`fim-recipe.${operation}`)(function*(input: Input) {
+    const distribution = yield* distributionOf(operation)
+    const relocate = yield* Relocate
+    const reserved = yield* ReservedSpace
+    const extension = yield* reserved.read("extension")
+    const explained = Effect.mapError(({ message }: { readonly message: string }) => fail(message, contexts[operation]))
+    const writes = operation === "fetch" || operation === "install"
+    const data = writes
+      ? yield* explained(relocate.data(extension, yield* examineBy(`${relocate.directories.bin}/fim`)))
+      // In the directory of an instance that does not run there is nothing.
+      : (yield* explained(existingData("recipes", extension))) ?? relocate.directories.instance
+    const remote = yield* reserved.read("remote")
+    const context = yield* Layer.build(
+      Recipes.layer({ distribution, data, remote }).pipe(
+        Layer.provide(RecipeSource.layer),
+        Layer.provideMerge(progress)
+      )
     )
-  }
-  if (operation === "LIST" && rest.length > 0) return yield* trailingError("fim-recipe", rest)
-  const names = operation === "LIST" ? [] : yield* parseNames(rest)
-  const distribution = yield* distributionOf(operation)
-  const relocate = yield* Relocate
-  const reserved = yield* ReservedSpace
-  const extension = yield* reserved.read("extension")
-  const explained = Effect.mapError(({ message }: { readonly message: string }) => fail(message, contexts[operation]))
-  const writes = operation === "FETCH" || operation === "INSTALL"
-  const data = writes
-    ? yield* explained(relocate.data(extension, yield* examineBy(`${relocate.directories.bin}/fim`)))
-    // In the directory of an instance that does not run there is nothing.
-    : (yield* explained(existingData("recipes", extension))) ?? relocate.directories.instance
-  const remote = yield* reserved.read("remote")
-  const context = yield* Layer.build(
-    Recipes.layer({ distribution, data, remote }).pipe(
-      Layer.provide(RecipeSource.layer),
-      Layer.provideMerge(progress)
+    return yield* operate(input, { distribution }).pipe(
+      Effect.provideContext(context),
+      Effect.catchIf(
+        (error): error is Extract<E | RecipeError, RecipeError> =>
+          typeof error === "object" && error !== null && "_tag" in error && error._tag === "RecipeError",
+        (error) => Effect.fail(explain(operation)(error))
+      )
     )
-  )
-  const operate = Effect.gen(function*() {
-    const recipes = yield* Recipes
-    switch (operation) {
-      case "FETCH":
-        yield* recipes.fetch(names)
-        return 0
-      case "INFO":
-        yield* json ? infoJson(names) : info(names)
-        return 0
-      case "LIST": {
-        const all = yield* recipes.names
-        yield* json ? printJson(all) : printLines(all)
-        return 0
-      }
-      case "INSTALL":
-        return yield* install(names, { distribution, remote, image })
-    }
+  }, Effect.scoped)
+
+interface Names {
+  readonly names: ReadonlyArray<string>
+}
+
+export const fetch = withRecipes(
+  "fetch",
+  Effect.fnUntraced(function*({ names }: Names) {
+    yield* (yield* Recipes).fetch(names)
   })
-  return yield* operate.pipe(
-    Effect.provideContext(context),
-    Effect.catchTag("RecipeError", (error) => Effect.fail(said(operation)(error)))
-  )
-}, Effect.scoped)
+)
+
+const items = (names: ReadonlyArray<string>) => names.map((name) => `  - ${name}`)
+
+const linesOf = (name: string, { dependencies, description, location, packages }: Located): ReadonlyArray<string> => [
+  `Recipe: ${name}`,
+  `Location: ${location}`,
+  `Description: ${description}`,
+  `Package count: ${packages.length}`,
+  "Packages:",
+  ...items(packages),
+  `Dependencies: ${dependencies.length}`,
+  ...items(dependencies)
+]
+
+/** What recipes of the cache say. As text one after the other, up to the first that is missing; as JSON all of them or none. */
+export const info = withRecipes(
+  "info",
+  Effect.fnUntraced(function*({ json, names }: Names & { readonly json: boolean }) {
+    const recipes = yield* Recipes
+    if (!json) {
+      for (const name of names) yield* printLines(linesOf(name, yield* recipes.cached(name)))
+      return
+    }
+    yield* printJson(
+      yield* Effect.forEach(names, (name) => Effect.map(recipes.cached(name), (recipe) => ({ name, ...recipe })))
+    )
+  })
+)
+
+export const list = withRecipes(
+  "list",
+  Effect.fnUntraced(function*({ json }: { readonly json: boolean }) {
+    const all = yield* (yield* Recipes).names
+    yield* json ? printJson(all) : printLines(all)
+  })
+)
+
+/** Returns the exit code of the package manager. */
+export const install = withRecipes("install", ({ names }: Names, options) => Install.install(names, options))

@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -8,12 +7,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
-import { configCommand, Patcher } from "../../../src/cli/config/ConfigFile.ts"
+import { Patcher } from "../../../src/cli/config/ConfigFile.ts"
+import { runHost } from "../../../src/cli/flatimage/Run.ts"
+import type { Failure } from "../../../src/cli/grammar/Command.ts"
 import * as Elf from "../../../src/image/Elf.ts"
 import * as Manifest from "../../../src/image/Manifest.ts"
 import { journal, reservedSize } from "../../../src/image/ReservedLayout.ts"
 import type { Fields } from "../../../src/image/Settings.ts"
 import { decodeSettings, encodeSettings } from "../../../src/image/SettingsFile.ts"
+import type { Host } from "../../../src/relocate/Host.ts"
 import { imageOf, launcher, patcher } from "../../image/ReservedSpaceFixture.ts"
 import { hostWith } from "../../support/Host.ts"
 import * as Platform from "../../support/Platform.ts"
@@ -51,7 +53,13 @@ const image = (settings: Partial<Fields> = {}): string => {
 
 const config = (...words: ReadonlyArray<string>) => {
   const lines: Array<string> = []
-  return Command.runWith(configCommand, { version: "0.1.0", renderErrors: false })(words).pipe(
+  // The other services are those of other commands.
+  const run = runHost(["config", ...words], "0.1.0", { renderErrors: false }) as Effect.Effect<
+    void,
+    Failure,
+    Patcher | Host | Layer.Success<typeof Platform.layer>
+  >
+  return run.pipe(
     Effect.provideService(Console.Console, { ...globalThis.console, log: (text: string) => void lines.push(text) }),
     Effect.provide(Layer.mergeAll(
       Platform.layer,
@@ -91,13 +99,15 @@ describe("flatimage config", () => {
       yield* config(path, "fim-perms", "set", "network,gpu")
       assert.strictEqual(yield* config(path, "fim-perms", "list"), "gpu\nnetwork")
       assert.strictEqual(yield* config(path, "fim-perms", "list", "--json"), "[\n  \"gpu\",\n  \"network\"\n]")
-      yield* config(path, "fim-boot", "set", "--", "ls", "-la", "--json")
+      yield* config(path, "fim-boot", "set", "ls", "-la", "--json", "--version")
       assert.deepInclude(JSON.parse(yield* config(path, "fim-boot", "show")), {
         program: "ls",
-        args: ["-la", "--json"]
+        args: ["-la", "--json", "--version"]
       })
+      yield* config(path, "fim-boot", "set", "--", "--odd", "--export")
+      assert.deepInclude(JSON.parse(yield* config(path, "fim-boot", "show")), { program: "--odd", args: ["--export"] })
       assert.include(yield* config(path, "fim-version", "full"), "\"DISTRIBUTION\": \"BLUEPRINT\"")
-      assert.include(yield* config(path, "fim-env", "--", "--help"), "fim-env: variables of the guest")
+      assert.include(yield* config(path, "fim-env", "--help"), "fim-env: variables of the guest")
     }))
 
   it.live("exports and imports all settings, exactly", () =>
@@ -136,6 +146,7 @@ describe("flatimage config", () => {
       }
       assert.include(yield* message(path), "Missing command for 'config'")
       assert.strictEqual(yield* message(path, "fim-nonsense"), "Unknown command: fim-nonsense")
+      assert.strictEqual(yield* message(path, "fim-layer", "list"), "'fim-layer' works only on the image that runs")
       assert.strictEqual(yield* message(path, "fim-env"), "Missing op for 'fim-env' (add,del,list,set,clear)")
       assert.include(yield* message(join(directory, "missing"), "fim-env", "list"), "missing")
       assert.include(yield* message("/bin/true", "fim-env", "list"), "'/bin/true' is not an image of flatimage")
@@ -152,7 +163,7 @@ describe("flatimage config", () => {
         "Not enough space"
       )
       assert.include(yield* message(path, "--import", settings, "--export", "-"), "should not be used together")
-      assert.include(yield* message(path, "fim-env", "list", "--export", "-"), "should not be used with a command")
+      assert.include(yield* message("--export", "-", path, "fim-env", "list"), "should not be used with a command")
       assert.isTrue(readFileSync(path).equals(before))
     }))
 

@@ -1,11 +1,16 @@
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { execFileSync } from "node:child_process"
-import { existsSync } from "node:fs"
-import { configCommandNames, showHelp } from "../../../src/cli/config/Dispatch.ts"
-import { helpText, usageText } from "../../../src/cli/config/Help.ts"
-import { findTopic, topics } from "../../../src/cli/config/HelpTopics.ts"
+import { existsSync, readFileSync } from "node:fs"
+import { showHelp } from "../../../src/cli/Cli.ts"
+import { commandNames, findTopic, imageCommands } from "../../../src/cli/commands/ImageCommands.ts"
+import { findOperation } from "../../../src/cli/grammar/Command.ts"
+import * as HelpText from "../../../src/cli/grammar/HelpText.ts"
 import { newImage, run } from "./Run.ts"
+
+const { helpText } = HelpText
+const usageText = HelpText.usageText(imageCommands)
+/** Commands that have words of their own: all but those whose words are a program's. */
+const ours = commandNames.filter((name) => name !== "fim-exec" && name !== "fim-root")
 
 const wide = (text: string) => text.split("\n").filter((line) => line.length > 120)
 
@@ -15,7 +20,7 @@ describe("fim-help", () => {
       assert.deepStrictEqual(yield* run(newImage(), ["fim-help"]), { stdout: "", stderr: [usageText], code: 0 })
     }))
 
-  it.effect.each(topics.map(({ name }) => name))(
+  it.effect.each(commandNames.map((name) => name.slice(4)))(
     "%s prints its topic, as --help does",
     (name) =>
       Effect.gen(function*() {
@@ -28,7 +33,7 @@ describe("fim-help", () => {
       })
   )
 
-  it.effect.each([...configCommandNames])(
+  it.effect.each([...ours])(
     "%s --help is its topic, and data after words of data is not asked",
     (name) =>
       Effect.gen(function*() {
@@ -41,7 +46,7 @@ describe("fim-help", () => {
   )
 
   it("texts are as they were", async () => {
-    await expect(`${[usageText, ...topics.map(helpText)].join(`\n\n${"-".repeat(80)}\n\n`)}\n`)
+    await expect(`${[usageText, ...imageCommands.map(helpText)].join(`\n\n${"-".repeat(80)}\n\n`)}\n`)
       .toMatchFileSnapshot("../../golden/help.txt")
   })
 })
@@ -76,43 +81,34 @@ describe("fim-help apparmor", () => {
   )
 })
 
-describe("completion", () => {
-  it.effect.each(["bash", "zsh", "fish"])(
-    "for %s names every command and operation",
-    (shell) =>
-      Effect.gen(function*() {
-        const { code, stdout } = yield* run(newImage(), ["fim-help", "completion", shell.toUpperCase(), "my-app"])
-        assert.strictEqual(code, 0)
-        assert.include(stdout, "my-app")
-        for (const topic of topics) {
-          assert.include(stdout, `fim-${topic.name}`)
-          for (const operation of topic.operations) assert.include(stdout, operation.name)
-        }
-        assert.include(stdout, `my-app fim-help completion ${shell}`)
-        assert.notInclude(stdout, "--completions")
-      })
-  )
-
-  it.effect("for bash is a script that completes", () =>
-    Effect.gen(function*() {
-      const { stdout } = yield* run(newImage(), ["fim-help", "completion", "bash", "app"])
-      const complete = (words: ReadonlyArray<string>) => {
-        const name = /complete .*-F (\S+)/.exec(stdout)?.[1]
-        const script = `${stdout}\nCOMP_WORDS=(${
-          words.map((word) => `'${word}'`).join(" ")
-        })\nCOMP_CWORD=${words.length - 1}\n` +
-          `COMP_LINE='${words.join(" ")}'\nCOMP_POINT=\${#COMP_LINE}\n` +
-          `${name} app '${words.at(-1)}' '${words.at(-2)}'\nprintf '%s\\n' "\${COMPREPLY[@]}"`
-        return execFileSync("bash", ["-c", script], { encoding: "utf8" }).trim().split("\n")
-      }
-      assert.includeMembers(complete(["app", "fim-p"]), ["fim-perms"])
-      assert.includeMembers(complete(["app", "fim-perms", ""]), ["add", "del", "list", "set", "clear"])
-      assert.includeMembers(complete(["app", "fim-overlay", "set", ""]), ["bwrap", "overlayfs", "unionfs"])
-    }))
-})
+/** Words of a usage line, with each choice of `<a|b>` taken in turn. */
+const callsIn = (line: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const words = line.split(" ")
+  const at = words.findIndex((word) => /^<\w+(\|\w+)+>$/.test(word))
+  if (at < 0) return [words.slice(0, words.findIndex((word) => /^[<[]/.test(word)) >>> 0)]
+  return words[at]!.slice(1, -1).split("|").flatMap((choice) => callsIn(words.with(at, choice).join(" ")))
+}
 
 describe("docs/user", () => {
-  it.each([...configCommandNames])("has a page for %s", (name) => {
+  it.each(imageCommands.map((command) => [command.name, command] as const))(
+    "shows no call of %s that there is not, and leaves out none",
+    (name, command) => {
+      const page = readFileSync(new URL(`../../../docs/user/${name.slice(4)}.md`, import.meta.url), "utf8")
+      const usage = /```\n([^`]*)```/.exec(page)?.[1] ?? ""
+      const operations = usage.trim().split("\n").flatMap((line) => callsIn(line.replace(/ {2,}.*/, "")))
+        .map(([program, called, operation]) => {
+          assert.deepStrictEqual([program, called], ["app", name])
+          return operation
+        }).filter((operation) => operation !== undefined)
+      const names = (command.operations ?? []).filter(({ hidden }) => hidden === undefined)
+      for (const operation of operations) assert.isDefined(findOperation(command, operation), `${name} ${operation}`)
+      for (const { name: operation, summary } of names) {
+        if (!summary.startsWith("the same as")) assert.include(operations, operation, name)
+      }
+    }
+  )
+
+  it.each([...ours])("has a page for %s", (name) => {
     assert.isTrue(existsSync(new URL(`../../../docs/user/${name.slice(4)}.md`, import.meta.url)))
   })
 })

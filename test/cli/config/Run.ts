@@ -1,4 +1,5 @@
 /** Runs commands as an image does, on settings in memory, and gives what they print. */
+import { assert } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -6,13 +7,14 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
+import { withoutGuest } from "../../../src/cli/Cli.ts"
 import { BuildInfo } from "../../../src/cli/config/BuildInfo.ts"
-import { type ConfigCommandName, runChanging, runReading } from "../../../src/cli/config/Dispatch.ts"
-import { desktop } from "../../../src/cli/desktop/Desktop.ts"
+import { DesktopImage } from "../../../src/desktop/DesktopImage.ts"
 import { ReservedSpace } from "../../../src/image/ReservedSpace.ts"
 import type { Fields } from "../../../src/image/Settings.ts"
 import { defaults } from "../../../src/image/SettingsDefaults.ts"
 import type { Host } from "../../../src/relocate/Host.ts"
+import { Relocate } from "../../../src/relocate/Relocate.ts"
 import { patcher } from "../../image/ReservedSpaceFixture.ts"
 import { hostWith } from "../../support/Host.ts"
 import * as Platform from "../../support/Platform.ts"
@@ -113,16 +115,20 @@ export const outcomeOf = <E>(
   )
 }
 
-/** A command of ours by its words. */
+/** Commands that ask for it fail. */
+const noImage = new Proxy({} as Relocate["Service"], { get: () => assert.fail("no image runs") })
+
+/** A command of ours by its words. It is not about an image that runs. */
 export const run = (
   image: Image,
   words: ReadonlyArray<string>,
   environment: Readonly<Record<string, string>> = {}
-): Effect.Effect<Outcome> => {
-  const [name = "", ...args] = words
-  const command = name as ConfigCommandName
-  const done: Effect.Effect<void, unknown, Services> = name === "fim-desktop"
-    ? desktop(args, { path: "/opt/app.flatimage", fim: patcher() })
-    : Effect.flatMap(runReading(command, args), (done) => done ? Effect.void : runChanging(command, args))
-  return outcomeOf(image, done, environment)
-}
+): Effect.Effect<Outcome> =>
+  outcomeOf(
+    image,
+    withoutGuest(words).pipe(
+      Effect.provideService(DesktopImage, { path: "/opt/app.flatimage", fim: patcher() }),
+      Effect.provideService(Relocate, noImage)
+    ),
+    environment
+  )

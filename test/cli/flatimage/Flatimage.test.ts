@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
@@ -13,7 +12,8 @@ import { alpine } from "../../../src/build/dist/Alpine.ts"
 import { debian } from "../../../src/build/dist/Debian.ts"
 import { Revisions } from "../../../src/build/Revision.ts"
 import { Workspace } from "../../../src/build/Workspace.ts"
-import { build } from "../../../src/cli/flatimage/Build.ts"
+import { runHost } from "../../../src/cli/flatimage/Run.ts"
+import type { Failure } from "../../../src/cli/grammar/Command.ts"
 import { smallImage } from "../../image/SmallImage.ts"
 import * as Platform from "../../support/Platform.ts"
 
@@ -29,12 +29,14 @@ const requestOf = (...words: ReadonlyArray<string>) =>
       .pipe(
         Layer.provideMerge(Platform.layer)
       )
-    yield* Command.runWith(build, { version: "0" })(words).pipe(Effect.provide(services))
+    // The other services are those of other commands.
+    const run = runHost(["build", ...words], "0") as Effect.Effect<void, Failure, Layer.Success<typeof services>>
+    yield* run.pipe(Effect.provide(services))
     return yield* Ref.get(asked)
   })
 
 const refusal = (...words: ReadonlyArray<string>) =>
-  Effect.map(Effect.flip(requestOf(...words)), (error) => error instanceof BuildError ? error.message : error._tag)
+  Effect.map(Effect.flip(requestOf(...words)), (error) => error instanceof BuildError ? error.message : "another error")
 
 describe("flatimage build", () => {
   it.effect("asks for what the words say", () =>
@@ -168,6 +170,25 @@ describe("bin/flatimage", () => {
     assert.strictEqual(run(directory, "--help").status, 0)
     rmSync(directory, { recursive: true })
   }, 30_000)
+
+  it("answers typos with what was meant, and takes all words behind a command of an image as data", () => {
+    const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
+      [["bild"], /^flatimage: .*bild.* build \(see flatimage --help\)\n$/],
+      [["tools", "lst"], /^flatimage: .*lst.* list \(see flatimage tools --help\)\n$/],
+      [["build", "--dst", "debian"], /^flatimage: .*--dst.* --dist \(see flatimage build --help\)\n$/],
+      [["build", "--dist", "debain"], /^flatimage: .*debain.*did you mean debian\? \(see flatimage build --help\)\n$/],
+      [["completion", "bsh"], /^flatimage: .*bsh.*did you mean bash\? \(see flatimage completion --help\)\n$/],
+      [["config", program, "fim-boot", "set", "x", "--version"], /^E::.*is not an image of flatimage/]
+    ]
+    for (const [words, expected] of cases) {
+      const { status, stderr, stdout } = run("/", ...words)
+      assert.deepStrictEqual([status, stdout], [125, ""])
+      assert.match(stderr, expected)
+    }
+    assert.match(run("/", "man").stdout, /^\.TH "FLATIMAGE" 1 "" "flatimage 0\.1\.0" "User Commands"\n/)
+    assert.match(run("/", "man", "image").stdout, /^\.TH "APP\.FLATIMAGE" 1 /)
+    assert.match(run("/", "completion", "bash").stdout, /\ncomplete -F _flatimage_flatimage flatimage\n$/)
+  }, 60_000)
 
   it("runs no code and reads no settings of the directory it is started in, and may be a link", () => {
     const directory = mkdtempSync(`${tmpdir()}/flatimage-`)

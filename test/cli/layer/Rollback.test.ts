@@ -73,7 +73,9 @@ const rollBack = (path: string, options: { readonly nth?: number; readonly patch
       ReservedSpace.layer({ path, offset: reservedAt, patcher: options.patcher ?? patcher() }),
       layer
     )
-    const result = yield* Effect.result(rollback(2).pipe(Effect.provide(Layer.merge(platform, Logger.layer([])))))
+    const result = yield* Effect.result(
+      rollback({ n: "2" }).pipe(Effect.provide(Layer.merge(platform, Logger.layer([]))))
+    )
     return { succeeded: result._tag === "Success", calls: calls.made }
   })
 

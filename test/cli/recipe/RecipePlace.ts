@@ -2,9 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { withGuest } from "../../../src/cli/Cli.ts"
 import { BuildInfo } from "../../../src/cli/config/BuildInfo.ts"
 import { GuestRun } from "../../../src/cli/recipe/GuestRun.ts"
-import { recipe } from "../../../src/cli/recipe/Recipe.ts"
+import { DesktopImage } from "../../../src/desktop/DesktopImage.ts"
 import { Relocate } from "../../../src/relocate/Relocate.ts"
 import { patcher } from "../../image/ReservedSpaceFixture.ts"
 import { temporary } from "../../support/Place.ts"
@@ -33,9 +34,10 @@ export const recipePlace = Effect.map(temporary(self), (directory) => {
   const run = (image: Image, ...words: ReadonlyArray<string>) =>
     outcomeOf(
       image,
-      recipe(words, { path: variables.FIM_BIN_SELF, fim: patcher() }).pipe(
+      withGuest(["fim-recipe", ...words]).pipe(
         Effect.provide(Layer.mergeAll(
           Relocate.layer,
+          Layer.succeed(DesktopImage, { path: variables.FIM_BIN_SELF, fim: patcher() }),
           Layer.succeed(BuildInfo, {
             ...build,
             distribution: Effect.succeed(image.settings.extension.distribution),

@@ -1,0 +1,113 @@
+/** `fim-desktop`. */
+import { integrationNames } from "../../image/SettingsDefaults.ts"
+import { json, operation } from "../grammar/Command.ts"
+import type { SettingsCommand } from "./Services.ts"
+
+const desktop = () => import("../desktop/Desktop.ts")
+
+const show = { options: [json], handler: () => desktop().then(({ show }) => show) }
+
+const items = {
+  name: "items",
+  as: "list",
+  nonEmpty: true,
+  invalid: "Invalid integration item"
+} as const
+
+const names = integrationNames.map((name) => name.toLowerCase())
+
+export const command: SettingsCommand = {
+  name: "fim-desktop",
+  summary: "the image in menus and file managers of the host",
+  description: [
+    "The JSON file has name, icon (a path or an HTTP URL; PNG, JPEG or SVG), categories and, if wanted, integrations:",
+    "{ \"name\": \"App\", \"icon\": \"./app.png\", \"categories\": [\"Utility\"], \"integrations\": [\"ENTRY\", \"ICON\"] }",
+    "What is enabled is made by the next start, in XDG_DATA_HOME, and follows the image when it is moved."
+  ],
+  missing: "Missing op for 'fim-desktop' (enable,setup,clean,dump)",
+  unknown: "Invalid desktop operation",
+  operations: [
+    operation({
+      name: "setup",
+      summary: "say what the desktop is to show",
+      arguments: [{
+        name: "file",
+        shown: "file.json",
+        about: "file",
+        nonEmpty: true,
+        missing: "Missing argument for 'setup' (/path/to/file.json)"
+      }],
+      handler: () => desktop().then(({ setup }) => setup)
+    }),
+    operation({
+      name: "enable",
+      summary: "these and no others",
+      arguments: [{
+        ...items,
+        shown: "entry,mimetype,icon|none",
+        choices: [...names, "none"],
+        alone: { word: "none", error: "'none' option should not be used with others" },
+        missing: "Missing arguments for 'enable' (entry,mimetype,icon,none)"
+      }],
+      handler: () => desktop().then(({ enable }) => enable)
+    }),
+    operation({
+      name: "disable",
+      summary: "these no longer",
+      arguments: [{
+        ...items,
+        shown: "entry,mimetype,icon",
+        choices: names,
+        missing: "Missing arguments for 'disable' (entry,mimetype,icon)"
+      }],
+      handler: () => desktop().then(({ disable }) => disable)
+    }),
+    operation({
+      name: "list",
+      summary: "print what is enabled, one per line",
+      options: [json],
+      handler: () => desktop().then(({ list }) => list)
+    }),
+    operation({ name: "show", summary: "print what was set up, as JSON", ...show }),
+    operation({ name: "get", summary: "the same as show", ...show }),
+    {
+      name: "dump",
+      summary: "print what the desktop gets; an icon goes to a file",
+      missing: "Missing arguments for 'dump' (entry,mimetype,icon)",
+      unknown: "Invalid dump operation",
+      operations: [
+        operation({
+          name: "entry",
+          summary: "the entry of menus",
+          handler: () => desktop().then(({ dumpEntry }) => dumpEntry)
+        }),
+        operation({
+          name: "mimetype",
+          summary: "the type of the image file",
+          handler: () => desktop().then(({ dumpMimetype }) => dumpMimetype)
+        }),
+        operation({
+          name: "icon",
+          summary: "the icon",
+          arguments: [{
+            name: "file",
+            about: "file",
+            nonEmpty: true,
+            missing: "Missing argument for 'icon' /path/to/dump/file"
+          }],
+          handler: () => desktop().then(({ dumpIcon }) => dumpIcon)
+        })
+      ]
+    },
+    operation({
+      name: "clean",
+      summary: "remove all that this image has made on this desktop",
+      handler: () => desktop().then(({ clean }) => clean)
+    })
+  ],
+  examples: [
+    { command: "fim-desktop setup ./app.json", description: "name, icon and categories" },
+    { command: "fim-desktop enable entry,mimetype,icon", description: "show up in menus and file managers" },
+    { command: "fim-desktop enable none", description: "make nothing any more; clean removes what there is" }
+  ]
+}

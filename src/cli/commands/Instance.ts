@@ -1,0 +1,42 @@
+/** `fim-instance`. */
+import { json, operation } from "../grammar/Command.ts"
+import type { ImageCommand } from "./Services.ts"
+
+export const command: ImageCommand = {
+  name: "fim-instance",
+  summary: "running instances of this build, and commands in them",
+  description: [
+    "Instances are counted from 0 in the order of their pids, anew at each call. Only those of the caller are seen. A",
+    "command runs with identity, environment and sandbox of its instance, which goes on until the command has ended."
+  ],
+  missing: "Missing op for 'fim-instance' (<exec|list>)",
+  unknown: "Invalid instance operation",
+  operations: [
+    operation({
+      name: "list",
+      summary: "print index:pid of each",
+      options: [json],
+      handler: () => import("../instance/Instance.ts").then(({ list }) => list)
+    }),
+    // The launcher hands these words to the native program, which needs no runtime: src/native/fim/src/portal/instance.rs.
+    operation({
+      name: "exec",
+      summary: "run a command in one",
+      arguments: [
+        { name: "id", about: "instance", missing: "Missing 'id' argument for 'fim-instance'" },
+        { name: "command", about: "guest program", missing: "Missing 'cmd' argument for 'fim-instance'" },
+        { name: "arguments", shown: "argument", as: "rest" }
+      ]
+    })
+  ],
+  examples: [
+    { command: "fim-instance list", description: "what runs" },
+    { command: "fim-instance exec 0 ps", description: "look into the first" }
+  ],
+  exitCodes: [
+    ["126", "the command cannot be executed"],
+    ["127", "the command was not found"],
+    ["128+n", "signal n ended the command"],
+    ["other", "exit code of the command"]
+  ]
+}

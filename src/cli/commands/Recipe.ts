@@ -1,0 +1,62 @@
+/** `fim-recipe`. */
+import { recipeName } from "../../recipe/RecipeName.ts"
+import { json, operation } from "../grammar/Command.ts"
+import type { GuestCommand } from "./Services.ts"
+
+const recipes = () => import("../recipe/Recipe.ts")
+
+const names = {
+  name: "names",
+  shown: "recipe,...",
+  as: "list",
+  pattern: recipeName,
+  missing: "Missing recipe for operation",
+  empty: "Recipe argument is empty",
+  invalid: "Invalid recipe name '%s'",
+  hint: "Names have up to 64 letters, digits and '._+-', begin with a letter or a digit, and have no '..' in them"
+} as const
+
+export const command: GuestCommand = {
+  name: "fim-recipe",
+  summary: "sets of packages by name",
+  description: [
+    "A recipe names packages of the image's distribution, and other recipes that it depends on. fetch brings recipes and",
+    "all that they depend on from where fim-remote says; install fetches only what is not there, and has the package",
+    "manager of the guest, as root, install the packages. A list is separated by commas, without spaces."
+  ],
+  missing: "Missing op for 'fim-recipe' (<fetch|info|install>)",
+  unknown: "Invalid recipe operation",
+  operations: [
+    operation({
+      name: "fetch",
+      summary: "fetch anew, all or none",
+      arguments: [names],
+      handler: () => recipes().then(({ fetch }) => fetch)
+    }),
+    operation({
+      name: "info",
+      summary: "print what fetched recipes say",
+      arguments: [names],
+      options: [json],
+      handler: () => recipes().then(({ info }) => info)
+    }),
+    operation({
+      name: "install",
+      summary: "install packages, and set up the desktop if a recipe says how",
+      arguments: [names],
+      handler: () => recipes().then(({ install }) => install)
+    }),
+    operation({
+      name: "list",
+      summary: "print the names of fetched recipes, one per line",
+      options: [json],
+      handler: () => recipes().then(({ list }) => list)
+    })
+  ],
+  examples: [
+    { command: "fim-perms add network", description: "packages come from the network" },
+    { command: "fim-recipe install gpu,audio", description: "two recipes, and what they depend on" },
+    { command: "fim-layer commit binary", description: "keep the packages in the image itself" }
+  ],
+  exitCodes: [["other", "exit code of the package manager"]]
+}

@@ -1,0 +1,277 @@
+/** All commands of `flatimage`, the program of those who make images. */
+import type * as FileSystem from "effect/FileSystem"
+import type * as Path from "effect/Path"
+import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import type { Builder } from "../../build/Builder.ts"
+import type { ToolClosure } from "../../build/Closure.ts"
+import type { CrossCompiler } from "../../build/cross/CrossCompiler.ts"
+import { distributionNames, distributions } from "../../build/dist/Distributions.ts"
+import type { Lock } from "../../build/Lock.ts"
+import type { LockResolver } from "../../build/LockResolver.ts"
+import { architectureNames, type Machine } from "../../build/Machine.ts"
+import type { Revisions } from "../../build/Revision.ts"
+import type { Workspace } from "../../build/Workspace.ts"
+import type { Inspector } from "../../image/Inspect.ts"
+import type { NativeBytes } from "../../platform/NativeBytes.ts"
+import type { Posix } from "../../platform/Posix.ts"
+import type { Host } from "../../relocate/Host.ts"
+import { shells } from "../commands/Help.ts"
+import type { Patcher } from "../config/ConfigFile.ts"
+import { type Command, operation } from "../grammar/Command.ts"
+
+type HostServices =
+  | Builder
+  | ChildProcessSpawner.ChildProcessSpawner
+  | CrossCompiler
+  | FileSystem.FileSystem
+  | Host
+  | Inspector
+  | Lock
+  | LockResolver
+  | Machine
+  | NativeBytes
+  | Patcher
+  | Path.Path
+  | Posix
+  | Revisions
+  | ToolClosure
+  | Workspace
+
+const quiet = { name: "quiet", alias: "q", summary: "Show nothing but errors while working" } as const
+
+const suites = distributions.flatMap(({ name, suites }) =>
+  suites.length === 0 ? [] : [`${suites.join(", ")} (${name})`]
+)
+
+const build: Command<HostServices> = {
+  ...operation({
+    name: "build",
+    summary: "Build an image",
+    arguments: [{
+      name: "definition",
+      shown: "FILE",
+      about: "file",
+      optional: true,
+      summary: "Definition of the image, NAME.flatimage.json, in place of the flags about its system"
+    }],
+    options: [
+      {
+        name: "dist",
+        choices: distributionNames,
+        summary: `System to build: ${distributions.map(({ name, summary }) => `${name} (${summary})`).join(", ")}`
+      },
+      {
+        name: "arch",
+        choices: architectureNames,
+        summary:
+          "Architecture of the image (default: that of the machine). arm64 on amd64: the compilers are fetched from Debian once, and " +
+          "programs of arm64 run in an emulator meanwhile"
+      },
+      { name: "suite", value: "NAME", summary: `Release of the distribution: ${suites.join("; ")}` },
+      {
+        name: "mirror",
+        value: "URL",
+        summary: "Where its packages are: http, https or file; Debian's is known to apt of this machine"
+      },
+      {
+        name: "keyring",
+        value: "PATH",
+        about: "file",
+        summary: "Keys that sign its packages, or the archive: those of this machine otherwise"
+      },
+      {
+        name: "rootfs",
+        value: "DIR|TAR|URL",
+        about: "file",
+        summary: "Use this directory or tar archive (gzip, xz, zstd) as the system"
+      },
+      { name: "sha256", value: "DIGITS", summary: "Checksum that the archive has to have" },
+      {
+        name: "signature",
+        value: "FILE|URL",
+        about: "file",
+        summary: "Detached OpenPGP signature that the archive has to have"
+      },
+      { name: "include", value: "PKG,PKG", summary: "Packages of the distribution to install on top" },
+      {
+        name: "level",
+        value: "0-9",
+        number: 7,
+        summary: "Compression of the layers: 0 is quickest, 9 smallest"
+      },
+      {
+        name: "output",
+        alias: "o",
+        value: "FILE",
+        about: "file",
+        summary: "Image to write (default: dist/NAME.flatimage of the project)"
+      },
+      {
+        name: "identity",
+        value: "DIGITS",
+        summary:
+          "Identity of the image that this is a new version of, as 'flatimage inspect' prints it: it finds that image's data"
+      },
+      {
+        name: "refresh",
+        summary: "Make the system, and all steps of a definition, again instead of using the cached ones"
+      },
+      {
+        name: "reproducible",
+        summary: "Equal inputs give equal bytes: no file is younger than SOURCE_DATE_EPOCH, or the last commit"
+      },
+      quiet
+    ],
+    handler: () => import("./Build.ts").then(({ build }) => build)
+  }),
+  description: [
+    "Build an image. Downloads, layers and compiled parts are kept in the build directory: a second build is quick and",
+    "needs no network."
+  ],
+  examples: [
+    { command: "build --dist debian", description: "dist/debian.flatimage with the stable Debian" },
+    {
+      command: "build --dist debian --include python3,git -o tools.flatimage",
+      description: "Debian with some packages"
+    },
+    {
+      command: "build --dist debian --arch arm64 -o debian-arm64.flatimage",
+      description: "Debian for arm64, also on amd64"
+    },
+    { command: "build --dist alpine --mirror URL", description: "Alpine from a mirror of it" },
+    { command: "build --rootfs root.tar.gz", description: "Any system there is an archive of" },
+    {
+      command: "build --dist arch --rootfs URL --signature URL.sig",
+      description: "Arch from its bootstrap archive"
+    },
+    { command: "build editor.flatimage.json", description: "What a definition file says" }
+  ]
+}
+
+const config: Command<HostServices> = {
+  ...operation({
+    name: "config",
+    summary: "Read or change the settings of an image without running it",
+    arguments: [
+      { name: "file", about: "file", summary: "the image" },
+      {
+        name: "command",
+        about: "image command",
+        as: "rest",
+        summary: "a command about settings with its words, as the image itself takes them"
+      }
+    ],
+    options: [
+      {
+        name: "export",
+        value: "FILE",
+        about: "file",
+        summary: "Write all settings to this JSON file; - is standard output"
+      },
+      { name: "import", value: "FILE", about: "file", summary: "Read settings from such a file, all or none" }
+    ],
+    handler: () => import("../config/ConfigFile.ts").then(({ config }) => config)
+  }),
+  description: ["Read or change the settings of an image without running it."],
+  examples: [
+    { command: "config app.flatimage fim-perms set network,wayland", description: "grant two permissions" },
+    { command: "config app.flatimage fim-boot set ls -la /", description: "choose what starts" },
+    { command: "config app.flatimage --export settings.json", description: "save all settings" },
+    { command: "config other.flatimage --import settings.json", description: "and use them elsewhere" }
+  ]
+}
+
+const inspect: Command<HostServices> = {
+  ...operation({
+    name: "inspect",
+    summary: "Print and check the parts of an image",
+    arguments: [{ name: "file", shown: "FILE", about: "file", summary: "Image to look at" }],
+    options: [{ name: "json", summary: "Print one JSON object instead of a table" }],
+    handler: () => import("./Inspect.ts").then(({ inspect }) => inspect)
+  }),
+  description: ["Print the parts of an image and check each of them; the exit code is 1 when one is not sound"],
+  examples: [{ command: "inspect app.flatimage", description: "What an image is made of" }],
+  exitCodes: [["1", "the image is not sound"]]
+}
+
+const arch = {
+  name: "arch",
+  choices: architectureNames,
+  summary: "For images of this architecture (default: that of the machine)"
+} as const
+
+const tools: Command<HostServices> = {
+  name: "tools",
+  summary: "The programs and libraries from Debian that every image carries",
+  description: ["The programs and libraries from Debian that every image carries"],
+  operations: [
+    operation({
+      name: "list",
+      summary: "Print the pinned packages and sources with their versions and licences",
+      handler: () => import("./Tools.ts").then(({ list }) => list)
+    }),
+    operation({
+      name: "lock",
+      summary: "Pin the newest versions that the machine's mirror of Debian has",
+      options: [arch, quiet],
+      handler: () => import("./Tools.ts").then(({ lock }) => lock)
+    }),
+    operation({
+      name: "fetch",
+      summary: "Download, verify and compile what is pinned, so that builds need no network for it",
+      options: [arch, quiet],
+      handler: () => import("./Tools.ts").then(({ fetch }) => fetch)
+    })
+  ],
+  examples: [{ command: "tools list", description: "What every image carries" }]
+}
+
+const completion: Command<HostServices> = {
+  ...operation({
+    name: "completion",
+    summary: "Print a completion script for a shell",
+    arguments: [{ name: "shell", choices: shells, summary: "The shell" }],
+    handler: () => import("./Derived.ts").then(({ completion }) => completion)
+  }),
+  description: [
+    "Print a completion script of flatimage for a shell. An image prints its own: app fim-help completion."
+  ],
+  examples: [{
+    command: "completion bash > ~/.local/share/bash-completion/completions/flatimage",
+    description: "complete with the tabulator key"
+  }]
+}
+
+const man: Command<HostServices> = {
+  ...operation({
+    name: "man",
+    summary: "Print a manual page",
+    arguments: [{
+      name: "page",
+      choices: ["flatimage", "image"],
+      optional: true,
+      summary: "flatimage(1), which is printed otherwise, or that of any image"
+    }],
+    handler: () => import("./Derived.ts").then(({ manual }) => manual)
+  }),
+  description: ["Print a manual page for man(1): of flatimage itself, or of the commands that every image has."],
+  examples: [
+    { command: "man | man -l -", description: "read it" },
+    { command: "man image > app.flatimage.1", description: "the page of an image" }
+  ]
+}
+
+/** In the order in which help shows them. */
+export const hostCommands: ReadonlyArray<Command<HostServices>> = [build, config, inspect, tools, completion, man]
+
+/** The program with all of them. */
+export const flatimage: Command<HostServices> = {
+  name: "flatimage",
+  summary: "make, configure and inspect images",
+  description: [
+    "Make images: a whole Linux application with its system, settings and sandbox in one executable file.",
+    "Exit codes: 0 done, 1 an inspected image is not sound, 125 anything else that failed, 130 interrupted."
+  ],
+  operations: hostCommands,
+  examples: []
+}

@@ -1,0 +1,111 @@
+/** Manual pages for man(1), from what commands declare. */
+import { type Command, type Operation, type Option, synopsis } from "./Command.ts"
+import { callsOf } from "./HelpText.ts"
+
+/** Text of a page: what roff would take for its own is escaped. */
+const plain = (text: string): string =>
+  text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("~", "\\(ti").replaceAll("^", "\\(ha")
+    .replaceAll("`", "\\(ga").replace(/^[.']/gm, (first) => `\\&${first}`)
+
+const heading = (name: string): string => `.SH ${name}`
+
+/** A line that stands as it is, bold. */
+const bold = (text: string): string => `.B "${plain(text).replaceAll("\"", "\\(dq")}"`
+
+/** A term, and what it means. */
+const term = (name: string, meaning: string): ReadonlyArray<string> => [".TP", bold(name), plain(meaning)]
+
+const verbatim = (lines: ReadonlyArray<string>): ReadonlyArray<string> => [
+  ".PP",
+  ".RS 4",
+  ".nf",
+  ...lines.map(plain),
+  ".fi",
+  ".RE"
+]
+
+const optionTerm = ({ alias, choices, name, summary, value }: Option): ReadonlyArray<string> => {
+  const behind = value ?? choices?.join("|")
+  const long = behind === undefined ? `--${name}` : `--${name} ${behind}`
+  return term(alias === undefined ? long : `-${alias}, ${long}`, summary)
+}
+
+const shownOperations = <R>(of: Operation<R>): ReadonlyArray<Operation<R>> =>
+  (of.operations ?? []).filter(({ hidden }) => hidden === undefined)
+
+/** Options and operations, with their own below them. */
+const parts = <R>(of: Operation<R>): ReadonlyArray<string> => [
+  ...(of.options ?? []).flatMap(optionTerm),
+  ...shownOperations(of).flatMap((operation) => {
+    const inner = parts(operation)
+    const own = term(`${operation.name} ${synopsis(operation)}`.trimEnd(), operation.summary)
+    return inner.length === 0 ? own : own.concat(".RS", inner, ".RE")
+  })
+]
+
+const commandPart = <R>(command: Command<R>, program: string): ReadonlyArray<string> => [
+  `.SS "${plain(command.name)}"`,
+  plain(`${command.summary.charAt(0).toUpperCase()}${command.summary.slice(1)}.`),
+  ...verbatim(callsOf(command).map((call) => `${program} ${call}`)),
+  ".PP",
+  ...command.description.map(plain),
+  ...parts(command),
+  ...(command.exitCodes === undefined
+    ? []
+    : [".PP", "Further exit codes:", ...command.exitCodes.flatMap(([code, meaning]) => term(code, meaning))]),
+  ...(command.examples.length === 0
+    ? []
+    : verbatim(command.examples.flatMap(({ command, description }) => [`# ${description}`, `${program} ${command}`])))
+]
+
+const top = (name: string, version: string, summary: string): ReadonlyArray<string> => [
+  `.TH "${plain(name.toUpperCase())}" 1 "" "flatimage ${version}" "User Commands"`,
+  heading("NAME"),
+  `${plain(name)} \\- ${plain(summary)}`
+]
+
+/**
+ * The page of an image.
+ *
+ * @param program the name of its file
+ */
+export const imagePage = <R>(program: string, version: string, commands: ReadonlyArray<Command<R>>): string =>
+  [
+    ...top(program, version, "a Linux application in one executable file"),
+    heading("SYNOPSIS"),
+    bold(program),
+    "[argument...]",
+    ".br",
+    bold(program),
+    plain("fim-<command> [word...]"),
+    heading("DESCRIPTION"),
+    plain("The file runs its boot command, which gets all words of the call: none of them is an option of flatimage."),
+    plain("A first word that begins with fim- chooses a command of flatimage instead."),
+    heading("COMMANDS"),
+    ...commands.flatMap((command) => commandPart(command, program)),
+    heading("EXIT STATUS"),
+    ...term("0", "success"),
+    ...term("125", "flatimage itself failed; the reason is on standard error"),
+    ...term("other", "the exit code of the program, where a command runs one; 126, 127 and 128+n as those of a shell")
+  ].join("\n")
+
+/** flatimage(1). */
+export const hostPage = <R>(flatimage: Command<R>, version: string): string =>
+  [
+    ...top(flatimage.name, version, flatimage.summary),
+    heading("SYNOPSIS"),
+    bold(flatimage.name),
+    plain("<command> [word...]"),
+    heading("DESCRIPTION"),
+    ...flatimage.description.map(plain),
+    heading("OPTIONS"),
+    ...term("-h, --help", "print help, of a command behind its name"),
+    ...term("-v, --version", "print the version"),
+    heading("COMMANDS"),
+    ...shownOperations(flatimage).flatMap((command) => commandPart(command as Command<R>, flatimage.name)),
+    heading("EXIT STATUS"),
+    ...term("0", "success"),
+    ...term("1", "an inspected image is not sound"),
+    ...term("125", "anything else that failed; the reason is on standard error"),
+    ...term("130", "interrupted")
+  ].join("\n")

@@ -1,0 +1,140 @@
+/** Commands as a tree of `effect/cli`, made of what they declare: for the command line of the host, its help and its errors. */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Declared from "./Command.ts"
+import { didYouMean } from "./Suggest.ts"
+
+/** A tree, whose handlers need `R`. */
+export type Tree<R> = Command.Command<string, unknown, object, Declared.Failure, R>
+
+const notOne = (word: string, choices: ReadonlyArray<string>): string =>
+  [`'${word}' is not one of ${choices.join(", ")}`, didYouMean(word, choices)]
+    .filter((part) => part !== undefined)
+    .join("; ")
+
+const parseList = (argument: Declared.Argument, text: string): ReadonlyArray<string> | string => {
+  const words = text.split(",")
+  const wrong = words.find((word) =>
+    argument.choices === undefined ? argument.pattern?.test(word) === false : !argument.choices.includes(word)
+  )
+  if (wrong !== undefined) {
+    return argument.choices === undefined
+      ? `'${wrong}' is not a valid ${argument.name}`
+      : notOne(wrong, argument.choices)
+  }
+  return argument.alone !== undefined && words.length > 1 && words.includes(argument.alone.word)
+    ? argument.alone.error
+    : words
+}
+
+const isValid = ({ nonEmpty, pattern }: Declared.Argument) => (word: string): boolean =>
+  !(nonEmpty && word === "") && pattern?.test(word) !== false
+
+const argumentOf = (argument: Declared.Argument): Argument.Argument<unknown> => {
+  const { as, choices, name, optional, shown, summary = "" } = argument
+  const text = choices !== undefined && as !== "list"
+    ? Argument.Literals(name, choices)
+    : Argument.String(name)
+  const described = text.pipe(Argument.withDescription(summary), Argument.withMetavar(shown ?? name))
+  const valid = Argument.filter(described, isValid(argument), (word) => `'${word}' is not a valid ${name}`)
+  if (as === "rest") return Argument.variadic(described)
+  if (as === "repeated") return Argument.variadic(valid, { min: 1 })
+  if (as === "list") {
+    return described.pipe(
+      Argument.map((word) => parseList(argument, word)),
+      Argument.filter((list) => typeof list !== "string", (list) => String(list))
+    )
+  }
+  return optional === undefined ? valid : Argument.map(Argument.optional(valid), Option.getOrUndefined)
+}
+
+const flagOf = (option: Declared.Option): Flag.Flag<unknown> => {
+  const { alias, choices, name, number, summary, value } = option
+  const shared = <A>(flag: Flag.Flag<A>): Flag.Flag<A> => {
+    const described = Flag.withDescription(flag, summary)
+    const named = value === undefined ? described : Flag.withMetavar(described, value)
+    return alias === undefined ? named : Flag.withAlias(named, alias)
+  }
+  if (number !== undefined) return Flag.withDefault(shared(Flag.Int(name)), number)
+  if (choices !== undefined) return Flag.map(Flag.optional(shared(Flag.Literals(name, choices))), Option.getOrUndefined)
+  if (value === undefined) return Flag.withDefault(shared(Flag.Boolean(name)), false)
+  return Flag.map(Flag.optional(shared(Flag.String(name))), Option.getOrUndefined)
+}
+
+const described = <R>(command: Tree<R>, declared: Declared.Operation<R>, program: string): Tree<R> => {
+  const short = Command.withShortDescription(command, declared.summary)
+  if (!Declared.isCommand(declared)) return Command.withDescription(short, declared.summary)
+  return short.pipe(
+    Command.withDescription(declared.description.join(" ")),
+    Command.withExamples(
+      declared.examples.map(({ command, description }) => ({ command: `${program} ${command}`, description }))
+    )
+  )
+}
+
+/**
+ * The tree of a command and all that it chooses from.
+ *
+ * @param program what stands in front of the command in examples
+ */
+export const treeOf = <R>(declared: Declared.Operation<R>, program: string): Tree<R> => {
+  const { handler, name, operations = [], options = [] } = declared
+  const parameters = Object.fromEntries([
+    ...(declared.arguments ?? []).map((argument) => [argument.name, argumentOf(argument)]),
+    ...options.map((option) => [option.name, flagOf(option)])
+  ])
+  const bare = handler === undefined
+    ? Command.make(name, parameters)
+    : Command.make(
+      name,
+      parameters,
+      (input) =>
+        Effect.flatMap(
+          Effect.promise(handler),
+          (run): Effect.Effect<unknown, Declared.Failure, R> => run(input as never)
+        )
+    )
+  const command = described(bare as unknown as Tree<R>, declared, program)
+  if (operations.length === 0) return command
+  const children = operations.map((operation) => {
+    const child = treeOf(operation, program)
+    return operation.hidden ? Command.unlisted(child) : child
+  })
+  return Command.withSubcommands(command, children) as unknown as Tree<R>
+}
+
+const takesValue = (options: ReadonlyArray<Declared.Option>, word: string): boolean =>
+  options.some(({ alias, choices, name, value }) =>
+    (word === `--${name}` || word === `-${alias}`) && (value ?? choices) !== undefined
+  )
+
+/**
+ * Puts `--` in front of the words that are data even where they look like options: those of an operation without options, and
+ * those that belong to another command.
+ */
+export const withDataMarked = <R>(
+  declared: Declared.Operation<R>,
+  words: ReadonlyArray<string>
+): ReadonlyArray<string> => {
+  const [first = "", ...rest] = words
+  const chosen = Declared.findOperation(declared, first)
+  if (chosen !== undefined) return [first, ...withDataMarked(chosen, rest)]
+  if (declared.operations !== undefined) return words
+  if (declared.options === undefined) return first === "--" ? words : ["--", ...words]
+  const before = declared.arguments?.findIndex(({ as }) => as === "rest") ?? -1
+  if (before < 0) return words
+  let values = 0
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? ""
+    if (word === "--") return words
+    if (takesValue(declared.options, word)) at++
+    else if (!word.startsWith("-") || word === "-") {
+      if (values === before) return [...words.slice(0, at), "--", ...words.slice(at)]
+      values++
+    }
+  }
+  return words
+}

@@ -1,0 +1,385 @@
+# Completion of flatimage for fish, printed by: flatimage completion fish
+
+# What may stand at a place: sets operations, options, valued and slots.
+function __flatimage_flatimage_place --no-scope-shadowing
+    set operations
+    set options
+    set valued
+    set slots
+    switch $place
+        case 'flatimage'
+            set operations 'build'\t'Build an image' 'config'\t'Read or change the settings of an image without running it' 'inspect'\t'Print and check the parts of an image' 'tools'\t'The programs and libraries from Debian that every image carries' 'completion'\t'Print a completion script for a shell' 'man'\t'Print a manual page'
+            set options '--help'\t'tell more'
+        case 'flatimage build'
+            set options '--dist'\t'System to build: alpine (the smallest Alpine in which apk works), arch (the smallest Arch Linux in which pacman works), blueprint (an empty system with nothing but busybox and bash, to be filled with layers), debian (the smallest Debian in which apt works), ubuntu (the smallest Ubuntu in which apt works)' '--arch'\t'Architecture of the image (default: that of the machine). arm64 on amd64: the compilers are fetched from Debian once, and programs of arm64 run in an emulator meanwhile' '--suite'\t'Release of the distribution: latest-stable, edge (alpine); trixie, bookworm (debian); noble, jammy (ubuntu)' '--mirror'\t'Where its packages are: http, https or file; Debian\'s is known to apt of this machine' '--keyring'\t'Keys that sign its packages, or the archive: those of this machine otherwise' '--rootfs'\t'Use this directory or tar archive (gzip, xz, zstd) as the system' '--sha256'\t'Checksum that the archive has to have' '--signature'\t'Detached OpenPGP signature that the archive has to have' '--include'\t'Packages of the distribution to install on top' '--level'\t'Compression of the layers: 0 is quickest, 9 smallest' '--output'\t'Image to write (default: dist/NAME.flatimage of the project)' '-o'\t'Image to write (default: dist/NAME.flatimage of the project)' '--identity'\t'Identity of the image that this is a new version of, as \'flatimage inspect\' prints it: it finds that image\'s data' '--refresh'\t'Make the system, and all steps of a definition, again instead of using the cached ones' '--reproducible'\t'Equal inputs give equal bytes: no file is younger than SOURCE_DATE_EPOCH, or the last commit' '--quiet'\t'Show nothing but errors while working' '-q'\t'Show nothing but errors while working' '--help'\t'tell more'
+            set valued '--dist'\t'words alpine arch blueprint debian ubuntu' '--arch'\t'words amd64 arm64' '--suite'\t'text' '--mirror'\t'text' '--keyring'\t'file' '--rootfs'\t'file' '--sha256'\t'text' '--signature'\t'file' '--include'\t'text' '--level'\t'text' '--output'\t'file' '-o'\t'file' '--identity'\t'text'
+            set slots 'file'
+        case 'flatimage config'
+            set options '--export'\t'Write all settings to this JSON file; - is standard output' '--import'\t'Read settings from such a file, all or none' '--help'\t'tell more'
+            set valued '--export'\t'file' '--import'\t'file'
+            set slots 'file' 'image*'
+        case 'flatimage inspect'
+            set options '--json'\t'Print one JSON object instead of a table' '--help'\t'tell more'
+            set slots 'file'
+        case 'flatimage tools'
+            set operations 'list'\t'Print the pinned packages and sources with their versions and licences' 'lock'\t'Pin the newest versions that the machine\'s mirror of Debian has' 'fetch'\t'Download, verify and compile what is pinned, so that builds need no network for it'
+            set options '--help'\t'tell more'
+        case 'flatimage tools list'
+            set options '--help'\t'tell more'
+        case 'flatimage tools lock'
+            set options '--arch'\t'For images of this architecture (default: that of the machine)' '--quiet'\t'Show nothing but errors while working' '-q'\t'Show nothing but errors while working' '--help'\t'tell more'
+            set valued '--arch'\t'words amd64 arm64'
+        case 'flatimage tools fetch'
+            set options '--arch'\t'For images of this architecture (default: that of the machine)' '--quiet'\t'Show nothing but errors while working' '-q'\t'Show nothing but errors while working' '--help'\t'tell more'
+            set valued '--arch'\t'words amd64 arm64'
+        case 'flatimage completion'
+            set options '--help'\t'tell more'
+            set slots 'words bash zsh fish'
+        case 'flatimage man'
+            set options '--help'\t'tell more'
+            set slots 'words flatimage image'
+        case 'app'
+            set operations 'fim-bind'\t'paths of the host in the guest' 'fim-boot'\t'what starts when the image is called without a command of its own' 'fim-casefold'\t'whether names of files ignore case' 'fim-desktop'\t'the image in menus and file managers of the host' 'fim-env'\t'variables of the guest' 'fim-exec'\t'run a program in the guest' 'fim-help'\t'this help' 'fim-instance'\t'running instances of this build, and commands in them' 'fim-layer'\t'layers of files that the image is made of' 'fim-notify'\t'whether a start is announced on the desktop' 'fim-overlay'\t'what lays the writable tree over the layers' 'fim-perms'\t'what the guest may use of the host' 'fim-portal'\t'programs of the host that the guest may run' 'fim-recipe'\t'sets of packages by name' 'fim-remote'\t'where recipes come from' 'fim-root'\t'run a program in the guest as root' 'fim-unshare'\t'namespaces that the guest gets for itself' 'fim-version'\t'what this image was made from'
+            set options 
+            set slots 'guest*'
+        case 'app fim-bind'
+            set operations 'add'\t'bind one path' 'del'\t'remove one; those after it move up' 'list'\t'print all as JSON' 'clear'\t'remove all'
+            set options '--help'\t'tell more'
+        case 'app fim-bind add'
+            set options '--help'\t'tell more'
+            set slots 'words ro rw dev' 'file' 'text'
+        case 'app fim-bind del'
+            set options '--help'\t'tell more'
+            set slots 'text'
+        case 'app fim-bind list'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-bind clear'
+            set options '--help'\t'tell more'
+        case 'app fim-boot'
+            set operations 'set'\t'choose the program' 'show'\t'print the program and its arguments' 'get'\t'the same as show' 'clear'\t'start bash again'
+            set options '--help'\t'tell more'
+        case 'app fim-boot set'
+            set options '--help'\t'tell more'
+            set slots 'guest' 'guest*'
+        case 'app fim-boot show'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-boot get'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-boot clear'
+            set options '--help'\t'tell more'
+        case 'app fim-casefold'
+            set operations 'on'\t'ignore case' 'off'\t'do not' 'get'\t'print on or off'
+            set options '--help'\t'tell more'
+        case 'app fim-casefold on'
+            set options '--help'\t'tell more'
+        case 'app fim-casefold off'
+            set options '--help'\t'tell more'
+        case 'app fim-casefold get'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-desktop'
+            set operations 'setup'\t'say what the desktop is to show' 'enable'\t'these and no others' 'disable'\t'these no longer' 'list'\t'print what is enabled, one per line' 'show'\t'print what was set up, as JSON' 'get'\t'the same as show' 'dump'\t'print what the desktop gets; an icon goes to a file' 'clean'\t'remove all that this image has made on this desktop'
+            set options '--help'\t'tell more'
+        case 'app fim-desktop setup'
+            set options '--help'\t'tell more'
+            set slots 'file'
+        case 'app fim-desktop enable'
+            set options '--help'\t'tell more'
+            set slots 'list entry mimetype icon none!'
+        case 'app fim-desktop disable'
+            set options '--help'\t'tell more'
+            set slots 'list entry mimetype icon'
+        case 'app fim-desktop list'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-desktop show'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-desktop get'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-desktop dump'
+            set operations 'entry'\t'the entry of menus' 'mimetype'\t'the type of the image file' 'icon'\t'the icon'
+            set options '--help'\t'tell more'
+        case 'app fim-desktop dump entry'
+            set options '--help'\t'tell more'
+        case 'app fim-desktop dump mimetype'
+            set options '--help'\t'tell more'
+        case 'app fim-desktop dump icon'
+            set options '--help'\t'tell more'
+            set slots 'file'
+        case 'app fim-desktop clean'
+            set options '--help'\t'tell more'
+        case 'app fim-env'
+            set operations 'add'\t'set these too' 'set'\t'set these and no others' 'del'\t'remove these' 'list'\t'print all, with variables replaced' 'clear'\t'remove all'
+            set options '--help'\t'tell more'
+        case 'app fim-env add'
+            set options '--help'\t'tell more'
+            set slots 'text*'
+        case 'app fim-env set'
+            set options '--help'\t'tell more'
+            set slots 'text*'
+        case 'app fim-env del'
+            set options '--help'\t'tell more'
+            set slots 'text*'
+        case 'app fim-env list'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-env clear'
+            set options '--help'\t'tell more'
+        case 'app fim-exec'
+            set options '--help'\t'tell more'
+            set slots 'guest' 'guest*'
+        case 'app fim-help'
+            set operations 'apparmor'\t'print a profile for AppArmor' 'completion'\t'print a completion script; `program` is the name of the image' 'man'\t'print a manual page of all commands'
+            set options '--help'\t'tell more'
+            set slots 'words bind boot casefold desktop env exec help instance layer notify overlay perms portal recipe remote root unshare version'
+        case 'app fim-help apparmor'
+            set options '--help'\t'tell more'
+        case 'app fim-help completion'
+            set options '--help'\t'tell more'
+            set slots 'words bash zsh fish' 'text'
+        case 'app fim-help man'
+            set options '--help'\t'tell more'
+            set slots 'text'
+        case 'app fim-instance'
+            set operations 'list'\t'print index:pid of each' 'exec'\t'run a command in one'
+            set options '--help'\t'tell more'
+        case 'app fim-instance list'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-instance exec'
+            set options '--help'\t'tell more'
+            set slots 'instance' 'guest' 'guest*'
+        case 'app fim-layer'
+            set operations 'create'\t'pack a directory into a file' 'add'\t'put a packed layer into the image' 'commit'\t'make a layer of what the guest has changed' 'list'\t'print index:offset:size:path of each, lowest first' 'rollback'\t'take the last n layers out of the image, 1 unless told' 'squash'\t'make one layer of the last n, of all unless told'
+            set options '--help'\t'tell more'
+        case 'app fim-layer create'
+            set options '--help'\t'tell more'
+            set slots 'directory' 'file'
+        case 'app fim-layer add'
+            set options '--help'\t'tell more'
+            set slots 'file'
+        case 'app fim-layer commit'
+            set operations 'binary'\t'in the image itself' 'layer'\t'beside the writable tree' 'file'\t'at a path'
+            set options '--help'\t'tell more'
+        case 'app fim-layer commit binary'
+            set options '--help'\t'tell more'
+        case 'app fim-layer commit layer'
+            set options '--help'\t'tell more'
+        case 'app fim-layer commit file'
+            set options '--help'\t'tell more'
+            set slots 'file'
+        case 'app fim-layer list'
+            set options '--json'\t'print JSON' '--long'\t'print a table that says where each is from' '--help'\t'tell more'
+        case 'app fim-layer rollback'
+            set options '--help'\t'tell more'
+            set slots 'text'
+        case 'app fim-layer squash'
+            set options '--help'\t'tell more'
+            set slots 'text'
+        case 'app fim-notify'
+            set operations 'on'\t'announce' 'off'\t'do not' 'get'\t'print on or off'
+            set options '--help'\t'tell more'
+        case 'app fim-notify on'
+            set options '--help'\t'tell more'
+        case 'app fim-notify off'
+            set options '--help'\t'tell more'
+        case 'app fim-notify get'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-overlay'
+            set operations 'set'\t'choose the type' 'show'\t'print what the next run uses' 'get'\t'the same as show'
+            set options '--help'\t'tell more'
+        case 'app fim-overlay set'
+            set options '--help'\t'tell more'
+            set slots 'words bwrap overlayfs unionfs'
+        case 'app fim-overlay show'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-overlay get'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-perms'
+            set operations 'add'\t'grant these too' 'del'\t'take these back' 'set'\t'grant these and no others' 'list'\t'print what is granted, one per line' 'clear'\t'take all back'
+            set options '--help'\t'tell more'
+        case 'app fim-perms add'
+            set options '--help'\t'tell more'
+            set slots 'list all! audio dbus_system dbus_user dev gpu home input media network optical shm udev usb wayland xorg'
+        case 'app fim-perms del'
+            set options '--help'\t'tell more'
+            set slots 'list all! audio dbus_system dbus_user dev gpu home input media network optical shm udev usb wayland xorg'
+        case 'app fim-perms set'
+            set options '--help'\t'tell more'
+            set slots 'list all! audio dbus_system dbus_user dev gpu home input media network optical shm udev usb wayland xorg'
+        case 'app fim-perms list'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-perms clear'
+            set options '--help'\t'tell more'
+        case 'app fim-portal'
+            set operations 'allow'\t'allow these too' 'deny'\t'not these any more' 'list'\t'print what is allowed, one per line' 'clear'\t'allow none'
+            set options '--help'\t'tell more'
+        case 'app fim-portal allow'
+            set options '--help'\t'tell more'
+            set slots 'host*'
+        case 'app fim-portal deny'
+            set options '--help'\t'tell more'
+            set slots 'host*'
+        case 'app fim-portal list'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-portal clear'
+            set options '--help'\t'tell more'
+        case 'app fim-recipe'
+            set operations 'fetch'\t'fetch anew, all or none' 'info'\t'print what fetched recipes say' 'install'\t'install packages, and set up the desktop if a recipe says how' 'list'\t'print the names of fetched recipes, one per line'
+            set options '--help'\t'tell more'
+        case 'app fim-recipe fetch'
+            set options '--help'\t'tell more'
+            set slots 'text'
+        case 'app fim-recipe info'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+            set slots 'text'
+        case 'app fim-recipe install'
+            set options '--help'\t'tell more'
+            set slots 'text'
+        case 'app fim-recipe list'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-remote'
+            set operations 'set'\t'choose the URL' 'show'\t'print it' 'get'\t'the same as show' 'clear'\t'remove it'
+            set options '--help'\t'tell more'
+        case 'app fim-remote set'
+            set options '--help'\t'tell more'
+            set slots 'text'
+        case 'app fim-remote show'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-remote get'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-remote clear'
+            set options '--help'\t'tell more'
+        case 'app fim-root'
+            set options '--help'\t'tell more'
+            set slots 'guest' 'guest*'
+        case 'app fim-unshare'
+            set operations 'add'\t'these too' 'del'\t'not these' 'set'\t'these and no others' 'list'\t'print them, one per line' 'clear'\t'back to the default'
+            set options '--help'\t'tell more'
+        case 'app fim-unshare add'
+            set options '--help'\t'tell more'
+            set slots 'list all! cgroup ipc net pid user uts'
+        case 'app fim-unshare del'
+            set options '--help'\t'tell more'
+            set slots 'list all! cgroup ipc net pid user uts'
+        case 'app fim-unshare set'
+            set options '--help'\t'tell more'
+            set slots 'list all! cgroup ipc net pid user uts'
+        case 'app fim-unshare list'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-unshare clear'
+            set options '--help'\t'tell more'
+        case 'app fim-version'
+            set operations 'short'\t'print the version' 'full'\t'print the build as JSON' 'deps'\t'print programs, sources and licenses as JSON'
+            set options '--help'\t'tell more'
+        case 'app fim-version short'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-version full'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+        case 'app fim-version deps'
+            set options '--json'\t'print JSON' '--help'\t'tell more'
+    end
+end
+
+# Offers what a slot has: its kind, then its words.
+function __flatimage_flatimage_offer
+    set -l current (string replace -r '^--[^=]*=' '' -- (commandline -ct))
+    set -l option (string match -r '^--[^=]*=' -- (commandline -ct))
+    switch $argv[1]
+        case words
+            printf '%s\n' "$option"$argv[2..-1]
+        case list
+            set -l before (string match -r '.*,' -- $current)
+            set -l words $argv[2..-1]
+            test -n "$before"; and set words (string match -v '*!' -- $words)
+            printf '%s\n' "$before"(string replace '!' '' -- $words)
+        case file guest
+            set -l found (__fish_complete_path "$current")
+            printf '%s\n' "$option"$found
+        case directory
+            __fish_complete_directories "$current" ''
+        case host
+            complete -C "$current"
+        case instance
+            set -l typed (commandline -opc)
+            set -l program (string replace -r '^~/' "$HOME/" -- $typed[1])
+            $program fim-instance list 2>/dev/null | string replace -rf '^(\d+):(\d+)$' '$1\tpid $2'
+    end
+end
+
+# The part of entries before the tabulator.
+function __flatimage_flatimage_names
+    string replace -r '\t.*' '' -- $argv
+end
+
+# The slot of an option that takes a value.
+function __flatimage_flatimage_slot
+    string replace -rf '^'(string escape --style=regex -- $argv[1])'\t' '' -- $argv[2..-1]
+end
+
+function __flatimage_flatimage
+    set -l typed (commandline -opc)
+    set -l current (commandline -ct)
+    set -l place 'flatimage'
+    set -l position 1
+    set -l data ''
+    set -l value ''
+    set -l operations
+    set -l options
+    set -l valued
+    set -l slots
+    __flatimage_flatimage_place
+    for word in $typed[2..-1]
+        set -l lower (string lower -- $word)
+        set -l own (__flatimage_flatimage_slot $word $valued)
+        if test -n "$value"
+            set value ''
+        else if test -n "$data"
+            set position (math $position + 1)
+        else if test "$word" = --
+            set data 1
+        else if test $position = 1; and contains -- $lower (__flatimage_flatimage_names $operations)
+            set place "$place $lower"
+            __flatimage_flatimage_place
+        else if test -n "$own"
+            set value $own
+        else if string match -q -- '--*=*' $word; and test -n "$(__flatimage_flatimage_slot (string replace -r '=.*' '' -- $word) $valued)"
+            continue
+        else if test (count $options) -gt 1; and contains -- $word (__flatimage_flatimage_names $options)
+            continue
+        else if string match -q 'image*' -- "$slots[$position]"
+            set place "app $lower"
+            set position 1
+            __flatimage_flatimage_place
+        else
+            set position (math $position + 1)
+        end
+    end
+    if test -n "$value"
+        __flatimage_flatimage_offer (string split ' ' -- $value)
+        return
+    end
+    if test -z "$data"; and string match -q -- '--*=*' $current
+        set value (__flatimage_flatimage_slot (string replace -r '=.*' '' -- $current) $valued)
+        test -n "$value"; and __flatimage_flatimage_offer (string split ' ' -- $value)
+        return
+    end
+    if string match -q -- '-*' $current; and test -z "$data"; and test $position = 1 -o (count $options) -gt 1
+        printf '%s\n' $options
+        return
+    end
+    set -l slot "$slots[$position]"
+    if test -z "$slot"; and string match -q '*\**' -- "$slots[-1]"
+        set slot $slots[-1]
+    end
+    if string match -q 'image*' -- $slot
+        set place 'app'
+        __flatimage_flatimage_place
+        set slot ''
+        set position 1
+    end
+    if test $position = 1; and test -z "$data"
+        printf '%s\n' $operations
+    end
+    if test -n "$slot"
+        __flatimage_flatimage_offer (string split ' ' -- (string replace '*' '' -- $slot))
+    end
+end
+
+complete -c 'flatimage' -f -a '(__flatimage_flatimage)'
