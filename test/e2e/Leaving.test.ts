@@ -18,9 +18,12 @@ const ended = (app: Place): Effect.Effect<void, unknown> =>
     (pids) => pids.length === 0 ? Effect.void : Effect.andThen(Effect.sleep(20), ended(app))
   )
 
-/** Ends the instance by the signal that `fim-instance stop` sends. */
+/** Ends the first instance. */
 const end = (app: Place) =>
-  Effect.andThen(Effect.map(running(app), ([pid = 0]) => process.kill(pid, "SIGTERM")), ended(app))
+  Effect.map(
+    app.run(["fim-instance", "stop", "0"]),
+    ({ code, stdout, stderr }) => assert.deepStrictEqual([code, stdout, stderr], [0, "", ""])
+  )
 
 const daemon = "sleep 60 > /dev/null 2>&1 < /dev/null &"
 
@@ -134,6 +137,13 @@ describe.each(users)("as $name, what a program has left running", (user) => {
       yield* end(app)
       const said = yield* app.run(["fim-exec", "sh", "-c", "cat /srv/bye"])
       assert.deepStrictEqual([said.code, said.stdout], [0, "bye\n"])
+      // What does not listen is ended by force, ten seconds later.
+      yield* app.run(["fim-exec", "sh", "-c", `trap "" TERM; ${daemon}`])
+      yield* end(app)
+      assert.deepStrictEqual(yield* running(app), [])
+      const none = yield* app.run(["fim-instance", "stop", "0"])
+      assert.deepStrictEqual([none.code, none.stdout], [125, ""])
+      assert.match(none.stderr, /^E::No instances are running\nE::Could not stop an instance\n/)
       yield* app.isClean
     }))
 })

@@ -52,9 +52,10 @@ _flatimage_flatimage_place() {
     'app fim-help apparmor') options='--help' ;;
     'app fim-help completion') options='--help' slots=('words bash zsh fish' 'text') ;;
     'app fim-help man') options='--help' slots=('text') ;;
-    'app fim-instance') operations='list exec' options='--help' ;;
+    'app fim-instance') operations='list exec stop' options='--help' ;;
     'app fim-instance list') options='--json --help' ;;
     'app fim-instance exec') options='--help' slots=('instance' 'guest' 'guest*') ;;
+    'app fim-instance stop') options='--help' slots=('instance') ;;
     'app fim-layer') operations='create add commit list rollback squash' options='--help' ;;
     'app fim-layer create') options='--help' slots=('directory' 'file') ;;
     'app fim-layer add') options='--help' slots=('file') ;;

@@ -53,9 +53,10 @@ _flatimage_flatimage_place() {
     'app fim-help apparmor') options=('--help:tell more') ;;
     'app fim-help completion') options=('--help:tell more') slots=('words bash zsh fish' 'text') ;;
     'app fim-help man') options=('--help:tell more') slots=('text') ;;
-    'app fim-instance') operations=('list:print index:pid of each' 'exec:run a command in one') options=('--help:tell more') ;;
+    'app fim-instance') operations=('list:print index:pid of each' 'exec:run a command in one' 'stop:end one, and all that runs in it') options=('--help:tell more') ;;
     'app fim-instance list') options=('--json:print JSON' '--help:tell more') ;;
     'app fim-instance exec') options=('--help:tell more') slots=('instance' 'guest' 'guest*') ;;
+    'app fim-instance stop') options=('--help:tell more') slots=('instance') ;;
     'app fim-layer') operations=('create:pack a directory into a file' 'add:put a packed layer into the image' 'commit:make a layer of what the guest has changed' 'list:print index:offset:size:path of each, lowest first' 'rollback:take the last n layers out of the image, 1 unless told' 'squash:make one layer of the last n, of all unless told') options=('--help:tell more') ;;
     'app fim-layer create') options=('--help:tell more') slots=('directory' 'file') ;;
     'app fim-layer add') options=('--help:tell more') slots=('file') ;;

@@ -7,7 +7,8 @@ export const command: ImageCommand = {
   summary: "running instances of this build, and commands in them",
   description: [
     "Instances are counted from 0 in the order of their pids, anew at each call. Only those of the caller are seen. A",
-    "command runs with identity, environment and sandbox of its instance, which goes on until the command has ended."
+    "command runs with identity, environment and sandbox of its instance, which goes on until the command has ended.",
+    "So does one whose program has ended and left others running, until they end or it is stopped."
   ],
   missing: "Missing op for 'fim-instance' (<exec|list>)",
   unknown: "Invalid instance operation",
@@ -27,11 +28,24 @@ export const command: ImageCommand = {
         { name: "command", about: "guest program", missing: "Missing 'cmd' argument for 'fim-instance'" },
         { name: "arguments", shown: "argument", as: "rest" }
       ]
+    }),
+    operation({
+      name: "stop",
+      summary: "end one, and all that runs in it",
+      arguments: [{
+        name: "id",
+        about: "instance",
+        pattern: /^[0-9]+$/,
+        missing: "Missing 'id' argument for 'fim-instance'",
+        invalid: "Id argument must be a digit"
+      }],
+      handler: () => import("../instance/Instance.ts").then(({ stop }) => stop)
     })
   ],
   examples: [
     { command: "fim-instance list", description: "what runs" },
-    { command: "fim-instance exec 0 ps", description: "look into the first" }
+    { command: "fim-instance exec 0 ps", description: "look into the first" },
+    { command: "fim-instance stop 0", description: "end it" }
   ],
   exitCodes: [
     ["126", "the command cannot be executed"],

@@ -9,7 +9,7 @@ import { Relocate } from "../../relocate/Relocate.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
 
-/** Names of the running instances of the caller, in the order of their pids. */
+/** Pids of the running instances of the caller, in the order of their indices. */
 const running = Effect.fnUntraced(
   function*() {
     const { directories } = yield* Relocate
@@ -18,14 +18,28 @@ const running = Effect.fnUntraced(
       detached: false,
       env: {}
     })
-    return (yield* spawner.string(command)).split("\n").filter((name) => name !== "")
+    return (yield* spawner.string(command)).split("\n").filter((pid) => pid !== "")
   },
   Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the instances" }))
 )
 
 export const list = Effect.fn("fim-instance.list")(function*({ json }: { readonly json: boolean }) {
-  const instances = (yield* running()).map((name, index) => ({ index, pid: Number.parseInt(name, 10) }))
+  const instances = (yield* running()).map((pid, index) => ({ index, pid: Number.parseInt(pid, 10) }))
   yield* json
     ? printJson(instances)
     : printLines(instances.map(({ index, pid }) => `${index}:${pid}`))
+})
+
+/** Asks an instance to end, and waits until it has. In: its index. */
+export const stop = Effect.fn("fim-instance.stop")(function*({ id }: { readonly id: string }) {
+  const { directories } = yield* Relocate
+  const words = ["instances", directories.instances, "--stop", id]
+  const failed = (text: string) => new CommandError({ text, context: "Could not stop an instance" })
+  const refusal = yield* ChildProcessSpawner.ChildProcessSpawner.pipe(
+    Effect.flatMap((spawner) =>
+      spawner.string(ChildProcess.make(`${directories.bin}/fim`, words, { detached: false, env: {} }))
+    ),
+    Effect.mapError((error) => failed(error.message))
+  )
+  if (refusal !== "") return yield* failed(refusal.trim())
 })

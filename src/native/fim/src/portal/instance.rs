@@ -25,7 +25,7 @@ pub fn is_exec(words: &[OsString]) -> bool {
 }
 
 /// `fim instances DIR` prints the pids of the running instances. `fim instances DIR --exec ID COMMAND...` runs a command in one,
-/// `fim instances DIR --stop ID` ends one.
+/// `fim instances DIR --stop ID` ends one and prints why it could not, if so.
 pub fn command(arguments: &[OsString]) -> i32 {
     match arguments {
         [directory] => {
@@ -36,7 +36,10 @@ pub fn command(arguments: &[OsString]) -> i32 {
             console::output(&lines.concat()).map_or(EXIT_CODE, |()| 0)
         }
         [directory, option, words @ ..] if option == "--exec" => execute(Path::new(directory), words),
-        [directory, option, id] if option == "--stop" => stop(Path::new(directory), id),
+        [directory, option, id] if option == "--stop" => {
+            let refusal = stop(Path::new(directory), id).err().unwrap_or_default();
+            console::output(&refusal).map_or(EXIT_CODE, |()| 0)
+        }
         _ => {
             console::complain!("usage: fim instances DIRECTORY [--exec ID COMMAND... | --stop ID]");
             EXIT_CODE
@@ -44,51 +47,38 @@ pub fn command(arguments: &[OsString]) -> i32 {
     }
 }
 
-/// The instance of an index in the list of those that run, or the exit code of a command that got another.
-fn find(instances: &Path, id: &OsStr) -> Result<Living, i32> {
+/// The instance of an index in the list of those that run, or why there is none.
+fn find(instances: &Path, id: &OsStr) -> Result<Living, &'static str> {
     let mut found = living(instances);
     if found.is_empty() {
-        return Err(failed("No instances are running"));
+        return Err("No instances are running");
     }
     let index = id.to_string_lossy().parse().unwrap_or(usize::MAX);
     if index >= found.len() {
-        return Err(failed("Instance index out of bounds"));
+        return Err("Instance index out of bounds");
     }
     Ok(found.swap_remove(index))
 }
 
-fn is_index(id: &OsStr) -> bool {
-    !id.is_empty() && id.as_bytes().iter().all(u8::is_ascii_digit)
-}
-
-/// How long an instance may take to end before it is ended by force.
+/// How long an instance may take to end before it is ended by force: longer than it gives what runs in it.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// `fim-instance stop ID`: asks everything in it to end, and waits until it has.
-fn stop(instances: &Path, id: &OsStr) -> i32 {
-    if !is_index(id) {
-        return usage("Id argument must be a digit");
-    }
-    let living = match find(instances, id) {
-        Ok(living) => living,
-        Err(code) => return code,
-    };
-    let Ok(end) = End::of(living.pid) else { return 0 };
+fn stop(instances: &Path, id: &OsStr) -> Result<(), String> {
+    let living = find(instances, id)?;
+    let Ok(end) = End::of(living.pid) else { return Ok(()) };
     for signal in [libc::SIGTERM, libc::SIGKILL] {
-        if let Err(error) = sys::kill(living.pid, signal) {
-            let is_gone = error.raw_os_error() == Some(libc::ESRCH);
-            return if is_gone {
-                0
-            } else {
-                failed(&format!("Instance cannot be stopped: {error}"))
-            };
+        match sys::kill(living.pid, signal) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
+            Err(error) => return Err(format!("The instance cannot be stopped: {error}")),
+            Ok(()) => {}
         }
         let ended = end.poll::<0>([], PATIENCE.as_millis() as i32);
         if ended.is_ok_and(|(_, has_ended)| has_ended) {
-            return 0;
+            return Ok(());
         }
     }
-    failed("Instance does not end")
+    Err("The instance does not end".to_string())
 }
 
 /// `fim-instance exec ID COMMAND...`
@@ -96,7 +86,7 @@ fn execute(instances: &Path, words: &[OsString]) -> i32 {
     let Some((id, rest)) = words.split_first() else {
         return usage("Missing 'id' argument for 'fim-instance'");
     };
-    if !is_index(id) {
+    if id.is_empty() || !id.as_bytes().iter().all(u8::is_ascii_digit) {
         return usage("Id argument must be a digit");
     }
     let command = match rest {
@@ -108,7 +98,7 @@ fn execute(instances: &Path, words: &[OsString]) -> i32 {
     }
     let name = match find(instances, id) {
         Ok(living) => living.name,
-        Err(code) => return code,
+        Err(refusal) => return failed(refusal),
     };
     let asked = Asked {
         words: command.to_vec(),
