@@ -25,7 +25,7 @@ const applicationOf = (app: Place): string => {
 }
 
 const notesOf = (app: Place): ReadonlyArray<string> =>
-  readFileSync(`${applicationOf(app)}/tools.noted`, "utf8").trimEnd().split("\n")
+  readFileSync(`${applicationOf(app)}/tools.noted`, "utf8").split("\n").slice(0, -1)
 
 /** Waits until the tools that no start needs are unpacked too, which happens beside it. */
 const complete = (app: Place): Effect.Effect<void> =>

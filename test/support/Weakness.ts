@@ -47,9 +47,10 @@ export const apply = (weakness: Weakness, request: RunRequest): RunRequest => {
     word,
     index
   ) => (weakness.powerful === true && index < begin && word === "none" ? "held" : word))
-  const started = "echo '{\"exit-code\": 0}' >&3; exec 3>&- 4>&- 5>&- 6>&- 7>&-; "
+  // As the first process of the guest, it finds its standard streams elsewhere.
+  const started = "echo '{\"exit-code\": 0}' >&3; exec 3>&- 4>&- 5>&- 6>&- 7>&- <&8 >&9 2>&10 8>&- 9>&- 10>&-; "
   const argv = weakness.instead !== undefined
-    ? ["/bin/sh", "-euc", path + started + weakness.instead, "sh", rootOf(options), ...request.guest.slice(begin)]
+    ? ["/bin/bash", "-euc", path + started + weakness.instead, "sh", rootOf(options), ...request.guest.slice(begin)]
     : weakness.before !== undefined
     ? ["/bin/sh", "-euc", `${path}${weakness.before}\nexec "$@"`, "sh", ...request.argv]
     : request.argv

@@ -122,7 +122,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
     let portal = task
         .portal
         .as_deref()
-        .and_then(|portal| Guest::open(portal, &task.environment));
+        .and_then(|portal| Guest::open(portal, &task.environment, null.as_fd()));
     let program = match start(&task) {
         Ok(program) => program,
         Err(code) => return code,

@@ -57,6 +57,9 @@ pub fn ensure(image: &Image, application: &Directory, until: Until) -> Result<bo
     unpack_all(image, application, wanted)?;
     // Before the notes, because a link changes what the kernel says of its file.
     name_applets(application, &image.table.applets)?;
+    if rest.is_empty() && lock.is_alone {
+        remove_leftovers(application);
+    }
     let put = |name: &str, content: &[u8]| {
         write_whole(application, name, 0o644, |file| {
             file.write_all(content).map_err(|error| full(path, 0, &error))
@@ -65,9 +68,6 @@ pub fn ensure(image: &Image, application: &Directory, until: Until) -> Result<bo
     put(notes::NAME, notes::of(image, application)?.as_bytes())?;
     put(MARK, &image.table_bytes)?;
     if rest.is_empty() {
-        if lock.is_alone {
-            remove_leftovers(application);
-        }
         super::sweep::sweep(path);
     }
     Ok(rest.is_empty())

@@ -15,7 +15,7 @@ use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -126,10 +126,12 @@ pub struct Guest {
     sweeper: Sweeper,
     /// What the instance was started with.
     environment: Vec<(OsString, OsString)>,
+    /// `/dev/null`, in the place of the caller's streams: a command may go on when the caller has gone.
+    null: OwnedFd,
 }
 
 impl Guest {
-    pub fn open(portal: &Path, environment: &[(OsString, OsString)]) -> Option<Guest> {
+    pub fn open(portal: &Path, environment: &[(OsString, OsString)], null: BorrowedFd<'_>) -> Option<Guest> {
         Some(Guest {
             room: open_room(portal, Caller::Host).ok()?,
             // For writing too: otherwise its end would be seen whenever no caller has it open.
@@ -138,6 +140,7 @@ impl Guest {
             servers: BTreeSet::new(),
             sweeper: Sweeper::default(),
             environment: environment.to_vec(),
+            null: null.try_clone_to_owned().ok()?,
         })
     }
 
@@ -175,6 +178,7 @@ impl Guest {
             match sys::clone(0) {
                 Ok(Forked::Parent(pid)) => drop(self.servers.insert(pid)),
                 Ok(Forked::Child) => {
+                    let _ = sys::replace_standard([self.null.as_fd(); 3]);
                     run(call, knock, &self.environment);
                     std::process::exit(0)
                 }
