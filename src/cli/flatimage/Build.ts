@@ -58,7 +58,7 @@ const flags = {
   level: Flag.Int("level").pipe(
     Flag.withMetavar("0-9"),
     Flag.withDescription("Compression of the layers: 0 is quickest, 9 smallest"),
-    Flag.withDefault(7)
+    Flag.withDefault(6)
   ),
   output: Flag.Path("output").pipe(
     Flag.withAlias("o"),
