@@ -9,7 +9,7 @@ use crate::source::Window;
 /// Threads at most; with more of them the readers would have no core left.
 const MAX_THREADS: usize = 4;
 /// Blocks waiting at most. Wishes beyond are dropped: their readers will decompress themselves.
-const MAX_WAITING: usize = 32;
+const MAX_WAITING: usize = 2048;
 const NICENESS: libc::c_int = 5;
 
 pub(crate) struct Readahead {
