@@ -62,8 +62,13 @@ pub const REPLIES: i32 = 4;
 /// How long a holder may take to end a guest whose files a program serves.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// `fim janitor [FILE]...`. Each may be where a start has written down what it has read of its layers, best first.
-pub fn command(starts: &[OsString]) -> i32 {
+/// `fim janitor [PROGRAM [FILE]...]`. The program is what is started, empty for the boot command. Each file may be where starts have
+/// written down what they have read of their layers, best first.
+pub fn command(words: &[OsString]) -> i32 {
+    let (program, starts) = match words {
+        [program, starts @ ..] => (start::program(program), starts),
+        [] => (String::new(), words),
+    };
     sys::set_name(c"fim-janitor");
     sys::close_all_on_exec(3);
     // The boot program decides what follows from them: whatever the process group is sent must not end its janitor.
@@ -75,7 +80,7 @@ pub fn command(starts: &[OsString]) -> i32 {
     // Here, because every way to start a program in the sandbox passes here, and it gets our streams.
     let streams = streams::check();
     // While the runtime is loading there is time for what nobody has asked for yet.
-    let early = Early::make(if streams.is_ok() { starts } else { &[] });
+    let early = Early::make(program, if streams.is_ok() { starts } else { &[] });
     let result = loop {
         break match requests.next() {
             Ok(Some(request)) => match (request.operation, &streams) {
@@ -186,7 +191,7 @@ fn start_holder(
     // A driver that is not needed ends here: the holder must not keep its socket.
     let layers = match (&session.role, early.layers) {
         (Role::First, Some(layers)) => layers,
-        (Role::First, None) => Layers::serve()?,
+        (Role::First, None) => Layers::serve(&early.program)?,
         (Role::Joined { driver, .. }, _) => driver.map_or_else(|| Ok(Layers::unserved()), Layers::shared)?,
     };
     let tree_places = TreePlaces::judge(&open.trees);

@@ -20,20 +20,19 @@ pub struct Companion {
 
 /// Starts the janitor if the caller's words run a program. The commands that only read or change the image need none.
 pub fn start(application: &Path, image: &Path) -> Result<Option<Companion>> {
-    let is_program = match std::env::args_os().nth(1) {
-        Some(word) => word == "fim-exec" || word == "fim-root" || !word.as_encoded_bytes().starts_with(b"fim-"),
-        None => true,
+    let mut words = std::env::args_os().skip(1);
+    let program = match words.next() {
+        Some(word) if word == "fim-exec" || word == "fim-root" => words.next().unwrap_or_default(),
+        Some(word) if word.as_encoded_bytes().starts_with(b"fim-") => return Ok(None),
+        _ => OsString::new(),
     };
-    if !is_program {
-        return Ok(None);
-    }
     streams::check()?;
     let failed = || "cannot start the janitor".to_string();
     let (requests, our_requests) = sys::pipe().context(failed)?;
     let (our_replies, replies) = sys::pipe().context(failed)?;
     let places = [(requests.as_raw_fd(), REQUESTS), (replies.as_raw_fd(), REPLIES)];
     let mut command = Command::new(application.join("bin/fim"));
-    command.arg("janitor").args(starts(image)).env_clear();
+    command.arg("janitor").arg(program).args(starts(image)).env_clear();
     if let Some(group) = variable(TRUST_GROUP) {
         command.env(TRUST_GROUP, group);
     }
