@@ -133,7 +133,7 @@ impl Layer {
                 let block = self.block(number, end as usize);
                 self.cache
                     .readahead()
-                    .expect(block, Arc::clone(&self.window), end as usize);
+                    .wish(block, Arc::clone(&self.window), end as usize);
             }
         }
     }
