@@ -35,25 +35,43 @@ static const char *field(const char *status, const char *name) {
   return found == NULL ? "" : found + strlen(name);
 }
 
-/* Most memory that any process of this name has had so far, in KiB. */
+/* /proc/PID/status of a process, without which the answer is false. */
+static int read_status(long pid, char *status, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%ld/status", pid);
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  ssize_t length = read(file, status, size - 1);
+  close(file);
+  if (length <= 0) return 0;
+  status[length] = 0;
+  return 1;
+}
+
+/* Whether a process comes from this one: whatever loses its parent becomes a child of ours. */
+static int is_ours(long parent) {
+  char status[4096];
+  for (int level = 0; level < 64 && parent > 1; level++) {
+    if (parent == getpid()) return 1;
+    if (!read_status(parent, status, sizeof status)) return 0;
+    parent = atol(field(status, "PPid:"));
+  }
+  return 0;
+}
+
+/* Most memory that a process of this name has had so far, in KiB. */
 static long memory(const char *name) {
   long most = 0;
   DIR *processes = opendir("/proc");
   struct dirent *entry;
   while (processes != NULL && (entry = readdir(processes)) != NULL) {
-    char path[300], status[4096];
+    char status[4096];
     if (!isdigit((unsigned char)entry->d_name[0])) continue;
-    snprintf(path, sizeof path, "/proc/%s/status", entry->d_name);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) continue;
-    ssize_t length = read(file, status, sizeof status - 1);
-    close(file);
-    if (length <= 0) continue;
-    status[length] = 0;
+    if (!read_status(atol(entry->d_name), status, sizeof status)) continue;
     const char *called = field(status, "Name:\t");
     if (strncmp(called, name, strlen(name)) != 0 || called[strlen(name)] != '\n') continue;
     long peak = atol(field(status, "VmHWM:"));
-    if (peak > most) most = peak;
+    if (peak > most && is_ours(atol(field(status, "PPid:")))) most = peak;
   }
   if (processes != NULL) closedir(processes);
   return most;

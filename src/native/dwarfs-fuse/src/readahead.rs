@@ -92,8 +92,8 @@ impl Readahead {
 
 /// Lets threads that somebody waits for go first.
 fn yield_to_readers() {
-    // SAFETY: plain numbers; 0 is the calling thread. If it is not permitted, nothing changes.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
+    // SAFETY: a plain number, which is added to what the calling thread has; more than 19 counts as 19.
+    unsafe { libc::nice(NICENESS) };
 }
 
 fn threads() -> usize {
