@@ -24,10 +24,10 @@ export class MountError extends Data.TaggedError("MountError")<{
 }
 
 /**
- * Bound of the block cache that the layers of one instance share, in bytes. A small system fits into it as a whole; blocks
- * that nobody reads go after some seconds.
+ * Bound of the block cache that the layers of one instance share, in bytes. What the start of a large program reads fits into it;
+ * blocks that nobody reads go after some seconds. The driver takes less where less than four times as much memory is at hand.
  */
-const cacheBytes = 128 * 1024 * 1024
+const cacheBytes = 256 * 1024 * 1024
 
 /**
  * The merged root: layers below, the data directory's `data` on top, and above both, if it is asked for, a file system in

@@ -51,7 +51,7 @@ const squash = Effect.fnUntraced(function*(subject: Subject, caller: Caller, wor
   } satisfies Candidate
 })
 
-/** The driver as an image runs it: the same cache, read-ahead and number of threads. */
+/** The driver as an image runs it: the same cache and number of threads. */
 const ours = (subject: Subject): Candidate => ({
   name: "fim dwarfs",
   size: subject.layer.size,
@@ -61,7 +61,7 @@ const ours = (subject: Subject): Candidate => ({
     subject.image,
     mountpoint,
     "-o",
-    `offset=${subject.layer.offset},imagesize=${subject.layer.size},cachesize=128m,readahead=4m,workers=2`
+    `offset=${subject.layer.offset},imagesize=${subject.layer.size},cachesize=256m,workers=2`
   ]
 })
 

@@ -1,4 +1,6 @@
 /**
+ * `npm run bench -- apps` is the bench of real programs, in `apps/main.ts`.
+ *
  * `npm run bench [-- --quick] [--previous IMAGE]`: measures starts, memory and layers, all in one run, and prints how they
  * compare with floors measured beside them, and with an image of Debian of an earlier version. A full run writes `docs/bench.md` and `docs/bench.svg`; a quick one, which says less,
  * writes them to `build/bench`.
@@ -9,6 +11,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
+import { apps } from "./apps/main.ts"
 import { type Caller, callers } from "./Caller.ts"
 import { withOwnFuse } from "./Fuse.ts"
 import { missing, readings } from "./Layers.ts"
@@ -28,7 +31,7 @@ const quick = process.argv.includes("--quick")
 const rounds = quick
   ? { warm: 5, joined: 3, phases: 5, first: 3, layers: 1, many: 5, calls: 20, bytes: 2 ** 26, transfers: 5 }
   : { warm: 40, joined: 20, phases: 40, first: 20, layers: 5, many: 20, calls: 200, bytes: 2 ** 30, transfers: 5 }
-const levels: ReadonlyArray<Level> = quick ? [7] : [5, 6, 7]
+const levels: ReadonlyArray<Level> = quick ? [6] : [5, 6, 7]
 
 const step = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.andThen(Console.error(`bench: ${what}`), effect)
@@ -97,8 +100,9 @@ const main = Effect.gen(function*() {
   writeFileSync(`${directory}/bench.svg`, picture(results))
   yield* Console.log(summary(results))
   yield* Console.log(`written: ${directory}/bench.md and bench.svg`)
-}).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+}).pipe(Effect.scoped)
 
 const inside = withOwnFuse()
-if (inside === undefined) NodeRuntime.runMain(main)
-else process.exitCode = inside
+if (inside === undefined) {
+  NodeRuntime.runMain((process.argv[2] === "apps" ? apps : main).pipe(Effect.provide(NodeServices.layer)))
+} else process.exitCode = inside

@@ -14,7 +14,7 @@ const last = "E::The program exited with an error"
 
 const packing = (target: string) => [
   "Gathering files to compress...",
-  "Compression level: '7'",
+  "Compression level: '6'",
   `Compress filesystem to '${target}'`,
   "Filesystem created without errors"
 ]

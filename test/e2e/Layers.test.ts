@@ -22,9 +22,10 @@ const marks = Effect.fnUntraced(function*(app: Place, environment: Readonly<Reco
 })
 
 /** `work/start` of a data directory, as far as it is looked at here. */
-interface LastStart {
+interface LastStarts {
   readonly stack: string
-  readonly layers: ReadonlyArray<{ readonly path: string; readonly blocks: ReadonlyArray<unknown> }>
+  readonly layers: ReadonlyArray<{ readonly path: string }>
+  readonly programs: ReadonlyArray<{ readonly name: string; readonly blocks: ReadonlyArray<ReadonlyArray<unknown>> }>
 }
 
 /** Whether a start finds its layers open, because they are those of the last one. */
@@ -111,16 +112,20 @@ describe.each(users)("as $name", (user) => {
       Effect.gen(function*() {
         const app = yield* place(user)
         const kept = `${app.data}/work/start`
-        const read = () => JSON.parse(readFileSync(kept, "utf8")) as LastStart
+        const read = () => JSON.parse(readFileSync(kept, "utf8")) as LastStarts
         yield* marks(app, { FIM_LAYERS: makeMark(`${app.directory}/layer`, 1) })
         const first = read()
         assert.strictEqual(first.layers.length, 2)
-        for (const { blocks } of first.layers) assert.isNotEmpty(blocks)
+        const [program, ...more] = first.programs
+        assert.deepStrictEqual([program?.name, more], ["sh", []])
+        assert.strictEqual(program?.blocks.length, 2)
+        for (const blocks of program?.blocks ?? []) assert.isNotEmpty(blocks)
         const [lowest, ...others] = first.layers
         const guesses = [
           "",
           "{",
-          JSON.stringify({ ...first, layers: [{ ...lowest, blocks: [[4294967295, 4294967295]] }, ...others] }),
+          JSON.stringify({ ...first, programs: [{ ...program, blocks: [[[4294967295, 4294967295]]] }] }),
+          JSON.stringify({ ...first, programs: [] }),
           JSON.stringify({ ...first, layers: [{ ...lowest, path: "/dev/null" }, ...others] }),
           JSON.stringify({ ...first, layers: [{ ...lowest, offset: 0 }, ...others] }),
           JSON.stringify({ ...first, layers: others }),

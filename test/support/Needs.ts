@@ -6,7 +6,7 @@ import { assert, it, type TestContext } from "@effect/vitest"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { spawnSync } from "node:child_process"
-import { accessSync, constants } from "node:fs"
+import { accessSync, constants, readFileSync } from "node:fs"
 
 /** Something that may be missing. `missing` is the reason to skip, and is asked once. */
 export interface Need {
@@ -25,6 +25,12 @@ const need = (isThere: () => boolean, reason: string): Need => {
     }
   }
 }
+
+/** For a driver that may keep as much as it ever does. */
+export const memory: Need = need(() => {
+  const available = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync("/proc/meminfo", "utf8"))?.[1]
+  return Number(available) >= 1536 * 1024
+}, "needs 1.5 GiB of free memory")
 
 export const isRoot = process.geteuid?.() === 0
 

@@ -15,7 +15,7 @@ export const command: ImageCommand = {
   description: [
     "A commit makes a layer of all that the guest has changed, deletions too, and empties the writable tree. It needs all",
     "instances on that data directory to have ended. binary puts the layer into the image, layer beside the writable tree,",
-    "file at a path of yours. FIM_COMPRESSION_LEVEL=<0-9> chooses between quick and small, 7 unless set.",
+    "file at a path of yours. FIM_COMPRESSION_LEVEL=<0-9> chooses between quick and small, 6 unless set.",
     "rollback puts each layer into the file <image>.<index>.layer, which add puts back. squash keeps what the guest sees.",
     "Both are for layers inside the image, never take the lowest one out, and leave running instances what they have."
   ],

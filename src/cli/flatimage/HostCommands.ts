@@ -96,7 +96,7 @@ const build: Command<HostServices> = {
       {
         name: "level",
         value: "0-9",
-        number: 7,
+        number: 6,
         summary: "Compression of the layers: 0 is quickest, 9 smallest"
       },
       {

@@ -6,7 +6,7 @@ import { Host } from "../../relocate/Host.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
 import { CommandError, usageError } from "../config/CommandError.ts"
 
-const defaultLevel = 7
+const defaultLevel = 6
 const highestLevel = 9
 
 /** FIM_COMPRESSION_LEVEL: a number, brought to between 0 and 9; anything else counts as not set. */

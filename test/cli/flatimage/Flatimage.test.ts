@@ -44,7 +44,7 @@ describe("flatimage build", () => {
       assert.deepStrictEqual(yield* requestOf("--dist", "debian"), {
         root: { _tag: "Packages", distribution: debian, options: { suite: "trixie", include: [], refresh: false } },
         distribution: "DEBIAN",
-        level: 7,
+        level: 6,
         output: "/project/dist/debian.flatimage"
       })
       assert.deepStrictEqual(

@@ -5,11 +5,11 @@ import { nextNumber } from "../../../src/cli/layer/Managed.ts"
 
 describe("FIM_COMPRESSION_LEVEL", () => {
   it.each([
-    [undefined, 7],
-    ["", 7],
-    ["fast", 7],
-    ["3x", 7],
-    ["1.5", 7],
+    [undefined, 6],
+    ["", 6],
+    ["fast", 6],
+    ["3x", 6],
+    ["1.5", 6],
     ["0", 0],
     ["4", 4],
     [" 9 ", 9],

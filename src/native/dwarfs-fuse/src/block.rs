@@ -13,6 +13,7 @@ use dwarfs::positioned_io::ReadAt;
 use dwarfs::section::{CompressAlgo, Header, SectionReader, SectionType};
 
 use self::decoder::Decoder;
+pub(crate) use self::decoder::release;
 use crate::buffer::Buffer;
 use crate::error::Fault;
 use crate::index::{self, HEADER_SIZE, Section};
@@ -21,6 +22,8 @@ use crate::source::Window;
 
 /// Most bytes that a decoder makes at once.
 const STEP: usize = 128 << 10;
+/// Blocks up to this size are decompressed as wholes: the rest takes about as long as it takes to ask for it.
+pub(crate) const SMALL: usize = 512 << 10;
 /// Memory of a decoder, without its input.
 const DECODER: u64 = 192 << 10;
 
@@ -77,11 +80,11 @@ impl Block {
         }
     }
 
-    /// Bytes of memory that a block of at most `limit` bytes takes when `end` of them are ready: until all are, the
-    /// compressed ones are kept too.
+    /// Bytes of memory that a block of at most `limit` bytes takes when `end` of them are ready: until all are, which of small
+    /// blocks they soon will be, the compressed ones are kept too.
     pub(crate) fn cost(section: Section, limit: usize, end: usize) -> u64 {
         let end = end.next_multiple_of(STEP);
-        if end < limit {
+        if end < limit && limit > SMALL {
             end as u64 + section.length + DECODER
         } else {
             limit as u64
@@ -194,7 +197,7 @@ impl Block {
         if length == 0 || length > self.limit.saturating_add(4096) {
             return Err(Fault::damaged("a data block has an impossible size"));
         }
-        let mut input = Buffer::new(length)?;
+        let mut input = Buffer::taken(length)?;
         window.read_exact_at(self.section.offset + HEADER_SIZE, input.bytes_mut())?;
         header.validate_fast_checksum(input.bytes())?;
         let size = sections::content_size(&header, input.bytes(), self.limit)?;
@@ -205,8 +208,13 @@ impl Block {
             CompressAlgo::NONE => self.finish(input, size),
             CompressAlgo::ZSTD => {
                 let decoder = Decoder::new(input)?;
+                let room = if size <= SMALL {
+                    Buffer::taken(size)
+                } else {
+                    Buffer::new(size)
+                };
                 self.room
-                    .set(Buffer::new(size)?)
+                    .set(room?)
                     .map_err(|_| Fault::damaged("a block began twice"))?;
                 Ok(Some(Box::new(decoder)))
             }

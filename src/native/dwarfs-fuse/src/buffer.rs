@@ -21,13 +21,22 @@ unsafe impl Sync for Buffer {}
 impl Buffer {
     /// Fails with `ENOMEM` rather than ending the process, and for a length of zero with `EINVAL`.
     pub(crate) fn new(length: usize) -> io::Result<Self> {
+        Self::map(length, 0)
+    }
+
+    /// The same with its pages taken at once, which is quicker than one by one if all of it will be written to.
+    pub(crate) fn taken(length: usize) -> io::Result<Self> {
+        Self::map(length, libc::MAP_POPULATE)
+    }
+
+    fn map(length: usize, flags: libc::c_int) -> io::Result<Self> {
         // SAFETY: an anonymous private mapping at an address of the kernel's choice touches no existing memory.
         let start = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
                 length,
                 libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | flags,
                 -1,
                 0,
             )

@@ -1,7 +1,8 @@
 //! The decompressed blocks of all layers, with a bound on their memory.
 //!
 //! The lock is held for a look-up only; work on a block happens under the block's own. When nobody read for a while all
-//! blocks are dropped: what was read lies in the kernel's page cache, and the memory is the user's again.
+//! blocks are dropped: what was read lies in the kernel's page cache, and the memory is the user's again. A cache that goes by
+//! the memory at hand looks again and again how much that is, as long as it has blocks, and drops what has become too much.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,12 +11,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::allocator;
-use crate::block::Block;
+use crate::block::{Block, release};
+use crate::memory;
 use crate::readahead::Readahead;
 
 /// Looks at an idle cache, in a row, after which the blocks go, and the time from one to the next.
 const LOOKS: u32 = 5;
 const INTERVAL: Duration = Duration::from_secs(1);
+/// The part of the memory at hand that blocks may take, as a divisor.
+const SHARE: u64 = 4;
 
 /// Blocks of any number of layers, shared between threads.
 pub struct Cache {
@@ -31,7 +35,11 @@ pub(crate) struct Key {
 }
 
 struct Shared {
-    limit: u64,
+    /// The bound, whatever memory is at hand.
+    most: u64,
+    goes_by_memory: bool,
+    /// The bound as it is now.
+    limit: AtomicU64,
     state: Mutex<State>,
     /// Wakes the thread that empties an idle cache: at the first block, and at the end.
     filled: Condvar,
@@ -58,7 +66,34 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sleeps while the cache is empty, then watches the clock; ends with the cache.
+    fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Looks how much memory is at hand. What the cache has by now counts as such.
+    fn measure(&self, cost: u64) {
+        if self.goes_by_memory {
+            let share = memory::at_hand().saturating_add(cost) / SHARE;
+            self.limit.store(self.most.min(share), Ordering::Relaxed);
+        }
+    }
+
+    /// Drops the blocks that were not used for the longest time until the others may stay; `key` stays in any case.
+    fn make_room(&self, state: &mut State, key: Option<Key>) -> Vec<Slot> {
+        let mut dropped = Vec::new();
+        while state.cost > self.limit() {
+            let others = state.blocks.iter().filter(|(other, _)| Some(**other) != key);
+            let oldest = others.min_by_key(|(_, slot)| slot.used).map(|(&key, _)| key);
+            let Some(slot) = oldest.and_then(|key| state.blocks.remove(&key)) else {
+                break;
+            };
+            state.cost -= slot.cost;
+            dropped.push(slot);
+        }
+        dropped
+    }
+
+    /// Sleeps while the cache is empty, then watches the clock and the memory; ends with the cache.
     fn keep(&self) {
         let mut state = self.lock();
         let (mut seen, mut looks) = (state.clock, 0);
@@ -79,7 +114,17 @@ impl Shared {
                 state.cost = 0;
                 drop(state);
                 drop(idle);
+                release();
                 allocator::trim();
+                state = self.lock();
+            } else if self.goes_by_memory {
+                let cost = state.cost;
+                drop(state);
+                self.measure(cost);
+                state = self.lock();
+                let dropped = self.make_room(&mut state, None);
+                drop(state);
+                drop(dropped);
                 state = self.lock();
             }
         }
@@ -89,12 +134,25 @@ impl Shared {
 impl Cache {
     /// A cache of at most `bytes` of decompressed blocks; one block is kept even if it alone is larger.
     pub fn new(bytes: u64) -> Arc<Self> {
+        Self::bounded(bytes, false)
+    }
+
+    /// The same, but never more than a quarter of the memory at hand: of the machine, and of the process's control groups.
+    pub fn within_memory(bytes: u64) -> Arc<Self> {
+        Self::bounded(bytes, true)
+    }
+
+    fn bounded(most: u64, goes_by_memory: bool) -> Arc<Self> {
+        let shared = Shared {
+            most,
+            goes_by_memory,
+            limit: AtomicU64::new(most),
+            state: Mutex::default(),
+            filled: Condvar::new(),
+        };
+        shared.measure(0);
         Arc::new(Self {
-            shared: Arc::new(Shared {
-                limit: bytes,
-                state: Mutex::default(),
-                filled: Condvar::new(),
-            }),
+            shared: Arc::new(shared),
             readahead: Readahead::new(),
             next_layer: AtomicU64::new(0),
         })
@@ -106,7 +164,7 @@ impl Cache {
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        self.shared.limit
+        self.shared.limit()
     }
 
     pub(crate) fn readahead(&self) -> &Readahead {
@@ -147,22 +205,12 @@ impl Cache {
 
     /// Books a cost of a block if it is higher than before, and makes room for it. The answer is what had to go.
     fn raise(&self, state: &mut State, key: Key, cost: u64) -> Vec<Slot> {
-        let mut dropped = Vec::new();
         let Some(slot) = state.blocks.get_mut(&key).filter(|slot| slot.cost < cost) else {
-            return dropped;
+            return Vec::new();
         };
         slot.block.booked.store(cost, Ordering::Relaxed);
         state.cost += cost - std::mem::replace(&mut slot.cost, cost);
-        while state.cost > self.shared.limit {
-            let others = state.blocks.iter().filter(|(other, _)| **other != key);
-            let oldest = others.min_by_key(|(_, slot)| slot.used).map(|(&key, _)| key);
-            let Some(slot) = oldest.and_then(|key| state.blocks.remove(&key)) else {
-                break;
-            };
-            state.cost -= slot.cost;
-            dropped.push(slot);
-        }
-        dropped
+        self.shared.make_room(state, Some(key))
     }
 
     fn wake_keeper(&self, state: &mut State) {
@@ -208,7 +256,7 @@ impl fmt::Debug for Cache {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.shared.lock();
         out.debug_struct("Cache")
-            .field("limit", &self.shared.limit)
+            .field("limit", &self.shared.limit())
             .field("blocks", &state.blocks.len())
             .finish()
     }

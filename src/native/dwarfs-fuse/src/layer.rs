@@ -241,7 +241,11 @@ impl Layer {
                 }
                 continue;
             };
-            let block = self.block(number, extent.offset as usize + length);
+            let end = extent.offset as usize + length;
+            let block = self.block(number, end);
+            if !block.is_ready(end) {
+                self.look_on(&block, number, extents.peek().copied());
+            }
             let bytes = self.fetch(&block, number, extent.offset, length)?;
             if length == rest || extents.peek().is_none() {
                 if collected.is_empty() {
@@ -267,7 +271,10 @@ impl Layer {
             .copied()
             .unwrap_or(Section { offset: 0, length: 0 });
         let cost = Block::cost(section, size, end);
-        self.cache.block(self.key(number), cost, || Block::new(section, size))
+        self.cache.block(self.key(number), cost, || {
+            self.touched.make(number);
+            Block::new(section, size)
+        })
     }
 
     fn key(&self, block: u32) -> Key {

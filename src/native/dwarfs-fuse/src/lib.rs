@@ -19,6 +19,7 @@ mod frozen;
 mod identity;
 mod index;
 mod layer;
+mod memory;
 mod mount;
 mod readahead;
 mod schema;

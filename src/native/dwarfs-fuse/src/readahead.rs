@@ -9,7 +9,7 @@ use crate::source::Window;
 /// Threads at most; with more of them the readers would have no core left.
 const MAX_THREADS: usize = 4;
 /// Blocks waiting at most. Wishes beyond are dropped: their readers will decompress themselves.
-const MAX_WAITING: usize = 32;
+const MAX_WAITING: usize = 2048;
 const NICENESS: libc::c_int = 5;
 
 pub(crate) struct Readahead {
@@ -68,23 +68,15 @@ impl Readahead {
         Self { shared: Arc::default() }
     }
 
-    /// Has the first `end` bytes of a block decompressed in the background, if there is time for it.
+    /// Has the first `end` bytes of a block decompressed in the background, if there is time for it. A core is left to those who
+    /// read now, and decompress themselves what they wait for.
     pub(crate) fn wish(&self, block: Arc<Block>, window: Arc<Window>, end: usize) {
-        self.add(Wish { block, window, end }, cores());
-    }
-
-    /// The same for bytes that nobody reads yet: a core is left to those who will, and are busy with something else.
-    pub(crate) fn expect(&self, block: Arc<Block>, window: Arc<Window>, end: usize) {
-        self.add(Wish { block, window, end }, cores().saturating_sub(1).max(1));
-    }
-
-    fn add(&self, wish: Wish, threads: usize) {
         let mut queue = self.shared.lock();
         if queue.wishes.len() >= MAX_WAITING {
             return;
         }
-        queue.wishes.push_back(wish);
-        if queue.idle < queue.wishes.len() && queue.threads < threads.min(MAX_THREADS) {
+        queue.wishes.push_back(Wish { block, window, end });
+        if queue.idle < queue.wishes.len() && queue.threads < threads() {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new()
                 .name("dwarfs-ahead".into())
@@ -100,12 +92,13 @@ impl Readahead {
 
 /// Lets threads that somebody waits for go first.
 fn yield_to_readers() {
-    // SAFETY: plain numbers; 0 is the calling thread. If it is not permitted, nothing changes.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
+    // SAFETY: a plain number, which is added to what the calling thread has; more than 19 counts as 19.
+    unsafe { libc::nice(NICENESS) };
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.saturating_sub(1).clamp(1, MAX_THREADS)
 }
 
 impl Drop for Readahead {

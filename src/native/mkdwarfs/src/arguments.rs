@@ -19,7 +19,7 @@ options:
   -i DIR                    the tree to pack; - to get it from 'fim merge' through
                             standard input and output
   -o FILE                   the image to write
-  -l LEVEL                  0 (no compression) to 9 (smallest); default 7
+  -l LEVEL                  0 (no compression) to 9 (smallest); default 6
   --block-size-bits N       blocks of 2^N bytes, 16 to 26, instead of the level's
   --uid N, --gid N          owner and group of every file
   --mtime-all SECONDS       modification time of every file, counted from 1970

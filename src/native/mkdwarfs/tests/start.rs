@@ -59,11 +59,39 @@ fn what_is_expected_is_decompressed_before_somebody_reads_it() {
 }
 
 #[test]
-fn at_most_half_of_the_cache_is_filled_in_advance() {
-    let scratch = Scratch::new("half");
+fn at_most_three_quarters_of_the_cache_are_filled_in_advance() {
+    let scratch = Scratch::new("quarters");
     let (layer, cache) = layer(&scratch, 8, &options());
     layer.expect(&(0..16).map(|block| (block, u32::MAX)).collect::<Vec<_>>());
-    assert!(format!("{cache:?}").contains("blocks: 4"), "{cache:?}");
+    assert!(format!("{cache:?}").contains("blocks: 6"), "{cache:?}");
+}
+
+#[test]
+fn blocks_that_are_decompressed_again_are_counted() {
+    let scratch = Scratch::new("again");
+    for (cache_blocks, again) in [(16, 0), (4, 16)] {
+        let options = Options {
+            read_ahead_bytes: 0,
+            ..options()
+        };
+        let (layer, _) = layer(&scratch, cache_blocks, &options);
+        for _ in 0..2 {
+            for block in 0..16 {
+                read(&layer, block * BLOCK, 4096);
+            }
+        }
+        assert_eq!(layer.decompressed_again(), again, "a cache of {cache_blocks} blocks");
+    }
+}
+
+#[test]
+fn a_file_goes_on_being_decompressed_while_its_beginning_is_read() {
+    let scratch = Scratch::new("goes-on");
+    let (layer, cache) = layer(&scratch, 16, &options());
+    read(&layer, 5 * BLOCK, 4096);
+    // The block that is read, and the next one.
+    assert!(format!("{cache:?}").contains("blocks: 2"), "{cache:?}");
+    assert_eq!(layer.touched(), [(5, BLOCK as u32)], "nobody has read the next one");
 }
 
 #[test]

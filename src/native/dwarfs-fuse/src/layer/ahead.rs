@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Layer;
-use crate::block::Block;
+use crate::block::{Block, SMALL};
+use crate::files::Extent;
 
 /// A read is taken as going on from the one before if it starts this near to its end.
 const NEARBY: u64 = 512 << 10;
@@ -21,6 +22,30 @@ impl Layer {
             self.cache
                 .readahead()
                 .wish(Arc::clone(block), Arc::clone(&self.window), size);
+        }
+    }
+
+    /// Has what probably is read next decompressed in the background, while somebody waits for the beginning: the rest of the block,
+    /// and what `next` is of the file. A library is read here and there, and a core has nothing to do in the meantime. In large
+    /// blocks most of it would be for nothing.
+    pub(super) fn look_on(&self, block: &Arc<Block>, number: u32, next: Option<Extent>) {
+        if self.options.read_ahead_bytes == 0 || self.tree.files.block_size() as usize > SMALL {
+            return;
+        }
+        self.wish(block, number);
+        let Some(Extent {
+            block: Some(following),
+            offset,
+            size,
+        }) = next
+        else {
+            return;
+        };
+        // Less than the size of a block.
+        let end = offset as usize + size as usize;
+        let ahead = self.block(following, end);
+        if !ahead.is_ready(end) {
+            self.cache.readahead().wish(ahead, Arc::clone(&self.window), end);
         }
     }
 

@@ -7,7 +7,7 @@
 use super::guess::{self, Guess};
 use super::protocol::Place;
 use super::server::{complain_to, leave_caller};
-use super::start::Start;
+use super::start::Starts;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::names;
@@ -51,7 +51,7 @@ pub enum Message {
 
 /// The driver itself: serves what it is told through the socket, until none of it is mounted any more. The answer is its
 /// exit code. For a new child with a single thread.
-pub fn run(socket: &OwnedFd) -> i32 {
+pub fn run(socket: &OwnedFd, program: &str) -> i32 {
     let [socket] = match leave_caller(c"fim-dwarfs", [socket.as_fd()]) {
         Ok(kept) => kept,
         Err(error) => {
@@ -59,7 +59,7 @@ pub fn run(socket: &OwnedFd) -> i32 {
             return EXIT_CODE;
         }
     };
-    match answer_requests(socket.as_fd()) {
+    match answer_requests(socket.as_fd(), program) {
         Ok(()) => 0,
         Err(failure) => {
             // There may be nobody to serve any more, and then no directory for the log either.
@@ -72,8 +72,11 @@ pub fn run(socket: &OwnedFd) -> i32 {
     }
 }
 
-fn answer_requests(socket: BorrowedFd<'_>) -> Result<()> {
-    let mut driver = Driver::default();
+fn answer_requests(socket: BorrowedFd<'_>, program: &str) -> Result<()> {
+    let mut driver = Driver {
+        program: program.to_string(),
+        ..Driver::default()
+    };
     loop {
         let (text, descriptor) =
             sys::receive(socket, MESSAGE_LIMIT).context(|| "cannot hear the holder".to_string())?;
@@ -104,13 +107,15 @@ enum Done {
 
 #[derive(Default)]
 struct Driver {
+    /// What is started.
+    program: String,
     owner: Option<(u32, u32)>,
     cache_bytes: u64,
     cache: Option<Arc<Cache>>,
     stack: String,
     start: PathBuf,
-    /// What the start before has read.
-    last: Option<Start>,
+    /// What starts before have read.
+    last: Option<Starts>,
     guess: Option<Guess>,
     /// Where the layers lie, lowest first.
     places: Vec<Place>,
@@ -123,7 +128,7 @@ impl Driver {
     fn perform(&mut self, message: Message, descriptor: Option<OwnedFd>) -> Result<Done> {
         match message {
             Message::Guess { start } => {
-                self.guess = Guess::open(&start);
+                self.guess = Guess::open(&start, &self.program);
                 Ok(Done::Now)
             }
             Message::Configure {
@@ -137,14 +142,14 @@ impl Driver {
                 self.guess = self
                     .guess
                     .take()
-                    .filter(|guess| guess.start.is_of(&stack, owner, cache_bytes));
+                    .filter(|guess| guess.starts.is_of(&stack, owner, cache_bytes));
                 self.last = match &self.guess {
-                    Some(guess) => Some(guess.start.clone()),
-                    None => Start::read(&start, &stack),
+                    Some(guess) => Some(guess.starts.clone()),
+                    None => Starts::read(&start, &stack),
                 };
                 self.cache = Some(match &self.guess {
                     Some(guess) => Arc::clone(&guess.cache),
-                    None => Cache::new(cache_bytes),
+                    None => Cache::within_memory(cache_bytes),
                 });
                 (self.owner, self.cache_bytes) = (owner, cache_bytes);
                 (self.stack, self.start) = (stack, start);
@@ -173,9 +178,13 @@ impl Driver {
             }
             Message::Remember => {
                 let layers = self.serving.as_ref().map_or(&[][..], Serving::layers);
-                let now = Start::of(layers, &self.places, &self.stack, self.owner, self.cache_bytes);
-                if self.last.as_ref() != Some(&now) {
-                    now.write(&self.start)?;
+                // Others may have learned something meanwhile.
+                let is_of = |starts: &Starts| starts.is_of(&self.stack, self.owner, self.cache_bytes);
+                let known = Starts::read(&self.start, &self.stack).filter(is_of);
+                let none = || Starts::of(&self.places, &self.stack, self.owner, self.cache_bytes);
+                let mut starts = known.unwrap_or_else(none);
+                if starts.learn(&self.program, layers, &self.places) {
+                    starts.write(&self.start)?;
                 }
                 Ok(Done::Now)
             }
@@ -194,12 +203,10 @@ impl Driver {
         };
         let options = guess::options(self.owner, self.cache_bytes);
         let layer = Layer::open(&source, &options, Arc::clone(cache)).map_err(|error| Failure(error.to_string()))?;
-        // While the rest of the start is prepared there is time for it. The lowest layer is the system.
-        match &self.last {
-            Some(last) => layer.expect(last.blocks(self.layers.len())),
-            None if self.layers.is_empty() => layer.expect_start(),
-            None => {}
-        }
+        // While the rest of the start is prepared there is time for it.
+        let index = self.layers.len();
+        let blocks = self.last.as_ref().and_then(|last| last.blocks(&self.program, index));
+        guess::expect(&layer, index, blocks);
         Ok(layer)
     }
 }

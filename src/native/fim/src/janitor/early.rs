@@ -9,6 +9,8 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 pub struct Early {
+    /// What is started, as `start::program` calls it.
+    pub program: String,
     /// The layers of the last start, in the hands of a driver. Without them the start takes longer, and nothing else.
     pub layers: Option<Layers>,
     /// What guests of root are put into; the error says why there is none.
@@ -18,10 +20,11 @@ pub struct Early {
 impl Early {
     /// `starts` are files in which a start may have written down what it has read of its layers, best first. Only for a process
     /// with a single thread.
-    pub fn make(starts: &[OsString]) -> Early {
+    pub fn make(program: String, starts: &[OsString]) -> Early {
         let start = guess::choose(starts.iter().map(PathBuf::from));
         Early {
-            layers: start.and_then(|start| Layers::guess(start).ok()),
+            layers: start.and_then(|start| Layers::guess(start, &program).ok()),
+            program,
             users: users::make(),
         }
     }

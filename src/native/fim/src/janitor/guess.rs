@@ -5,9 +5,9 @@
 use super::protocol::Place;
 use super::record;
 use super::session::open_work;
-use super::start::Start;
+use super::start::Starts;
 use crate::sys::same_file;
-use dwarfs_fuse::{Cache, Layer, Options};
+use dwarfs_fuse::{Cache, Layer, Options, Wanted};
 use std::collections::VecDeque;
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 const LARGEST_CACHE: u64 = 1 << 30;
 
 pub struct Guess {
-    pub start: Start,
+    pub starts: Starts,
     pub cache: Arc<Cache>,
     /// Lowest first, with what tells its file from others.
     layers: VecDeque<(Place, File, Layer)>,
@@ -41,20 +41,20 @@ pub fn choose(candidates: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
 }
 
 impl Guess {
-    /// Opens the layers that the file `start` names, and has decompressed what it says.
-    pub fn open(start: &Path) -> Option<Guess> {
-        let start = Start::read_any(start)?;
-        let cache = Cache::new(start.cache_bytes.min(LARGEST_CACHE));
-        let options = options(start.owner, start.cache_bytes);
+    /// Opens the layers that the file `start` names, and has decompressed what `program` has read of them by it.
+    pub fn open(start: &Path, program: &str) -> Option<Guess> {
+        let starts = Starts::read_any(start)?;
+        let cache = Cache::within_memory(starts.cache_bytes.min(LARGEST_CACHE));
+        let options = options(starts.owner, starts.cache_bytes);
         let mut layers = VecDeque::new();
-        for (index, place) in start.places().enumerate() {
+        for (index, place) in starts.places().enumerate() {
             let file = open_regular(&place.path)?;
             let shown = file.try_clone().ok()?;
             let layer = Layer::open_file(file, place.offset, Some(place.size), &options, Arc::clone(&cache)).ok()?;
-            layer.expect(start.blocks(index));
+            expect(&layer, index, starts.blocks(program, index));
             layers.push_back((place.clone(), shown, layer));
         }
-        Some(Guess { start, cache, layers })
+        Some(Guess { starts, cache, layers })
     }
 
     /// The next layer, lowest first, if it is this one, and its file still the one at that path.
@@ -62,6 +62,16 @@ impl Guess {
         let (known, file, layer) = self.layers.pop_front()?;
         let is_same = known == *place && same_file(&file.metadata().ok()?, &std::fs::metadata(&place.path).ok()?);
         is_same.then_some(layer)
+    }
+}
+
+/// Has decompressed what a start will read of a layer: `blocks`, or if nothing is known of it, what nearly every start reads of the
+/// lowest layer, which is the system.
+pub fn expect(layer: &Layer, index: usize, blocks: Option<&[Wanted]>) {
+    match blocks {
+        Some(blocks) => layer.expect(blocks),
+        None if index == 0 => layer.expect_start(),
+        None => {}
     }
 }
 
@@ -124,14 +134,15 @@ mod tests {
         }
 
         fn say(&self, place: &Place) {
-            let mut layer = serde_json::to_value(place).unwrap();
-            layer["blocks"] = serde_json::json!([[0, 4096]]);
-            let text = serde_json::json!({ "stack": "1", "owner": null, "cache_bytes": 1 << 20, "layers": [layer] });
+            let program = serde_json::json!({ "name": "ls", "again": 0, "blocks": [[[0, 4096]]] });
+            let text = serde_json::json!({
+                "stack": "1", "owner": null, "cache_bytes": 1 << 20, "layers": [place], "programs": [program]
+            });
             fs::write(self.start(), text.to_string()).unwrap();
         }
 
         fn open(&self) -> Option<Guess> {
-            Guess::open(&self.start())
+            Guess::open(&self.start(), "ls")
         }
     }
 

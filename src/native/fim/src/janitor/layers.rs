@@ -56,8 +56,8 @@ impl Layers {
         }
     }
 
-    /// Forks a driver. Only for a process with a single thread.
-    pub fn serve() -> Result<Layers> {
+    /// Forks a driver for the start of a program. Only for a process with a single thread.
+    pub fn serve(program: &str) -> Result<Layers> {
         let (ours, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
         match sys::clone(0).context(|| "cannot start the DwarFS driver".to_string())? {
             Forked::Parent(driver) => Ok(Layers {
@@ -66,14 +66,14 @@ impl Layers {
             }),
             Forked::Child => {
                 drop(ours);
-                std::process::exit(driver::run(&theirs))
+                std::process::exit(driver::run(&theirs, program))
             }
         }
     }
 
     /// Forks a driver that opens the layers which a start has written down, before anybody asks for them.
-    pub fn guess(start: PathBuf) -> Result<Layers> {
-        let layers = Layers::serve()?;
+    pub fn guess(start: PathBuf, program: &str) -> Result<Layers> {
+        let layers = Layers::serve(program)?;
         layers.tell(&Message::Guess { start }, None)?;
         Ok(layers)
     }

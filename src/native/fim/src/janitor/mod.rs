@@ -68,8 +68,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// In front of an image and its reserved offset, of which tools are to be unpacked.
 pub const REST: &str = "--rest";
 
-/// `fim janitor [--rest IMAGE OFFSET] [FILE]...`. Each file may be where a start has written down what it has read of its layers,
-/// best first.
+/// `fim janitor [--rest IMAGE OFFSET] [PROGRAM [FILE]...]`. The program is what is started, empty for the boot command. Each file may
+/// be where starts have written down what they have read of their layers, best first.
 pub fn command(arguments: &[OsString]) -> i32 {
     sys::set_name(c"fim-janitor");
     // The caller's others: what lives on must not keep his locks and pipes.
@@ -78,12 +78,16 @@ pub fn command(arguments: &[OsString]) -> i32 {
     // The boot program decides what follows from them: whatever the process group is sent must not end its janitor.
     sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
     sys::block_signals();
-    let starts = match arguments {
-        [option, image, offset, starts @ ..] if option == REST => {
+    let words = match arguments {
+        [option, image, offset, words @ ..] if option == REST => {
             unpack_rest(image, offset);
-            starts
+            words
         }
-        starts => starts,
+        words => words,
+    };
+    let (program, starts) = match words {
+        [program, starts @ ..] => (start::program(program), starts),
+        [] => (String::new(), words),
     };
     // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
     let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
@@ -91,7 +95,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
     // Here, because every way to start a program in the sandbox passes here, and it gets our streams.
     let streams = streams::check();
     // While the runtime is loading there is time for what nobody has asked for yet.
-    let early = Early::make(if streams.is_ok() { starts } else { &[] });
+    let early = Early::make(program, if streams.is_ok() { starts } else { &[] });
     let result = loop {
         break match requests.next() {
             Ok(Some(request)) => match (request.operation, &streams) {
@@ -271,7 +275,7 @@ fn start_holder(
     // A driver that is not needed ends here: the holder must not keep its socket.
     let layers = match (&session.role, early.layers) {
         (Role::First, Some(layers)) => layers,
-        (Role::First, None) => Layers::serve()?,
+        (Role::First, None) => Layers::serve(&early.program)?,
         (Role::Joined { driver, .. }, _) => driver.map_or_else(|| Ok(Layers::unserved()), Layers::shared)?,
     };
     let tree_places = TreePlaces::judge(&open.trees);

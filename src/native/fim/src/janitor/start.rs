@@ -1,5 +1,5 @@
-//! What the last start has read of the layers, kept in `work/start` of the data directory: the driver has it decompressed for
-//! the next one while that is still being prepared.
+//! What the last starts have read of the layers, kept in `work/start` of the data directory, for each program by itself: the
+//! driver has it decompressed for the next start of it while that is still being prepared.
 //!
 //! It is a guess and no more: without it, or with a wrong one, every block is decompressed when somebody reads it.
 
@@ -8,6 +8,7 @@ use crate::failure::{Context, Failure, Result};
 use crate::trust::{Directory, shown};
 use dwarfs_fuse::{Layer, Wanted};
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
@@ -15,6 +16,11 @@ use std::path::Path;
 pub const NAME: &str = "start";
 /// Bytes of it that are read.
 const LIMIT: u64 = 256 << 10;
+/// Programs that are kept, and blocks of each, of all layers together: all of one fits into the limit.
+const MOST_PROGRAMS: usize = 16;
+const MOST_BLOCKS: usize = 8192;
+/// Bytes of a program's name. Two that begin alike count as one.
+const LONGEST_NAME: usize = 256;
 
 /// Tells layers from others, from the text that identifies them.
 pub fn hash(stack: &str) -> String {
@@ -23,50 +29,56 @@ pub fn hash(stack: &str) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// The layers of a start, and what it has read of them.
+/// What a program is kept under: the word by which the caller starts it, which is empty for the boot command of the image.
+pub fn program(word: &OsStr) -> String {
+    let bytes = word.as_encoded_bytes();
+    String::from_utf8_lossy(bytes.get(..LONGEST_NAME).unwrap_or(bytes)).into_owned()
+}
+
+/// The layers of the last start, and what programs have read of them.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Start {
+pub struct Starts {
     /// The hash of what identifies the layers.
     stack: String,
     /// How they were read; see `layers::Reading`.
     pub owner: Option<(u32, u32)>,
     pub cache_bytes: u64,
     /// Lowest first.
-    layers: Vec<Read>,
+    layers: Vec<Place>,
+    /// The one of which something new was learned last comes first.
+    programs: Vec<Program>,
 }
 
-/// A layer, and the blocks that were read of it, in the order of their first reads.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
-struct Read {
-    #[serde(flatten)]
-    place: Place,
-    blocks: Vec<Wanted>,
+struct Program {
+    name: String,
+    /// Blocks that had to be decompressed another time, since the cache could not keep them.
+    again: u32,
+    /// Of each layer the blocks that were read, in the order of their first reads.
+    blocks: Vec<Vec<Wanted>>,
 }
 
-impl Start {
-    /// What was kept of these layers by a start of this user, if anything.
-    pub fn read(path: &Path, stack: &str) -> Option<Start> {
-        Start::read_any(path).filter(|start| start.stack == stack)
+impl Starts {
+    /// What was kept of these layers by starts of this user, if anything.
+    pub fn read(path: &Path, stack: &str) -> Option<Starts> {
+        Starts::read_any(path).filter(|starts| starts.stack == stack)
     }
 
-    /// What was kept of any layers, by a start of this user. Nothing that others can change is read.
-    pub fn read_any(path: &Path) -> Option<Start> {
+    /// What was kept of any layers, by starts of this user. Nothing that others can change is read.
+    pub fn read_any(path: &Path) -> Option<Starts> {
         let directory = Directory::given(path.parent()?).ok()?;
         let text = directory.read(path.file_name()?, LIMIT).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
-    /// What has been read so far of layers, which lie at `places`.
-    pub fn of(layers: &[Layer], places: &[Place], stack: &str, owner: Option<(u32, u32)>, cache_bytes: u64) -> Start {
-        let reads = layers.iter().zip(places).map(|(layer, place)| Read {
-            place: place.clone(),
-            blocks: layer.touched(),
-        });
-        Start {
+    /// Of these layers, of which nothing was read yet.
+    pub fn of(layers: &[Place], stack: &str, owner: Option<(u32, u32)>, cache_bytes: u64) -> Starts {
+        Starts {
             stack: stack.to_string(),
             owner,
             cache_bytes,
-            layers: reads.collect(),
+            layers: layers.to_vec(),
+            programs: Vec::new(),
         }
     }
 
@@ -76,19 +88,59 @@ impl Start {
     }
 
     pub fn places(&self) -> impl Iterator<Item = &Place> {
-        self.layers.iter().map(|read| &read.place)
+        self.layers.iter()
     }
 
-    /// The blocks of one layer.
-    pub fn blocks(&self, layer: usize) -> &[Wanted] {
-        self.layers.get(layer).map_or(&[], |read| &read.blocks)
+    /// The blocks of one layer that a program has read; `None` if nothing is known of it.
+    pub fn blocks(&self, program: &str, layer: usize) -> Option<&[Wanted]> {
+        let known = self.programs.iter().find(|known| known.name == program)?;
+        known.blocks.get(layer).map(Vec::as_slice)
     }
 
-    /// Keeps it; who reads it meanwhile finds the one before.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_vec(self).context(|| format!("cannot write '{}'", shown(path)))?;
+    /// Takes in what a program has read so far of its layers, and where these lie. Out: whether any of that is new.
+    pub fn learn(&mut self, program: &str, layers: &[Layer], places: &[Place]) -> bool {
+        let have_moved = self.layers != places;
+        if have_moved {
+            self.layers = places.to_vec();
+        }
+        let again = layers
+            .iter()
+            .map(Layer::decompressed_again)
+            .fold(0, u32::saturating_add);
+        self.put(program, again, layers.iter().map(Layer::touched)) || have_moved
+    }
+
+    fn put(&mut self, name: &str, again: u32, blocks: impl Iterator<Item = Vec<Wanted>>) -> bool {
+        let mut room = MOST_BLOCKS;
+        let blocks = blocks.map(|mut blocks| {
+            blocks.truncate(room);
+            room -= blocks.len();
+            blocks
+        });
+        let new = Program {
+            name: name.to_string(),
+            again,
+            blocks: blocks.collect(),
+        };
+        if self.programs.contains(&new) {
+            return false;
+        }
+        self.programs.retain(|known| known.name != name);
+        self.programs.insert(0, new);
+        self.programs.truncate(MOST_PROGRAMS);
+        true
+    }
+
+    /// Keeps it; who reads it meanwhile finds the one before. Programs for which there is no room are forgotten.
+    pub fn write(&mut self, path: &Path) -> Result<()> {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Failure(format!("'{}' is not a path of a file", shown(path))));
+        };
+        let text = loop {
+            let text = serde_json::to_vec(self).context(|| format!("cannot write '{}'", shown(path)))?;
+            if text.len() as u64 <= LIMIT || self.programs.pop().is_none() {
+                break text;
+            }
         };
         Directory::given(directory)?.put(name, 0o600, &text)
     }
@@ -96,7 +148,9 @@ impl Start {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Read, Start, hash};
+    use super::{LIMIT, MOST_BLOCKS, MOST_PROGRAMS, Place, Starts, hash, program};
+    use dwarfs_fuse::Wanted;
+    use std::ffi::OsStr;
     use std::os::unix::fs::DirBuilderExt;
     use std::path::PathBuf;
 
@@ -117,54 +171,103 @@ mod tests {
         }
     }
 
-    fn read(offset: u64, blocks: &[(u32, u32)]) -> Read {
-        let place = Place {
+    fn place(offset: u64) -> Place {
+        Place {
             path: "/some/image".into(),
             offset,
             size: 5,
-        };
-        Read {
-            place,
-            blocks: blocks.to_vec(),
         }
+    }
+
+    fn starts() -> Starts {
+        Starts::of(
+            &[place(1), place(u64::MAX)],
+            &hash("some layers"),
+            Some((0, 7)),
+            1 << 40,
+        )
+    }
+
+    fn blocks(count: usize) -> Vec<Wanted> {
+        (0..count).map(|number| (u32::MAX - number as u32, u32::MAX)).collect()
     }
 
     #[test]
     fn is_read_as_it_was_written() {
         let kept = Kept::new("kept");
-        let start = Start {
-            stack: hash("some layers"),
-            owner: Some((0, 7)),
-            cache_bytes: 1 << 40,
-            layers: vec![read(1, &[(0, 4096), (7, u32::MAX)]), read(u64::MAX, &[])],
-        };
-        start.write(&kept.0).unwrap();
-        assert!(Start::read(&kept.0, &start.stack).is_some_and(|read| read == start));
-        assert!(Start::read_any(&kept.0).is_some_and(|read| read == start));
-        assert_eq!(start.blocks(0), [(0, 4096), (7, u32::MAX)]);
-        assert!(start.blocks(1).is_empty() && start.blocks(2).is_empty());
-        assert!(Start::read(&kept.0, &hash("others")).is_none());
-        assert!(start.is_of(&start.stack, Some((0, 7)), 1 << 40));
+        let mut starts = starts();
+        let read = [vec![(0, 4096), (7, u32::MAX)], Vec::new()];
+        assert!(starts.put("ls", 0, read.clone().into_iter()));
+        starts.write(&kept.0).unwrap();
+        assert!(Starts::read(&kept.0, &starts.stack).is_some_and(|read| read == starts));
+        assert!(Starts::read_any(&kept.0).is_some_and(|read| read == starts));
+        assert_eq!(starts.blocks("ls", 0), Some(read[0].as_slice()));
+        assert_eq!(starts.blocks("ls", 1), Some([].as_slice()));
+        assert_eq!((starts.blocks("ls", 2), starts.blocks("cat", 0)), (None, None));
+        assert!(Starts::read(&kept.0, &hash("others")).is_none());
+        assert!(starts.is_of(&starts.stack, Some((0, 7)), 1 << 40));
         for (owner, cache_bytes) in [(None, 1 << 40), (Some((0, 8)), 1 << 40), (Some((0, 7)), 1)] {
-            assert!(!start.is_of(&start.stack, owner, cache_bytes));
+            assert!(!starts.is_of(&starts.stack, owner, cache_bytes));
         }
+    }
+
+    #[test]
+    fn each_program_is_kept_by_itself() {
+        let mut starts = starts();
+        let put = |starts: &mut Starts, name: &str, block| starts.put(name, 0, [vec![(block, 1)]].into_iter());
+        for (name, block) in [("ls", 1), ("cat", 2), ("", 3)] {
+            assert!(put(&mut starts, name, block));
+        }
+        assert!(!put(&mut starts, "ls", 1), "nothing new");
+        assert_eq!(starts.programs[0].name, "", "so it is where it was");
+        assert!(put(&mut starts, "ls", 4));
+        let of = |name: &str| starts.blocks(name, 0).unwrap()[0].0;
+        assert_eq!(["ls", "cat", ""].map(of), [4, 2, 3]);
+        assert_eq!(starts.programs[0].name, "ls");
+        for number in 0..MOST_PROGRAMS - 1 {
+            put(&mut starts, &format!("program {number}"), 1);
+        }
+        assert_eq!(starts.programs.len(), MOST_PROGRAMS);
+        assert!(starts.blocks("ls", 0).is_some() && starts.blocks("cat", 0).is_none());
+    }
+
+    #[test]
+    fn many_blocks_and_long_names_fit_into_the_limit() {
+        let kept = Kept::new("many");
+        let mut starts = starts();
+        let long = program(OsStr::new(&"\u{1}\"".repeat(1000)));
+        for name in ["first", "second", long.as_str()] {
+            starts.put(
+                name,
+                u32::MAX,
+                [blocks(MOST_BLOCKS - 1), blocks(MOST_BLOCKS)].into_iter(),
+            );
+            starts.write(&kept.0).unwrap();
+            let read = Starts::read(&kept.0, &starts.stack).unwrap();
+            assert_eq!(read.blocks(name, 0).unwrap().len(), MOST_BLOCKS - 1);
+            assert_eq!(read.blocks(name, 1).unwrap().len(), 1);
+        }
+        assert!(std::fs::metadata(&kept.0).unwrap().len() <= LIMIT);
+        assert!(starts.blocks("first", 0).is_none());
     }
 
     #[test]
     fn what_makes_no_sense_is_as_if_it_were_not_there() {
         let kept = Kept::new("senseless");
         let says = |blocks: &str| {
-            let layer = format!("{{\"path\":\"/x\",\"offset\":1,\"size\":2,\"blocks\":{blocks}}}");
-            format!("{{\"stack\":\"1\",\"owner\":null,\"cache_bytes\":1,\"layers\":[{layer}]}}")
+            let layer = "{\"path\":\"/x\",\"offset\":1,\"size\":2}";
+            let program = format!("{{\"name\":\"ls\",\"again\":0,\"blocks\":[{blocks}]}}");
+            let how = "\"stack\":\"1\",\"owner\":null,\"cache_bytes\":1";
+            format!("{{{how},\"layers\":[{layer}],\"programs\":[{program}]}}")
         };
-        assert!(Start::read(&kept.0, "1").is_none());
+        assert!(Starts::read(&kept.0, "1").is_none());
         std::fs::write(&kept.0, says("[[1,2]]")).unwrap();
-        assert!(Start::read(&kept.0, "1").is_some());
+        assert!(Starts::read(&kept.0, "1").is_some());
         let long = says(&format!("[{}[0,1]]", "[0,1],".repeat(60_000)));
         for text in ["", "{}", &says("[[-1,2]]"), &says("[[1,2]]")[1..], "\u{0}", &long] {
             std::fs::write(&kept.0, text).unwrap();
-            assert!(Start::read(&kept.0, "1").is_none(), "{text:.100}");
-            assert!(Start::read_any(&kept.0).is_none(), "{text:.100}");
+            assert!(Starts::read(&kept.0, "1").is_none(), "{text:.100}");
+            assert!(Starts::read_any(&kept.0).is_none(), "{text:.100}");
         }
     }
 }

@@ -19,17 +19,21 @@ pub struct Companion {
     replies: OwnedFd,
 }
 
-/// Whether the caller's words, of which this is the first, run a program. The commands that only read or change the image need
-/// no janitor.
-pub fn is_for(word: Option<&OsString>) -> bool {
-    word.is_none_or(|word| word == "fim-exec" || word == "fim-root" || !word.as_encoded_bytes().starts_with(b"fim-"))
+/// The program that the caller's words start: empty for the boot command. `None` for commands that only read or change the image, and
+/// need no janitor.
+pub fn program(mut words: impl Iterator<Item = OsString>) -> Option<OsString> {
+    match words.next() {
+        Some(word) if word == "fim-exec" || word == "fim-root" => Some(words.next().unwrap_or_default()),
+        Some(word) if word.as_encoded_bytes().starts_with(b"fim-") => None,
+        _ => Some(OsString::new()),
+    }
 }
 
 /// Starts the janitor if the caller's words run a program; it has the rest of the tools unpacked, unless all are there.
 pub fn start(application: &Path, image: &Image, is_complete: bool) -> Result<Option<Companion>> {
-    if !is_for(std::env::args_os().nth(1).as_ref()) {
+    let Some(program) = program(std::env::args_os().skip(1)) else {
         return Ok(None);
-    }
+    };
     streams::check()?;
     let failed = || "cannot start the janitor".to_string();
     let (requests, our_requests) = sys::pipe().context(failed)?;
@@ -43,7 +47,7 @@ pub fn start(application: &Path, image: &Image, is_complete: bool) -> Result<Opt
             .arg(&image.path)
             .arg(image.reserved_offset.to_string());
     }
-    command.args(starts(&image.path)).env_clear();
+    command.arg(program).args(starts(&image.path)).env_clear();
     if let Some(group) = variable(TRUST_GROUP) {
         command.env(TRUST_GROUP, group);
     }

@@ -45,7 +45,7 @@ fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
     let global = place::choose()?;
     let application = place::application(&global, &image)?;
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let runs = companion::is_for(words.first()) && !is_set("FIM_MAIN_ENVIRONMENT");
+    let runs = companion::program(words.iter().cloned()).is_some() && !is_set("FIM_MAIN_ENVIRONMENT");
     let until = if runs { Until::Started } else { Until::All };
     let is_complete = ensure(&image, &application, until)?;
     if is_exec(&words) {
