@@ -64,7 +64,7 @@ const harmless: ReadonlySet<number> = new Set([
 /**
  * What is done when the program has stopped, as by ^Z. The boot program then stops itself: a shell that waits for it must
  * not go on before the program has let go of the terminal. `asked`: the boot program was sent a signal that asks for that.
- * Nothing, unless told.
+ * By default nothing.
  */
 export const Suspend = Context.Reference<(asked: boolean) => Effect.Effect<void>>("flatimage/Suspend", {
   defaultValue: () => () => Effect.void

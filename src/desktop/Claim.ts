@@ -30,7 +30,7 @@ export const claimOf = (native: Native, options: {
   const plain = identityOf(native, name)
   const found = moved.find(({ key }) => key === plain.file) ?? moved[0]
   const own = ours.length > 0 || found === undefined ? ours : [found]
-  const others = records.filter((kept) => !own.includes(kept))
+  const others = records.filter((entry) => !own.includes(entry))
   // Its key is that of the plain names: whoever holds them keeps them.
   const apart = others.some(({ key }) => key === plain.file) || (isTaken && !own.some(({ key }) => key === plain.file))
   return { identity: apart ? identityOf(native, name, image) : plain, apart, own, others }

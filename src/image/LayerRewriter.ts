@@ -26,10 +26,10 @@ export interface Rewriting {
   /** Copies a layer to a file that is not there yet; on the disk when it returns, and read back. */
   readonly exportLayer: (layer: Layers.Layer, path: string) => Effect.Effect<void, ReservedSpaceError>
   /**
-   * Makes the new image of the first `kept` layers, fewer than there are, and of the layer in a file, if one is named. Owner,
+   * Makes the new image of the first `count` layers, fewer than there are, and of the layer in a file, if one is named. Owner,
    * permissions and extended attributes are those of the image. On the disk when it returns, and read back.
    */
-  readonly rebuild: (kept: number, layer?: string) => Effect.Effect<NewImage, ReservedSpaceError>
+  readonly rebuild: (count: number, layer?: string) => Effect.Effect<NewImage, ReservedSpaceError>
   /** Gives the new image the name of the old one, in one step. */
   readonly replace: (image: NewImage) => Effect.Effect<void, ReservedSpaceError>
 }
@@ -98,8 +98,8 @@ const open = Effect.fnUntraced(function*(target: Target, session: Session, keepe
     layers,
     scratch,
     exportLayer: (layer, file) => apply({ _tag: "Export", offset: layer.offset, size: layer.size, path: file }),
-    rebuild: Effect.fnUntraced(function*(kept, layer) {
-      const next = layers[kept]
+    rebuild: Effect.fnUntraced(function*(count, layer) {
+      const next = layers[count]
       if (next === undefined) return yield* failure(target, `it has ${layers.length} layers`)
       const path = `${scratch}/image`
       const end = next.offset - Layers.prefixSize

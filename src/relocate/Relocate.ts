@@ -51,7 +51,7 @@ export class Relocate extends Context.Service<Relocate, {
     Effect.gen(function*() {
       yield* Effect.logDebug("Phase: relocate")
       const host = yield* Host
-      const told = Effect.fnUntraced(function*(name: string) {
+      const variable = Effect.fnUntraced(function*(name: string) {
         const value = host.environment[name]
         if (value !== undefined && value !== "") return value
         return yield* new RelocateError({
@@ -59,9 +59,9 @@ export class Relocate extends Context.Service<Relocate, {
           detail: `this program is started by the head of an image, which sets ${name}`
         })
       })
-      const image = yield* told("FIM_BIN_SELF")
-      const application = yield* told("FIM_DIR_APP")
-      const reservedOffset = Number(yield* told("FIM_OFFSET"))
+      const image = yield* variable("FIM_BIN_SELF")
+      const application = yield* variable("FIM_DIR_APP")
+      const reservedOffset = Number(yield* variable("FIM_OFFSET"))
       const services = yield* Effect.context<FileSystem.FileSystem | NativeBytes | ChildProcessSpawner>()
       const fim = `${application}/bin/fim`
       const adopt: Adopt = Effect.fnUntraced(function*(from, to) {
@@ -76,11 +76,11 @@ export class Relocate extends Context.Service<Relocate, {
       return Relocate.of({
         image,
         reservedOffset,
-        version: yield* told("FIM_VERSION"),
-        commit: yield* told("FIM_COMMIT"),
-        timestamp: yield* told("FIM_TIMESTAMP"),
+        version: yield* variable("FIM_VERSION"),
+        commit: yield* variable("FIM_COMMIT"),
+        timestamp: yield* variable("FIM_TIMESTAMP"),
         directories: Paths.below(
-          yield* told("FIM_DIR_GLOBAL"),
+          yield* variable("FIM_DIR_GLOBAL"),
           basename(application),
           host.instance ?? `${host.pid}`,
           dirname(image)

@@ -172,7 +172,7 @@ const make = Effect.fnUntraced(function*() {
       wanted: namespaces.has("user")
     })
     const ownUsers = users.kind === "caller"
-    const [own, { binds, calls, environment: told }] = yield* Effect.all([
+    const [own, { binds, calls, environment: emulationVariables }] = yield* Effect.all([
       writeFiles(identity),
       ownUsers && identity.uid === 0 ? emulated(filters) : Effect.succeed({ calls: filters.plain, ...nothing })
     ], { concurrency: "unbounded" })
@@ -196,7 +196,7 @@ const make = Effect.fnUntraced(function*() {
         data: filesystem.data,
         directories: guest
       },
-      permissions: { ...told, ...permissions.environment },
+      permissions: { ...emulationVariables, ...permissions.environment },
       search: permissions.search,
       image
     })

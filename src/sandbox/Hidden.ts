@@ -37,19 +37,19 @@ export interface Shown {
  */
 export const hide = (binds: ReadonlyArray<Resolved>, ours: ReadonlyArray<string>, guest: string): Shown => {
   const isOurs = ({ real }: Resolved): boolean => real !== undefined && ours.some((own) => isWithin(real, own))
-  const kept = binds.filter((bind) => !isOurs(bind))
-  const places = kept.flatMap(({ bind: { target }, real }, index) =>
+  const visible = binds.filter((bind) => !isOurs(bind))
+  const places = visible.flatMap(({ bind: { target }, real }, index) =>
     ours.flatMap((own) => {
       if (real === undefined || !isWithin(own, real)) return []
       const place = join(target, real === "/" ? own : own.slice(real.length))
       // What is mounted later on top of it shows something else there, and is looked at by itself.
-      const isCovered = kept.slice(index + 1).some(({ bind }) => isWithin(place, bind.target))
+      const isCovered = visible.slice(index + 1).some(({ bind }) => isWithin(place, bind.target))
       return isCovered ? [] : [place]
     })
   )
-  if (kept.some(({ bind }) => isWithin(guest, bind.target))) places.push(guest)
+  if (visible.some(({ bind }) => isWithin(guest, bind.target))) places.push(guest)
   return {
-    binds: kept.map(({ bind }) => bind),
+    binds: visible.map(({ bind }) => bind),
     refused: binds.filter(isOurs).map(({ bind }) => bind),
     hidden: [...new Set(places)].toSorted().filter((place, _, all) =>
       !all.some((other) => other !== place && isWithin(place, other))

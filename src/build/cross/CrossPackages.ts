@@ -27,7 +27,7 @@ export interface Collection {
   /** Which of these and of all that they depend on are unpacked. */
   readonly wanted: (name: string, architecture: string) => boolean
   /** Paths of the tree that are kept, all where this is missing. */
-  readonly kept?: ReadonlyArray<string>
+  readonly paths?: ReadonlyArray<string>
 }
 
 const Chosen = Schema.Struct({ format: Schema.Literal(1), packages: Schema.Array(Package) })
@@ -71,7 +71,7 @@ export class CrossPackages extends Context.Service<CrossPackages, {
       const unpack = Effect.fnUntraced(function*(collection: Collection, packages: ReadonlyArray<Package>, to: string) {
         yield* fs.makeDirectory(to).pipe(atPath(to))
         const all = `${to}.all`
-        const into = collection.kept === undefined ? to : all
+        const into = collection.paths === undefined ? to : all
         yield* progress.step(
           collection.label,
           (report) =>
@@ -85,7 +85,7 @@ export class CrossPackages extends Context.Service<CrossPackages, {
               }), { discard: true }),
           () => `${packages.length} packages`
         )
-        for (const path of collection.kept ?? []) {
+        for (const path of collection.paths ?? []) {
           yield* fs.copyFile(`${all}/${path}`, `${to}/${path.split("/").pop()}`).pipe(atPath(path))
         }
       })
@@ -97,7 +97,7 @@ export class CrossPackages extends Context.Service<CrossPackages, {
           decode(yield* fs.readFileString(record).pipe(Effect.orElseSucceed(() => "")))
         )
         const packages = known?.packages ?? (yield* find(collection))
-        const key = sha256(native, JSON.stringify([collection.kept ?? [], packages])).slice(0, 16)
+        const key = sha256(native, JSON.stringify([collection.paths ?? [], packages])).slice(0, 16)
         const path = `${directory}/${collection.name}-${key}`
         if (!(yield* fs.exists(path).pipe(atPath(path)))) {
           yield* replacePath(fs, path, (temporary) => unpack(collection, packages, temporary))

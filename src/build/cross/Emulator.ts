@@ -19,7 +19,7 @@ const emulator: Collection = {
   packages: ["qemu-user"],
   // The program is static.
   wanted: (name) => name === "qemu-user",
-  kept: [`usr/bin/${emulatorName}`]
+  paths: [`usr/bin/${emulatorName}`]
 }
 
 const rules = "/proc/sys/fs/binfmt_misc"
