@@ -36,7 +36,7 @@ const tailLength = 8
 
 /** Runs programs of the machine. They die with the effect that runs them. */
 export class Programs extends Context.Service<Programs, {
-  /** Runs a program to its end and gives its standard output. Fails with `BuildError` unless it ends with 0. */
+  /** Runs a program and returns its standard output. Fails with `BuildError` unless it ends with 0. */
   readonly run: (
     program: string,
     args: ReadonlyArray<string>,

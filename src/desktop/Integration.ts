@@ -81,7 +81,7 @@ const make = Effect.fnUntraced(function*() {
     return `${info.size} ${time} ${sha256(native, toJson(desktop))}`
   })
 
-  /** Whether an entry or a type stands in the place of the plain names that no image has made. */
+  /** Whether the plain name of an entry or a type is taken by a file that no image has created. */
   const isTaken = Effect.fnUntraced(function*(name: string) {
     const identity = identityOf(native, name)
     const [entry, type] = yield* Effect.all([files.read(entryPath(identity)), files.read(typePath(identity))])

@@ -1,6 +1,6 @@
 /**
- * What images have made on this desktop, one file for each: `flatimage/desktop/NAME.json` in the data home. So one image
- * finds again what it has made when it was moved, and takes away that and nothing else.
+ * Records of the files that images have created on this desktop: `flatimage/desktop/NAME.json` in the data home. So a moved image
+ * finds its own files again, and removes those and nothing else.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

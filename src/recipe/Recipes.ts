@@ -1,4 +1,4 @@
-/** The recipes of one distribution: out of the cache, and from where they are fetched into it. */
+/** The recipes of one distribution: reads them from the cache, and fetches them into it. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"

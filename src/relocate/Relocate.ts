@@ -22,8 +22,8 @@ export class RelocateError extends Data.TaggedError("RelocateError")<{
 }
 
 /**
- * The image that runs and where its parts lie. The launcher has unpacked runtime and tools already and says in the
- * environment where; this makes the data directory, and nothing else, so a start that ends here leaves nothing behind.
+ * The running image and its directories. The launcher has already unpacked runtime and tools and passes their paths in the
+ * environment; this creates only the data directory, so a start that fails here leaves nothing behind.
  */
 export class Relocate extends Context.Service<Relocate, {
   /** Path of the image. */
@@ -37,8 +37,8 @@ export class Relocate extends Context.Service<Relocate, {
   /** Path of the dynamic loader that starts the image's own tools. */
   readonly loader: string
   /**
-   * The data directory of the image with this identity, made if need be, with `data` (the upper directory), `work`, `layers` and
-   * `tmp` in it. `examine` says what nobody else can change: the janitor's on a start, `examineBy` in a command.
+   * The data directory of the image with this identity, created if necessary, with `data` (the upper directory), `work`, `layers` and
+   * `tmp` in it. `examine` checks that nobody else can change it: the janitor's on a start, `examineBy` in a command.
    */
   readonly data: (identified: Identified, examine: Examine) => Effect.Effect<string, RelocateError>
 }>()("flatimage/relocate/Relocate") {

@@ -1,6 +1,6 @@
 /**
- * Our own directories in what a guest sees of the host. A bind of a directory above them would let the guest change the tools
- * that the next start executes, the records by which instances find each other, and what other images have written.
+ * Hides our own directories in a guest's view of the host. A bind of a parent directory would let the guest change the tools
+ * that the next start executes, the records by which instances find each other, and the data of other images.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -31,9 +31,9 @@ export interface Shown {
 }
 
 /**
- * What binds show of directories of ours. In: the binds in the order in which they are mounted, with targets that no link of
- * the guest changes; the real paths of our directories; and where the guest has what we bind for it, which has to be an
- * empty directory even where a bind lies above it.
+ * Finds where binds show our directories. In: the binds in the order in which they are mounted, with targets that no link of
+ * the guest changes; the real paths of our directories; and the guest's directory for our own binds, which must be
+ * empty even below another bind.
  */
 export const hide = (binds: ReadonlyArray<Resolved>, ours: ReadonlyArray<string>, guest: string): Shown => {
   const isOurs = ({ real }: Resolved): boolean => real !== undefined && ours.some((own) => isWithin(real, own))
@@ -42,7 +42,7 @@ export const hide = (binds: ReadonlyArray<Resolved>, ours: ReadonlyArray<string>
     ours.flatMap((own) => {
       if (real === undefined || !isWithin(own, real)) return []
       const place = join(target, real === "/" ? own : own.slice(real.length))
-      // What is mounted later on top of it shows something else there, and is looked at by itself.
+      // A later mount on top of it shows something else there, and is checked by itself.
       const isCovered = visible.slice(index + 1).some(({ bind }) => isWithin(place, bind.target))
       return isCovered ? [] : [place]
     })

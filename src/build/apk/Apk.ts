@@ -105,7 +105,7 @@ export class Apk extends Context.Service<Apk, {
           if (cached._tag === "Success") return cached.success
         }
         yield* replacePath(fs, path, (temporary) => download.fetch(url, temporary, { limit: item.size }))
-        // What is wrong is not kept: the mirror may be repaired.
+        // An invalid package is not cached: the mirror may be repaired.
         return yield* Effect.tapError(verified, () => Effect.ignore(fs.remove(path, { force: true })))
       })
 

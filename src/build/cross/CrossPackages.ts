@@ -19,14 +19,14 @@ import { Workspace } from "../Workspace.ts"
 export interface Collection {
   /** Part of the name of its directory. */
   readonly name: string
-  /** For whoever watches. */
+  /** Label of the progress. */
   readonly label: string
   readonly suite: string
   /** What is installed, `NAME` or `NAME:ARCHITECTURE`. */
   readonly packages: ReadonlyArray<string>
   /** Which of these and of all that they depend on are unpacked. */
   readonly wanted: (name: string, architecture: string) => boolean
-  /** Paths of the tree that are kept, all where this is missing. */
+  /** Paths of the tree that are copied out of it; all of it if absent. */
   readonly paths?: ReadonlyArray<string>
 }
 
@@ -35,8 +35,8 @@ const Chosen = Schema.Struct({ format: Schema.Literal(1), packages: Schema.Array
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Chosen))
 
 /**
- * Packages of Debian that build for another architecture. They are not in `tools.lock.json`: an image contains nothing of them, and who
- * builds only for this machine never needs them. apt verifies the signature of the lists that they are chosen from.
+ * Packages of Debian that build for another architecture. They are not in `tools.lock.json`: an image contains nothing of them, and a
+ * build for this machine never needs them. apt verifies the signature of the lists that they are chosen from.
  */
 export class CrossPackages extends Context.Service<CrossPackages, {
   /**

@@ -1,4 +1,4 @@
-/** What ties a run to its caller: signals, a terminal, and the janitor that the launcher has started. */
+/** The connections of a run to its caller: signals, a terminal, and the janitor that the launcher has started. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
