@@ -1,8 +1,8 @@
 /**
  * The whole run of a program as one scope. Read this first.
  *
- * Each layer holds what it acquires until the scope closes, and gives it back in reverse: the program ends, the FIFOs go,
- * overlay and layers are unmounted, the janitor removes the instance directory and ends.
+ * Each layer holds what it acquires until the scope closes, and releases it in reverse order: the program ends, the FIFOs are
+ * removed, overlay and layers are unmounted, the janitor removes the instance directory and exits.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -29,8 +29,10 @@ import type { Deliver } from "./Signals.ts"
 import * as Utf8 from "./Utf8.ts"
 
 /**
- * From the image file to a sandbox that is ready, phase by phase, the last one first. In: how the instance is acquired, which tests have
- * in another way.
+ * The layers from the image file to a prepared sandbox, one per phase, the last phase first.
+ *
+ * @param instance how the instance is acquired; tests pass another layer
+ * @returns a layer with everything that {@link run} requires
  */
 export const layerWith = (instance: typeof Instance.layer) =>
   Bwrap.layer.pipe(
@@ -42,10 +44,10 @@ export const layerWith = (instance: typeof Instance.layer) =>
     Layer.provideMerge(settingsLayer)
   )
 
-/** The same, with the instance that the janitor holds. */
+/** The layers of a run, with the instance that the janitor holds. */
 export const runLayer = layerWith(Instance.layer)
 
-/** The program that a request names: the one given, or the image's boot command with the caller's words behind it. */
+/** The program of a request: the given one, or the image's boot command followed by the caller's arguments. */
 const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
   const host = yield* Host
   const forcedRoot = host.environment["FIM_ROOT"] === "1"
@@ -59,13 +61,13 @@ const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
   return { root: forcedRoot, words: [...words, ...request.words] } satisfies Program
 })
 
-/** Where the way to tell the program of a signal is put once there is a program. */
+/** Creates the reference that {@link run} sets to the function that delivers signals, once there is a program. */
 export const noDelivery: Effect.Effect<Ref.Ref<Deliver | undefined>> = Ref.make<Deliver | undefined>(undefined)
 
-/** A start that the desktop shall see does not take longer for it: the program goes first, until it runs or has ended. */
+/** Delay before the desktop integration begins, so that it does not slow down the start of the program. */
 const headStart = "100 millis"
 
-/** Tells the desktop of this start, where the image is set to. The answer waits until that is done; the program has ended then. */
+/** Begins desktop integration and notification, if enabled. The returned effect, run after the program's end, waits until both are done. */
 const desktop = Effect.gen(function*() {
   const { desktop, notify } = yield* Snapshot
   if (desktop === undefined || (!notify && desktop.integrations.length === 0)) return Effect.void
@@ -80,8 +82,11 @@ const desktop = Effect.gen(function*() {
 })
 
 /**
- * Runs the program that a request names and gives its exit code. In: the request and where to say how it is told of
- * signals. Fails with the error of the phase that failed.
+ * Runs the program of a request.
+ *
+ * @param request what to run
+ * @param delivery set to the function that delivers signals to the program
+ * @returns the exit code; fails with the error of the phase that failed
  */
 export const run = Effect.fn("Boot.run")(function*(request: ProgramRequest, delivery: Ref.Ref<Deliver | undefined>) {
   const instance = yield* Instance
@@ -91,8 +96,8 @@ export const run = Effect.fn("Boot.run")(function*(request: ProgramRequest, deli
     delivery,
     (signal, spareGroup) => Effect.ignore(instance.signal(signal, spareGroup))
   )
-  const told = yield* desktop
+  const notified = yield* desktop
   const code = yield* bwrap.run(program)
-  yield* told
+  yield* notified
   return code
 })

@@ -1,4 +1,4 @@
-/** Fetches a small file from anybody's server, who may send too much, too slowly, or nothing. Loaded when it is needed. */
+/** Fetches a small file from an untrusted server, which may send too much, too slowly, or nothing. Loaded when needed. */
 import * as Bytes from "effect/Bytes"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -27,7 +27,7 @@ export interface Limits {
   readonly redirects: number
 }
 
-/** Told of each piece that arrives: bytes so far, and in all if the server says so. */
+/** Called for each piece that arrives: bytes so far, and the total if the server sends it. */
 export type Report = (done: number, total: number | undefined) => Effect.Effect<void>
 
 /** A server may name any address as the next one, also that of a file of this machine, which some runtimes open. */
@@ -71,7 +71,7 @@ const fetchWithin = Effect.fnUntraced(function*(url: string, limits: Limits, rep
   return Bytes.concat(chunks)
 })
 
-/** The body at a URL. Fails with `FetchError` for whatever goes beyond the limits, and for every answer but the file itself. */
+/** The body at a URL. Fails with `FetchError` beyond the limits, and for every reply but the file itself. */
 export const fetchBytes = Effect.fn("Fetch.fetchBytes")((
   url: string,
   limits: Limits,

@@ -39,7 +39,7 @@ export interface Sink {
   readonly file: (line: string) => void
 }
 
-/** The log file of an instance. Lines from before its directory is there are kept and written first. */
+/** The log file of an instance. Lines from before its directory exists are buffered and written first. */
 export const LogFile = Context.Reference<{ readonly open: (path: string) => Effect.Effect<void> }>(
   "flatimage/LogFile",
   {
@@ -49,11 +49,11 @@ export const LogFile = Context.Reference<{ readonly open: (path: string) => Effe
 
 const noticeKey = "notice"
 
-/** Says a line on standard error whatever the console's level: what a user has to know though a program runs. */
+/** Logs a line on standard error at any console level: what a user must know even when a program runs. */
 export const notice = (message: string): Effect.Effect<void> =>
   Effect.logWarning(message).pipe(Effect.annotateLogs(noticeKey, true))
 
-/** Sends everything from `level` up to the console, and everything to the file. Effect's own log lines look the same. */
+/** Sends everything from `level` up to the console, and everything to the file. Effect's own log lines use the same format. */
 export const layer = (level: LogLevel.LogLevel, sink: Sink): Layer.Layer<never> => {
   const logger = Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
     sink.file(lineOf(logLevel, message))

@@ -1,4 +1,4 @@
-/** Why a request has failed, in words that are the same on every platform, and what to try. */
+/** Explains why a request has failed, with the same messages on every platform, and what to try. */
 
 /** What platforms say in an error, or in one that is its cause. */
 interface Said {
@@ -6,14 +6,14 @@ interface Said {
   readonly message?: unknown
   readonly cause?: unknown
   readonly errors?: unknown
-  /** On the engine: whom it has tried to connect to. On Node that is `address` and `port`. */
+  /** On the engine: the host that it tried to connect to. On Node that is `address` and `port`. */
   readonly peer?: unknown
   readonly address?: unknown
   readonly port?: unknown
   readonly hostname?: unknown
 }
 
-/** As many causes of causes as are looked at. */
+/** The most nested causes that are read. */
 const deepest = 8
 
 /** The error itself, and what has caused it, outermost first. Of several attempts the first counts. */
@@ -76,7 +76,7 @@ const words: Readonly<Record<string, Words>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: { why: "the server does not speak TLS", remedy: "check whether its address is http://" }
 }
 
-/** These tell in `message` more than words for all of them could. */
+/** For these codes `message` is more precise than a fixed text could be. */
 const telling: Readonly<Record<string, (detail: string) => Words>> = {
   CERT_REJECTED: (detail) => ({ why: `certificate not trusted: ${detail}`, remedy: trust }),
   FIM_CERTIFICATES: (detail) => ({ why: `SSL_CERT_FILE is of no use: ${detail}`, remedy: "unset SSL_CERT_FILE" }),
@@ -84,7 +84,7 @@ const telling: Readonly<Record<string, (detail: string) => Words>> = {
   EPROTO: (detail) => ({ why: `TLS failed: ${detail}` })
 }
 
-/** Whom it was tried to connect to, which may be a proxy. */
+/** The host that the request tried to connect to, which may be a proxy. */
 const peerOf = (code: string, { address, hostname, peer, port }: Said): string => {
   if (words[code] === unknown) return String(hostname ?? peer ?? "").replace(/:\d+$/, "")
   return String(peer ?? (address === undefined ? "" : `${String(address)}:${String(port)}`))
@@ -94,10 +94,10 @@ const withPeer = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREAC
 
 const line = (text: unknown): string => String(text).trim().split("\n")[0] ?? ""
 
-/** What Node says of ports that browsers do not connect to. */
+/** Node's message for ports that browsers do not connect to. */
 const blocked = "bad port"
 
-/** How Node tells that a proxy refuses. */
+/** Node's message when a proxy refuses. */
 const refusedByProxy = /^Proxy response \((\d+)\)/
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Files that take their place in one step. They are written beside it, under a name that nobody can know before and where nothing was
- * before: in a directory that others may write to, a link that somebody has planted is not followed.
+ * Files that are replaced atomically. They are written beside the target, under an unpredictable new name: in a
+ * directory that others may write to, a planted link is not followed.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -21,7 +21,7 @@ export const partOf = (path: string): Effect.Effect<string> =>
     return `${directory}/.${name}.${random}${partSuffix}`
   })
 
-/** Writes a file that is not there yet, and gives it the name `path`, where another may be. Nothing is left on a failure. */
+/** Writes a new temporary file and renames it to `path`, replacing any other. Leaves nothing behind on a failure. */
 export const replaceWith = Effect.fnUntraced(function*(
   path: string,
   content: string | Uint8Array,

@@ -1,4 +1,4 @@
-/** Names that nobody can know before. */
+/** Unpredictable names. */
 import * as Effect from "effect/Effect"
 
 /**

@@ -35,16 +35,16 @@ export const numbers = {
   SIGSYS: 31
 } as const
 
-/** Real-time signals, which have no names. The C library keeps the first two, 32 and 33, for its threads. */
+/** Real-time signals, which have no names. The C library reserves the first two, 32 and 33, for its threads. */
 const realTime = { first: 34, last: 64 } as const
 
-/** All signals that are for the program. */
+/** All signals that are forwarded to the program. */
 export const forwarded: ReadonlyArray<number> = [
   ...Object.values(numbers),
   ...Array.from({ length: realTime.last - realTime.first + 1 }, (_, index) => realTime.first + index)
 ]
 
-/** What a terminal or a shell sends to the whole process group, the program among them. */
+/** Signals that a terminal or a shell sends to the whole process group, including the program. */
 const toGroup: ReadonlySet<number> = new Set([
   numbers.SIGINT,
   numbers.SIGQUIT,
@@ -53,7 +53,7 @@ const toGroup: ReadonlySet<number> = new Set([
   numbers.SIGWINCH
 ])
 
-/** What ends no process that has not asked for it. */
+/** Signals that end no process by default. */
 const harmless: ReadonlySet<number> = new Set([
   numbers.SIGTSTP,
   numbers.SIGCONT,
@@ -62,9 +62,9 @@ const harmless: ReadonlySet<number> = new Set([
 ])
 
 /**
- * What is done when the program has stopped, as by ^Z. The boot program then stops itself: a shell that waits for it must
- * not go on before the program has let go of the terminal. `asked`: the boot program was sent a signal that asks for that.
- * Nothing, unless told.
+ * Called when the program has stopped, as by ^Z. The boot program then stops itself: a shell that waits for it must
+ * not continue before the program has released the terminal. `asked`: the boot program was sent a signal that requests a stop.
+ * By default nothing.
  */
 export const Suspend = Context.Reference<(asked: boolean) => Effect.Effect<void>>("flatimage/Suspend", {
   defaultValue: () => () => Effect.void
@@ -77,8 +77,8 @@ export class Signals extends Context.Service<Signals, {
 }>()("flatimage/Signals") {}
 
 /**
- * Passes signals on until the run is over. What the program does with them is its own business, and so is how long it takes
- * to end. Returns the exit code for a signal that came before there was a program to tell.
+ * Forwards signals until the run is over. The program decides what it does with them, and how long it takes
+ * to end. Returns the exit code for a signal that arrived before there was a program.
  */
 export const attend = Effect.fnUntraced(function*(deliverer: Effect.Effect<Deliver | undefined>) {
   const signals = yield* Signals

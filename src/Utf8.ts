@@ -1,10 +1,10 @@
 /** Text in UTF-8, without loss of a byte order mark. */
 const encoder = new TextEncoder()
 
-// A decoder removes the mark unless it is told not to.
+// A decoder removes the mark by default.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-/** A surrogate that stands alone becomes U+FFFD. */
+/** A lone surrogate becomes U+FFFD. */
 export const encode = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text)
 
 /** Each sequence of bytes that is not UTF-8 becomes U+FFFD. */

@@ -1,2 +1,2 @@
-/** A view on bytes that may be a part of a longer buffer, whose own beginning a view would start at. */
+/** A view on bytes that may be part of a longer buffer: a plain `DataView` would start at the beginning of that buffer. */
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -43,7 +43,7 @@ export const parseParagraphs = (text: string): ReadonlyArray<Readonly<Record<str
     )
   )
 
-/** What `apt-get source --print-uris` says of one file. */
+/** One file in the output of `apt-get source --print-uris`. */
 const sourceLine = /^'(\S+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$/
 
 /** The original archive of a source package, as a pin that lacks what is said elsewhere. */

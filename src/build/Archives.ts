@@ -31,7 +31,7 @@ export const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(
 const archiveLimit = 8 * (1 << 30)
 const signatureLimit = 64 << 10
 
-/** Gets archives of root trees, and looks at nothing in them before they are verified. */
+/** Fetches archives of root trees, and reads nothing in them before they are verified. */
 export class Archives extends Context.Service<Archives, {
   /**
    * The path of an archive on this machine: its own, or that of the download in the cache. Fails with `BuildError` when it is

@@ -17,7 +17,7 @@ import { Workspace } from "./Workspace.ts"
  */
 export const frameSize = 32 << 20
 
-/** A file as it goes into an image. Sizes in bytes. */
+/** A file for an image. Sizes in bytes. */
 export interface Blob {
   readonly sha256: string
   readonly size: number
@@ -31,7 +31,7 @@ const windowLog = Math.log2(frameSize)
 
 /** Compresses files, and never the same bytes twice. */
 export class Blobs extends Context.Service<Blobs, {
-  /** Compresses a file. `report` is told the bytes done. Fails with `BuildError`. */
+  /** Compresses a file. Calls `report` with the bytes done. Fails with `BuildError`. */
   readonly pack: (path: string, level: number, report: Report) => Effect.Effect<Blob, BuildError>
 }>()("flatimage/build/Blobs") {
   static readonly layer = Layer.effect(

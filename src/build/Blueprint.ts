@@ -12,7 +12,7 @@ export const makeBlueprint = Effect.fnUntraced(function*(
 ) {
   for (const [path, mode] of blueprintDirectories) {
     yield* fs.makeDirectory(`${directory}/${path}`)
-    // The mode of makeDirectory is narrowed by the umask of whoever builds.
+    // The builder's umask restricts the mode of makeDirectory.
     yield* fs.chmod(`${directory}/${path}`, mode)
   }
   for (const [path, target] of blueprintLinks) yield* fs.symlink(target, `${directory}/${path}`)

@@ -90,7 +90,7 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
       const keyOf = Effect.fnUntraced(function*(source: Source, compiler: CCompiler) {
         const version = yield* compiler.run(["--version"])
         const library = (yield* compiler.run(["-print-file-name=libc.a"])).trim()
-        // The compiler gives the bare name where it finds none.
+        // The compiler prints the bare name if it finds none.
         if (!library.startsWith("/")) return yield* buildError("ProgramMissing", { program: library, remedy })
         const files = yield* Effect.forEach(
           [`${compiler.root}${library}`, ...ownFiles.map((name) => `${own}/${name}`)],

@@ -11,7 +11,7 @@ type Reason = Data.TaggedEnum<{
   ProgramFailed: { readonly command: string; readonly exitCode: number; readonly output: string }
   /** A file cannot be read or written. */
   File: { readonly path: string; readonly detail: string }
-  /** Debian's packages cannot be had. */
+  /** Debian's packages cannot be fetched. */
   NoMirror: { readonly detail: string }
   /** The mirror does not have the locked version any more. */
   PackageGone: { readonly name: string; readonly version: string; readonly detail: string }
@@ -23,7 +23,7 @@ type Reason = Data.TaggedEnum<{
   Untrusted: { readonly path: string; readonly detail: string }
   /** The packages asked for cannot be installed together, or are not there. */
   Unresolved: { readonly detail: string }
-  /** A definition file says something that cannot be done. */
+  /** A definition file requests something impossible. */
   Definition: { readonly path: string; readonly detail: string }
   /** The lock file cannot be read. */
   LockInvalid: { readonly path: string; readonly detail: string }
@@ -61,7 +61,7 @@ const text = Reason.$match({
   Refused: (r) => r.detail
 })
 
-/** The one failure of this room. Its message is one sentence that says what to do. */
+/** The one error of this module. Its message is one sentence with what to do. */
 export class BuildError extends Data.TaggedError("BuildError")<{ readonly reason: Reason }> {
   override readonly [Runtime.errorExitCode] = 125
 

@@ -32,7 +32,7 @@ import { Workspace } from "./Workspace.ts"
 /** What to build. */
 export interface Request {
   readonly root: RootSource
-  /** As `fim-version full` says it. */
+  /** As `fim-version full` prints it. */
   readonly distribution: string
   /** How small the layer is to be, from 0 to 9. */
   readonly level: number
@@ -52,8 +52,8 @@ export interface Request {
 }
 
 /**
- * Tools that a first start unpacks before it goes on: the program itself, the sandbox, and what guests find below `/fim`. The others
- * are for overlays that a program serves, and for packing layers.
+ * Tools that a first start unpacks before it continues: the program itself, the sandbox, and the guest's tools below `/fim`. The others
+ * are for overlays in user space, and for packing layers.
  */
 const neededByEveryStart: ReadonlySet<string> = new Set(["bin/fim", "bin/bwrap", "bin/bash", "bin/busybox"])
 
@@ -75,7 +75,7 @@ const toolLevel = 19
 
 /** Makes images: the whole of a build, each step by the service that knows it. */
 export class Builder extends Context.Service<Builder, {
-  /** Builds an image and says what it consists of. Fails with `BuildError`, and leaves nothing behind then. */
+  /** Builds an image and returns its parts. Fails with `BuildError`, and leaves nothing behind then. */
   readonly build: (request: Request) => Effect.Effect<Written, BuildError>
 }>()("flatimage/build/Builder") {
   static readonly layer = Layer.effect(

@@ -10,7 +10,7 @@ const licenseUrl = (name: string): string =>
 const licensesOf = (names: ReadonlyArray<string>): Dependency["licenses"] =>
   names.map((type) => ({ type, url: licenseUrl(type) }))
 
-/** Our own programs, each under the name of what it stands for: who looks through the list expects it there. */
+/** Our own programs, each under the name of the program that it replaces, where readers of the list expect it. */
 const ownPrograms = [
   { path: "bin/fim", dependency: "ciopfs", source: "src/native/casefold", license: "Apache-2.0" },
   { path: "bin/mkdwarfs", dependency: "dwarfs_aio", source: "src/native/mkdwarfs", license: "GPL-3.0-only" }

@@ -10,7 +10,7 @@ import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
 
 export interface DownloadOptions {
-  /** Bytes; more is refused, whatever the server says its length is. */
+  /** Bytes; more is rejected, regardless of the length in the server's headers. */
   readonly limit: number
   readonly report?: Report
 }
@@ -25,8 +25,8 @@ const failed = (url: string, detail: string) => buildError("Unreachable", { url,
 /** Fetches files by their URL. */
 export class Download extends Context.Service<Download, {
   /**
-   * Writes what is at a URL (`http:`, `https:`, `file:`) to the file `path`. Nothing of it is trusted: whoever calls
-   * verifies it. Fails with `BuildError` on any answer but success, on one that is cut short, and on one above the limit.
+   * Writes the content of a URL (`http:`, `https:`, `file:`) to the file `path`. Nothing of it is trusted: the caller
+   * verifies it. Fails with `BuildError` on any reply but success, on one that is cut short, and on one above the limit.
    */
   readonly fetch: (url: string, path: string, options: DownloadOptions) => Effect.Effect<void, BuildError>
 }>()("flatimage/build/Download") {

@@ -20,7 +20,7 @@ const dearmor = (bytes: Uint8Array): Uint8Array => {
   if (!text.includes("-----BEGIN PGP PUBLIC KEY BLOCK-----")) return bytes
   return Bytes.concat(
     [...text.matchAll(armor)].map((match) =>
-      // gpgv says what it thinks of keys that are none.
+      // gpgv prints why it rejects a key.
       Result.getOrElse(Base64.decode((match[1] ?? "").replaceAll(/\s/g, "")), () => new Uint8Array())
     )
   )

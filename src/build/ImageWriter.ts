@@ -59,7 +59,7 @@ const makeHead = (launcher: Uint8Array, path: string, offsetOf: (headSize: numbe
 /** Writes images. */
 export class ImageWriter extends Context.Service<ImageWriter, {
   /**
-   * Writes an image to `path`, which has the old or the new content at each moment. `report` is told the bytes done.
+   * Writes an image to `path`, which has the old or the new content at each moment. Calls `report` with the bytes done.
    * On a failure or an interruption nothing is left beside it. Fails with `BuildError`.
    */
   readonly write: (path: string, parts: Parts, report: Report) => Effect.Effect<Written, BuildError>
@@ -69,7 +69,7 @@ export class ImageWriter extends Context.Service<ImageWriter, {
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
 
-      // In the names of unfinished images, so that what a killed build has left can be told from what is being written.
+      // In the names of unfinished images, to distinguish those of killed builds from those that are being written.
       const self = yield* ownPid(fs)
 
       const sizeOf = (path: string) => fs.stat(path).pipe(Effect.map((info) => Number(info.size)), atPath(path))

@@ -1,4 +1,4 @@
-/** What Debian calls a licence, as SPDX has it. Names that are not here are kept. */
+/** Debian's names of licences as SPDX identifiers. Names that are not here stay unchanged. */
 const spdx: Readonly<Record<string, string>> = {
   "GPL-1": "GPL-1.0-only",
   "GPL-1+": "GPL-1.0-or-later",

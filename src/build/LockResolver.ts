@@ -80,7 +80,7 @@ export class LockResolver extends Context.Service<LockResolver, {
         const used = unpacked.filter((candidate) => found.some((file) => file.from === candidate))
         const resolved = yield* Effect.forEach(used, withLicenses)
         const { debian } = yield* machine.target
-        const kept = yield* lock.read.pipe(
+        const others = yield* lock.read.pipe(
           Effect.map((before) => before.packages.filter((pinned) => pinned.architecture !== debian)),
           Effect.orElseSucceed(() => [])
         )
@@ -90,7 +90,7 @@ export class LockResolver extends Context.Service<LockResolver, {
           ({ name, version }) => `${name} ${version}`
         )
         // In an order that does not depend on which was locked last.
-        const all = [...resolved, ...kept]
+        const all = [...resolved, ...others]
         const ordered = architectureNames.flatMap((name) => all.filter((pinned) => pinned.architecture === name))
         const file: LockFile = { format: 1, packages: ordered, sources: [source] }
         yield* lock.write(file)

@@ -26,7 +26,7 @@ const releaseLine = /^'([^']+?)\/+dists\/([^/']+)\/(?:updates\/)?InRelease'/
 
 const debianSuites = new Set(["bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing"])
 
-/** Finds the mirrors in what apt says it would fetch, whichever style of sources the machine has. */
+/** Finds the mirrors in the URLs that apt would fetch, for any format of the machine's sources. */
 export const parseReleaseUris = (output: string): Sources["mirrors"] => {
   const found: Record<Archive, string | undefined> = { "debian": undefined, "debian-security": undefined }
   for (const line of output.split("\n")) {

@@ -30,7 +30,7 @@ export const Epoch = Context.Reference<number | undefined>("flatimage/build/Mkdw
   defaultValue: () => undefined
 })
 
-/** What mkdwarfs says about its work. Sizes in bytes. */
+/** mkdwarfs' report about its work. Sizes in bytes. */
 const Summary = Schema.Struct({
   files: Schema.Finite,
   directories: Schema.Finite,

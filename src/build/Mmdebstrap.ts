@@ -27,7 +27,7 @@ export interface TreeOptions extends Origin {
   readonly refresh: boolean
 }
 
-// What mmdebstrap says as it goes, in order: the only progress it tells.
+// mmdebstrap's messages in order: the only progress that it reports.
 const milestones = [
   "running apt-get update",
   "downloading packages with apt",
@@ -128,7 +128,7 @@ export class Mmdebstrap extends Context.Service<Mmdebstrap, {
             // Otherwise it tries ways that leave files with wrong owners behind.
             // Root of a user namespace cannot make devices, which this mode does without.
             `--mode=${isRoot && !ownUsers ? "root" : "unshare"}`,
-            // It looks only at the rules of the machine.
+            // It reads only the rules of the machine.
             ...(ownUsers ? ["--skip=check/qemu"] : []),
             "--variant=minbase",
             `--architectures=${debian}`,

@@ -14,8 +14,8 @@ import { TreeSandbox } from "./TreeSandbox.ts"
 import { Workspace } from "./Workspace.ts"
 
 /**
- * Settings of pacman for one tree: nothing of the machine's own is read. Packages have to be signed; databases are where the
- * mirror signs them. All keys of the keyring are trusted, for that is what the keyring says.
+ * Settings of pacman for one tree: none of the machine's own are read. Packages must be signed; databases only if the
+ * mirror signs them. All keys of the keyring are trusted, because that is the purpose of the keyring.
  */
 export const pacmanConfiguration = (options: {
   readonly repositories: ReadonlyArray<string>

@@ -28,15 +28,15 @@ export const Tie = Context.Reference<string | undefined>("flatimage/build/Progra
   defaultValue: () => undefined
 })
 
-/** What it says of a program that is not there. */
+/** What `fim tied` prints for a program that does not exist. */
 const missing = "tied: not found: "
 
-/** Lines of standard error that are kept for the message of a failure. */
-const keptLines = 8
+/** Number of last lines of standard error in the message of a failure. */
+const tailLength = 8
 
 /** Runs programs of the machine. They die with the effect that runs them. */
 export class Programs extends Context.Service<Programs, {
-  /** Runs a program to its end and gives its standard output. Fails with `BuildError` unless it ends with 0. */
+  /** Runs a program and returns its standard output. Fails with `BuildError` unless it ends with 0. */
   readonly run: (
     program: string,
     args: ReadonlyArray<string>,
@@ -83,13 +83,14 @@ export class Programs extends Context.Service<Programs, {
               : failed(127, error.message)
           )
         )
-        const kept = yield* Ref.make<ReadonlyArray<string>>([])
+        const tail = yield* Ref.make<ReadonlyArray<string>>([])
         const lines = Stream.runForEach(
           Stream.splitLines(Stream.decodeText(handle.stderr)),
           (line) =>
-            Ref.update(kept, (before) => line.trim() === "" ? before : [...before, line.trim()].slice(-keptLines)).pipe(
-              Effect.andThen(options.onLine?.(line) ?? Effect.void)
-            )
+            Ref.update(tail, (before) => line.trim() === "" ? before : [...before, line.trim()].slice(-tailLength))
+              .pipe(
+                Effect.andThen(options.onLine?.(line) ?? Effect.void)
+              )
         )
         const [output, , exitCode] = yield* Effect.all([
           Stream.mkString(Stream.decodeText(handle.stdout)),
@@ -97,8 +98,10 @@ export class Programs extends Context.Service<Programs, {
           handle.exitCode
         ], { concurrency: "unbounded" }).pipe(Effect.mapError((error) => failed(128, error.message)))
         if (exitCode !== 0) {
-          const said = yield* Ref.get(kept)
-          return yield* said.includes(`${missing}${program}`) ? programMissing : failed(exitCode, said.join("; "))
+          const lastLines = yield* Ref.get(tail)
+          return yield* lastLines.includes(`${missing}${program}`)
+            ? programMissing
+            : failed(exitCode, lastLines.join("; "))
         }
         return output
       }, Effect.scoped)

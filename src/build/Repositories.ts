@@ -8,7 +8,7 @@ import { type BuildError, buildError } from "./BuildError.ts"
 import type { Distribution } from "./dist/Distribution.ts"
 import { Mirror } from "./Mirror.ts"
 
-/** What whoever builds says about where packages come from; the machine's own settings stand in for what is not said. */
+/** The builder's options about where packages come from; the machine's own settings are the default. */
 export interface Origin {
   /** URL of a mirror: `http:`, `https:` or `file:`. */
   readonly mirror?: string
@@ -36,7 +36,7 @@ const variable = (name: string) =>
 
 /** Knows where the packages of a distribution come from, and which keys sign them. */
 export class Repositories extends Context.Service<Repositories, {
-  /** Fails with `BuildError` when nothing says where the mirror is, or when there are no keys. */
+  /** Fails with `BuildError` if no option names the mirror, or if there are no keys. */
   readonly find: (distribution: Distribution, origin: Origin) => Effect.Effect<Repository, BuildError>
 }>()("flatimage/build/Repositories") {
   static readonly layer = Layer.effect(

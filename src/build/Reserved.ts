@@ -6,7 +6,7 @@ import { encode } from "../image/SettingsCodec.ts"
 import { defaults } from "../image/SettingsDefaults.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 
-/** Where the recipes of a new image come from, until `fim-remote` says otherwise: those of the project that had them first. */
+/** Default URL of recipes in a new image, which `fim-remote` changes: those of the original FlatImage. */
 const recipes = "https://raw.githubusercontent.com/flatimage/recipes/master"
 
 /**

@@ -41,7 +41,7 @@ export class Revisions extends Context.Service<Revisions, {
       const chosen = yield* Config.Int("SOURCE_DATE_EPOCH").pipe(Config.option)
 
       const commit = yield* Effect.cached(Effect.gen(function*() {
-        // The repository may belong to another user than the one who builds.
+        // The repository may belong to another user than the builder.
         const args = ["-c", `safe.directory=${workspace.root}`, "log", "-1", "--format=%H %ct"]
         const line = yield* programs.run("git", args, { cwd: workspace.root }).pipe(Effect.orElseSucceed(() => ""))
         const match = /^([0-9a-f]{7})[0-9a-f]* (\d+)$/m.exec(line)

@@ -31,7 +31,7 @@ export type RootSource =
   /** A directory, or a tar archive, which may be somewhere else. */
   | { readonly _tag: "Given"; readonly archive: ArchiveSource }
 
-/** A tree on disk: who its files belong to is known, or lost and to be replaced by root. */
+/** A tree on disk: the owners of its files are known, or lost and to be replaced by root. */
 interface Tree {
   readonly directory: string
   readonly ownedByRoot: boolean
@@ -64,7 +64,7 @@ export class RootLayer extends Context.Service<RootLayer, {
       const workspace = yield* Workspace
       const { architecture, isRoot, target } = yield* Machine
 
-      // Readable by nobody else: a tree may hold programs that run as root for whoever starts them.
+      // Readable by nobody else: a tree may hold programs that run as root for its user.
       const privateDirectory = Effect.flatMap(
         workspace.directory("cache"),
         (directory) => scratchDirectory(fs, directory, "root")
@@ -147,7 +147,7 @@ export class RootLayer extends Context.Service<RootLayer, {
           return yield* buildError("Refused", { detail: `the directory ${path} is empty` })
         }
         yield* checkArchitecture(fs, path, path, yield* target)
-        // What is in a directory may change at any time: it is packed each time, and not kept.
+        // The content of a directory may change at any time: it is packed each time, and not cached.
         const layer = `${yield* privateDirectory}/layer`
         return yield* pack(layer, level, Effect.succeed({ directory: path, ownedByRoot: !isRoot }))
       })

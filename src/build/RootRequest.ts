@@ -1,4 +1,4 @@
-/** What is asked for as a root tree, checked before anything is done. */
+/** The requested root tree, checked before anything is done. */
 import * as Effect from "effect/Effect"
 import type { ArchiveSource } from "./Archives.ts"
 import { type BuildError, buildError } from "./BuildError.ts"

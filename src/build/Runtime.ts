@@ -19,7 +19,7 @@ const Artifact = Schema.fromJsonString(
 
 const decodeArtifact = Schema.decodeUnknownOption(Artifact)
 
-/** Where cargo says it put a program; its layout depends on settings. In: its messages, one JSON object per line. */
+/** The path of a program in cargo's output; the layout depends on settings. In: cargo's messages, one JSON object per line. */
 const executableOf = (messages: string, name: string): string | undefined => {
   for (const line of messages.split("\n")) {
     const artifact = Option.getOrUndefined(decodeArtifact(line))
@@ -82,7 +82,7 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
       })
 
       const native = Effect.gen(function*() {
-        // The boot program in `fim` is bundled with these. Cargo says the same, with more around it.
+        // The boot program in `fim` is bundled with these. Cargo lists the same, with more around it.
         yield* mustExist(`${workspace.root}/node_modules/rolldown`, "bin/setup")
         const output = yield* programs.run(
           "cargo",
@@ -98,7 +98,7 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
         const directory = yield* workspace.directory("native")
         const native = yield* placePrograms(fs, output, directory)
         const tied = `${directory}/tied`
-        // A name of its own says that this `fim` can do it.
+        // A separate name shows that this `fim` can do it.
         yield* fs.symlink("fim", tied).pipe(
           Effect.catchIf((error) => error.reason._tag === "AlreadyExists", () => Effect.void),
           atPath(tied)

@@ -9,8 +9,8 @@ export const ownPid = (fs: FileSystem.FileSystem): Effect.Effect<string> =>
   fs.readLink("/proc/self").pipe(Effect.orElseSucceed(() => "0"))
 
 /**
- * Removes from `directory` what killed builds have left: names for which `pidOf` gives the number of a process that runs
- * no more. What cannot be removed stays, with a line in the log.
+ * Removes from `directory` the leftovers of killed builds: names for which `pidOf` returns the pid of a process that has
+ * ended. A file that cannot be removed stays, with a line in the log.
  */
 export const removeLeftovers = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
@@ -39,8 +39,8 @@ const release = (fs: FileSystem.FileSystem, path: string) =>
   fs.remove(path, { recursive: true, force: true }).pipe(Effect.ignore({ log: true }))
 
 /**
- * A private directory in `directory` that goes away with the scope, and whose leftovers the next one of that name
- * removes. It is on the same file system, so that its content can be renamed into place. Fails with `BuildError`.
+ * A private directory in `directory` that the scope removes. If a process is killed, the next one with that name removes its
+ * leftovers. It is on the same file system, so that its content can be renamed into place. Fails with `BuildError`.
  */
 export const scratchDirectory = (
   fs: FileSystem.FileSystem,

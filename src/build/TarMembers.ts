@@ -65,7 +65,7 @@ const mostLinks = 40
  *
  * @param rooted whether absolute targets mean the root of the tree, as they do in the image; a program that unpacks the tree
  *   follows them to the host's root
- * @returns the parts of its name; `undefined` when that is not within the tree, or cannot be told
+ * @returns the parts of its name; `undefined` if that is not within the tree, or is unknown
  */
 const follow = (
   links: ReadonlyMap<string, string>,

@@ -17,9 +17,9 @@ export interface UnpackOptions {
 /** Unpacks archives of root trees with the machine's tar. */
 export class Tarball extends Context.Service<Tarball, {
   /**
-   * Unpacks an archive (plain, gzip, xz, zstd) after a look at each of its members, to a directory in which nothing is but
-   * what was unpacked with the same `unpacking`. Device nodes are left out; owners are kept when root unpacks. Gives the
-   * members, the devices too. Fails with `BuildError` when one would leave the directory, and then unpacks none.
+   * Unpacks an archive (plain, gzip, xz, zstd) after checking each of its members, to a directory that contains only
+   * what was unpacked with the same `unpacking`. Device nodes are left out; owners are preserved when root unpacks. Returns the
+   * members, the devices too. Fails with `BuildError` if one would leave the directory, and then unpacks none.
    */
   readonly unpack: (
     archive: string,

@@ -1,4 +1,4 @@
-/** For which processor the programs of a root tree are. */
+/** Detects the processor that the programs of a root tree are for. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
@@ -17,7 +17,7 @@ const likely = [
   "lib/ld-linux-aarch64.so.1"
 ]
 
-/** Directories whose first files are looked at where there is none of these, and how many. */
+/** Directories whose first files are read if none of these exists, and how many. */
 const directories = ["bin", "usr/bin", "usr/local/bin", "sbin", "usr/sbin"]
 const mostFiles = 50
 
@@ -57,7 +57,7 @@ const programAt = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: s
   const machine = machineOf(header.subarray(0, Number(count)))
   return machine === undefined ? undefined : { path, machine }
 }, (program) =>
-  // A link without an end, or a file that may not be read, tells nothing; if it matters the packer says so.
+  // A dangling link or an unreadable file gives no answer; if it matters the packer reports it.
   Effect.orElseSucceed(program, (): Program | undefined => undefined))
 
 const findProgram = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: string) {

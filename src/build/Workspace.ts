@@ -10,7 +10,7 @@ export class Workspace extends Context.Service<Workspace, {
   readonly root: string
   /** What can be made again: caches and compiled programs. */
   readonly build: string
-  /** Makes `directory` of the build directory, parents included, and gives its path. Fails with `BuildError`. */
+  /** Creates `directory` in the build directory, with its parents, and returns its path. Fails with `BuildError`. */
   readonly directory: (...names: ReadonlyArray<string>) => Effect.Effect<string, BuildError>
 }>()("flatimage/build/Workspace") {
   static readonly layer = (options: { readonly root: string; readonly build: string }) =>

@@ -1,4 +1,4 @@
-/** The categories that the Desktop Menu Specification registers, and which of them an entry may have. Pure. */
+/** The registered categories of the Desktop Menu Specification, and which of them an entry may have. Pure. */
 
 const main = "AudioVideo Audio Video Development Education Game Graphics Network Office Science Settings System Utility"
 

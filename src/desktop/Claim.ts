@@ -1,4 +1,4 @@
-/** Which names an image uses among the other images of a desktop. Pure. */
+/** Chooses the names of an image among the other images of a desktop. Pure. */
 import type { Shape as Native } from "../platform/NativeBytes.ts"
 import { type Identity, identityOf } from "./Names.ts"
 import type { Kept } from "./Records.ts"
@@ -13,8 +13,8 @@ export interface Claim {
 }
 
 /**
- * The names for an image. `isThere` says whether an image of a record is still where it was: one that is not was moved, and
- * is this one if it has the same name. `isTaken` says whether the plain names are those of files that no image has made.
+ * The names for an image. `isThere`: whether the image of a record still exists at its path; if not, it was moved, and
+ * is this image if it has the same name. `isTaken`: whether the plain names are those of files that no image has created.
  */
 export const claimOf = (native: Native, options: {
   readonly name: string
@@ -30,8 +30,8 @@ export const claimOf = (native: Native, options: {
   const plain = identityOf(native, name)
   const found = moved.find(({ key }) => key === plain.file) ?? moved[0]
   const own = ours.length > 0 || found === undefined ? ours : [found]
-  const others = records.filter((kept) => !own.includes(kept))
-  // Its key is that of the plain names: whoever holds them keeps them.
+  const others = records.filter((entry) => !own.includes(entry))
+  // If its key is that of the plain names, it uses them and keeps them.
   const apart = others.some(({ key }) => key === plain.file) || (isTaken && !own.some(({ key }) => key === plain.file))
   return { identity: apart ? identityOf(native, name, image) : plain, apart, own, others }
 }

@@ -1,4 +1,4 @@
-/** What a start does for the desktop, beside the program. Loaded where an image is set to. */
+/** The desktop integration of a start, beside the program. Loaded only if an image has it enabled. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Desktop } from "../image/Settings.ts"

@@ -1,4 +1,4 @@
-/** Files in the data home, by paths relative to it: written in one step, and only where something changes. */
+/** Files in the data home, by paths relative to it: written atomically, and only if the content changes. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -18,7 +18,7 @@ export class DesktopFiles extends Context.Service<DesktopFiles, {
   /** A text; nothing where there is no file, or none that could be ours. */
   readonly read: (path: string) => Effect.Effect<string | undefined, DesktopError>
   readonly exists: (path: string) => Effect.Effect<boolean, DesktopError>
-  /** Puts this content there. The answer says whether it was not there before. */
+  /** Writes this content. Returns whether it was not there before. */
   readonly put: (path: string, content: string | Uint8Array) => Effect.Effect<boolean, DesktopError>
   /** Removes files; the answer names those that were there. What is no file stays. */
   readonly remove: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>

@@ -1,4 +1,4 @@
-/** What a desktop looks up in place of the files: brought up to date by the host's own programs, where it has them. */
+/** The desktop's databases of entries and types: the host's own programs update them, if installed. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -23,7 +23,7 @@ export class HostDatabases extends Context.Service<HostDatabases, {
   readonly updateEntries: (home: string) => Effect.Effect<void>
   /** After a change of icons. */
   readonly updateIcons: (home: string) => Effect.Effect<void>
-  /** Removes what the programs above have made in these directories, if there is nothing else left to look up. */
+  /** Removes the output of the programs above from these directories, if nothing else is left to index. */
   readonly removeCaches: (home: string, directories: ReadonlyArray<string>) => Effect.Effect<void>
 }>()("flatimage/desktop/HostDatabases") {
   static readonly layer: Layer.Layer<
@@ -48,7 +48,7 @@ const make = Effect.fnUntraced(function*() {
   return HostDatabases.of({
     updateTypes: (home) => run("update-mime-database", `${home}/mime`),
     updateEntries: (home) => run("update-desktop-database", `${home}/applications`),
-    // The time of the directory is what tells caches of icons that they are old.
+    // Caches of icons compare themselves with the time of the directory.
     updateIcons: Effect.fn("HostDatabases.updateIcons")(function*(home) {
       const path = `${home}/icons/hicolor`
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)

@@ -1,12 +1,12 @@
-/** Programs of the host that an image can do without. */
+/** Optional programs of the host. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "effect/process/ChildProcess"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 
 /**
- * Runs a program, heard by nobody, and waits for its end, at most `patience`. A host may not have it; what became of it is a
- * line for debugging.
+ * Runs a program without output, and waits for its end, at most `patience`. A host may not have it; the result is only
+ * logged for debugging.
  */
 export const runUnheard = (
   spawner: ChildProcessSpawner.ChildProcessSpawner["Service"],

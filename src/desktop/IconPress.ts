@@ -1,4 +1,4 @@
-/** Pictures as icons: decoded, resized and checked by programs that expect the worst of them. */
+/** Converts pictures to icons: programs that treat them as hostile decode, resize and check them. */
 import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -16,7 +16,7 @@ import { DesktopImage } from "./DesktopImage.ts"
 const patience = "30 seconds"
 
 export class IconPress extends Context.Service<IconPress, {
-  /** Fails unless it is a picture of the kind that its extension says. */
+  /** Fails unless the picture has the format of its extension. */
   readonly check: (icon: Icon) => Effect.Effect<void, DesktopError>
   /** A PNG or JPEG picture as PNG icons, by pixels a side. */
   readonly press: (

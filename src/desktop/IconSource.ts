@@ -1,4 +1,4 @@
-/** The picture that a set-up names: a file, or something to be fetched. */
+/** Reads the picture that a set-up names: a file or a URL. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -11,8 +11,8 @@ import { DesktopError } from "./DesktopError.ts"
 
 export class IconSource extends Context.Service<IconSource, {
   /**
-   * Reads a picture, unchecked but for its size. In: a path or an HTTP URL, and the path of the file that names it: a relative
-   * path is looked for beside that file, then in the working directory.
+   * Reads a picture, and checks only its size. In: a path or an HTTP URL, and the path of the file that names it: a relative
+   * path is searched beside that file, then in the working directory.
    */
   readonly read: (location: string, beside: string) => Effect.Effect<Icon, DesktopError>
 }>()("flatimage/desktop/IconSource") {

@@ -46,12 +46,13 @@ export class DesktopIntegration extends Context.Service<DesktopIntegration, {
 /** Of several: in the order in which they came. */
 const distinct = (words: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(words)]
 
-const filesOf = (kept: Claim["own"]): ReadonlyArray<string> => distinct(kept.flatMap(({ record }) => record.files))
+const filesOf = (entries: Claim["own"]): ReadonlyArray<string> =>
+  distinct(entries.flatMap(({ record }) => record.files))
 
 /** Those that only these images have. */
 const unique = (paths: ReadonlyArray<string>, others: Claim["others"]): ReadonlyArray<string> => {
-  const kept = new Set(filesOf(others))
-  return paths.filter((path) => !kept.has(path))
+  const shared = new Set(filesOf(others))
+  return paths.filter((path) => !shared.has(path))
 }
 
 const make = Effect.fnUntraced(function*() {
@@ -80,7 +81,7 @@ const make = Effect.fnUntraced(function*() {
     return `${info.size} ${time} ${sha256(native, toJson(desktop))}`
   })
 
-  /** Whether an entry or a type stands in the place of the plain names that no image has made. */
+  /** Whether the plain name of an entry or a type is taken by a file that no image has created. */
   const isTaken = Effect.fnUntraced(function*(name: string) {
     const identity = identityOf(native, name)
     const [entry, type] = yield* Effect.all([files.read(entryPath(identity)), files.read(typePath(identity))])
@@ -104,7 +105,7 @@ const make = Effect.fnUntraced(function*() {
 
   const updateDatabases = Effect.fnUntraced(function*(changed: ReadonlyArray<string>, tell: boolean) {
     const home = yield* records.home
-    const isIn = (room: string) => changed.some((path) => path.startsWith(room))
+    const isIn = (prefix: string) => changed.some((path) => path.startsWith(prefix))
     if (isIn("mime/")) {
       if (tell) yield* Effect.logInfo(`Updating mime database '${home}'`)
       yield* databases.updateTypes(home)
@@ -164,7 +165,7 @@ const make = Effect.fnUntraced(function*() {
       icon: digest,
       apart,
       files: distinct([...before, ...paths]),
-      directories: distinct([...own.flatMap((kept) => kept.record.directories), ...made])
+      directories: distinct([...own.flatMap((entry) => entry.record.directories), ...made])
     }
     // Before anything is made, so that whatever a start that is killed leaves behind is known.
     yield* records.write(identity.file, record)

@@ -1,4 +1,4 @@
-/** The types of files, after the Shared MIME-info Specification: that of one image, and that of all. Pure. */
+/** The types of files, after the Shared MIME-info Specification: one for an image, and one for all images. Pure. */
 import type { Identity } from "./Names.ts"
 
 const escapes: Readonly<Record<string, string>> = {
@@ -12,8 +12,8 @@ const escapes: Readonly<Record<string, string>> = {
 const escapeAttribute = (text: string): string => text.replace(/[&<>"']/g, (sign) => escapes[sign] ?? sign)
 
 /**
- * A pattern that this name of a file matches. The database of types is made of lines with colons in them, and XML has no
- * control characters: for what could break either of them stands a question mark, which any character matches.
+ * A pattern that this file name matches. The database of types consists of lines with colons in them, and XML has no
+ * control characters: a question mark, which any character matches, replaces everything that could break either.
  */
 const patternOf = (fileName: string): string =>
   fileName

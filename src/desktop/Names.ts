@@ -1,8 +1,8 @@
-/** Names of applications: which there may be, and which names of files and types are made from one. Pure. */
+/** Names of applications: which are valid, and the names of files and types that are derived from one. Pure. */
 import type { Shape as Native } from "../platform/NativeBytes.ts"
 import { sha256 } from "../platform/Sha256.ts"
 
-/** In UTF-8. With what stands around it, the name of a file may have 255. */
+/** In bytes of UTF-8. With prefix and extension, the name of a file may have 255. */
 const longest = 128
 
 const length = (text: string): number => new TextEncoder().encode(text).length

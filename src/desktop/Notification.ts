@@ -1,4 +1,4 @@
-/** Tells the desktop that an image was started. */
+/** Sends a desktop notification that an image was started. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"

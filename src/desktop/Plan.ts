@@ -1,4 +1,4 @@
-/** Which files make an image part of a desktop, and what is in them. Pure; paths are relative to the data home. */
+/** The files that integrate an image into a desktop, and their content. Pure; paths are relative to the data home. */
 import type { Desktop, Icon } from "../image/Settings.ts"
 import { basename } from "../relocate/Directories.ts"
 import { entryText } from "./Entry.ts"
@@ -12,7 +12,7 @@ export interface PlannedFile {
   readonly path: string
   /** A text, the picture as it is, or the picture resized to so many pixels a side. */
   readonly content: string | { readonly size: number | undefined }
-  /** The same for all images: not replaced, and kept as long as one image has it. */
+  /** The same for all images: not replaced, and removed with the last image that has it. */
   readonly shared: boolean
 }
 
@@ -21,7 +21,7 @@ export const typePath = (identity: Identity): string => `mime/packages/flatimage
 
 const hicolor = "icons/hicolor"
 
-/** What stands for any image: a stack of layers. */
+/** The icon for any image: a stack of layers. */
 const genericIcon = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 64 64\">" +
   "<path d=\"M32 34 60 46 32 60 4 46z\" fill=\"#1d4e73\"/><path d=\"M32 20 60 33 32 46 4 33z\" fill=\"#2f7fb8\"/>" +
   "<path d=\"M32 6 60 19 32 33 4 19z\" fill=\"#7cc0ea\"/></svg>\n"

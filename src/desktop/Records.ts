@@ -1,6 +1,6 @@
 /**
- * What images have made on this desktop, one file for each: `flatimage/desktop/NAME.json` in the data home. So one image
- * finds again what it has made when it was moved, and takes away that and nothing else.
+ * Records of the files that images have created on this desktop: `flatimage/desktop/NAME.json` in the data home. So a moved image
+ * finds its own files again, and removes those and nothing else.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -55,7 +55,7 @@ export interface Kept {
   readonly record: Record
 }
 
-const room = "flatimage/desktop"
+const subdirectory = "flatimage/desktop"
 const largest = 65_536
 
 export class Records extends Context.Service<Records, {
@@ -81,7 +81,7 @@ const make = Effect.fnUntraced(function*() {
   const home = found === undefined
     ? Effect.fail(new DesktopError({ reason: "Files", detail: "neither XDG_DATA_HOME nor HOME is set" }))
     : Effect.succeed(found)
-  const pathOf = (key: string) => Effect.map(home, (directory) => `${directory}/${room}/${key}.json`)
+  const pathOf = (key: string) => Effect.map(home, (directory) => `${directory}/${subdirectory}/${key}.json`)
 
   const read = Effect.fn("Records.read")(function*(key: string) {
     const path = yield* pathOf(key)
@@ -101,19 +101,19 @@ const make = Effect.fnUntraced(function*() {
     home,
     read,
     all: Effect.gen(function*() {
-      const directory = `${yield* home}/${room}`
+      const directory = `${yield* home}/${subdirectory}`
       const names = yield* fs.readDirectory(directory).pipe(
         Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed([])),
         Effect.mapError(filesError(directory))
       )
-      const kept: Array<Kept> = []
+      const stored: Array<Kept> = []
       for (const name of names.sort()) {
         if (!name.endsWith(".json")) continue
         const key = name.slice(0, -".json".length)
         const record = yield* read(key)
-        if (record !== undefined) kept.push({ key, record })
+        if (record !== undefined) stored.push({ key, record })
       }
-      return kept
+      return stored
     }),
     write: Effect.fn("Records.write")(function*(key, record) {
       const path = yield* pathOf(key)

@@ -1,4 +1,4 @@
-/** What somebody says an image is to show on a desktop: the file of `fim-desktop setup`, and a part of recipes. Pure. */
+/** The schema of a desktop set-up: the file of `fim-desktop setup`, and a part of recipes. Pure. */
 import * as Schema from "effect/Schema"
 import { Text } from "../image/Settings.ts"
 import { integrationNames } from "../image/SettingsDefaults.ts"

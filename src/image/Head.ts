@@ -1,4 +1,4 @@
-/** Where the reserved space of an image is, as its head says. */
+/** Reads the offset of the reserved space from the head of an image. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { viewOf } from "../View.ts"
@@ -20,7 +20,7 @@ const refuse = (error: { readonly message: string }) => new HeadError({ detail: 
 /**
  * Reads the head of an image.
  *
- * @param readAt gives bytes from a position, fewer at the end of the file
+ * @param readAt returns bytes from a position, fewer at the end of the file
  * @param size of the file in bytes
  * @returns where the head ends and where the reserved space begins; fails with `HeadError` for any other file
  */

@@ -1,9 +1,9 @@
-/** Which image a file is, whatever its name and wherever it lies: 128 bits in its reserved space. Pure, but for the drawing. */
+/** Identifies an image, whatever its name and wherever it lies: 128 bits in its reserved space. Pure, except for drawing one. */
 import type * as Effect from "effect/Effect"
 import { drawHex } from "../RandomName.ts"
 import type { Extension } from "./Settings.ts"
 
-/** What an image says of itself. The identity is absent in images that were made before there was one. */
+/** The identities of an image. The identity is absent in images of versions without identities. */
 export type Identified = Pick<Extension, "identity" | "formerly">
 
 /** How many former identities an image remembers: it gets another one only when it was copied. */
@@ -24,7 +24,7 @@ export const withIdentity = (extension: Extension, identity: string): Extension 
   return { ...rest, identity, ...(remembered.length === 0 ? {} : { formerly: remembered }) }
 }
 
-/** `next` with the identity of `current`: nobody gives an image the identity of another by copying its settings. */
+/** `next` with the identity of `current`: copying the settings of an image does not copy its identity. */
 export const keepIdentity = (current: Identified, next: Extension): Extension => {
   const { formerly: _formerly, identity: _identity, ...rest } = next
   return {

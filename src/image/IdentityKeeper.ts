@@ -1,4 +1,4 @@
-/** When an image gets another identity: with the first write to a file that is one of several copies, or that never had one. */
+/** When an image gets a new identity: at the first write to a file that is one of several copies, or that has none. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { drawIdentity, type Identified, withIdentity } from "./Identity.ts"
@@ -16,7 +16,7 @@ export interface IdentityKeeper {
   readonly changed: (before: string | undefined, after: string) => Effect.Effect<void>
 }
 
-/** A change that gives an image its next identity, and what to do once it is written. */
+/** A change that sets the next identity of an image, and what to do once it is written. */
 export interface Renewal {
   readonly change: Change
   readonly written: Effect.Effect<void>
@@ -41,7 +41,7 @@ export const renewal = Effect.fnUntraced(function*(
   if (current.identity !== undefined && !(yield* keeper.isCopy(current))) return undefined
   const identity = yield* drawIdentity
   const encoded = encode("extension", withIdentity(next ?? current, identity))
-  // Only a field that is full to the last bytes has no room. It is written as it is then.
+  // Encoding fails only if the field is full. The image then keeps its identity.
   if (Result.isFailure(encoded)) return undefined
   const renewed: Renewal = {
     change: { offset: slots.extension.offset, before, after: encoded.success },

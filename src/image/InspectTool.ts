@@ -21,7 +21,7 @@ export const inspectTool = (
     const frames = tool.encoding === "raw" ? Result.succeed([blob]) : splitFrames(blob)
     if (Result.isFailure(frames)) return frames.failure
     for (const frame of frames.success) {
-      // One byte too many is enough to tell.
+      // One excess byte is enough to detect it.
       const bytes = tool.encoding === "raw" ? frame : yield* unzstd(frame, tool.size - size + 1).pipe(
         Effect.orElseSucceed(() => undefined)
       )

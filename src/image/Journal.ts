@@ -109,14 +109,14 @@ const differences = (
   return writes
 }
 
-/** A place in the reserved space, what it holds and what it shall hold. */
+/** A range in the reserved space, its content and its new content. */
 export interface Change {
   readonly offset: number
   readonly before: Uint8Array
   readonly after: Uint8Array
 }
 
-/** The stages of one write, of all changes or none; no stage at all when nothing changes. Recovery goes before. */
+/** The stages of one write, of all changes or none; no stage at all if nothing changes. Recovery comes first. */
 export const plan = (native: Native, options: {
   readonly reservedOffset: number
   readonly header: Header

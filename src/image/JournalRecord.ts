@@ -1,6 +1,6 @@
 /**
- * The bytes of a record of the journal: a header with its digest, and patches as payload. Pure. `Journal` says what records
- * are for, and when they are written.
+ * The bytes of a record of the journal: a header with its digest, and patches as payload. Pure. `Journal` describes the use of
+ * records, and when they are written.
  */
 import * as Result from "effect/Result"
 import { digest, type Shape as Native } from "../platform/NativeBytes.ts"
@@ -14,12 +14,12 @@ export interface Patch {
   readonly data: Uint8Array
 }
 
-/** What the header says; `valid` is whether it has its digest. */
+/** The content of the header; `valid` is whether its digest matches. */
 export interface Header {
   readonly valid: boolean
   readonly sequence: bigint
   readonly settled: bigint
-  /** Where the payload stands, counted from the start of the reserved space. */
+  /** Offset of the payload, from the start of the reserved space. */
   readonly position: number
   readonly length: number
   readonly digest: Uint8Array
@@ -27,9 +27,9 @@ export interface Header {
 
 /** The journal begins with it. */
 export const headerSize = 104
-/** Where a payload that fits into the journal stands in it. */
+/** Offset in the journal of a payload that fits into it. */
 export const payloadOffset = 128
-/** Where the mark of the settled record stands in it. */
+/** Offset in the journal of the sequence of the settled record. */
 export const settledOffset = 96
 const magic = Uint8Array.from("FIMJRNL1", (letter) => letter.charCodeAt(0))
 const tailMagic = Uint8Array.from("FIMJTAIL", (letter) => letter.charCodeAt(0))
@@ -60,10 +60,10 @@ export const parseHeader = (native: Native, bytes: Uint8Array): Header => {
   }
 }
 
-/** Cheap, for every start: whether the payload has to be looked at. */
+/** Cheap, for every start: whether the payload has to be read. */
 export const mayBePending = (header: Header): boolean => header.valid && header.sequence !== header.settled
 
-/** `settled` is the sequence number of the last record that stands in its places. */
+/** `settled` is the sequence number of the last record that was written in place. */
 export const encodeHeader = (native: Native, header: {
   readonly sequence: bigint
   readonly settled: bigint

@@ -1,6 +1,6 @@
 /**
- * Puts an image with other layers in the place of an image that may run meanwhile. The image is never shortened where it is:
- * running instances read from it. A new file beside it takes its name, and they keep the old one.
+ * Replaces an image by one with other layers, while it may run. The image is never shortened in place, because
+ * running instances read from it. A new file beside it takes its name, and they continue with the old one.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -21,16 +21,16 @@ export interface Rewriting {
   readonly path: string
   /** Lowest first. */
   readonly layers: ReadonlyArray<Layers.Layer>
-  /** A directory beside it that is new, for nobody else, and removed at the end. */
+  /** A new directory beside it, private, and removed at the end. */
   readonly scratch: string
-  /** Copies a layer to a file that is not there yet; on the disk when it returns, and read back. */
+  /** Copies a layer to a new file; synced and verified when it returns. */
   readonly exportLayer: (layer: Layers.Layer, path: string) => Effect.Effect<void, ReservedSpaceError>
   /**
-   * Makes the new image of the first `kept` layers, fewer than there are, and of the layer in a file, if one is named. Owner,
-   * permissions and extended attributes are those of the image. On the disk when it returns, and read back.
+   * Writes the new image with the first `count` layers, fewer than there are, and the layer in a file, if one is named. Owner,
+   * permissions and extended attributes are those of the image. Synced and verified when it returns.
    */
-  readonly rebuild: (kept: number, layer?: string) => Effect.Effect<NewImage, ReservedSpaceError>
-  /** Gives the new image the name of the old one, in one step. */
+  readonly rebuild: (count: number, layer?: string) => Effect.Effect<NewImage, ReservedSpaceError>
+  /** Renames the new image over the old one. */
   readonly replace: (image: NewImage) => Effect.Effect<void, ReservedSpaceError>
 }
 
@@ -98,8 +98,8 @@ const open = Effect.fnUntraced(function*(target: Target, session: Session, keepe
     layers,
     scratch,
     exportLayer: (layer, file) => apply({ _tag: "Export", offset: layer.offset, size: layer.size, path: file }),
-    rebuild: Effect.fnUntraced(function*(kept, layer) {
-      const next = layers[kept]
+    rebuild: Effect.fnUntraced(function*(count, layer) {
+      const next = layers[count]
       if (next === undefined) return yield* failure(target, `it has ${layers.length} layers`)
       const path = `${scratch}/image`
       const end = next.offset - Layers.prefixSize
@@ -112,7 +112,7 @@ const open = Effect.fnUntraced(function*(target: Target, session: Session, keepe
       const expected = yield* identity(made.path).pipe(Effect.mapError(explained))
       yield* Effect.catch(
         apply({ _tag: "Replace", path: made.path }),
-        // Should the answer be lost, the name says what has happened.
+        // If the reply was lost, the identity of the file at the name shows the outcome.
         (error) =>
           Effect.flatMap(
             Effect.option(identity(path)),

@@ -1,4 +1,4 @@
-/** Appends a layer to an image that may run meanwhile. */
+/** Appends a layer to an image that may be running. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"

@@ -78,8 +78,8 @@ export const probe = (bytes: Uint8Array, offset: number, fileSize: number): Resu
 
 /**
  * Finds the layers of an image with one read each.
- * In: `read`, which gives up to `length` bytes from `position` (fewer at the end of the file), the reserved offset and
- * the size of the file, in bytes. Fails with `LayersError` when a layer is cut off, or with what `read` fails with.
+ * In: `read`, which returns up to `length` bytes from `position` (fewer at the end of the file), the reserved offset and
+ * the size of the file, in bytes. Fails with `LayersError` if a layer is cut off, or with the error of `read`.
  */
 export const scan = <E, R>(
   read: (position: number, length: number) => Effect.Effect<Uint8Array, E, R>,

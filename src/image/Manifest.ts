@@ -19,7 +19,7 @@ export const Tool = Schema.Struct({
   size: Size,
   sha256: Sha256,
   encoding: Schema.Literals(["zstd", "raw"]),
-  /** Whether a start goes on before it is unpacked, and waits for it only where it needs it. */
+  /** Whether a start continues before it is unpacked, and waits only when it needs it. */
   later: Schema.optionalKey(Schema.Boolean)
 })
 export type Tool = typeof Tool.Type

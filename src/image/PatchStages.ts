@@ -1,15 +1,15 @@
-/** What `fim patch` is told to do to an image, and its bytes. Pure. */
+/** The requests to `fim patch` that change an image, and their bytes. Pure. */
 import * as Bytes from "effect/Bytes"
 import * as ByteString from "../ByteString.ts"
 import { viewOf } from "../View.ts"
 import type * as Journal from "./Journal.ts"
 
-/** Appending a layer: its bytes behind a size of 0, which ends a scan of the layers, and then its size. */
+/** Appending a layer: its bytes after a size of 0, which ends a scan of the layers, and then its size. */
 type AppendStage =
   | { readonly _tag: "Copy"; readonly offset: number; readonly source: string }
   | { readonly _tag: "Publish"; readonly offset: number; readonly size: number }
 
-/** New files made of the image, which is only read, and at last one of them in its place. */
+/** New files from the image, which is only read; finally one of them replaces it. */
 type RewriteStage =
   /** A part of the image alone. */
   | { readonly _tag: "Export"; readonly offset: number; readonly size: number; readonly path: string }

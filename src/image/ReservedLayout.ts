@@ -1,4 +1,4 @@
-/** Where every field stands in the reserved space: the table of `docs/format.md` as numbers, relative to its start. */
+/** Offset and size of every field of the reserved space: the table of `docs/format.md` as numbers, relative to its start. */
 
 export const reservedSize = 4_194_304
 
@@ -52,8 +52,8 @@ export const extensionPrefix = Uint8Array.of(0x46, 0x49, 0x4d, 0x58, 1, 0, 0, 0)
 const isSmall = (field: FieldName): boolean => slots[field].size <= 8
 
 /**
- * Whether a field says nothing, so that it reads as its default. In: its slot, or the beginning of it that
- * {@link isComplete} is content with. Of an icon that takes more than a glance.
+ * Whether a field is empty, so that it reads as its default. In: its slot, or the beginning of it that
+ * {@link isComplete} accepts. False for an icon, which needs more of its slot.
  */
 export const isBlank = (field: FieldName, start: Uint8Array): boolean =>
   field !== "icon" && (isSmall(field) ? start.every((byte) => byte === 0) : start[0] === 0)

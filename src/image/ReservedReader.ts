@@ -1,4 +1,4 @@
-/** Reads fields without a lock, beside writers: what comes out is the state before or after each write, never between. */
+/** Reads fields without a lock while others write: the result is the state before or after each write, never between. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
@@ -85,7 +85,7 @@ export const readOnce = Effect.fnUntraced(function*<Field extends FieldName>(
     }
   }
   for (const [field, start] of bytes) {
-    // A pending record may be longer than what stands in its place.
+    // A pending record may be longer than the content in place.
     if (!whole && isComplete(field, start)) continue
     const { offset, size } = slots[field]
     const rest = yield* readAt(source, offset + start.length, size - start.length)

@@ -22,13 +22,13 @@ export interface Options {
   readonly offset: number
   /** The `fim` program, for writing. */
   readonly patcher: string
-  /** Seconds to wait for other writers; 60 unless told. */
+  /** Seconds to wait for other writers; by default 60. */
   readonly wait?: number | undefined
-  /** Who knows of copies of the image. Without it writes keep the identity, and draw none. */
+  /** Detects copies of the image. Without it writes keep the identity, and draw none. */
   readonly keeper?: IdentityKeeper | undefined
 }
 
-/** `warnings` name the fields that could not be understood and read as their defaults. */
+/** `warnings` name the fields that are damaged and read as their defaults. */
 export interface Snapshot<A> {
   readonly settings: A
   readonly warnings: ReadonlyArray<string>
@@ -41,43 +41,43 @@ export interface Shape {
   readonly snapshot: Effect.Effect<Snapshot<Settings>, ReservedSpaceError>
   /** Everything, with the icon. */
   readonly everything: Effect.Effect<Snapshot<Fields>, ReservedSpaceError>
-  /** On the disk when it returns. Fails with `NoRoom` before anything is touched. */
+  /** Synced when it returns. Fails with `NoRoom` before anything is changed. */
   readonly write: <Field extends FieldName>(
     field: Field,
     value: Fields[Field]
   ) => Effect.Effect<void, ReservedSpaceError>
   /** All of these fields, or none. */
   readonly writeAll: (values: Partial<Fields>) => Effect.Effect<void, ReservedSpaceError>
-  /** Nobody else writes between `f`'s input and its output. A damaged field fails: its content would be lost. */
+  /** Nobody else writes between `f`'s input and its output. Fails for a damaged field, because its content would be lost. */
   readonly update: <Field extends FieldName>(
     field: Field,
     f: (value: Fields[Field]) => Fields[Field]
   ) => Effect.Effect<Fields[Field], ReservedSpaceError>
-  /** As `update`, with a result beside the new value. */
+  /** Like `update`, with a result beside the new value. */
   readonly modify: <Field extends FieldName, A>(
     field: Field,
     f: (value: Fields[Field]) => readonly [result: A, value: Fields[Field]]
   ) => Effect.Effect<A, ReservedSpaceError>
   /**
-   * Finishes what a writer that died left behind, and runs `use` while no one else can write: for appending a layer, which
-   * has to begin where the last one ends.
+   * Completes the write of a killed writer, and runs `use` while no one else can write: for appending a layer, which
+   * must begin where the last one ends.
    */
   readonly exclusively: <A, E, R>(use: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ReservedSpaceError, R>
   /**
-   * Appends a file to the image as its uppermost layer, on the disk when it returns. Whenever it fails or is killed the image
-   * has the layers it had. Fails with `Layer` for what is no sound DwarFS image, before the image is touched.
+   * Appends a file to the image as its uppermost layer, synced when it returns. If it fails or is killed, the image
+   * keeps its old layers. Fails with `Layer` for an invalid DwarFS image, before the image is changed.
    */
   readonly append: (path: string) => Effect.Effect<void, ReservedSpaceError>
   /**
-   * Runs `use`, which may put an image with other layers in the place of this one, while no one else can write. Until it does
-   * so the image stays as it is. Fails with `Layers` for an image that cannot be written, or whose layers are damaged.
+   * Runs `use`, which may replace this image by one with other layers, while no one else can write. Until then
+   * the image is unchanged. Fails with `Layers` for an image that cannot be written, or whose layers are damaged.
    */
   readonly rewrite: <A, E, R>(
     use: (image: Rewriting) => Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | ReservedSpaceError, R>
 }
 
-/** Reads that meet a write start again; after so many, they wait for the lock instead. */
+/** Reads that overlap a write are retried; after this many retries, they wait for the lock instead. */
 const attempts = 20
 
 const snapshotFields = fieldNames.filter((field) => field !== "icon")

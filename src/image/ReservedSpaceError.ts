@@ -3,7 +3,7 @@ import type { PlatformError } from "effect/PlatformError"
 import type { FieldName } from "./ReservedLayout.ts"
 import type { EncodeFailure } from "./SettingsCodec.ts"
 
-/** What went wrong, as data. `Damaged`: a field holds bytes that say nothing; `Busy`: others kept the file for too long; `Layer`: none was appended; `Layers`: none was removed or merged. */
+/** What went wrong, as data. `Damaged`: a field holds invalid bytes; `Busy`: others locked the file for too long; `Layer`: none was appended; `Layers`: none was removed or merged. */
 export type Reason = Data.TaggedEnum<{
   ReadOnly: { readonly detail: string }
   NoRoom: { readonly field: FieldName; readonly bytes: number; readonly fits: number }

@@ -1,4 +1,4 @@
-/** What an image can be told after it was built: one schema per field of the reserved space. */
+/** The settings of an image: one schema per field of the reserved space. */
 import * as Schema from "effect/Schema"
 import { identityPattern } from "./Identity.ts"
 import { iconCapacity } from "./ReservedLayout.ts"
@@ -45,8 +45,8 @@ export type Icon = typeof Icon.Type
 const Identity = Schema.String.check(Schema.isPattern(identityPattern, { expected: "32 hexadecimal digits" }))
 
 /**
- * `portal` lists the host programs that the guest may start through the portal; `*` stands for all. `identity` says which image
- * this is, and `formerly` which ones it was before it was copied, the last one last.
+ * `portal` lists the host programs that the guest may start through the portal; `*` stands for all. `identity` identifies
+ * this image, and `formerly` lists its identities before it was copied, the latest last.
  */
 export const Extension = Schema.Struct({
   distribution: Text.check(Schema.isNonEmpty()),

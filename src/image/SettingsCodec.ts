@@ -7,7 +7,7 @@ import { Binding, Boot, Desktop, Environment, Extension, type Fields, Icon, Text
 import type * as Settings from "./Settings.ts"
 import { defaults, namespaceNames, type Overlay, overlayNames, permissionNames } from "./SettingsDefaults.ts"
 
-/** A value that cannot be stored: `NoRoom` says how much would fit, `Invalid` what is wrong with it. */
+/** A value that cannot be stored: `NoRoom` has the size that would fit, `Invalid` the error. */
 export type EncodeFailure =
   | { readonly _tag: "NoRoom"; readonly field: FieldName; readonly bytes: number; readonly fits: number }
   | { readonly _tag: "Invalid"; readonly field: FieldName; readonly detail: string }

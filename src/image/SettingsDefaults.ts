@@ -1,6 +1,6 @@
 /**
- * The words that settings are made of, and what an image is set to that was told nothing. Apart from the schemas, which take
- * longer to load than a start has for settings that are not there.
+ * The names and defaults of settings. Apart from the schemas, which take
+ * too long to load on a start for settings that are not stored.
  */
 import type { Fields } from "./Settings.ts"
 

@@ -1,4 +1,4 @@
-/** What holds for one run: the stored settings, unless `FIM_OVERLAY` and `FIM_CASEFOLD` say otherwise. */
+/** The settings of one run: those stored, unless `FIM_OVERLAY` and `FIM_CASEFOLD` override them. */
 import type { Variables } from "./Expand.ts"
 import type { Settings } from "./Settings.ts"
 import { type Overlay, overlayNames } from "./SettingsDefaults.ts"

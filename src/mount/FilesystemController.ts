@@ -14,6 +14,7 @@ import type { LayerPlace } from "./LayerPlace.ts"
 import { LayerStack } from "./LayerStack.ts"
 import * as Overlays from "./Overlay.ts"
 
+/** Layers or overlay cannot be mounted, or the host refuses the namespaces. */
 export class MountError extends Data.TaggedError("MountError")<{
   readonly reason: "Layers" | "Namespace" | "Overlay"
   readonly detail: string
@@ -24,14 +25,14 @@ export class MountError extends Data.TaggedError("MountError")<{
 }
 
 /**
- * Bound of the block cache that the layers of one instance share, in bytes. What the start of a large program reads fits into it;
- * blocks that nobody reads go after some seconds. The driver takes less where less than four times as much memory is at hand.
+ * Limit of the block cache that the layers of one instance share, in bytes. It holds what the start of a large program reads; unused
+ * blocks are dropped after some seconds. The driver takes a quarter of the free memory where that is less.
  */
 const cacheBytes = 256 * 1024 * 1024
 
 /**
- * The merged root: layers below, the data directory's `data` on top, and above both, if it is asked for, a file system in
- * which names ignore case; mounted one after the other in the janitor's namespace and taken down in reverse.
+ * The merged root: the layers, the data directory's `data` on top of them, and above both, if enabled, the case-insensitive file
+ * system. They are mounted one after the other in the janitor's namespace and unmounted together with it.
  */
 export class FilesystemController extends Context.Service<FilesystemController, {
   /** Where the merged root is, in the janitor's namespace. */
@@ -42,9 +43,9 @@ export class FilesystemController extends Context.Service<FilesystemController, 
   readonly shared: boolean
   /** Whether the caller is the only user in the janitor's namespace. */
   readonly ownUsers: boolean
-  /** Why a guest of root can only be among the host's users; absent where it need not. */
+  /** Why a guest of root must run in the host's user namespace; absent if it need not. */
   readonly sharedUsers: string | undefined
-  /** The host's own bubblewrap, where there are no namespaces and it has to make the sandbox. */
+  /** Path of the host's own bubblewrap, which makes the sandbox if there are no namespaces. */
   readonly hostBwrap: string | undefined
 }>()("flatimage/mount/FilesystemController") {
   static readonly layer: Layer.Layer<
@@ -89,7 +90,7 @@ const make = Effect.fnUntraced(function*() {
       }),
       casefold
     )
-  // Asked in one breath, and carried out in this order. They are the instance's, and are released with it.
+  // Sent together and executed in this order. The instance owns the mounts and releases them.
   const [opened, { unpacked, were_open: wereOpen }, first] = yield* Effect.all([
     Effect.mapError(instance.opened, failing("Namespace")),
     instance.mountLayers(layers, { cacheBytes }).pipe(Effect.mapError(failing("Layers"))),

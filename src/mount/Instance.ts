@@ -17,29 +17,29 @@ import { LayerStack } from "./LayerStack.ts"
 /** Instructions of a seccomp filter, each with its operation, two jumps and operand as in `struct sock_filter`. */
 export type Filter = ReadonlyArray<readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number]>
 
-/** A place in the merged root to mount on, or a directory to make there. */
+/** A mount point in the merged root, or a directory to create there. */
 export interface MountTarget {
   /** Absolute, in the guest. */
   readonly path: string
   readonly isDirectory: boolean
-  /** Whether something is mounted there, so that nothing of the guest is seen below. */
+  /** Whether something is mounted there, which hides everything of the guest below. */
   readonly hides: boolean
 }
 
-/** What of the guest was renamed because it was in the way, and for each target its place with links followed, or a reason. */
+/** The files of the guest that were renamed because they blocked a mount point, and for each target its resolved path or the reason of a refusal. */
 export type PreparedRoot = typeof Prepared.Type
 
-/** What runs a program in a sandbox. Each character of these lists stands for one byte. */
+/** A program to run in a sandbox. Each character of these lists stands for one byte. */
 export interface RunRequest {
-  /** What starts the sandbox. Other users can read it, so it tells nothing of the settings. */
+  /** The command line that starts the sandbox. Other users can read it, so it contains no settings. */
   readonly argv: ReadonlyArray<string>
   /** The options of the sandbox, which it reads from its descriptor 6. */
   readonly options: ReadonlyArray<string>
-  /** What the first process of the guest reads from its descriptor 7. */
+  /** The arguments of the first process of the guest, which reads them from its descriptor 7. */
   readonly guest: ReadonlyArray<string>
-  /** The sandbox reads it from its descriptor 5. */
+  /** The filter of system calls, which the sandbox reads from its descriptor 5. */
   readonly filter: Filter
-  /** Whether it gets a user namespace in which everybody is who he is outside. Only root has one to give. */
+  /** Whether it gets a user namespace that maps every user to itself. Only root can create one. */
   readonly privateUsers: boolean
 }
 
@@ -66,59 +66,75 @@ const Prepared = Schema.Struct({
   ]))
 })
 const Content = Schema.Struct({ content: Schema.NullOr(Schema.String) })
-/** Why layers are plain files, where these are, and how many devices of them could not be made. */
+/** Why the layers were unpacked, the directory with their files, and how many of their devices could not be created. */
 export type Unpacked = typeof Unpacked.Type
 
-/** What `open` has made. */
+/** The reply to `open`. */
 export interface Opened {
-  /** Whether the overlay of another running instance is shared; then there is nothing left to mount. */
+  /** Whether the overlay of another running instance is shared; then nothing has to be mounted. */
   readonly shared: boolean
   /** Whether the caller is the only user in the namespaces. */
   readonly ownUsers: boolean
-  /** Why a guest of root can only be among the host's users; absent where it need not. */
+  /** Why a guest of root must run in the host's user namespace; absent if it need not. */
   readonly sharedUsers: string | undefined
-  /** Set where there are no namespaces: the host's own bubblewrap, and why. */
+  /** Set if there are no namespaces: the path of the host's own bubblewrap, and the reason. */
   readonly outside: { readonly bwrap: string; readonly reason: string } | undefined
 }
 
 /**
  * An instance: its directory, its locks on the data directory, its mount and process namespaces, and everything that is mounted and
- * started in them. Acquired by asking the janitor for it, and released with all of that when the scope closes, unless it was left to the
- * janitor. Requests are carried out in the order in which they are made, so nobody has to wait for the answer of one to make the next.
+ * started in them. The request `open` acquires it; closing the scope releases all of it, unless `leave` has handed it to the
+ * janitor. The janitor executes requests in the order in which they are sent, so a caller can send the next one before the reply to the first.
  */
 export class Instance extends Context.Service<Instance, {
   /**
-   * What was made, or joined: asked for when the instance was acquired, answered when it is there. Fails with the host's reason where it
-   * refuses the namespaces.
+   * The reply to `open`, which was sent when the instance was acquired: a new instance, or a joined one. Fails with the reason if the
+   * host refuses the namespaces.
    */
   readonly opened: Effect.Effect<Opened, JanitorError>
   /**
-   * Mounts what layers, lowest first, show together on `layers/0`. `cacheBytes` bounds the cache that they share. Does nothing
-   * where the overlay of another instance is shared, and neither does `mountOverlay`. Where layers cannot be mounted they
-   * are unpacked to the first of the directories `trees` of `open` that can be used, and each is bound to a directory of its own in
-   * `layers`; the answer says why.
+   * Mounts the merged layers on `layers/0`. Does nothing if the overlay of another instance is shared, like `mountOverlay`. If layers
+   * cannot be mounted, they are unpacked to the first usable directory among `trees` of `open`, and each is bound to its own directory
+   * in `layers`.
+   *
+   * @param layers lowest first
+   * @param options `cacheBytes` limits the cache that the layers share
+   * @returns the reason if the layers were unpacked, and whether they were open already
    */
   readonly mountLayers: (layers: ReadonlyArray<LayerPlace>, options: {
     readonly cacheBytes: number
   }) => Effect.Effect<typeof Mounted.Type, JanitorError>
-  /** Mounts the kernel's overlay of what is in `layers` and the data directory on `mount`. */
+  /** Mounts the kernel's overlay of `layers` and the data directory on `mount`. */
   readonly mountOverlay: Effect.Effect<void, JanitorError>
   /**
-   * The same by a program that serves the overlay through FUSE. Other instances cannot share it. With `casefold`, names in it
-   * ignore case.
+   * Mounts an overlay that a program serves through FUSE. Other instances cannot share it.
+   *
+   * @param argv the command line of the program, see `Overlay.serverArguments`
+   * @param casefold whether names in it are case-insensitive
    */
   readonly serveOverlay: (argv: ReadonlyArray<string>, casefold: boolean) => Effect.Effect<void, JanitorError>
   /**
-   * Makes the portal of the instance, with its FIFOs and the list of programs that the guest may ask for, absent if it may ask for
-   * none. It is `calls` in the directory of the instance, and `portal` there for processes outside of the instance's namespaces.
+   * Creates the portal of the instance with its FIFOs: `calls` in the directory of the instance, and `portal` there for processes outside
+   * of the instance's namespaces.
+   *
+   * @param allowed programs that the guest may run on the host; absent if none
    */
   readonly preparePortal: (allowed: ReadonlyArray<string> | undefined) => Effect.Effect<void, JanitorError>
-  /** At most `limit` bytes of a regular file of the merged root; links in it cannot lead out of it. */
+  /**
+   * Reads a regular file of the merged root; links cannot lead out of the root.
+   *
+   * @param path absolute, in the guest
+   * @param limit the most bytes that are read
+   * @returns the bytes; `undefined` if there is no such file
+   */
   readonly readRoot: (path: string, limit: number) => Effect.Effect<Uint8Array | undefined, JanitorError>
   /**
-   * Finds where to mount in the merged root. `own` are directories of the root in which the sandbox has file systems of its own: what
-   * the guest has there instead is renamed. Below `covered` nothing of the guest is seen. What will be made in the upper directory is
-   * noted, so that no commit takes it along.
+   * Resolves mount points in the merged root. Paths that will be created in the upper directory are recorded, so that no commit
+   * includes them.
+   *
+   * @param options `own`: directories of the root for file systems of the sandbox, where anything else of the guest is renamed;
+   *   `covered`: directories below which nothing of the guest is visible; `targets`: the mount points
+   * @returns renamed files, and for each target its resolved path or the reason of a refusal
    */
   readonly prepareRoot: (options: {
     readonly own: ReadonlyArray<string>
@@ -126,18 +142,22 @@ export class Instance extends Context.Service<Instance, {
     readonly targets: ReadonlyArray<MountTarget>
   }) => Effect.Effect<PreparedRoot, JanitorError>
   /**
-   * Runs a program on our standard input, output and error, and waits for its end; `stays` says that it has left others running.
-   * `janitor/run.rs` describes the rest.
+   * Runs a program on our standard input, output and error, and waits for its end.
+   *
+   * @param request the program and its sandbox
+   * @returns the exit code; `stays` if the program has left others running; `janitor/run.rs` describes the other fields
    */
   readonly run: (request: RunRequest) => Effect.Effect<typeof Ended.Type, JanitorError>
   /**
-   * Lets what a program has left running live on after us, as an instance of the janitor's, until it ends or is stopped. Does nothing
-   * where the janitor is ours and ends with us.
+   * Hands the instance to the janitor, so that processes that a program has left running continue after us until they end or are
+   * stopped. Does nothing if we started the janitor ourselves, because it ends with us.
    */
   readonly leave: Effect.Effect<void, JanitorError>
   /**
-   * Sends a signal to the program that runs. With `spareGroup` only if the program has not just got it itself, because it was
-   * sent to the whole process group.
+   * Sends a signal to the running program.
+   *
+   * @param signal its number
+   * @param spareGroup whether to skip it if the program has just received it itself, as part of the whole process group
    */
   readonly signal: (signal: number, spareGroup: boolean) => Effect.Effect<void, JanitorError>
 }>()("flatimage/mount/Instance") {
@@ -148,7 +168,7 @@ export class Instance extends Context.Service<Instance, {
   > = Layer.effect(Instance, Effect.suspend(() => make()))
 }
 
-/** A path out of a byte string, as the janitor gives paths. What is not UTF-8 in it is only for messages. */
+/** The path in a byte string of the janitor. Bytes that are not UTF-8 are lost, so the result is for messages only. */
 const pathOf = (bytes: string): string => Utf8.decode(ByteString.toBytes(bytes))
 
 const explained = Effect.fnUntraced(function*(error: JanitorError) {
@@ -176,8 +196,8 @@ const make = Effect.fnUntraced(function*() {
     stack: [overlay, ...(casefold ? ["casefold"] : []), identity].join(" "),
     trees: treeCandidates(host, directories).map(ByteString.ofText)
   }, OpenedReply)
-  // The kernel takes mounts and processes down with their namespaces, which is faster than one by one: it waits for all processors at
-  // each. Only if somebody has killed the janitor is the directory still there.
+  // The kernel removes mounts and processes with their namespaces, which is faster than one by one: it waits for all processors at
+  // each unmount. The directory still exists only if the janitor was killed.
   const release = Effect.suspend(() => isLeft ? janitor.end : takeDown)
   const takeDown = janitor.end.pipe(
     Effect.andThen(janitor.ended),
@@ -200,7 +220,7 @@ const make = Effect.fnUntraced(function*() {
   ))
   const ask = <A>(operation: string, body: object, reply: Schema.Codec<A, unknown>) =>
     Effect.flatten(janitor.send(operation, body, reply))
-  // A janitor that cannot open ends. What was asked in the same breath then fails for the same reason, whichever is first.
+  // A janitor that cannot open exits. Requests that were sent together with `open` must then fail with its reason.
   const prepare = <A>(operation: string, body: object, reply: Schema.Codec<A, unknown>) =>
     Effect.catch(
       ask(operation, body, reply),

@@ -16,8 +16,9 @@ import { Suspend } from "../Signals.ts"
 import * as Utf8 from "../Utf8.ts"
 import { connect } from "./JanitorLink.ts"
 
+/** A request to the janitor failed. */
 export class JanitorError extends Data.TaggedError("JanitorError")<{
-  /** `Refused`: it answered that it cannot. `Gone`: it has ended, or answered with something else. */
+  /** `Refused`: the janitor replied with an error. `Gone`: it has ended, or its reply is invalid. */
   readonly reason: "Refused" | "Gone"
   readonly operation: string
   readonly detail: string
@@ -27,37 +28,49 @@ export class JanitorError extends Data.TaggedError("JanitorError")<{
   }
 }
 
-/** The answer to a request that only says that it was done. */
+/** The reply to a request that returns no data. */
 export const Done = Schema.Struct({})
 const Reply = Schema.fromJsonString(
   Schema.Struct({
     id: Schema.Int,
     ok: Schema.optionalKey(Schema.Unknown),
     error: Schema.optionalKey(Schema.String),
-    /** Told before the request is answered. */
+    /** Sent before the reply to the request. */
     event: Schema.optionalKey(Schema.Literal("stopped")),
     asked: Schema.optionalKey(Schema.Boolean)
   })
 )
 
 /**
- * The native process that holds the mounts of an instance and cleans up after us, however we end: the way to it. It is told of every
- * mount by being the one who makes it. What it can be asked for is in `Instance`.
+ * The connection to the native process that holds the mounts of an instance and cleans up after us, however we end. It performs every
+ * mount itself, so it knows what to undo. `Instance` has its requests.
  */
 export class Janitor extends Context.Service<Janitor, {
-  /** Judges a directory. Before there is an instance, or not at all. */
+  /**
+   * Checks whether nobody else can change a directory. Only before the instance is acquired.
+   *
+   * @param path absolute
+   * @param purpose how the directory will be used
+   */
   readonly examine: (path: string, purpose: Purpose) => Effect.Effect<Judged, JanitorError>
-  /** Sends a request: its name, what else is in it, and the form of its answer. The inner effect waits for that. */
+  /**
+   * Sends a request.
+   *
+   * @param operation its name
+   * @param body its other fields
+   * @param answer the schema of its reply
+   * @returns an effect that waits for the reply
+   */
   readonly send: <A>(
     operation: string,
     body: object,
     answer: Schema.Codec<A, unknown>
   ) => Effect.Effect<Effect.Effect<A, JanitorError>, JanitorError>
-  /** Whether it may go on when we have ended. */
+  /** Whether it can continue after we have ended. */
   readonly outlivesUs: boolean
-  /** Says that nothing more will be asked: it takes down what it holds, unless it was left. */
+  /** Closes the request pipe: the janitor releases what it holds, unless `leave` has handed it over. */
   readonly end: Effect.Effect<void>
-  /** Waits until it has taken everything down. */
+  /** Waits until it has released everything. */
   readonly ended: Effect.Effect<void>
 }>()("flatimage/mount/Janitor") {
   static readonly layer: Layer.Layer<
@@ -67,7 +80,7 @@ export class Janitor extends Context.Service<Janitor, {
   > = Layer.effect(Janitor, Effect.suspend(() => make()))
 }
 
-/** From the end of one stop to the next, at least. */
+/** The least time between two stops. */
 const pause = "100 millis"
 
 const gone = (operation: string, detail: string) => new JanitorError({ reason: "Gone", operation, detail })
@@ -124,7 +137,7 @@ const make = Effect.fnUntraced(function*() {
       )
     )
   })
-  // Not again before we have answered, and not at once: signals that came while we were stopped are passed on first.
+  // The janitor reports no further stop before `resumed`. The pause forwards signals first that arrived while we were stopped.
   yield* Queue.take(stops).pipe(
     Effect.flatMap(suspend),
     Effect.andThen(Effect.sleep(pause)),

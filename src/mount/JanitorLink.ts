@@ -11,22 +11,22 @@ import * as Stream from "effect/Stream"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 
-/** The way to a janitor. The end of `replies` says that the instance is gone. */
+/** The pipes to a janitor. `replies` ends when the instance is released. */
 export interface Link {
   readonly send: (bytes: Uint8Array) => Effect.Effect<void, PlatformError.PlatformError>
   readonly replies: Stream.Stream<Uint8Array, PlatformError.PlatformError>
-  /** Whether the janitor may go on when we have ended. One that we have started ends with the scope in which we have. */
+  /** Whether the janitor can continue after we have ended. One that we have started ends with our scope. */
   readonly outlivesUs: boolean
-  /** Says that nothing more will be asked: the janitor takes everything down, unless it was left. */
+  /** Closes the request pipe: the janitor releases everything, unless `leave` has handed it over. */
   readonly end: Effect.Effect<void>
 }
 
-/** A janitor that the launcher has started already, while this program was loading. */
+/** The janitor that the launcher has started while this program was loading. */
 export const JanitorLink = Context.Reference<Link | undefined>("flatimage/mount/JanitorLink", {
   defaultValue: () => undefined
 })
 
-/** Where standard input, output and error of the program lead, for a janitor that we start: ours unless told. */
+/** Standard input, output and error of the program, for a janitor that we start; by default ours. */
 export const StandardStreams = Context.Reference<
   Pick<ChildProcess.CommandOptions, "stdin" | "stdout" | "stderr">
 >("flatimage/mount/StandardStreams", {
@@ -50,7 +50,7 @@ const start: Effect.Effect<
     env: { FIM_TRUST_GROUP: host.environment["FIM_TRUST_GROUP"] },
     additionalFds: { fd3: { type: "input", stream: Stream.fromQueue(requests) }, fd4: { type: "output" } }
   }))
-  // A sink gets something only while the stream that it is part of is run.
+  // A sink receives data only while its stream runs.
   const drains = yield* Effect.forEach(
     [streams.stdout, streams.stderr].flatMap((stream, index) =>
       typeof stream === "object" ? [index === 0 ? handle.stdout : handle.stderr] : []
@@ -61,7 +61,7 @@ const start: Effect.Effect<
     send: (bytes) => Effect.asVoid(Queue.offer(requests, bytes)),
     replies: handle.getOutputFd(4),
     outlivesUs: false,
-    // Waits, because the scope of the child would otherwise end it by a signal before it has taken down what it holds.
+    // Waits, because the child's scope would otherwise end it by a signal before it has released everything.
     end: Queue.end(requests).pipe(
       Effect.andThen(Effect.ignore(handle.exitCode)),
       Effect.andThen(Fiber.awaitAll(drains)),
@@ -70,7 +70,7 @@ const start: Effect.Effect<
   }
 })
 
-/** The janitor of the launcher if there is one, else one of our own. */
+/** Connects to the launcher's janitor if there is one, else starts one. */
 export const connect: Effect.Effect<
   Link,
   PlatformError.PlatformError,

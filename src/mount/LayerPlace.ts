@@ -1,11 +1,16 @@
 import * as ByteString from "../ByteString.ts"
 
-/** A layer as the driver takes it: a file and the place of the DwarFS image in it, in bytes. */
+/** A layer for the driver: a file, and offset and size of the DwarFS image in it, in bytes. */
 export interface LayerPlace {
   readonly path: string
   readonly offset: number
   readonly size: number
 }
 
-/** A layer as requests to native programs name it. */
+/**
+ * Encodes a layer for a request to a native program.
+ *
+ * @param layer with its path as text
+ * @returns the same with its path as a byte string
+ */
 export const inRequest = (layer: LayerPlace): LayerPlace => ({ ...layer, path: ByteString.ofText(layer.path) })

@@ -14,7 +14,7 @@ import * as Utf8 from "../Utf8.ts"
 import { Janitor } from "./Janitor.ts"
 import type { LayerPlace } from "./LayerPlace.ts"
 
-/** There is nothing to run from, or nowhere to write to. */
+/** The image has no usable layers, or there is no usable data directory. */
 export class LayerStackError extends Data.TaggedError("LayerStackError")<{
   readonly reason: "DataDirectory" | "Damaged" | "Empty"
   readonly detail: string
@@ -28,14 +28,14 @@ export class LayerStackError extends Data.TaggedError("LayerStackError")<{
 export interface Stack {
   /** Lowest first. */
   readonly layers: ReadonlyArray<LayerPlace>
-  /** A text that is the same for the same layers. */
+  /** Identifies these layers: equal texts are equal layers. */
   readonly identity: string
-  /** How many of the layers are inside the image, and how many behind those are named by `FIM_LAYERS`. */
+  /** How many of the layers are inside the image, and how many after those come from `FIM_LAYERS`. */
   readonly embedded: number
   readonly listed: number
 }
 
-/** The layers of this run and its data directory, which has a directory `layers` and the upper one. */
+/** The layers of this run and its data directory, with `layers` and the upper directory in it. */
 export class LayerStack extends Context.Service<LayerStack, Stack & { readonly data: string }>()(
   "flatimage/mount/LayerStack"
 ) {
@@ -61,7 +61,11 @@ const readAt = Effect.fnUntraced(function*(file: FileSystem.File, position: numb
 const partsOf = (name: string): ReadonlyArray<string> => name.split(/(\d+)/)
 
 /**
- * Puts the numbers inside names in the order of numbers: layer-9 before layer-10, and layer-999 before layer-1000.
+ * Compares names by the numbers in them: layer-9 before layer-10, and layer-999 before layer-1000.
+ *
+ * @param left a name
+ * @param right another
+ * @returns negative if `left` comes first, positive if `right` does, 0 for equal names
  */
 export const byNumber = (left: string, right: string): number => {
   const [a, b] = [partsOf(left), partsOf(right)]
@@ -78,7 +82,7 @@ export const byNumber = (left: string, right: string): number => {
 const failing = (reason: LayerStackError["reason"]) => (error: { readonly message: string }) =>
   new LayerStackError({ reason, detail: error.message })
 
-/** A layer, and which it is whatever its file is called. */
+/** A layer with an identity that does not depend on the name of its file. */
 interface Found {
   readonly place: LayerPlace
   readonly identity: string
@@ -103,7 +107,7 @@ const embedded = Effect.fnUntraced(function*() {
   return layers.map((layer) => found({ path: image, offset: layer.offset, size: layer.size }, info))
 }, Effect.scoped)
 
-/** Files that `path` stands for: itself, or what is directly in it. Whatever is not there or not DwarFS is passed over. */
+/** The layers at `path`: the file itself, or the files of the directory. Missing files and files that are not DwarFS are skipped. */
 const external = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const info = yield* Effect.option(fs.stat(path))
@@ -122,11 +126,11 @@ const external = Effect.fnUntraced(function*(path: string) {
   return layers
 })
 
-/** A file that begins as a DwarFS image does. In: what is known of it already. */
+/** The layer in a file, if it begins like a DwarFS image. `known` is the file's status, if already read. */
 const layerIn = Effect.fnUntraced(function*(path: string, known: FileSystem.File.Info | undefined) {
   const fs = yield* FileSystem.FileSystem
   const info = known ?? (yield* fs.stat(path))
-  // Looked at before it is opened: a FIFO would wait for a writer.
+  // Checked before opening: opening a FIFO would wait for a writer.
   if (info.type !== "File") return undefined
   const file = yield* fs.open(path, { flag: "r" })
   const start = yield* file.readAlloc(magic.length)
@@ -136,8 +140,10 @@ const layerIn = Effect.fnUntraced(function*(path: string, known: FileSystem.File
 
 /**
  * Collects the layers of this run, lowest first: those inside the image, those that `FIM_LAYERS` names (files and
- * directories, separated by colons, `~` and variables replaced in each), and those in `layers` of the data directory, if there is one. Fails when the image's
- * own are damaged or unreadable; others are passed over with a warning.
+ * directories, separated by colons, `~` and variables replaced in each), and those in `layers` of the data directory.
+ *
+ * @param data the data directory, if there is one
+ * @returns the layers; fails if the image's own are damaged or unreadable, and skips others with a warning
  */
 export const collect: (data: string | undefined) => Effect.Effect<
   Stack,

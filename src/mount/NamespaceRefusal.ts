@@ -1,8 +1,8 @@
-/** Why a host does not let an ordinary user make namespaces, and what can be done about it. Loaded only when that happened. */
+/** Explains why a host refuses namespaces to an ordinary user, and how to allow them. Loaded only after a refusal. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 
-/** What a host says of itself; `undefined` where it has no such file. */
+/** Settings of the host; `undefined` where it has no such file. */
 export interface NamespaceFacts {
   /** `kernel.apparmor_restrict_unprivileged_userns`, on Ubuntu since 23.10. */
   readonly restrictedByAppArmor: string | undefined
@@ -14,10 +14,16 @@ export interface NamespaceFacts {
   readonly status: string | undefined
 }
 
-/** The next rung: see "Where the host lacks something" in docs/boot.md. */
+/** The next fallback: see "Where the host lacks something" in docs/boot.md. */
 const instead = "; set-user-id fusermount3 and bwrap of the host, where both are installed, take their place"
 
-/** Sentences for a refusal, without a full stop. In: the facts, and what the kernel said. */
+/**
+ * Explains a refusal.
+ *
+ * @param facts settings of the host
+ * @param said the janitor's message, returned if the facts explain nothing
+ * @returns a sentence without a full stop
+ */
 export const refusalOf = (facts: NamespaceFacts, said: string): string => {
   const [restricted, clone, most] = [facts.restrictedByAppArmor, facts.clone, facts.most].map((text) => text?.trim())
   if (most === "0") {
@@ -41,7 +47,13 @@ export const refusalOf = (facts: NamespaceFacts, said: string): string => {
   return said
 }
 
-/** Looks at the host, and gives what is to be said in place of `said`, the janitor's words, if they are about namespaces. */
+/**
+ * Reads the host's settings to explain a refusal of namespaces.
+ *
+ * @param fs the file system to read from
+ * @param said the janitor's message
+ * @returns the explanation, or `said` unchanged if it is not about namespaces
+ */
 export const explain = (fs: FileSystem.FileSystem, said: string): Effect.Effect<string> => {
   if (!said.includes("namespace")) return Effect.succeed(said)
   const read = (path: string) => Effect.orElseSucceed(fs.readFileString(path), () => undefined)

@@ -1,6 +1,6 @@
 import type { Overlay } from "../image/SettingsDefaults.ts"
 
-/** Names as they have always been said in the log. */
+/** Names in the log, those of the original FlatImage. */
 export const logNames: Readonly<Record<Overlay, string>> = {
   bwrap: "BWRAP",
   overlayfs: "FUSE_OVERLAYFS",
@@ -8,9 +8,12 @@ export const logNames: Readonly<Record<Overlay, string>> = {
 }
 
 /**
- * What to try in turn: the type asked for, and behind it those that need less of the kernel. `lacking` names what the host
- * lacks: without FUSE only the kernel's own is left, and without namespaces that one is not possible, and the others only
- * for the caller himself, which is tried once more.
+ * Lists the overlay types to try in turn: the requested one, then those that need less of the kernel.
+ *
+ * @param asked the requested type
+ * @param lacking what the host lacks: without FUSE only the kernel's overlay works; without namespaces only the others work, and
+ *   only for the caller, so the requested one is tried once more
+ * @returns the types, first choice first
  */
 export const candidates = (asked: Overlay, lacking?: "fuse" | "namespaces"): Array<Overlay> => {
   if (lacking === "fuse") return asked === "bwrap" ? ["bwrap"] : [asked, "bwrap"]
@@ -20,8 +23,11 @@ export const candidates = (asked: Overlay, lacking?: "fuse" | "namespaces"): Arr
 }
 
 /**
- * Why there is no overlay, and what to do. In: what was said of the last type that was tried, and why there is no FUSE, where
- * that is so.
+ * Explains why there is no overlay, and what to do.
+ *
+ * @param said the error of the last type that was tried
+ * @param withoutFuse why there is no FUSE; absent if there is
+ * @returns the message
  */
 export const refusal = (said: string, withoutFuse: string | undefined): { readonly message: string } => ({
   message: withoutFuse === undefined ? said : `${said}; the other types of overlay need /dev/fuse (${withoutFuse}): \
@@ -29,13 +35,15 @@ make it available (for a container: --device /dev/fuse), or, if the data directo
 set FIM_DIR_DATA to a directory on another file system`
 })
 
-/** Where the janitor mounts what all layers show together, relative to the instance. */
+/** Mount point of the merged layers, relative to the instance directory. */
 const lower = "layers/0"
 
 /**
- * The command line of a program that serves an overlay through FUSE, in the foreground and in the directory of the
- * instance. In: how dynamic tools are started, and the name of the instance. All paths are relative
- * and made of letters that need no escape, whatever the paths of image and data directory are.
+ * Builds the command line of a program that serves an overlay through FUSE, in the foreground and in the directory of the
+ * instance. Its paths are relative, so they need no escape, whatever the paths of image and data directory are.
+ *
+ * @param options type, loader and library directory for dynamic tools, directory of the tools, and name of the instance
+ * @returns the arguments, the program first
  */
 export const serverArguments = (options: {
   readonly type: "overlayfs" | "unionfs"
@@ -43,7 +51,7 @@ export const serverArguments = (options: {
   readonly lib: string
   readonly bin: string
   readonly instance: string
-  /** Whether processes of other users may use it. The host's fusermount3 does not allow that to everybody. */
+  /** Whether processes of other users may use it. The host's fusermount3 may refuse that. */
   readonly others: boolean
 }): ReadonlyArray<string> => {
   const others = options.others ? ["allow_other"] : []

@@ -1,4 +1,4 @@
-/** What POSIX has for files and Effect's file system has not. */
+/** POSIX functions for files that Effect's file system lacks. */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { PlatformError } from "effect/PlatformError"

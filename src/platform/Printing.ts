@@ -1,4 +1,4 @@
-/** What our programs print, on whatever platform, and what becomes of their exit code when a result could not be written. */
+/** How our programs print on every platform, and their exit code if a result could not be written. */
 import { Console } from "effect/Console"
 import * as Layer from "effect/Layer"
 
@@ -10,7 +10,7 @@ const joined = (write: (line: string) => void) => (...values: ReadonlyArray<unkn
 /**
  * @param put how the platform writes
  * @param output where results go
- * @param error where all else goes
+ * @param error where everything else goes
  */
 export const make = (put: Put, output: number, error: number) => {
   /** Why a result could not be written, once one could not. */
@@ -31,7 +31,7 @@ export const make = (put: Put, output: number, error: number) => {
     () => Object.assign(Object.create(globalThis.console), { log: joined(result), error: joined(write(error)) })
   )
 
-  /** The exit code of a process that would end with `code`: another one, and a line that says why, if a result was lost. */
+  /** The exit code of a process that would end with `code`: if a result was lost, another one, with a line that reports it. */
   const exitCode = (code: number, failure: number): number => {
     if (code !== 0 || lost === undefined) return code
     write(error)(`E::Standard output could not be written: ${lost}`)

@@ -11,7 +11,7 @@ export class RsaSignatures extends Context.Service<RsaSignatures, {
   /**
    * Whether a signature is right.
    *
-   * @param pem a public key, of which `isPublicKey` says that it is one
+   * @param pem a public key that `isPublicKey` accepts
    * @param signed the signed bytes, not their digest
    */
   readonly verify: (

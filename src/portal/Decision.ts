@@ -1,12 +1,12 @@
-/** Whether a guest may run a program of the host, and with what. Nothing here is looked up. */
+/** Decides whether a guest may run a program of the host, and with which environment. Pure. */
 import * as ByteString from "../ByteString.ts"
 import * as Utf8 from "../Utf8.ts"
 import type { Decision, Request } from "./Message.ts"
 
-/** Exit code of a program that may not be run, as for one that cannot be. */
+/** Exit code of a program that is not allowed, the same as for one that cannot be executed. */
 const refused = 126
 
-/** What of the caller's environment crosses the wall: how to speak to the user, and which window is in front. */
+/** Variables of the caller that are passed to the host: language, terminal, and desktop activation. */
 const names: ReadonlySet<string> = new Set([
   "COLORTERM",
   "DESKTOP_STARTUP_ID",
@@ -18,7 +18,7 @@ const names: ReadonlySet<string> = new Set([
   "XDG_ACTIVATION_TOKEN"
 ])
 
-/** The host's programs make names of files of some of these: nothing may lead out of the directories they look in. */
+/** Programs of the host build file names from some of these values: none may lead out of their directories. */
 const isHarmless = (name: string, value: string): boolean =>
   value.length <= 256
   && /^[\x20-\x7e]*$/.test(value)
@@ -28,7 +28,7 @@ const isHarmless = (name: string, value: string): boolean =>
 const crosses = (name: string, value: string): boolean =>
   (names.has(name) || /^LC_[A-Z]+$/.test(name)) && isHarmless(name, value)
 
-/** Of the caller's variables no others are looked at, so no others need to be sent. `*` stands for any end of a name. */
+/** The only variables of the caller that are used, so only these are sent. `*` stands for any end of a name. */
 export const lookedAt: ReadonlyArray<string> = [...names, "LC_*"]
 
 /** Variables of the launcher, which are about this image and not about the programs of the host. */
@@ -42,6 +42,7 @@ const own: ReadonlySet<string> = new Set([
   "FIM_VERSION"
 ])
 
+/** What an image allows, and what its programs of the host inherit. */
 export interface Policy {
   /** As `fim-portal` stores it: names and absolute paths, or `*` for all. */
   readonly allowed: ReadonlyArray<string>
@@ -51,7 +52,7 @@ export interface Policy {
   readonly directory: string | undefined
 }
 
-/** Text as characters that are bytes, the form in which words cross the wall. */
+/** Text as a byte string, the form of arguments in portal messages. */
 const toBytes = ByteString.ofText
 const fromBytes = (bytes: string): string => Utf8.decode(ByteString.toBytes(bytes))
 
@@ -68,7 +69,13 @@ const environmentOf = (request: Request, policy: Policy): ReadonlyArray<string> 
   return [...all].map(([name, value]) => `${toBytes(name)}=${value}`)
 }
 
-/** A program is allowed by exactly the name that it is asked for with: `a` allows neither `/usr/bin/a` nor `./a`. */
+/**
+ * Decides a request. A program is allowed only by exactly the requested name: `a` allows neither `/usr/bin/a` nor `./a`.
+ *
+ * @param request a request of the guest
+ * @param policy what the image allows
+ * @returns how to start the program, or a refusal with its message
+ */
 export const decide = (request: Request, policy: Policy): Decision => {
   const { call } = request
   const program = fromBytes(request.words[0] ?? "")
@@ -80,6 +87,6 @@ export const decide = (request: Request, policy: Policy): Decision => {
     return { kind: "refuse", call, code: refused, lines }
   }
   const directories = [request.directory, ...(policy.directory === undefined ? [] : [toBytes(policy.directory)]), "/"]
-  // What is allowed is read once, at the start of the image, and nothing else of a request was looked at.
+  // The native side may cache the decision: the policy does not change during a run, and no other field was used.
   return { kind: "start", call, environment: environmentOf(request, policy), directories, lasting: true }
 }

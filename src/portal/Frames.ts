@@ -1,6 +1,6 @@
 /**
- * Frames, as `src/native/fim/src/portal/frame.rs` has them: a mark, the length of the payload (32 bits, little endian), the
- * payload. The mark begins with a byte that UTF-8 never has, so a frame that was cut ends where the next one begins.
+ * Frames, as in `src/native/fim/src/portal/frame.rs`: a mark, the length of the payload (32 bits, little endian), the
+ * payload. The mark begins with a byte that never occurs in UTF-8, so a truncated frame ends where the next one begins.
  */
 import * as Bytes from "effect/Bytes"
 import { viewOf } from "../View.ts"
@@ -13,7 +13,13 @@ export const limit = 8 * 1024 * 1024
 /** Largest payload of a decision: it holds the environment of the host. */
 export const decisionLimit = 16 * 1024 * 1024
 
-/** A payload with its header; `undefined` when it is empty, above `most` bytes, or has the byte that UTF-8 never has. */
+/**
+ * Encodes a frame.
+ *
+ * @param payload UTF-8
+ * @param most the largest payload, in bytes
+ * @returns the payload with its header; `undefined` if it is empty, larger than `most`, or contains the byte 0xFF
+ */
 export const encode = (payload: Uint8Array, most: number): Uint8Array | undefined => {
   if (payload.length === 0 || payload.length > most || payload.includes(0xff)) return undefined
   const frame = new Uint8Array(headerSize + payload.length)
@@ -23,13 +29,18 @@ export const encode = (payload: Uint8Array, most: number): Uint8Array | undefine
   return frame
 }
 
-/** Finds frames in a stream of bytes. It never keeps more than one frame of the largest size and what was pushed last. */
+/** Finds frames in a stream of bytes. It buffers at most one frame of the largest size and the last piece. */
 export interface Decoder {
-  /** Takes bytes and gives the payloads of the frames that they complete. */
+  /**
+   * Adds bytes of the stream.
+   *
+   * @param bytes the next piece; it is copied
+   * @returns the payloads of the frames that are now complete
+   */
   readonly push: (bytes: Uint8Array) => ReadonlyArray<Uint8Array>
 }
 
-/** Where a mark begins, or what may become one at the end of the bytes; their length if there is none. */
+/** Offset of the first mark, or of a partial one at the end of the bytes; their length if there is none. */
 const findMark = (bytes: Uint8Array): number => {
   for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
     if (bytes.subarray(at, at + mark.length).every((byte, index) => byte === mark[index])) return at
@@ -37,9 +48,14 @@ const findMark = (bytes: Uint8Array): number => {
   return bytes.length
 }
 
-/** Payloads above `most` bytes are passed over like garbage. */
+/**
+ * Creates a decoder.
+ *
+ * @param most the largest payload, in bytes; larger ones are skipped like garbage
+ * @returns an empty decoder
+ */
 export const makeDecoder = (most: number): Decoder => {
-  // Joined when somebody looks at them: a large frame comes in many pieces.
+  // Joined only when needed: a large frame arrives in many pieces.
   let pieces: Array<Uint8Array> = []
   let buffered = 0
   let needed = headerSize
@@ -67,11 +83,11 @@ export const makeDecoder = (most: number): Decoder => {
   }
   return {
     push: (bytes) => {
-      // Whoever reads may use the same memory again.
+      // The reader may reuse its buffer.
       const piece = new Uint8Array(bytes)
       pieces.push(piece)
       buffered += piece.length
-      // Nothing can be complete yet, unless a mark cuts the frame that was begun.
+      // No frame can be complete yet, unless a mark truncates the current one.
       if (buffered < needed && !piece.includes(0xff)) return []
       const payloads: Array<Uint8Array> = []
       let rest: Uint8Array = pieces.length === 1 ? piece : Bytes.concat(pieces)

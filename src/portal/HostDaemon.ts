@@ -1,7 +1,7 @@
 /**
  * The host's side of the portal: a fiber of the boot program that decides, and a native process that reads the FIFO, runs
- * what was allowed and moves bytes. It remembers what the fiber has decided, so that the same question costs no way through
- * the runtime again. Loaded only for images that allow something.
+ * allowed programs and moves bytes. The native process caches decisions, so that a repeated request does not go through the
+ * runtime. Loaded only for images that allow programs.
  */
 import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -24,8 +24,10 @@ const frameOf = (decision: Decision): Uint8Array | undefined =>
   Frames.encode(Utf8.encode(JSON.stringify(decision)), Frames.decisionLimit)
 
 /**
- * Serves the guest until the scope closes. In: the native program, the portal's directory and what is allowed. Returns when
- * requests are heard; fails when the native process cannot be started.
+ * Serves the guest until the scope closes.
+ *
+ * @param options `program`: path of `fim`; `portal`: the portal's directory; `policy`: what the image allows
+ * @returns once the native process reads requests; fails if it cannot be started
  */
 export const serve = Effect.fn("HostDaemon.serve")(
   function*(options: { readonly program: string; readonly portal: string; readonly policy: Policy }) {
@@ -41,19 +43,19 @@ export const serve = Effect.fn("HostDaemon.serve")(
         additionalFds: { fd3: { type: "input", stream: Stream.fromQueue(decisions) }, fd4: { type: "output" } }
       })
     ).pipe(Effect.mapError(failed))
-    // It ends by itself when there are no more decisions, and so does everything it has started.
+    // It exits when the pipe of decisions closes, and ends everything that it has started.
     yield* Effect.addFinalizer(() => Effect.andThen(Queue.end(decisions), Effect.ignore(handle.exitCode)))
     const ready = yield* Deferred.make<void, PortalError>()
 
     const answer = Effect.fnUntraced(function*(payload: Uint8Array) {
-      const said = yield* decode(payload)
-      if (said.kind === "ready") {
+      const message = yield* decode(payload)
+      if (message.kind === "ready") {
         yield* Deferred.succeed(ready, undefined)
         return
       }
-      const frame = frameOf(decide(said, options.policy)) ?? frameOf({
+      const frame = frameOf(decide(message, options.policy)) ?? frameOf({
         kind: "refuse",
-        call: said.call,
+        call: message.call,
         code: exitCode,
         lines: ["E::the environment of the host is too large for a program to be given it"]
       })

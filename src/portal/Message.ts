@@ -1,11 +1,11 @@
-/** What comes from the guest through the portal, and what the boot program answers. `docs/decisions/0008-portal.md`. */
+/** Requests of the guest through the portal, and the replies of the boot program. `docs/decisions/0008-portal.md`. */
 import * as Schema from "effect/Schema"
 import * as Utf8 from "../Utf8.ts"
 
-/** Most words and variables of one request. */
+/** The most arguments, and the most variables, of one request. */
 const countLimit = 1024 * 1024
 
-/** A text whose characters are bytes, none of them zero: no program could be given that. */
+/** A byte string without zero bytes: neither arguments nor variables of a program can contain them. */
 const Bytes = Schema.String.check(
   // eslint-disable-next-line no-control-regex
   Schema.makeFilter((text) => /^[\u0001-\u00ff]*$/.test(text), { expected: "characters from U+0001 to U+00FF" })
@@ -25,7 +25,7 @@ const list = <S extends Schema.Top>(item: S) =>
 
 const cells = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))
 
-/** A command that the guest asks for. Words, variables and the directory are bytes, see `ByteString`. */
+/** A command that the guest requests. Arguments, variables and the directory are byte strings, see `ByteString`. */
 export const Request = Schema.Struct({
   kind: Schema.Literal("request"),
   call: Call,
@@ -52,23 +52,28 @@ export const Request = Schema.Struct({
 )
 export type Request = typeof Request.Type
 
-/** What the native part of the daemon says: that it listens, or what a guest asks for. */
-const Said = Schema.fromJsonString(Schema.Union([Schema.Struct({ kind: Schema.Literal("ready") }), Request]))
+/** A message of the native process: it is ready, or a guest requests a command. */
+const DaemonMessage = Schema.fromJsonString(Schema.Union([Schema.Struct({ kind: Schema.Literal("ready") }), Request]))
 
-/** Checks a payload. Unknown fields are wrong too. */
+/**
+ * Parses a payload. Rejects unknown fields.
+ *
+ * @param payload a JSON object in UTF-8
+ * @returns the message; fails with a schema error
+ */
 export const decode = (payload: Uint8Array) =>
-  Schema.decodeUnknownEffect(Said)(Utf8.decode(payload), { onExcessProperty: "error" })
+  Schema.decodeUnknownEffect(DaemonMessage)(Utf8.decode(payload), { onExcessProperty: "error" })
 
-/** What becomes of a request. */
+/** The reply to a request. */
 export type Decision =
   | {
     readonly kind: "start"
     readonly call: string
-    /** `NAME=value` each, all that the command gets. */
+    /** The whole environment of the command, `NAME=value` each. */
     readonly environment: ReadonlyArray<string>
     /** Working directories, best first. */
     readonly directories: ReadonlyArray<string>
-    /** It holds for every request with this program, directory and environment: nobody has to ask again. */
+    /** Whether it holds for every request with this program, directory and environment, so that it can be cached. */
     readonly lasting: boolean
   }
   | { readonly kind: "refuse"; readonly call: string; readonly code: number; readonly lines: ReadonlyArray<string> }

@@ -9,16 +9,16 @@ import { Relocate } from "../relocate/Relocate.ts"
 import { PortalError } from "./PortalError.ts"
 
 /**
- * The FIFOs through which host and guest ask each other to run commands. They are made with mode 0600 in a small file system of the
- * instance's namespaces, which only the caller can enter. Requests to the guest are heard by its first process; requests to the host
- * by a daemon here, if the image allows any program: a guest that may run nothing has nobody to ask.
+ * The FIFOs through which host and guest request commands from each other. They have mode 0600 and lie in a small file system of the
+ * instance's namespaces, which only the caller can enter. The guest's first process reads requests to the guest; a daemon on the host
+ * reads requests to the host, and runs only if the image allows any program.
  */
 export class Portal extends Context.Service<Portal, {
-  /** The directory that the guest sees, as the host finds it: an absolute path. */
+  /** The portal's directory: an absolute path on the host. */
   readonly directory: string
-  /** Requests to the host are written here. */
+  /** The FIFO for requests to the host. */
   readonly host: string
-  /** Requests to the guest are written here. */
+  /** The FIFO for requests to the guest. */
   readonly guest: string
 }>()("flatimage/portal/Portal") {
   static readonly layer: Layer.Layer<

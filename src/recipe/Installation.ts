@@ -1,4 +1,4 @@
-/** What is run, and what the desktop is told, to install recipes. Pure. */
+/** The commands that install recipes, and the desktop integration that follows. Pure. */
 import * as Result from "effect/Result"
 import type { Distribution } from "../build/dist/Distribution.ts"
 import { installWords } from "../build/dist/Distributions.ts"

@@ -1,9 +1,9 @@
-/** In which order recipes come that depend on each other. */
+/** Sorts recipes by their dependencies. */
 import * as Effect from "effect/Effect"
 import type { Recipe } from "./Recipe.ts"
 import { RecipeError } from "./RecipeError.ts"
 
-/** So many recipes are more than anything needs, and a bound for who answers each with the name of another. */
+/** More recipes than any purpose needs: a limit for a server that adds a dependency to each reply. */
 export const mostRecipes = 100
 
 export type Named<A extends Pick<Recipe, "dependencies">> = A & { readonly name: string }

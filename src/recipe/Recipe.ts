@@ -1,4 +1,4 @@
-/** What a recipe may say: names of packages for a distribution, of other recipes, and a part for the desktop. Pure. */
+/** The schema of a recipe: names of packages for a distribution, of other recipes, and desktop integration. Pure. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Distribution } from "../build/dist/Distribution.ts"
@@ -66,8 +66,8 @@ const unreadable = (message: string) => {
 }
 
 /**
- * Reads a recipe for a distribution. A list of packages under the name of the distribution takes the place of `packages`,
- * which is for all. What has other names is not looked at.
+ * Parses a recipe for a distribution. A list of packages under the name of the distribution replaces `packages`,
+ * which is for all. Other fields are ignored.
  */
 export const parseRecipe = (text: string, distribution: Distribution): Result.Result<Recipe, RecipeError> => {
   if (text.trim() === "") return Result.fail(refused("Empty json file"))

@@ -1,4 +1,4 @@
-/** Recipes of one distribution that were fetched: files in the data directory, each written in one step. */
+/** Fetched recipes of one distribution: files in the data directory, each written atomically. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"

@@ -1,6 +1,6 @@
 import * as Data from "effect/Data"
 
-/** Why a recipe cannot be had or used. */
+/** Why a recipe cannot be fetched or used. */
 export class RecipeError extends Data.TaggedError("RecipeError")<{
   /**
    * `Remote`: there is no place to fetch from. `Fetch`: it could not be got from there. `Content`: what is there is no recipe.

@@ -1,2 +1,2 @@
-/** Becomes the name of a file and the end of a URL: nothing that leads elsewhere or is an option. */
+/** A name that becomes a file name and the end of a URL: it cannot lead elsewhere or be an option. */
 export const recipeName = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/

@@ -1,4 +1,4 @@
-/** The bytes of recipes: from a server of anybody's, from a directory, and from the cache. */
+/** Reads the bytes of recipes: from an untrusted server, from a directory, and from the cache. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"

@@ -1,4 +1,4 @@
-/** The recipes of one distribution: out of the cache, and from where they are fetched into it. */
+/** The recipes of one distribution: reads them from the cache, and fetches them into it. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -103,10 +103,10 @@ const make = Effect.fnUntraced(function*({ data, distribution, remote }: Options
     const recipes = yield* inOrder(
       names,
       Effect.fnUntraced(function*(name) {
-        const kept = useCache ? yield* load(name) : undefined
-        if (kept !== undefined) {
+        const cached = useCache ? yield* load(name) : undefined
+        if (cached !== undefined) {
           yield* Effect.logInfo(`Using existing recipe from '${cachePath(directory, name)}'`)
-          return kept
+          return cached
         }
         const { recipe, text } = yield* download(name)
         fetched.push({ name, text })

@@ -1,4 +1,4 @@
-/** Copies of an image, as far as the caller's data directories know of them. */
+/** Finds copies of an image in the records of the caller's data directories. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -16,7 +16,7 @@ const known = Effect.fnUntraced(function*(host: Host["Service"], image: ImageFil
   return lists.flatMap(({ found }) => found)
 })
 
-/** The keeper of an image's identity for a caller. What cannot be looked at is no copy. */
+/** The keeper of an image's identity for a caller. A file that cannot be read does not count as a copy. */
 export const identityKeeper = (
   host: Host["Service"],
   path: string,

@@ -46,7 +46,7 @@ interface Facts {
   readonly examine: Examine
   /** Directories in which none could be made. */
   readonly closed: ReadonlySet<string>
-  /** Why directories cannot be used, and of which of them the caller is told each time. */
+  /** Why directories cannot be used, and for which of them each start prints a warning. */
   readonly problems: Map<string, Problem>
 }
 
@@ -55,7 +55,7 @@ interface Problem {
   readonly notable: boolean
 }
 
-/** How often a start looks again because another one was faster. */
+/** How often a start retries because another one was faster. */
 const attempts = 10
 
 const nowhere = ({ problems }: Facts, tried: ReadonlyArray<string>): Decision => ({
@@ -114,7 +114,7 @@ const mayMake = Effect.fnUntraced(function*(facts: Facts, parent: string, isHome
   return yield* isPlace(facts, parent)
 })
 
-/** The directory by which an image finds its state under a name that it had before. */
+/** The directory with the data of an image under an earlier name. */
 const former = Effect.fnUntraced(function*(facts: Facts, place: string, isFree: boolean) {
   const { host, image } = facts
   if (image.identity === undefined) return { decision: undefined, several: undefined }
@@ -149,7 +149,7 @@ const elsewhere = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArra
   return undefined
 })
 
-/** The directory of the last start, where nothing has changed since: all that most starts look at. */
+/** The directory of the last start, if nothing has changed since: most starts check nothing else. */
 const same = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<string>) {
   const { image } = facts
   for (const place of places) {
@@ -223,7 +223,7 @@ const search = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<s
   return nowhere(facts, places.map((place) => `${place}/${usual}`))
 })
 
-/** Says in the record who uses the directory, unless it says so. False when another image was faster. */
+/** Records the image as the user of the directory, unless it is recorded already. False if another image was faster. */
 const settle = Effect.fnUntraced(function*(image: ImageFile, directory: string, found: Look) {
   if (found._tag === "Absent" || found._tag === "Unusable" || isCurrent(found.record, image)) return true
   if (found.record !== undefined && (yield* isOtherName(found.record, image))) return true
@@ -231,7 +231,7 @@ const settle = Effect.fnUntraced(function*(image: ImageFile, directory: string, 
   return yield* claim(directory, image, found)
 })
 
-/** Renames a directory. The answer is what `fim adopt` says. */
+/** Renames a directory. Returns the reply of `fim adopt`. */
 export type Adopt = (from: string, to: string) => Effect.Effect<string>
 
 /** Says of directories that others could change that another one is used. */

@@ -1,4 +1,4 @@
-/** Looks at data directories, makes them, and writes their records. Decides nothing. */
+/** Reads and creates data directories, and writes their records. Decides nothing. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -21,14 +21,14 @@ import {
 } from "./DataRecord.ts"
 import { type Examine, problemOf } from "./TrustedDirectory.ts"
 
-/** Siblings that are looked at; a directory with more of them is not one in which images are kept. */
+/** The most siblings that are read; a directory with more of them is not used for images. */
 const mostSiblings = 1_000
 
 /** Milliseconds after which an unfinished directory belongs to nobody any more. */
 const abandoned = 600_000
 const part = /^\.fim-[0-9a-f]{16}\.part$/
 
-/** What a record's file holds. `damage` says why it is none. */
+/** The content of a record file. `damage` is why it is invalid. */
 interface Held {
   readonly record?: DataRecord
   readonly damage?: string
@@ -37,7 +37,7 @@ interface Held {
 /** A directory and what it is to the image. */
 export type Look =
   | { readonly _tag: "Absent" }
-  /** `problem` says why. It is `notable` if others can change it. */
+  /** `problem` is the reason. It is `notable` if others can change the directory. */
   | { readonly _tag: "Unusable"; readonly owner: number; readonly problem: string; readonly notable: boolean }
   | { readonly _tag: Claim; readonly record: DataRecord | undefined; readonly damage: string | undefined }
 
@@ -48,7 +48,7 @@ const random = drawHex(8)
 const ownerOf = (info: FileSystem.File.Info): number => Option.getOrElse(info.uid, () => -1)
 const inodeOf = (info: FileSystem.File.Info): string => String(Option.getOrElse(info.ino, () => 0n))
 
-/** The image at a path, with what tells its file from others. */
+/** The image at a path, with the device and inode of its file. */
 export const imageFile = Effect.fnUntraced(
   function*(path: string, identified: Pick<ImageFile, "identity" | "formerly">) {
     const fs = yield* FileSystem.FileSystem
@@ -75,7 +75,7 @@ const readRecord = Effect.fnUntraced(function*(directory: string, uid: number) {
   return Result.isSuccess(parsed) ? { record: parsed.success } satisfies Held : damaged(parsed.failure)
 })
 
-/** What the record in a directory makes of it, whoever can change the directory. */
+/** Classifies a directory by its record, regardless of who can change it. */
 export const recorded = Effect.fnUntraced(function*(directory: string, image: ImageFile, uid: number) {
   const fs = yield* FileSystem.FileSystem
   const held = yield* Effect.result(readRecord(directory, uid))
@@ -91,10 +91,10 @@ export const recorded = Effect.fnUntraced(function*(directory: string, image: Im
   return { _tag: claimOf(record, image), record, damage } satisfies Look as Look
 })
 
-/** How directories are looked at. */
+/** How directories are checked. */
 export interface Looking {
   readonly uid: number
-  /** Whether rooms that one lacks are made. */
+  /** Whether missing subdirectories are created. */
   readonly making: boolean
   readonly examine: Examine
 }
@@ -105,7 +105,7 @@ export const look = Effect.fnUntraced(
     const fs = yield* FileSystem.FileSystem
     const found = yield* recorded(directory, image, uid)
     if (found._tag === "Absent") return found
-    // Nothing is made in another image's. Why a record cannot be read, its owner says best.
+    // Nothing is created in another image's directory. The check of its owner explains best why a record cannot be read.
     const isOwn = found._tag === "Ours" || found._tag === "Unclaimed"
     const judged = yield* examine(directory, making && isOwn ? "rooms" : "find")
     if (judged.usable) return found
@@ -116,7 +116,7 @@ export const look = Effect.fnUntraced(
   }
 )
 
-/** Writes a file beside its place, and gives it its name in one step. */
+/** Writes a temporary file and renames it. */
 const writeRecord = Effect.fnUntraced(function*(directory: string, record: DataRecord, isFirst: boolean) {
   const fs = yield* FileSystem.FileSystem
   const path = `${directory}/${recordName}`
@@ -189,7 +189,7 @@ const fileOf = Effect.fnUntraced(function*(record: DataRecord, image: ImageFile)
   const info = yield* Effect.result(fs.stat(record.path))
   if (Result.isFailure(info)) {
     const { _tag } = info.failure.reason
-    // What cannot be looked at counts as there.
+    // A path that cannot be read counts as existing.
     return _tag === "NotFound" || _tag === "BadResource" ? "Gone" : "Copy"
   }
   const there = { ...image, device: String(info.success.dev), inode: inodeOf(info.success) }
@@ -200,8 +200,8 @@ const fileOf = Effect.fnUntraced(function*(record: DataRecord, image: ImageFile)
 })
 
 /**
- * Directories of the caller in `parent` whose records have the identity of the image, by name. Others' do not count: who may
- * put a directory beside the image could otherwise choose what it runs.
+ * Directories of the caller in `parent` whose records have the identity of the image, by name. Those of other users do not count:
+ * another user who can create a directory beside the image could otherwise choose what it runs.
  */
 export const siblings = Effect.fnUntraced(function*(parent: string, image: ImageFile, uid: number) {
   const fs = yield* FileSystem.FileSystem

@@ -1,4 +1,4 @@
-/** What a start says about data directories, each time in one line. Pure. */
+/** The messages of a start about data directories, one line each. Pure. */
 import { printable } from "../Printable.ts"
 import { type DataRecord, recordName } from "./DataRecord.ts"
 
@@ -7,7 +7,7 @@ const word = (text: string): string => `'${printable(text).replaceAll("'", "'\\'
 
 const digits = (identity: string | undefined): string => identity === undefined ? "no identity" : identity.slice(0, 8)
 
-/** How one gives a directory to the image that is started. */
+/** How to give a directory to the image that is started. */
 const give = (directory: string): string => `to use it with this image: rm ${word(`${directory}/${recordName}`)}`
 
 /** The directory with the image's name belongs to another image. */

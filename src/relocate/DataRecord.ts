@@ -1,4 +1,4 @@
-/** What a data directory says about the image it belongs to, and whether that is this one. Pure. */
+/** The record of a data directory: which image it belongs to, and whether that is this one. Pure. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type Identified, isIdentity } from "../image/Identity.ts"
@@ -51,8 +51,8 @@ export const isSameFile = (record: DataRecord, image: ImageFile): boolean =>
   record.device === image.device && record.inode === image.inode
 
 /**
- * Whose a data directory is. One without a record belongs to whoever has its name, as all did before there were records. The
- * record of this very file may have an identity that the image had before, as after a crash between the two writes.
+ * Which image owns a data directory. One without a record belongs to the image with its name, as in versions without records. The
+ * record of this very file may have an earlier identity of the image, as after a crash between the two writes.
  */
 export const claimOf = (record: DataRecord | undefined, image: ImageFile): Claim => {
   if (record === undefined) return "Unclaimed"
@@ -85,8 +85,8 @@ export const dataNames = (image: ImageFile): readonly [usual: string, second: st
 export const isDataName = (name: string): boolean => name.length > 6 && name.startsWith(".") && name.endsWith(".data")
 
 /**
- * A directory beside the one that was expected, with a record of our identity. `file` says what became of the file that is in
- * the record: it is the image that starts, it is gone (or another program has its name), or it is a copy that still exists.
+ * A directory beside the expected one, with a record of our identity. `file` is the state of the recorded file:
+ * it is the starting image, it is gone (or another program has its name), or it is a copy that still exists.
  */
 export interface Sibling {
   readonly directory: string
@@ -94,7 +94,7 @@ export interface Sibling {
   readonly file: "This" | "Gone" | "Copy"
 }
 
-/** Which of the siblings an image uses, if any. `Several`: more than one image is gone, and nothing says which one this was. */
+/** Which of the siblings an image uses, if any. `Several`: more than one image is gone, and no record shows which one this was. */
 export type Pick =
   | { readonly _tag: "None" }
   | { readonly _tag: "Use"; readonly sibling: Sibling }

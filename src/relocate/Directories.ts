@@ -59,8 +59,8 @@ export const dataPlaces = (host: Host["Service"], image: string): ReadonlyArray<
 }
 
 /**
- * Where the caller's programs keep their data: `XDG_DATA_HOME`, or `.local/share` at home. A path that is not absolute
- * counts as not set, as the XDG Base Directory Specification says.
+ * The data home of the caller: `XDG_DATA_HOME`, or `.local/share` at home. A path that is not absolute
+ * counts as not set, as the XDG Base Directory Specification requires.
  */
 export const dataHome = (environment: Host["Service"]["environment"]): string | undefined => {
   const chosen = environment["XDG_DATA_HOME"]

@@ -6,8 +6,8 @@ import { Host } from "./Host.ts"
 import { Relocate, RelocateError } from "./Relocate.ts"
 import { examineBy } from "./TrustedDirectory.ts"
 
-/** The data directory with this room in it, if there is one: to look is no reason to make it. Fails where a start would. */
-export const existingData = Effect.fnUntraced(function*(room: "layers" | "recipes", identified: Identified) {
+/** The data directory if it exists and has this subdirectory; reading does not create it. Fails where a start would. */
+export const existingData = Effect.fnUntraced(function*(subdirectory: "layers" | "recipes", identified: Identified) {
   const fs = yield* FileSystem.FileSystem
   const { directories, image } = yield* Relocate
   const examine = yield* examineBy(`${directories.bin}/fim`)
@@ -15,5 +15,5 @@ export const existingData = Effect.fnUntraced(function*(room: "layers" | "recipe
     Effect.mapError((detail) => new RelocateError({ reason: "DataDirectory", detail }))
   )
   if (data === undefined) return undefined
-  return (yield* Effect.orElseSucceed(fs.exists(`${data}/${room}`), () => false)) ? data : undefined
+  return (yield* Effect.orElseSucceed(fs.exists(`${data}/${subdirectory}`), () => false)) ? data : undefined
 })

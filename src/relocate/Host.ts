@@ -4,7 +4,7 @@ import * as Context from "effect/Context"
 export class Host extends Context.Service<Host, {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly pid: number
-  /** Name of this run's instance: the pid with `-N` behind it, where one process has several. The pid unless told. */
+  /** Name of this run's instance: by default the pid, with `-N` appended if one process has several. */
   readonly instance?: string
   readonly uid: number
   readonly gid: number

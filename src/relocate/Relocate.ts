@@ -22,8 +22,8 @@ export class RelocateError extends Data.TaggedError("RelocateError")<{
 }
 
 /**
- * The image that runs and where its parts lie. The launcher has unpacked runtime and tools already and says in the
- * environment where; this makes the data directory, and nothing else, so a start that ends here leaves nothing behind.
+ * The running image and its directories. The launcher has already unpacked runtime and tools and passes their paths in the
+ * environment; this creates only the data directory, so a start that fails here leaves nothing behind.
  */
 export class Relocate extends Context.Service<Relocate, {
   /** Path of the image. */
@@ -37,8 +37,8 @@ export class Relocate extends Context.Service<Relocate, {
   /** Path of the dynamic loader that starts the image's own tools. */
   readonly loader: string
   /**
-   * The data directory of the image with this identity, made if need be, with `data` (the upper directory), `work`, `layers` and
-   * `tmp` in it. `examine` says what nobody else can change: the janitor's on a start, `examineBy` in a command.
+   * The data directory of the image with this identity, created if necessary, with `data` (the upper directory), `work`, `layers` and
+   * `tmp` in it. `examine` checks that nobody else can change it: the janitor's on a start, `examineBy` in a command.
    */
   readonly data: (identified: Identified, examine: Examine) => Effect.Effect<string, RelocateError>
 }>()("flatimage/relocate/Relocate") {
@@ -51,7 +51,7 @@ export class Relocate extends Context.Service<Relocate, {
     Effect.gen(function*() {
       yield* Effect.logDebug("Phase: relocate")
       const host = yield* Host
-      const told = Effect.fnUntraced(function*(name: string) {
+      const variable = Effect.fnUntraced(function*(name: string) {
         const value = host.environment[name]
         if (value !== undefined && value !== "") return value
         return yield* new RelocateError({
@@ -59,9 +59,9 @@ export class Relocate extends Context.Service<Relocate, {
           detail: `this program is started by the head of an image, which sets ${name}`
         })
       })
-      const image = yield* told("FIM_BIN_SELF")
-      const application = yield* told("FIM_DIR_APP")
-      const reservedOffset = Number(yield* told("FIM_OFFSET"))
+      const image = yield* variable("FIM_BIN_SELF")
+      const application = yield* variable("FIM_DIR_APP")
+      const reservedOffset = Number(yield* variable("FIM_OFFSET"))
       const services = yield* Effect.context<FileSystem.FileSystem | NativeBytes | ChildProcessSpawner>()
       const fim = `${application}/bin/fim`
       const adopt: Adopt = Effect.fnUntraced(function*(from, to) {
@@ -76,11 +76,11 @@ export class Relocate extends Context.Service<Relocate, {
       return Relocate.of({
         image,
         reservedOffset,
-        version: yield* told("FIM_VERSION"),
-        commit: yield* told("FIM_COMMIT"),
-        timestamp: yield* told("FIM_TIMESTAMP"),
+        version: yield* variable("FIM_VERSION"),
+        commit: yield* variable("FIM_COMMIT"),
+        timestamp: yield* variable("FIM_TIMESTAMP"),
         directories: Paths.below(
-          yield* told("FIM_DIR_GLOBAL"),
+          yield* variable("FIM_DIR_GLOBAL"),
           basename(application),
           host.instance ?? `${host.pid}`,
           dirname(image)

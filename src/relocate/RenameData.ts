@@ -1,4 +1,4 @@
-/** Gives a data directory another name through `fim adopt`, which holds its lock meanwhile. */
+/** Renames a data directory with `fim adopt`, which holds its lock meanwhile. */
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"

@@ -1,14 +1,14 @@
-/** Whether nobody else can change a directory. The native side judges it, by the rule in `src/native/fim/src/trust`. */
+/** Checks that nobody else can change a directory. The native side does it, by the rule in `src/native/fim/src/trust`. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 
-/** What is said of one directory. */
+/** The result for one directory. */
 export const Judged = Schema.Struct({
   usable: Schema.Boolean,
-  /** Whether the caller has to be told that it is passed over: others can change it and there is something, or it is unfit. */
+  /** Whether to warn the caller that it is skipped: others can change it and it exists, or it is unfit. */
   notable: Schema.Boolean,
   reason: Schema.NullOr(Schema.String),
   /** What to type so that it can be used. */
@@ -17,8 +17,8 @@ export const Judged = Schema.Struct({
 export type Judged = typeof Judged.Type
 
 /**
- * What for: to look into a directory that is there, `find`; to use a data directory that is there, whose missing `rooms` are made; to
- * `make` a data directory; or to make something in a directory or where it will be, its `place`.
+ * How it will be used: `find` reads an existing directory; `rooms` uses an existing data directory and creates its missing
+ * subdirectories; `make` creates a data directory; `place` creates something in a directory or its future path.
  */
 export type Purpose = "find" | "rooms" | "make" | "place"
 

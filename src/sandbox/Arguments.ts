@@ -3,7 +3,7 @@ import type { Namespace } from "../image/SettingsDefaults.ts"
 import type { Directories } from "../relocate/Directories.ts"
 import type { Identity } from "./Identity.ts"
 
-/** A part of the host that the guest gets, in bubblewrap's words. `optional` ones are passed over when they are missing. */
+/** A part of the host for the guest, in bubblewrap's terms. `optional` ones are skipped if they are missing. */
 export interface Bind {
   readonly type: Binding["type"]
   readonly source: string
@@ -17,7 +17,7 @@ export const covered: ReadonlyArray<string> = ["/dev", "/proc", "/run", "/tmp"]
 /** Directories of the root that every guest has. */
 export const sandboxDirectories: ReadonlyArray<string> = [...covered, "/sys"]
 
-/** All that a sandbox is made of. Nothing here is looked up: equal requests give equal command lines. */
+/** Everything that a sandbox consists of. Nothing here reads the host: equal requests give equal command lines. */
 export interface SandboxRequest {
   /** The merged root, an absolute path in the janitor's namespace. */
   readonly root: string
@@ -77,14 +77,14 @@ const bindOption = (bind: Bind): ReadonlyArray<string> => {
 export interface SandboxArguments {
   /** bubblewrap's options, in the order in which it carries them out: root first, then what lies on top of it. */
   readonly options: ReadonlyArray<string>
-  /** What `fim guest` is told, up to the program and its arguments. */
+  /** The arguments of `fim guest`, up to the program and its arguments. */
   readonly guest: ReadonlyArray<string>
 }
 
 /** The most options and values of options that bubblewrap accepts, those of its command line included. */
 export const optionLimit = 9000
 
-/** Descriptors on which the janitor gives bubblewrap what `janitor/run.rs` describes. */
+/** Descriptors that the janitor passes to bubblewrap, as `janitor/run.rs` describes. */
 const descriptors = { status: "3", filter: "5", options: "6" } as const
 
 /** bubblewrap's own command line, which is the same for every run of an image: it reads the rest from a descriptor. */
@@ -97,7 +97,7 @@ export const commandLine = (bwrap: string, guest: Directories): ReadonlyArray<st
   "guest"
 ]
 
-/** What bubblewrap and the first process of the guest are told for a request. */
+/** The arguments of bubblewrap and the first process of the guest for a request. */
 export const sandboxArguments = (request: SandboxRequest): SandboxArguments => {
   const { guest, host, identity } = request
   const capabilities = identity.uid === 0 ? rootCapabilities : request.ownUsers ? toBoundCapabilities : []

@@ -1,4 +1,4 @@
-/** Settings with more binds than bubblewrap can be told, which are refused before anything is mounted. */
+/** Rejects settings with more binds than bubblewrap supports, before anything is mounted. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

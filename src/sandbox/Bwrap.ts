@@ -53,7 +53,7 @@ const accountsLimit = 1024 * 1024
  * standard input, output and error.
  */
 export class Bwrap extends Context.Service<Bwrap, {
-  /** Runs a program and gives its exit code, 128 + n when signal n ended it. */
+  /** Runs a program and returns its exit code, 128 + n if signal n ended it. */
   readonly run: (program: Program) => Effect.Effect<number, BwrapError>
 }>()("flatimage/sandbox/Bwrap") {
   static readonly layer: Layer.Layer<
@@ -71,7 +71,7 @@ export class Bwrap extends Context.Service<Bwrap, {
   > = Layer.effect(Bwrap, Effect.suspend(() => make()))
 }
 
-/** What most guests are told beyond the settings. */
+/** Most guests get nothing beyond the settings. */
 const nothing = { binds: [], environment: {} }
 
 const failing = (reason: BwrapError["reason"]) => (error: { readonly message: string }) =>
@@ -172,7 +172,7 @@ const make = Effect.fnUntraced(function*() {
       wanted: namespaces.has("user")
     })
     const ownUsers = users.kind === "caller"
-    const [own, { binds, calls, environment: told }] = yield* Effect.all([
+    const [own, { binds, calls, environment: emulationVariables }] = yield* Effect.all([
       writeFiles(identity),
       ownUsers && identity.uid === 0 ? emulated(filters) : Effect.succeed({ calls: filters.plain, ...nothing })
     ], { concurrency: "unbounded" })
@@ -196,7 +196,7 @@ const make = Effect.fnUntraced(function*() {
         data: filesystem.data,
         directories: guest
       },
-      permissions: { ...told, ...permissions.environment },
+      permissions: { ...emulationVariables, ...permissions.environment },
       search: permissions.search,
       image
     })

@@ -43,7 +43,7 @@ export const allowancesOf = (
   return Result.succeed(allowed)
 }
 
-/** What stands before the system calls of a guest. */
+/** The filters of a guest's system calls. */
 export interface Filters {
   readonly plain: Program
   /** The same for root of a guest that is an ordinary user outside; nothing where his ids are left to the kernel. */
@@ -52,7 +52,7 @@ export interface Filters {
 
 export interface Emulating {
   readonly program: Program
-  /** What apt has to be told there. */
+  /** Settings for apt with the emulating filter. */
   readonly aptSettings: string
 }
 

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { basename, dirname } from "../relocate/Directories.ts"
 
-/** A file of the driver: where the host's programs look for it, and the regular file that is there behind all links. */
+/** A file of the driver: the path where the host's programs search it, and the regular file behind all links. */
 export interface DriverFile {
   readonly path: string
   readonly source: string
@@ -78,9 +78,9 @@ const ManifestContent = Schema.fromJsonString(
 
 /** A manifest that announces libraries of the driver, and no others. */
 export interface ReadManifest {
-  /** Directories of libraries that are named by a path, as the manifest says them. */
+  /** Directories of libraries that the manifest names by a path. */
   readonly directories: ReadonlyArray<string>
-  /** The content with plain names in their place, where there are any: the guest's loader knows where to look for those. */
+  /** The content with plain names in place of paths, if it has any: the guest's loader searches those itself. */
   readonly content: string | undefined
 }
 
@@ -109,7 +109,7 @@ const unique = (items: ReadonlyArray<string>): ReadonlyArray<string> => [...new 
 
 const isBackend = ({ path }: DriverFile): boolean => basename(path) === "nvidia-drm_gbm.so"
 
-/** Variables that look below a directory for data, and what comes behind that directory. */
+/** Variables with directories to search for data, and the subdirectory that is appended. */
 const announcing = [
   { name: "XDG_DATA_DIRS", usual: "/usr/local/share:/usr/share", places: manifestPlaces.slice(0, 2), isAbove: true },
   {
@@ -128,7 +128,7 @@ const announcing = [
 
 /**
  * Binds and variables for a driver. Each file is at the host's own path below `runtimeHost` in the guest, so a directory
- * there holds nothing but files of the driver, and may be searched by whoever searches for a library. `instance` is the
+ * there holds only files of the driver, and is safe in search paths of libraries. `instance` is the
  * directory of the instance on the host.
  */
 export const driverParts = (files: DriverFiles, instance: string, runtimeHost: string): DriverParts => {

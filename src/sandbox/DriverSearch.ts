@@ -15,7 +15,7 @@ import {
 import { reader } from "./HostReader.ts"
 import { cacheLimit, directoriesOf } from "./LibraryCache.ts"
 
-/** Where libraries are on hosts whose list of them cannot be read, or is not kept. */
+/** Directories of libraries on hosts whose list of them cannot be read, or does not exist. */
 const libraryPlaces = [
   "/usr/lib/x86_64-linux-gnu",
   "/usr/lib/aarch64-linux-gnu",
@@ -32,7 +32,7 @@ const dataPlaces = ["/usr/share", "/etc", "/usr/local/share", "/run/opengl-drive
 const programPlaces = ["/usr/bin/nvidia-smi", "/usr/local/bin/nvidia-smi", "/run/current-system/sw/bin/nvidia-smi"]
 const programName = "nvidia-smi"
 
-/** A driver has some 150 names in two architectures. What goes beyond this many is left out. */
+/** A driver has some 150 names in two architectures. Files beyond this number are left out. */
 export const fileLimit = 768
 const manifestLimit = 64 * 1024
 

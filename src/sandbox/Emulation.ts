@@ -1,12 +1,12 @@
 /**
- * Root of an ordinary user is one user alone: the kernel refuses him owners, ids and devices that he does not have, and
- * package managers stop there. So the calls that ask for them are answered with success, and nothing is done.
+ * Root of an ordinary user is the only user of the guest: the kernel refuses it owners, ids and devices that it does not have, and
+ * package managers stop there. So the filter returns success for these calls, and nothing is done.
  *
- * It is a filter and remembers nothing: who asks afterwards is told the truth, that every file and process is root's.
+ * A filter has no state: later calls show the truth, that every file and process belongs to root.
  */
 import type { Rule } from "./Seccomp.ts"
 
-/** What a call fails with that does not fail: the kernel then gives its caller 0. */
+/** The error number of a call that does not fail: the kernel then returns 0 to its caller. */
 const success = 0
 
 /** S_IFCHR. Of the kinds that these calls can make only devices have this bit: S_IFBLK has it too. */
@@ -29,7 +29,7 @@ export const emulation: ReadonlyArray<Rule> = [
 ]
 
 /**
- * What apt reads first, where it is told to. It changes to a user of its own to fetch, and looks whether it has: it would
- * see that it has not.
+ * The settings file that apt reads first, if `APT_CONFIG` names it. apt changes to a user of its own to fetch, and checks whether
+ * that worked: it would detect that it has not.
  */
 export const aptSettings = "APT::Sandbox::User \"root\";\n"

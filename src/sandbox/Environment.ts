@@ -48,8 +48,8 @@ export const variables = (facts: Facts): Readonly<Record<string, string>> => ({
 })
 
 /**
- * The guest's whole environment: the allowed part of the caller's, the identity, ours, what permissions add, and last the
- * image's own variables (expanded), which may set anything but `FIM_*`. `search` comes behind what is set, whoever sets it.
+ * The guest's whole environment: the allowed part of the caller's, the identity, ours, that of permissions, and last the
+ * image's own variables (expanded), which may set anything but `FIM_*`. `search` is appended to the values.
  */
 export const environmentOf = (options: {
   readonly host: Readonly<Record<string, string | undefined>>

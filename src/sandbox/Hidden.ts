@@ -1,6 +1,6 @@
 /**
- * Our own directories in what a guest sees of the host. A bind of a directory above them would let the guest change the tools
- * that the next start executes, the records by which instances find each other, and what other images have written.
+ * Hides our own directories in a guest's view of the host. A bind of a parent directory would let the guest change the tools
+ * that the next start executes, the records by which instances find each other, and the data of other images.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -31,25 +31,25 @@ export interface Shown {
 }
 
 /**
- * What binds show of directories of ours. In: the binds in the order in which they are mounted, with targets that no link of
- * the guest changes; the real paths of our directories; and where the guest has what we bind for it, which has to be an
- * empty directory even where a bind lies above it.
+ * Finds where binds show our directories. In: the binds in the order in which they are mounted, with targets that no link of
+ * the guest changes; the real paths of our directories; and the guest's directory for our own binds, which must be
+ * empty even below another bind.
  */
 export const hide = (binds: ReadonlyArray<Resolved>, ours: ReadonlyArray<string>, guest: string): Shown => {
   const isOurs = ({ real }: Resolved): boolean => real !== undefined && ours.some((own) => isWithin(real, own))
-  const kept = binds.filter((bind) => !isOurs(bind))
-  const places = kept.flatMap(({ bind: { target }, real }, index) =>
+  const visible = binds.filter((bind) => !isOurs(bind))
+  const places = visible.flatMap(({ bind: { target }, real }, index) =>
     ours.flatMap((own) => {
       if (real === undefined || !isWithin(own, real)) return []
       const place = join(target, real === "/" ? own : own.slice(real.length))
-      // What is mounted later on top of it shows something else there, and is looked at by itself.
-      const isCovered = kept.slice(index + 1).some(({ bind }) => isWithin(place, bind.target))
+      // A later mount on top of it shows something else there, and is checked by itself.
+      const isCovered = visible.slice(index + 1).some(({ bind }) => isWithin(place, bind.target))
       return isCovered ? [] : [place]
     })
   )
-  if (kept.some(({ bind }) => isWithin(guest, bind.target))) places.push(guest)
+  if (visible.some(({ bind }) => isWithin(guest, bind.target))) places.push(guest)
   return {
-    binds: kept.map(({ bind }) => bind),
+    binds: visible.map(({ bind }) => bind),
     refused: binds.filter(isOurs).map(({ bind }) => bind),
     hidden: [...new Set(places)].toSorted().filter((place, _, all) =>
       !all.some((other) => other !== place && isWithin(place, other))

@@ -8,7 +8,7 @@ import { inGuest } from "../relocate/Directories.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import type { DriverParts } from "./Driver.ts"
 
-/** What has to be looked for on the host, because no name or variable tells where it is. */
+/** Parts that must be searched on the host, because no name or variable has their path. */
 export interface Found {
   /** Nodes of NVIDIA in `/dev`. */
   readonly nvidia: ReadonlyArray<string>
@@ -29,7 +29,7 @@ export const nothingFound: Found = {
 const lookedFor: ReadonlySet<Permission> = new Set(["gpu", "network", "optical"])
 
 /**
- * What of the host the permissions mean that has to be looked for. It is looked for while the janitor mounts, and a start
+ * The parts of the host that permissions open and that must be searched. The search runs while the janitor mounts; a start
  * without these permissions loads none of it.
  */
 export class HostParts extends Context.Service<HostParts, Found>()("flatimage/sandbox/HostParts") {

@@ -18,8 +18,8 @@ const nodes = (names: ReadonlyArray<string>, pattern: RegExp): ReadonlyArray<str
   )
 
 /**
- * Optical drives, and the generic nodes of the same. Disks have generic nodes too, through which they can be written past
- * their file systems; where the kernel says that one is no optical drive, it is not.
+ * Optical drives and their generic nodes. Disks have generic nodes too, through which they can be written past
+ * their file systems; a node counts only if the kernel does not list it as another kind of device.
  */
 const opticalNodes = Effect.fnUntraced(function*(host: HostReader, names: ReadonlyArray<string>) {
   const generic = yield* Effect.filter(
@@ -34,7 +34,7 @@ const opticalNodes = Effect.fnUntraced(function*(host: HostReader, names: Readon
 })
 
 /**
- * Looks for the parts of the host that the permissions mean. `root` stands for the host's `/`, and is empty but for tests;
+ * Searches the parts of the host for the permissions. `root` replaces the host's `/`, and is empty except in tests;
  * `instance` and `runtimeHost` are directories of the instance on the host and of the host's files in the guest.
  */
 export const search = Effect.fn("HostSearch.search")(function*(fs: FileSystem.FileSystem, options: {

@@ -1,4 +1,4 @@
-/** Who the program is in the guest. */
+/** The user of the program in the guest. */
 export interface Identity {
   readonly uid: number
   readonly gid: number
@@ -85,7 +85,7 @@ export const groupOf = (identity: Identity, guest: string): string | undefined =
   return [...lines, ...added, ""].join("\n")
 }
 
-/** Quotes a text for a shell, so that it stands for itself. */
+/** Quotes a text for a shell, so that the shell does not interpret it. */
 const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
 /** What bash reads at its start in the guest: the distribution's own file, then our prompt, expanded whenever it is shown. */

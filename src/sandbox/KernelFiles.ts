@@ -1,8 +1,8 @@
 /**
- * Files of `/proc` and `/sys` for a guest whose root is the host's root. The kernel asks for that user where it could ask
+ * Files of `/proc` and `/sys` for a guest whose root is the host's root. The kernel checks for that user where it could check
  * for a capability, so without this such a guest could read addresses and state of the kernel, and change its settings.
- * bubblewrap protects some of them only where a check of permissions says that they can be written, which for root it does
- * not. A guest with users of its own does not get this: the kernel refuses it all that is root's.
+ * bubblewrap protects some of them only if a permission check reports them as writable, which fails for root. A guest with users of
+ * its own does not need this: the kernel refuses it everything of root's.
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
@@ -10,7 +10,7 @@ import type * as FileSystem from "effect/FileSystem"
 /** Names in `/proc` that can be read and not written. */
 const readOnly: ReadonlySet<string> = new Set(["dynamic_debug", "sys", "sysrq-trigger"])
 
-/** Directories there that are empty. Each of the others costs bubblewrap a look at all mounts, and these do not. */
+/** Directories that appear empty in the guest. Each of the other entries makes bubblewrap read all mounts; these do not. */
 const emptied: ReadonlySet<string> = new Set(["acpi", "bus", "fs", "irq", "scsi"])
 
 /**
@@ -44,7 +44,7 @@ export const kernelOptions = (names: ReadonlyArray<string>): ReadonlyArray<strin
 /** The same for this host. */
 export const hideKernel = (fs: FileSystem.FileSystem) => Effect.map(fs.readDirectory("/proc"), kernelOptions)
 
-/** How much energy a processor takes tells what it computes. Some permissions bind what is above it. */
+/** The energy use of a processor reveals what it computes. Some permissions bind a parent of these files. */
 const powercap = "/sys/devices/virtual/powercap"
 
 /** The places of such a directory below `/sys/devices`. In: where something of the host is bound. */

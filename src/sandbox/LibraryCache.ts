@@ -1,10 +1,10 @@
-/** The list of libraries that `ldconfig` keeps for the loader of glibc, `/etc/ld.so.cache`, in the form of glibc 2.32 and later. */
+/** ldconfig's list of libraries for the loader of glibc, `/etc/ld.so.cache`, in the format of glibc 2.32 and later. */
 
 import * as ByteString from "../ByteString.ts"
 import * as Utf8 from "../Utf8.ts"
 import { viewOf } from "../View.ts"
 
-/** More than this is not read, nor are more entries looked at. Common hosts have some 200 KB and 2000 entries. */
+/** Limits of the bytes and entries that are read. Common hosts have some 200 KB and 2000 entries. */
 export const cacheLimit = 8 * 1024 * 1024
 const entryLimit = 65_536
 const pathLimit = 4096
@@ -21,8 +21,8 @@ const textAt = (bytes: Uint8Array, offset: number): string | undefined => {
 }
 
 /**
- * Directories of the libraries whose names are wanted, in the order of the cache. Nothing for bytes in another form, for
- * those of another byte order, and for a cache that is cut; entries that point beyond it are passed over.
+ * Directories of the wanted libraries, in the order of the cache. Empty for bytes in another format or byte order,
+ * and for a truncated cache; entries that point beyond it are skipped.
  */
 export const directoriesOf = (
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-/** The host's `/etc/nsswitch.conf`, which says where names of hosts, users and groups are looked up. */
+/** The host's `/etc/nsswitch.conf`, which configures how names of hosts, users and groups are resolved. */
 
 /** More than this is not read. */
 export const nameServicesLimit = 64 * 1024
@@ -11,8 +11,8 @@ const needed: Readonly<Record<string, ReadonlyArray<ReadonlyArray<string>>>> = {
 }
 
 /**
- * Whether a guest finds names with this file. Modules that it does not have are passed over by its C library, so a host that
- * asks `resolve` or `sss` first is as good; one that asks nothing else is not. A database that is not there is the library's own.
+ * Whether a guest can resolve names with this file. Its C library skips modules that it does not have, so a host that
+ * lists `resolve` or `sss` first is accepted; one that lists nothing else is not. A missing database has the library's default.
  */
 export const servesGuests = (text: string): boolean =>
   text.split("\n").every((line) => {

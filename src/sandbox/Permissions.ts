@@ -15,7 +15,7 @@ export interface Granted {
   readonly environment: Readonly<Record<string, string>>
   /** What lists of directories in variables get behind what they have. */
   readonly search: Readonly<Record<string, SearchPath>>
-  /** Why a permission opens less than it could, as far as that is known without a look at the host. */
+  /** Why a permission opens less than it could, as far as that is known without reading the host. */
   readonly lacks: ReadonlyArray<{ readonly permission: Permission; readonly reason: string }>
 }
 
@@ -131,7 +131,7 @@ const shows = (earlier: Bind, bind: Bind): boolean => {
     bind.source === `${earlier.source}${below}` && rights.indexOf(earlier.type) >= rights.indexOf(bind.type)
 }
 
-/** What a set of permissions opens for an identity, given the caller's environment. Parts that are missing are passed over. */
+/** The parts of the host that a set of permissions opens for an identity, given the caller's environment. Missing parts are skipped. */
 export const permissionsOf = (
   permissions: ReadonlyArray<Permission>,
   identity: Identity,

@@ -1,7 +1,7 @@
 /**
- * Which system calls a guest may not make. Namespaces decide what it can reach; this takes away the parts of the kernel
- * that no application needs and that holes are found in, and what namespaces do not cover: the kernel's keyrings, the input
- * of a terminal, sockets that know no network namespace.
+ * The system calls that a guest may not make. Namespaces decide what it can reach; the filter removes the parts of the kernel
+ * that no application needs and that often have vulnerabilities, and what namespaces do not cover: the kernel's keyrings, the input
+ * of a terminal, sockets that ignore network namespaces.
  *
  * The list follows what Flatpak and container runtimes refuse. 32-bit programs are filtered by their own numbers, as games
  * need them; those of the x32 kind get ENOSYS, as on most kernels.
@@ -23,7 +23,7 @@ import { type Architecture, auditNumbers, numberOf, type SystemCall, x32Bit } fr
 /** What can be allowed although it is refused, or answered for the kernel, unless asked for; see `docs/security.md`. */
 export type Allowance = "ids" | "multiarch" | "ptrace" | "sockets" | "userns"
 
-/** What a rule asks of the lower 32 bits of an argument; the kernel itself looks at no more of those named below. */
+/** A rule's condition on the lower 32 bits of an argument; the kernel itself reads no other bits of those named below. */
 export type Condition =
   & { readonly argument: 0 | 1 | 2 | 3 | 4 | 5 }
   & (
@@ -108,7 +108,7 @@ export const rules: ReadonlyArray<Rule> = [
   { calls: ["mount", "pivot_root", "setns", "umount", "umount2"], error: EPERM, unless: "userns" },
   { calls: ["clone"], error: EPERM, when: { argument: 0, anyBit: newNamespaces }, unless: "userns" },
   { calls: ["unshare"], error: EPERM, when: { argument: 0, anyBit: newNamespaces | newTime }, unless: "userns" },
-  // Its flags are in memory, where no filter can look.
+  // Its flags are in memory, which no filter can read.
   { calls: ["clone3"], error: ENOSYS, unless: "userns" },
   { calls: ["fsconfig", "fsmount", "fsopen", "fspick", "mount_setattr"], error: ENOSYS, unless: "userns" },
   { calls: ["move_mount", "open_tree", "open_tree_attr"], error: ENOSYS, unless: "userns" }
@@ -158,6 +158,6 @@ export const filterOf = (architectures: ReadonlyArray<Architecture>, applied: Re
   ...answer(answers.kill)
 ]
 
-/** Those of some rules, of all unless told, that are left when some things are allowed. */
+/** The rules, by default all, that remain when some things are allowed. */
 export const rulesWithout = (allowed: ReadonlySet<Allowance>, some: ReadonlyArray<Rule> = rules): ReadonlyArray<Rule> =>
   some.filter(({ unless }) => unless === undefined || !allowed.has(unless))

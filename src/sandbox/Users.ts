@@ -1,13 +1,13 @@
-/** Whom a guest has beside itself, which decides its user namespace. */
+/** Which other users a guest has, which decides its user namespace. */
 export type Users =
   /** One of its own, in which the caller is the only user. */
   | { readonly kind: "caller" }
-  /** One of its own, in which everybody is who he is outside: for root, whose packages and services have users of their own. */
+  /** One of its own that maps every user to itself: for root, whose packages and services need users of their own. */
   | { readonly kind: "everyone" }
   /** None. */
   | { readonly kind: "host"; readonly because: string }
 
-/** What decides it; nothing is looked up. */
+/** The facts that decide it; nothing here reads the host. */
 export interface Circumstances {
   /** The caller's effective uid. */
   readonly caller: number
@@ -26,9 +26,9 @@ export interface Circumstances {
 }
 
 /**
- * The users of a guest. Root that is root in the guest and shares the host's network keeps the host's users: ports below
- * 1024 are for whoever has CAP_NET_BIND_SERVICE where the network belongs to, and a server that root starts is to get them;
- * unless the settings say otherwise.
+ * The users of a guest. If root is root in the guest and shares the host's network, it keeps the host's users, so that a server
+ * that root starts can use ports below 1024: they require CAP_NET_BIND_SERVICE in the user namespace of the network.
+ * The settings can override this.
  */
 export const usersOf = (circumstances: Circumstances): Users => {
   const { alone, caller, guest, network, outside, refusal, wanted } = circumstances

@@ -101,11 +101,11 @@ export class Apk extends Context.Service<Apk, {
         }).pipe(Effect.provideContext(services))
         if (yield* fs.exists(path).pipe(atPath(path))) {
           // It may have been signed anew since.
-          const kept = yield* Effect.result(verified)
-          if (kept._tag === "Success") return kept.success
+          const cached = yield* Effect.result(verified)
+          if (cached._tag === "Success") return cached.success
         }
         yield* replacePath(fs, path, (temporary) => download.fetch(url, temporary, { limit: item.size }))
-        // What is wrong is not kept: the mirror may be repaired.
+        // An invalid package is not cached: the mirror may be repaired.
         return yield* Effect.tapError(verified, () => Effect.ignore(fs.remove(path, { force: true })))
       })
 

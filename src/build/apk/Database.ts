@@ -1,4 +1,4 @@
-/** What apk keeps in a tree about the packages in it: with this, apk in the image can install more and upgrade. */
+/** apk's database of the packages in a tree: with it, apk in the image can install more and upgrade. */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Tar from "effect/encoding/Tar"

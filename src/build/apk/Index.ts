@@ -41,7 +41,7 @@ const packageName = /^[A-Za-z0-9_][A-Za-z0-9+._-]{0,254}$/
 
 const term = /^(!?)([^\s<>=~!@]+)(?:@[^\s<>=~]+)?([<>=~]{0,3})(\S*)$/
 
-/** `!name>=1.2`; `undefined` when it makes no sense. A tag of a repository (`@edge`) is passed over. */
+/** `!name>=1.2`; `undefined` if it is invalid. A tag of a repository (`@edge`) is ignored. */
 export const parseTerm = (text: string): Term | undefined => {
   const match = term.exec(text)
   const operator = match?.[3] ?? ""
@@ -55,7 +55,7 @@ const terms = (text: string | undefined): ReadonlyArray<Term> =>
 
 const checksum = /^Q1[A-Za-z0-9+/]{27}=$/
 
-/** The packages of an index for a processor. Records that make no sense, or are of others, are passed over. */
+/** The packages of an index for a processor. Invalid records, and those for other processors, are skipped. */
 const parseIndex = (text: string, base: string, architecture: string): ReadonlyArray<Package> =>
   text.split(/\n\n+/).flatMap((record) => {
     const fields = new Map<string, string>()
@@ -78,7 +78,7 @@ const parseIndex = (text: string, base: string, architecture: string): ReadonlyA
     }]
   })
 
-/** Reads the file of an index and checks its signature before anything in it is looked at. Fails with `BuildError`. */
+/** Reads the file of an index; checks its signature before parsing it. Fails with `BuildError`. */
 export const readIndex = Effect.fnUntraced(function*(
   path: string,
   bytes: Uint8Array,

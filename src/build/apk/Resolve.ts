@@ -1,4 +1,4 @@
-/** Which packages are needed for those that are asked for. */
+/** Resolves the dependencies of the requested packages. */
 import * as Result from "effect/Result"
 import { type BuildError, buildError } from "../BuildError.ts"
 import type { Package, Term } from "./Index.ts"
@@ -44,8 +44,8 @@ const providersOf = (packages: ReadonlyArray<Package>): ReadonlyMap<string, Read
 const fail = (detail: string) => Result.fail(buildError("Unresolved", { detail }))
 
 /**
- * All packages that `names` need, dependencies before what depends on them (circles are cut anywhere). One version of each;
- * no choice is taken back: where that fails, the failure says between which packages. In: packages of all repositories, and
+ * All packages that `names` need, dependencies first (cycles are cut anywhere). One version of each; the resolver does not
+ * backtrack: on a conflict the error names both packages. In: packages of all repositories, and
  * names with a version or without. Fails with `BuildError`.
  */
 export const resolve = (

@@ -1,4 +1,4 @@
-/** The scripts of packages, run in the tree that they are for. */
+/** Runs the scripts of packages in their tree. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { BuildError } from "../BuildError.ts"

@@ -1,6 +1,6 @@
 /**
- * The files of apk: gzip streams one after the other, each with a part of a tar archive. The first has signatures of the
- * second, which says for a package what the SHA-256 of the third is, and for an index is the index.
+ * The files of apk: consecutive gzip streams, each with a part of a tar archive. The first has signatures of the
+ * second. For a package the second has the SHA-256 of the third; for an index the second is the index itself.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"

@@ -1,4 +1,4 @@
-/** Versions as apk has them: `1.2.3b_rc1_p2~0a1f-r4`, and how two of them compare. */
+/** apk's versions, such as `1.2.3b_rc1_p2~0a1f-r4`, and their order. */
 
 const form = /^(\d+(?:\.\d+)*)([a-z]?)((?:_[a-z]+\d*)*)(~[0-9a-f]+)?(?:-r(\d+))?$/
 

@@ -19,15 +19,15 @@ import { Workspace } from "../Workspace.ts"
 export interface Collection {
   /** Part of the name of its directory. */
   readonly name: string
-  /** For whoever watches. */
+  /** Label of the progress. */
   readonly label: string
   readonly suite: string
   /** What is installed, `NAME` or `NAME:ARCHITECTURE`. */
   readonly packages: ReadonlyArray<string>
   /** Which of these and of all that they depend on are unpacked. */
   readonly wanted: (name: string, architecture: string) => boolean
-  /** Paths of the tree that are kept, all where this is missing. */
-  readonly kept?: ReadonlyArray<string>
+  /** Paths of the tree that are copied out of it; all of it if absent. */
+  readonly paths?: ReadonlyArray<string>
 }
 
 const Chosen = Schema.Struct({ format: Schema.Literal(1), packages: Schema.Array(Package) })
@@ -35,8 +35,8 @@ const Chosen = Schema.Struct({ format: Schema.Literal(1), packages: Schema.Array
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Chosen))
 
 /**
- * Packages of Debian that build for another architecture. They are not in `tools.lock.json`: an image contains nothing of them, and who
- * builds only for this machine never needs them. apt verifies the signature of the lists that they are chosen from.
+ * Packages of Debian that build for another architecture. They are not in `tools.lock.json`: an image contains nothing of them, and a
+ * build for this machine never needs them. apt verifies the signature of the lists that they are chosen from.
  */
 export class CrossPackages extends Context.Service<CrossPackages, {
   /**
@@ -71,7 +71,7 @@ export class CrossPackages extends Context.Service<CrossPackages, {
       const unpack = Effect.fnUntraced(function*(collection: Collection, packages: ReadonlyArray<Package>, to: string) {
         yield* fs.makeDirectory(to).pipe(atPath(to))
         const all = `${to}.all`
-        const into = collection.kept === undefined ? to : all
+        const into = collection.paths === undefined ? to : all
         yield* progress.step(
           collection.label,
           (report) =>
@@ -85,7 +85,7 @@ export class CrossPackages extends Context.Service<CrossPackages, {
               }), { discard: true }),
           () => `${packages.length} packages`
         )
-        for (const path of collection.kept ?? []) {
+        for (const path of collection.paths ?? []) {
           yield* fs.copyFile(`${all}/${path}`, `${to}/${path.split("/").pop()}`).pipe(atPath(path))
         }
       })
@@ -97,7 +97,7 @@ export class CrossPackages extends Context.Service<CrossPackages, {
           decode(yield* fs.readFileString(record).pipe(Effect.orElseSucceed(() => "")))
         )
         const packages = known?.packages ?? (yield* find(collection))
-        const key = sha256(native, JSON.stringify([collection.kept ?? [], packages])).slice(0, 16)
+        const key = sha256(native, JSON.stringify([collection.paths ?? [], packages])).slice(0, 16)
         const path = `${directory}/${collection.name}-${key}`
         if (!(yield* fs.exists(path).pipe(atPath(path)))) {
           yield* replacePath(fs, path, (temporary) => unpack(collection, packages, temporary))

@@ -35,7 +35,7 @@ const toolchain = ({ debian, triplet }: Architecture): Collection => ({
 /** The C compiler of the toolchain for an architecture, which finds its own headers and the static C library. */
 export const crossGcc = ({ triplet }: Architecture): string => `${triplet}-gcc`
 
-/** What tells cargo and the build scripts of C code which compiler is for whom. */
+/** The variables that name the compilers for cargo and for build scripts of C code. */
 export const compilerVariables = (machine: Architecture, target: Architecture): Readonly<Record<string, string>> => {
   // The short names, such as `cc`, are links that only an installation makes.
   const compilers = [[machine, "gcc", "ar"], [target, crossGcc(target), `${target.triplet}-ar`]] as const

@@ -19,7 +19,7 @@ const emulator: Collection = {
   packages: ["qemu-user"],
   // The program is static.
   wanted: (name) => name === "qemu-user",
-  kept: [`usr/bin/${emulatorName}`]
+  paths: [`usr/bin/${emulatorName}`]
 }
 
 const rules = "/proc/sys/fs/binfmt_misc"
@@ -43,11 +43,11 @@ export type Purpose = "tree" | "steps"
  */
 export class Emulator extends Context.Service<Emulator, {
   /**
-   * Fetches nothing and changes nothing. Fails with `BuildError`, which says what to install, when programs of the architecture
-   * cannot be run here.
+   * Fetches nothing and changes nothing. Fails with `BuildError`, which names what to install, if programs of the architecture
+   * cannot run here.
    */
   readonly check: (purpose: Purpose) => Effect.Effect<void, BuildError>
-  /** No words for an image of the machine's own architecture. Fails with `BuildError`. */
+  /** An empty prefix for an image of the machine's own architecture. Fails with `BuildError`. */
   readonly emulation: (purpose: Purpose) => Effect.Effect<Emulation, BuildError>
 }>()("flatimage/build/cross/Emulator") {
   static readonly layer = Layer.effect(
@@ -98,14 +98,14 @@ export class Emulator extends Context.Service<Emulator, {
 
       /** Whether the rule is to be our own. */
       const choose = Effect.fnUntraced(function*(target: Architecture, purpose: Purpose) {
-        // Who has no users of its own can have no tree in any other way either.
+        // A user without a range of other users cannot build a tree in any other way either.
         const [program = "", ...words] = purpose === "tree" || isRoot ? yield* wordsWith("/bin/true") : []
-        // The directories above an image belong to the machine's root, who is nobody in the namespace of a user: the image would
+        // The directories above an image belong to the machine's root, whom a user's namespace does not map: the image would
         // trust none of them.
         const ownRule = program === ""
           ? Effect.fail("steps run in a namespace of root, and this user is not root")
           : programs.run(program, [...words, "/bin/true"]).pipe(
-            // Its command line is the rule, which says nothing to anybody.
+            // Its command line is the rule, which is no secret.
             Effect.mapError((error) => error.reason._tag === "ProgramFailed" ? error.reason.output : error.message)
           )
         const tried = yield* Effect.result(ownRule)

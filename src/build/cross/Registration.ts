@@ -1,4 +1,4 @@
-/** What the kernel is told about programs of arm64, and about the users of a namespace. */
+/** The kernel's rule for programs of arm64, and the maps of users of a namespace. */
 
 /** The first bytes of each program: 64 bits, little endian, an executable or a shared object, of the machine 183. */
 const magic = "\\x7f\\x45\\x4c\\x46\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00"

@@ -1,4 +1,4 @@
-/** The form of a definition file, and how one is read. `docs/definition.schema.json` is made of it. */
+/** The schema of a definition file, and its parser. `docs/definition.schema.json` is generated from it. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Binding, Desktop, Environment, Text } from "../../image/Settings.ts"

@@ -1,4 +1,4 @@
-/** What the steps of a definition read from this machine, as a digest: a step is made again when it changes. */
+/** A digest of the machine's files that the steps of a definition read: a change rebuilds the step. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { Shape as Native } from "../../platform/NativeBytes.ts"
@@ -49,7 +49,7 @@ const entriesOf = Effect.fnUntraced(function*(
   return entries
 })
 
-/** Fails with `BuildError` if what a step is to copy cannot be copied, as far as that can be told without reading its files. */
+/** Fails with `BuildError` if a step cannot copy its files, as far as that is known without reading them. */
 export const checkTree = (fs: FileSystem.FileSystem, path: string): Effect.Effect<void, BuildError> =>
   Effect.asVoid(entriesOf(fs, path))
 
@@ -76,8 +76,8 @@ export const digestOfTree = Effect.fnUntraced(function*(
 })
 
 /**
- * The absolute path of what a definition in `directory` names, which has to be below that directory: whoever builds a
- * definition of others does not give away files of the machine. Fails with `BuildError`.
+ * The absolute path of a file that a definition in `directory` names. It must be below that directory, so that building
+ * another author's definition does not expose files of the machine. Fails with `BuildError`.
  */
 export const pathBelow = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,

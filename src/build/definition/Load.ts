@@ -1,4 +1,4 @@
-/** A definition file as a request to the builder. */
+/** Turns a definition file into a request to the builder. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { Fields } from "../../image/Settings.ts"
@@ -70,8 +70,8 @@ const rootOf = Effect.fnUntraced(function*(
 })
 
 /**
- * Reads the definition file `path`, which is absolute. `origin` is what the command line says about mirror and keys, and goes
- * before what the definition says. Gives the request but for its output, and the name of the image. Fails with `BuildError`
+ * Parses the definition file `path`, which is absolute. `origin` has mirror and keys of the command line, and overrides
+ * the definition. Returns the request without its output, and the name of the image. Fails with `BuildError`
  * that names the file.
  */
 export const loadDefinition = Effect.fn("loadDefinition")(function*(

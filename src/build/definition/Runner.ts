@@ -39,9 +39,9 @@ export interface GuestRequest {
 const noSettings = {
   FIM_CASEFOLD: "",
   FIM_MAIN_OFFSET: "",
-  // The only one whose notes a commit reads from the file system itself, whoever mounts it.
+  // The only overlay whose deletions a commit reads from the file system itself, whoever mounts it.
   FIM_OVERLAY: "bwrap",
-  // What a step makes is not to depend on who makes it.
+  // The result of a step must not depend on the user who builds.
   LC_ALL: "C",
   LANG: undefined,
   LANGUAGE: undefined,
@@ -84,7 +84,7 @@ export class Runner extends Context.Service<Runner, {
         const run = (words: ReadonlyArray<string>, options: RunOptions = {}) =>
           programs.run(program, [...before, ...words], { ...options, env })
         yield* run(["fim-perms", ...(command.network ? ["set", "network"] : ["clear"])])
-        // What it prints is for whoever builds, and its end is what a failure is explained with.
+        // The output is for the builder, and its last lines explain a failure.
         const variables = Object.entries(command.environment).map(([name, value]) => `${name}=${value}`)
         const all = ["bash", "-c", "exec \"$@\" >&2", "bash", "env", ...variables, ...command.words]
         yield* run(["fim-root", ...all], command.input === undefined ? {} : { input: command.input }).pipe(

@@ -19,7 +19,7 @@ import type { Step } from "./Definition.ts"
 import { digestOfTree, pathBelow } from "./Inputs.ts"
 import { type GuestCommand, Runner } from "./Runner.ts"
 
-/** To be raised when a change of this room must reach layers that are cached. */
+/** Increase it when a change of this module must invalidate cached layers. */
 const revision = 1
 
 export interface StepsRequest {
@@ -36,7 +36,7 @@ export interface StepsRequest {
   readonly refresh: boolean
 }
 
-/** One line that says what a step does. */
+/** One line that describes a step. */
 export const labelOf = (step: Step): string => {
   const text = "packages" in step
     ? `Packages ${step.packages.join(" ")}`
@@ -67,7 +67,7 @@ export class Steps extends Context.Service<Steps, {
       const workspace = yield* Workspace
       const { isRoot, target } = yield* Machine
 
-      /** What is copied as an archive, under the name that it is to have; and the directory that it goes to. */
+      /** The copied files as an archive, under their new name; and their target directory. */
       const archiveOf = Effect.fnUntraced(function*(
         step: Extract<Step, { readonly copy: string }>,
         directory: string

@@ -16,7 +16,7 @@ export const arch = {
   packages: ["base"],
   packageName: /^[a-z0-9@_+][a-z0-9@._+-]*$/,
   install: [
-    // It would fetch as another user, of whom there is none in a sandbox.
+    // It would fetch as another user, which does not exist in a sandbox.
     "sed -i 's/^DownloadUser/#&/' /etc/pacman.conf",
     // Keys are made where they are used: a secret key in an image would be everybody's.
     "if [ ! -e /etc/pacman.d/gnupg/pubring.gpg ]; then pacman-key --init && pacman-key --populate; fi",

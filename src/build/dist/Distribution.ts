@@ -38,7 +38,7 @@ export type Manager =
 export interface Distribution {
   /** As in `--dist` and in the name of the image. */
   readonly name: string
-  /** As `fim-version full` says it. */
+  /** As `fim-version full` prints it. */
   readonly title: string
   readonly summary: string
   /** Releases to choose from, the default first; empty where there is nothing to choose. */
@@ -48,7 +48,7 @@ export interface Distribution {
   readonly manager: Manager
   /** Packages of the smallest system that can install more. */
   readonly packages: ReadonlyArray<string>
-  /** What the name of a package looks like: nothing that a package manager could take for an option. */
+  /** Pattern of package names: excludes everything that a package manager could parse as an option. */
   readonly packageName: RegExp
   /** What root of the guest runs to install the packages `"$@"`, a script of sh; missing where nothing can. */
   readonly install?: string

@@ -15,7 +15,7 @@ export const dpkgSettings = [
   "path-include=/usr/share/doc/*/copyright"
 ]
 
-/** Behind a name, `-` would tell apt to remove the package. */
+/** A trailing `-` would make apt remove the package. */
 export const debPackageName = /^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$/
 
 export const dpkgFiles: ReadonlyArray<RootFile> = [
@@ -50,7 +50,7 @@ export const dpkgLeftovers = [
   "var/log/apt"
 ]
 
-/** Lists and packages are fetched anew by whoever installs more: what stays would only age in the layer. */
+/** A later installation fetches lists and packages again: copies in the layer would only become outdated. */
 export const aptInstall = [
   "export DEBIAN_FRONTEND=noninteractive",
   "apt-get update --quiet --error-on=any",

@@ -1,4 +1,4 @@
-/** What ties a run to its caller: signals, a terminal, and the janitor that the launcher has started. */
+/** The connections of a run to its caller: signals, a terminal, and the janitor that the launcher has started. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
@@ -22,9 +22,9 @@ const signals = Layer.effect(
 
 /** The janitor that the launcher started: descriptors to write requests to and to read replies from. */
 const janitorLink = (environment: Host["Service"]["environment"]): Link | undefined => {
-  const told = environment["FIM_JANITOR"]?.match(/^(\d+),(\d+)$/)
-  if (told === null || told === undefined) return undefined
-  const [requests, replies] = [Number(told[1]), Number(told[2])]
+  const match = environment["FIM_JANITOR"]?.match(/^(\d+),(\d+)$/)
+  if (match === null || match === undefined) return undefined
+  const [requests, replies] = [Number(match[1]), Number(match[2])]
   return {
     send: (bytes) => Descriptors.writeAll("Janitor", requests, bytes),
     replies: Descriptors.stream("Janitor", replies),

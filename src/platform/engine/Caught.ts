@@ -1,4 +1,4 @@
-/** Signals of this process, as something that is waited for. */
+/** Signals of this process, as effects to wait for. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as host from "fim:host"

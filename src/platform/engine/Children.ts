@@ -47,7 +47,7 @@ const wordsOf = (command: ChildProcess.StandardCommand): readonly [program: stri
   return [shell === true ? "/bin/sh" : shell, ["-c", command.command]]
 }
 
-/** Why a command cannot be one. Nothing of what it says may be a secret. */
+/** Why a command is invalid. The message must contain no secret. */
 const refusal = (command: ChildProcess.StandardCommand): string | undefined => {
   const { env, shell } = command.options
   if (shell !== undefined && shell !== false && command.args.length > 0) {

@@ -34,7 +34,7 @@ const again = <A>(wait: Effect.Effect<void>, retry: () => Failing<A>) => (error:
 
 const chunkSize = 64 * 1024
 
-/** What can be read from a descriptor, which need not be told not to block: it is read only when there is something. */
+/** A stream from a descriptor, which may be blocking: it is read only when data is available. */
 export const stream = (module: string, descriptor: number): Stream.Stream<Uint8Array, PlatformError.PlatformError> => {
   const space = new Uint8Array(chunkSize)
   const chunk = (): Failing<Uint8Array> =>

@@ -36,7 +36,7 @@ const wide = (index: number): bigint => BigInt.asUintN(64, at(index))
 // @effect-diagnostics-next-line globalDate:off
 const timeAt = (index: number): Date => new Date(Number(at(index)) * 1000 + Math.floor(Number(at(index + 1)) / 1e6))
 
-/** What stands in the space now. The kernel's call does not say when a file was made. */
+/** The result in the buffer. The kernel's call has no creation time. */
 export const info = (): FileSystem.File.Info => {
   const mode = Number(at(2))
   return {
@@ -57,5 +57,5 @@ export const info = (): FileSystem.File.Info => {
   }
 }
 
-/** Whether what stands in the space is a directory. */
+/** Whether the result in the buffer is a directory. */
 export const isDirectory = (): boolean => Number(at(2)) >> 12 === 0o04

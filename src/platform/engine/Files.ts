@@ -1,6 +1,6 @@
 /**
- * Effect's file system. Every call is made at once: the kernel answers sooner than another thread could be asked, and nothing else
- * of the boot program has to go on meanwhile.
+ * Effect's file system. Every call is synchronous: the kernel replies sooner than another thread could, and the boot program has
+ * nothing else to do meanwhile.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -72,7 +72,7 @@ const remove: FileSystem.FileSystem["remove"] = (path, options) =>
         if (options?.recursive === true) host.removeTree(path)
         return true
       })
-      // Whatever the directory is refused with says more than that it is none of what is unlinked.
+      // The error of removing a directory is more precise than that of unlinking it.
       return Effect.flatMap(
         removeDirectory,
         (isDirectory) => isDirectory && options?.recursive === true ? Effect.void : Effect.fail(error)

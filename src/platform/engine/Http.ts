@@ -1,6 +1,6 @@
 /**
- * `fetch` as far as Effect's client asks for it: the answer with its headers, and a body that is read piece by piece. The host makes
- * the request in a thread and tells of it through a pipe, in the form that `src/native/engine/src/host/fetch.rs` describes.
+ * `fetch` as far as Effect's client needs it: the response with its headers, and a body that is read piece by piece. The host makes
+ * the request in a thread and reports it through a pipe, in the format that `src/native/engine/src/host/fetch.rs` describes.
  */
 import * as host from "fim:host"
 import { whenReadable } from "./Loop.ts"

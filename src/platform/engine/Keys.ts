@@ -1,4 +1,4 @@
-/** Keys of a terminal, from what it sends for them: as Node tells of them, which Effect's prompts expect. */
+/** Parses a terminal's input into keys, with Node's names, which Effect's prompts expect. */
 import * as Option from "effect/Option"
 import type * as Terminal from "effect/Terminal"
 
@@ -54,7 +54,7 @@ const keyOf = (name: string, changes: Partial<Terminal.Key> = {}): Terminal.Key 
   ...changes
 })
 
-/** What else has no name, for what it puts into a text says it. */
+/** Other keys have no name; their text identifies them. */
 const ofCharacter = (character: string): Terminal.Key => {
   const name = named[character]
   if (name !== undefined) return keyOf(name)
@@ -66,7 +66,7 @@ const ofCharacter = (character: string): Terminal.Key => {
 /** A key that puts nothing into a text. */
 const silent = (key: Terminal.Key): Terminal.UserInput => ({ input: Option.none(), key })
 
-/** The keys that a piece of input stands for. An escape sequence comes whole. */
+/** The keys in a piece of input. An escape sequence arrives as a whole. */
 export const keysOf = (text: string): ReadonlyArray<Terminal.UserInput> =>
   Array.from(
     // eslint-disable-next-line no-control-regex

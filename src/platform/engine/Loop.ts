@@ -1,5 +1,5 @@
 /**
- * What the boot program waits for: descriptors, timers, and functions to be called when nothing else is to do. The engine calls
+ * The event loop of the boot program: descriptors, timers, and functions to call when nothing else is due. The engine calls
  * {@link turn} until there is nothing to wait for.
  */
 import * as host from "fim:host"
@@ -16,7 +16,7 @@ const watched = new Map<number, () => void>()
 let immediates = new Map<number, () => void>()
 let lastId = 0
 
-/** How many turns in a row may go to immediates before descriptors are looked at. */
+/** The most consecutive turns for immediates before descriptors are polled. */
 const patience = 16
 let impatience = 0
 

@@ -1,4 +1,4 @@
-/** The services of `src/platform` that an image needs. */
+/** The services of `src/platform` for images. */
 import * as Layer from "effect/Layer"
 import * as host from "fim:host"
 import { NativeBytes } from "../NativeBytes.ts"

@@ -14,7 +14,7 @@ const beforeStart = (method: string) => badArgument(method, "the position lies b
 /** Whether a place in a file can be given to the host, which has numbers of JavaScript. */
 const isExact = (position: bigint): boolean => position <= BigInt(Number.MAX_SAFE_INTEGER)
 
-/** An open file with a place of its own, which no other user of the descriptor moves. With `append` what is written goes to the end. */
+/** An open file with its own position, which other users of the descriptor do not change. With `append`, writes go to the end. */
 export const make = (descriptor: number, append: boolean): FileSystem.File => {
   let position = 0n
 

@@ -1,4 +1,4 @@
-/** The standard streams of the caller. What is written is written at once and whole: the process may end right after. */
+/** The standard streams of the caller. Writes are complete when they return, because the process may end right after. */
 import * as host from "fim:host"
 import { make } from "../Printing.ts"
 import { codeOf } from "./SystemError.ts"

@@ -1,4 +1,4 @@
-/** What leads into a child and out of it. */
+/** The pipes to and from a child. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as PlatformError from "effect/PlatformError"
@@ -144,7 +144,7 @@ export const plumb = Effect.fnUntraced(function*(
   const feed = Effect.gen(function*() {
     const failed = Deferred.makeUnsafe<never, PlatformError.PlatformError>()
     for (const [stream, into] of feeds) {
-      // A child that does not read all of it is no failure: it says itself how it fared.
+      // A child that does not read all of it is no failure: the child reports its own result.
       yield* Stream.tapError(stream, (error) => Deferred.fail(failed, error)).pipe(
         Stream.run(into),
         Effect.ignore,

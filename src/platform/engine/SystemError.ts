@@ -1,4 +1,4 @@
-/** Errors of the kernel as Effect's, sorted as Effect's layers for Node sort them. */
+/** Kernel errors as Effect's, classified as in Effect's layers for Node. */
 import * as Effect from "effect/Effect"
 import * as PlatformError from "effect/PlatformError"
 

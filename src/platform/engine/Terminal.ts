@@ -1,4 +1,4 @@
-/** Effect's terminal: input is standard input, what is shown goes to standard output. */
+/** Effect's terminal: input is standard input, output goes to standard output. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

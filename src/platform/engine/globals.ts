@@ -1,5 +1,5 @@
 /**
- * The global objects that Effect and our code expect, of which the engine itself has none. The engine runs this before the program,
+ * The global objects that Effect and our code expect and the engine lacks. The engine runs this before the program,
  * and then calls `turn` until the program ends the process.
  */
 import * as host from "fim:host"

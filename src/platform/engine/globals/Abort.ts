@@ -1,4 +1,4 @@
-/** What ends a call that is under way. Events carry no more than who reads them here asks for. */
+/** Aborts a running call. Events have only the fields that are used here. */
 
 interface AbortEvent {
   readonly type: string

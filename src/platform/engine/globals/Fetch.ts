@@ -1,3 +1,3 @@
-/** Loaded when something is fetched. */
+/** Loaded at the first fetch. */
 export const fetch: typeof globalThis.fetch = (input, init) =>
   import("../Http.ts").then((http) => http.fetch(input, init))

@@ -1,6 +1,6 @@
 /**
- * Letters as they are seen: a character with the marks that follow it. Effect's command line counts columns with it. The sequences
- * of pictures that the full rules join count as several.
+ * Splits text into visible characters: a character with its combining marks. Effect's command line counts columns with it. Joined
+ * sequences of pictures, which the full rules count as one, count as several.
  */
 export class Segmenter {
   segment(text: string): ReadonlyArray<{ readonly segment: string; readonly index: number }> {

@@ -29,7 +29,7 @@ const lengthOf = (first: number): number => {
   return first < 0xf5 ? 4 : 0
 }
 
-/** How many of the first `limit` bytes are not part of a character that goes on behind them. */
+/** How many of the first `limit` bytes are not part of a character that continues after them. */
 const wholeCharacters = (bytes: Uint8Array, limit: number): number => {
   for (let back = 1; back <= 3 && back <= limit; back++) {
     const byte = bytes[limit - back] ?? 0
