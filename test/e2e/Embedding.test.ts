@@ -11,7 +11,7 @@ const node = { program: `${projectRoot}/node_modules/.bin/node` }
 
 const program = (name: string, words: ReadonlyArray<string>): ReadonlyArray<string> => [
   "--conditions=source",
-  `${projectRoot}/docs/embedding/${name}.ts`,
+  `${projectRoot}/test/embedding/${name}.ts`,
   ...words
 ]
 

@@ -30,11 +30,12 @@ export const list = Effect.fn("fim-instance.list")(function*({ json }: { readonl
     : printLines(instances.map(({ index, pid }) => `${index}:${pid}`))
 })
 
+const failed = (text: string) => new CommandError({ text, context: "Could not stop an instance" })
+
 /** Asks an instance to end, and waits until it has. In: its index. */
 export const stop = Effect.fn("fim-instance.stop")(function*({ id }: { readonly id: string }) {
   const { directories } = yield* Relocate
   const words = ["instances", directories.instances, "--stop", id]
-  const failed = (text: string) => new CommandError({ text, context: "Could not stop an instance" })
   const refusal = yield* ChildProcessSpawner.ChildProcessSpawner.pipe(
     Effect.flatMap((spawner) =>
       spawner.string(ChildProcess.make(`${directories.bin}/fim`, words, { detached: false, env: {} }))

@@ -1,7 +1,7 @@
 /**
  * Shows an image on an X server without a screen, and keeps what is to be seen:
  *
- *     node docs/window.ts IMAGE TITLE WIDTHxHEIGHT PICTURE.png [word...]
+ *     node test/pictures/window.ts IMAGE TITLE WIDTHxHEIGHT PICTURE.png [word...]
  *
  * Of Debian: xvfb, x11-utils. The image starts with the words; the picture is taken once its window with this title is drawn.
  */
@@ -10,9 +10,9 @@ import * as Effect from "effect/Effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { resolve } from "node:path"
-import { startDisplay } from "../test/support/Display.ts"
-import { png } from "../test/support/Pictures.ts"
-import * as Process from "../test/support/Process.ts"
+import { startDisplay } from "../support/Display.ts"
+import { png } from "../support/Pictures.ts"
+import * as Process from "../support/Process.ts"
 
 const [image = "", title = "", size = "", picture = "", ...words] = process.argv.slice(2)
 

@@ -1,7 +1,7 @@
 /**
  * Grants a permission to many images at once, and prints what each of them is set to.
  *
- *     node docs/embedding/settings.ts FIM IMAGE...
+ *     node test/embedding/settings.ts FIM IMAGE...
  *
  * FIM is the native program of flatimage, which writes into images: `build/native/fim` of a checkout, or `bin/fim` of the
  * application directory of any image.

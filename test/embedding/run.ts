@@ -1,7 +1,7 @@
 /**
  * Runs a command in an image, passes on its output as it comes, and prints its exit code.
  *
- *     node docs/embedding/run.ts IMAGE COMMAND [ARGUMENT...]
+ *     node test/embedding/run.ts IMAGE COMMAND [ARGUMENT...]
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"

@@ -1,14 +1,14 @@
 /**
  * Draws the first minute with an image of Debian, as a terminal shows it:
  *
- *     node docs/first-minute.ts dist/debian.flatimage docs/first-minute.svg
+ *     node test/pictures/first-minute.ts dist/debian.flatimage docs/first-minute.svg
  *
  * Every line of output is what was printed. `test/e2e/Manual.test.ts` runs the commands in the picture again.
  */
 import { spawnSync } from "node:child_process"
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { outputsOf, scriptOf } from "../test/support/Console.ts"
+import { outputsOf, scriptOf } from "../support/Console.ts"
 
 const commands = [
   "./app.flatimage fim-exec grep PRETTY /etc/os-release",

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Shows an image on a real desktop without a screen, and keeps what is to be seen: docs/desktop.sh IMAGE SCREENSHOT.png
+# Shows an image on a real desktop without a screen, and keeps what is to be seen: test/pictures/desktop.sh IMAGE SCREENSHOT.png
 # Of Debian: xvfb openbox pcmanfm lxmenu-data libmenu-cache-bin libfm-modules dunst libnotify-bin dbus-x11 x11-apps x11-utils xdotool
 # imagemagick adwaita-icon-theme. The image is a copy whose settings are changed; its program is the host's xclock, bound
 # into it, so that any image will do.

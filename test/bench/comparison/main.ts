@@ -1,7 +1,7 @@
 /**
  * Measures what else starts the same Debian here, and writes the figures into docs/comparison.md:
  *
- *     node docs/comparison/main.ts dist/debian.flatimage docs/comparison.md [PREFIX...]
+ *     node test/bench/comparison/main.ts dist/debian.flatimage docs/comparison.md [PREFIX...]
  *
  * Of Debian: bubblewrap, flatpak, ostree, podman, runc, squashfs-tools. As root. `Peers.ts` says how it finds what Debian does not have, and
  * what is missing is said and left out. The words of PREFIX are put in front of what is measured, such as `chrt -r 5`.
@@ -106,7 +106,7 @@ const report = (times: ReadonlyArray<Times>): ReadonlyArray<string> => {
   return [
     `Measured on ${
       new Date().toISOString().slice(0, 10)
-    } by \`docs/comparison/main.ts\`, as root, milliseconds until \`true\` has ended;`
+    } by \`test/bench/comparison/main.ts\`, as root, milliseconds until \`true\` has ended;`
     + ` ${rounds.warm} rounds in turn, first starts ${rounds.first}: ${
       cpus()[0]?.model.trim()
     }, ${cpus().length} processors,`
