@@ -1,7 +1,7 @@
 /** The commands that install recipes, and the desktop integration that follows. Pure. */
 import * as Result from "effect/Result"
-import type { Distribution } from "../build/dist/Distribution.ts"
-import { installWords } from "../build/dist/Distributions.ts"
+import type { Distribution } from "../builder/dist/Distribution.ts"
+import { installWords } from "../builder/dist/Distributions.ts"
 import type { SetupDocument } from "../desktop/SetupDocument.ts"
 import type { Named } from "./Order.ts"
 import type { Recipe } from "./Recipe.ts"

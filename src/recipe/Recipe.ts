@@ -1,7 +1,7 @@
 /** The schema of a recipe: names of packages for a distribution, of other recipes, and desktop integration. Pure. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Distribution } from "../build/dist/Distribution.ts"
+import type { Distribution } from "../builder/dist/Distribution.ts"
 import { SetupDocument } from "../desktop/SetupDocument.ts"
 import { RecipeError } from "./RecipeError.ts"
 import { recipeName } from "./RecipeName.ts"

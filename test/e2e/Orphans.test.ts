@@ -102,7 +102,7 @@ scenario("a build that is killed leaves nobody", images, () =>
     }
   }), 180_000)
 
-/** As `src/build/Programs.ts` runs the machine's package managers. */
+/** As `src/builder/Programs.ts` runs the machine's package managers. */
 scenario("a program that is tied takes all that it has started with it", [], () =>
   Effect.gen(function*() {
     const { directory, environment } = yield* workshop

@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
-import { arch } from "../../src/build/dist/Arch.ts"
+import { arch } from "../../src/builder/dist/Arch.ts"
 import { succeeds } from "../support/Commands.ts"
 import { makeArchive } from "../support/DebArchive.ts"
 import { inGuestOnly } from "../support/Guest.ts"

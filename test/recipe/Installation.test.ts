@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
-import { findDistribution } from "../../src/build/dist/Distributions.ts"
+import { findDistribution } from "../../src/builder/dist/Distributions.ts"
 import { installationOf, mostPackages } from "../../src/recipe/Installation.ts"
 
 const debian = findDistribution("debian")!

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { distributions, findDistribution } from "../../src/build/dist/Distributions.ts"
+import { distributions, findDistribution } from "../../src/builder/dist/Distributions.ts"
 import { isRecipeName, limits, parseRecipe } from "../../src/recipe/Recipe.ts"
 
 const distribution = (name: string) => findDistribution(name)!

@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { Bubblewrap } from "../../src/build/Bubblewrap.ts"
-import type { Closure } from "../../src/build/Closure.ts"
-import type { LockFile } from "../../src/build/Lock.ts"
+import { Bubblewrap } from "../../src/builder/Bubblewrap.ts"
+import type { Closure } from "../../src/builder/Closure.ts"
+import type { LockFile } from "../../src/builder/Lock.ts"
 import { projectRoot } from "./Project.ts"
 
 const cache = (name: string): string =>
@@ -25,7 +25,7 @@ export const closureOfProject = (): Closure => ({
 
 /** The pinned source of bubblewrap, and where the project keeps its archive. */
 export const bubblewrapSource = () => {
-  const lock = JSON.parse(readFileSync(`${projectRoot}/src/build/tools.lock.json`, "utf8")) as LockFile
+  const lock = JSON.parse(readFileSync(`${projectRoot}/src/builder/tools.lock.json`, "utf8")) as LockFile
   const [source] = lock.sources
   if (source === undefined) throw new Error("the lock has no source of bubblewrap")
   return { source, archive: first(cache("sources"), (name) => name.includes("-bubblewrap.") ? name : "missing") }

@@ -1,7 +1,7 @@
 /** `flatimage completion` and `flatimage man`: what is made of the declared commands. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { Revisions } from "../../build/Revision.ts"
+import { Revisions } from "../../builder/Revision.ts"
 import { imageCommands } from "../commands/ImageCommands.ts"
 import { hostScript, type Shell } from "../grammar/completion/Script.ts"
 import { hostPage, imagePage } from "../grammar/ManualPage.ts"

@@ -4,7 +4,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
 import * as Runtime from "effect/Runtime"
-import { atPath } from "../../build/BuildError.ts"
+import { atPath } from "../../builder/BuildError.ts"
 import { type Inspection, Inspector } from "../../image/Inspect.ts"
 import { printable, printableJson } from "../../Printable.ts"
 

@@ -1,12 +1,12 @@
 /** `flatimage tools`: the programs and libraries that every image carries. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { ToolClosure } from "../../build/Closure.ts"
-import { CrossCompiler } from "../../build/cross/CrossCompiler.ts"
-import { Lock, type LockFile } from "../../build/Lock.ts"
-import { LockResolver } from "../../build/LockResolver.ts"
-import { Machine, Target } from "../../build/Machine.ts"
-import { Quiet } from "../../build/Progress.ts"
+import { ToolClosure } from "../../builder/Closure.ts"
+import { CrossCompiler } from "../../builder/cross/CrossCompiler.ts"
+import { Lock, type LockFile } from "../../builder/Lock.ts"
+import { LockResolver } from "../../builder/LockResolver.ts"
+import { Machine, Target } from "../../builder/Machine.ts"
+import { Quiet } from "../../builder/Progress.ts"
 
 /** All that is pinned; what is compiled here is of no architecture. */
 const entriesOf = ({ packages, sources }: LockFile) => [

@@ -1,7 +1,7 @@
 /** `fim-recipe install`: the packages of recipes into the guest, and the image onto the desktop. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Distribution } from "../../build/dist/Distribution.ts"
+import type { Distribution } from "../../builder/dist/Distribution.ts"
 import { DesktopError } from "../../desktop/DesktopError.ts"
 import { IconPress } from "../../desktop/IconPress.ts"
 import { IconSource } from "../../desktop/IconSource.ts"

@@ -1,0 +1,112 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
+import { BuildError, buildError } from "./BuildError.ts"
+
+export interface RunOptions {
+  readonly cwd?: string
+  /** Added to the environment of this process; `undefined` takes a variable out of it. */
+  readonly env?: Record<string, string | undefined>
+  /** Sees each line of standard error as it comes. */
+  readonly onLine?: (line: string) => Effect.Effect<void>
+  /** A file that is its standard input; nothing otherwise. */
+  readonly input?: string
+  /** How to get the program when it is missing. */
+  readonly remedy?: string
+}
+
+/**
+ * `fim` under its name `tied`: it runs a program that ends with us, and with all that it has started, also when we are killed. Absent
+ * until the native programs are compiled.
+ */
+export const Tie = Context.Reference<string | undefined>("flatimage/builder/Programs/Tie", {
+  defaultValue: () => undefined
+})
+
+/** What `fim tied` prints for a program that does not exist. */
+const missing = "tied: not found: "
+
+/** Number of last lines of standard error in the message of a failure. */
+const tailLength = 8
+
+/** Runs programs of the machine. They die with the effect that runs them. */
+export class Programs extends Context.Service<Programs, {
+  /** Runs a program and returns its standard output. Fails with `BuildError` unless it ends with 0. */
+  readonly run: (
+    program: string,
+    args: ReadonlyArray<string>,
+    options?: RunOptions
+  ) => Effect.Effect<string, BuildError>
+}>()("flatimage/builder/Programs") {
+  static readonly layer = Layer.effect(
+    Programs,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const spawner = yield* ChildProcessSpawner
+
+      const run = Effect.fn("Programs.run")(function*(
+        program: string,
+        args: ReadonlyArray<string>,
+        options: RunOptions = {}
+      ) {
+        const command = [program, ...args].join(" ")
+        const failed = (exitCode: number, output: string) =>
+          buildError("ProgramFailed", {
+            command: command.length > 200 ? `${command.slice(0, 200)}…` : command,
+            exitCode,
+            output
+          })
+        const programMissing = buildError("ProgramMissing", {
+          program,
+          remedy: options.remedy ?? "run bin/setup, which says which packages are missing"
+        })
+        const path = yield* Tie
+        const tie = path !== undefined && (yield* Effect.orElseSucceed(fs.exists(path), () => false)) ? path : undefined
+        const handle = yield* spawner.spawn(
+          ChildProcess.make(tie ?? program, tie === undefined ? args : ["--", program, ...args], {
+            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+            // Messages are parsed and shown: they must not depend on the language of the user.
+            env: { LC_ALL: "C.UTF-8", ...options.env },
+            extendEnv: true,
+            stdin: options.input === undefined ? "ignore" : fs.stream(options.input, { chunkSize: 1 << 18 }),
+            forceKillAfter: "10 seconds"
+          })
+        ).pipe(
+          Effect.mapError((error) =>
+            error.reason._tag === "NotFound"
+              ? programMissing
+              : failed(127, error.message)
+          )
+        )
+        const tail = yield* Ref.make<ReadonlyArray<string>>([])
+        const lines = Stream.runForEach(
+          Stream.splitLines(Stream.decodeText(handle.stderr)),
+          (line) =>
+            Ref.update(tail, (before) => line.trim() === "" ? before : [...before, line.trim()].slice(-tailLength))
+              .pipe(
+                Effect.andThen(options.onLine?.(line) ?? Effect.void)
+              )
+        )
+        const [output, , exitCode] = yield* Effect.all([
+          Stream.mkString(Stream.decodeText(handle.stdout)),
+          lines,
+          handle.exitCode
+        ], { concurrency: "unbounded" }).pipe(Effect.mapError((error) => failed(128, error.message)))
+        if (exitCode !== 0) {
+          const lastLines = yield* Ref.get(tail)
+          return yield* lastLines.includes(`${missing}${program}`)
+            ? programMissing
+            : failed(exitCode, lastLines.join("; "))
+        }
+        return output
+      }, Effect.scoped)
+
+      return Programs.of({ run })
+    })
+  )
+}

@@ -1,0 +1,89 @@
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { printable } from "../Printable.ts"
+
+/** Tells how far a step is: units done and in all, of whatever kind. */
+export type Report = (done: number, total: number) => Effect.Effect<void>
+
+/** Whether nothing is to be shown. */
+export const Quiet = Context.Reference<boolean>("flatimage/builder/Progress/Quiet", { defaultValue: () => false })
+
+const barWidth = 24
+const redrawEvery = 80
+
+/** `1234567` as `1.2 MB`. In: bytes. */
+export const formatBytes = (bytes: number): string =>
+  bytes < 1000 ?
+    `${bytes} B` :
+    bytes < 1_000_000 ?
+    `${(bytes / 1000).toFixed(0)} kB` :
+    `${(bytes / 1_000_000).toFixed(1)} MB`
+
+const bar = (done: number, total: number): string => {
+  const share = total > 0 ? Math.min(1, Math.max(0, done / total)) : 0
+  const filled = Math.round(share * barWidth)
+  return `[${"#".repeat(filled)}${" ".repeat(barWidth - filled)}] ${String(Math.round(share * 100)).padStart(3)} %`
+}
+
+/** Shows on standard error what is being done: bars on a terminal, plain lines elsewhere. */
+export class Progress extends Context.Service<Progress, {
+  /** Shows `label` while `work` runs, then how long it took and what `summary` makes of its result. */
+  readonly step: <A, E, R>(
+    label: string,
+    work: (report: Report) => Effect.Effect<A, E, R>,
+    summary?: (value: A) => string
+  ) => Effect.Effect<A, E, R>
+  /** Shows a line. */
+  readonly note: (line: string) => Effect.Effect<void>
+}>()("flatimage/builder/Progress") {
+  static readonly layer = Layer.effect(
+    Progress,
+    Effect.gen(function*() {
+      const stdio = yield* Stdio.Stdio
+      const terminal = yield* stdio.stderrIsTerminal
+
+      // Nobody reads it: no reason to fail a build.
+      const write = (text: string) => Stream.run(Stream.make(text), stdio.stderr()).pipe(Effect.ignore)
+
+      const step = Effect.fn("Progress.step")(function*<A, E, R>(
+        said: string,
+        work: (report: Report) => Effect.Effect<A, E, R>,
+        summary?: (value: A) => string
+      ) {
+        const label = printable(said)
+        if (yield* Quiet) return yield* work(() => Effect.void)
+        const started = yield* Clock.currentTimeMillis
+        const drawn = yield* Ref.make(0)
+        const report: Report = (done, total) =>
+          Effect.gen(function*() {
+            const now = yield* Clock.currentTimeMillis
+            if (done < total && now - (yield* Ref.get(drawn)) < redrawEvery) return
+            yield* Ref.set(drawn, now)
+            yield* write(`\r\x1b[K${label} ${bar(done, total)}`)
+          })
+        yield* write(terminal ? `\r\x1b[K${label} …` : `${label} …\n`)
+        const value = yield* work(terminal ? report : () => Effect.void).pipe(
+          // The line that follows is an error message: it begins on a line of its own.
+          Effect.onError(() => terminal ? write("\r\x1b[K") : Effect.void)
+        )
+        const took = Duration.toSeconds(Duration.millis((yield* Clock.currentTimeMillis) - started))
+        const what = summary === undefined ? "" : `, ${printable(summary(value))}`
+        yield* write(`${terminal ? "\r\x1b[K" : ""}${label}: ${took.toFixed(1)} s${what}\n`)
+        return value
+      })
+
+      return Progress.of({
+        step,
+        note: Effect.fn("Progress.note")(function*(line: string) {
+          if (!(yield* Quiet)) yield* write(`${printable(line)}\n`)
+        })
+      })
+    })
+  )
+}

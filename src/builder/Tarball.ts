@@ -1,0 +1,95 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import { atPath, type BuildError, buildError } from "./BuildError.ts"
+import { Machine } from "./Machine.ts"
+import { Programs } from "./Programs.ts"
+import { checkMembers, type Member, parseMember, stripMember, type Unpacking, unpacking } from "./TarMembers.ts"
+
+export interface UnpackOptions {
+  /** How many directories above the tree the archive has; what is not below them is left out. */
+  readonly strip?: number
+  /** What other archives have put into the same directory. */
+  readonly unpacking?: Unpacking
+}
+
+/** Unpacks archives of root trees with the machine's tar. */
+export class Tarball extends Context.Service<Tarball, {
+  /**
+   * Unpacks an archive (plain, gzip, xz, zstd) after checking each of its members, to a directory that contains only
+   * what was unpacked with the same `unpacking`. Device nodes are left out; owners are preserved when root unpacks. Returns the
+   * members, the devices too. Fails with `BuildError` if one would leave the directory, and then unpacks none.
+   */
+  readonly unpack: (
+    archive: string,
+    directory: string,
+    options?: UnpackOptions
+  ) => Effect.Effect<ReadonlyArray<Member>, BuildError>
+}>()("flatimage/builder/Tarball") {
+  static readonly layer = Layer.effect(
+    Tarball,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const programs = yield* Programs
+      const { isRoot } = yield* Machine
+
+      // Alpine's archives have attributes of their own, of which tar would warn for each file.
+      const quiet = ["--warning=no-unknown-keyword"]
+
+      const remedy = "install the packages tar, gzip, xz-utils and zstd"
+
+      const unpack = Effect.fn("Tarball.unpack")(function*(
+        archive: string,
+        directory: string,
+        options: UnpackOptions = {}
+      ) {
+        yield* fs.access(archive, { readable: true }).pipe(atPath(archive))
+        const listing = yield* programs.run(
+          "tar",
+          // With the names as they are in the archive: otherwise tar hides what it would cut off.
+          [
+            "--list",
+            "--verbose",
+            "--absolute-names",
+            "--numeric-owner",
+            "--quoting-style=c",
+            ...quiet,
+            "--file",
+            archive
+          ],
+          { remedy }
+        )
+        const members: Array<Member> = []
+        for (const line of listing.split("\n")) {
+          if (line === "") continue
+          const member = parseMember(line)
+          if (member === undefined) {
+            return yield* buildError("UnsafeArchive", { archive, member: line, detail: "cannot be understood" })
+          }
+          const stripped = stripMember(member, options.strip ?? 0)
+          if (stripped !== undefined) members.push(stripped)
+        }
+        yield* Effect.fromResult(checkMembers(archive, members, options.unpacking ?? unpacking()))
+        yield* programs.run("tar", [
+          "--extract",
+          "--preserve-permissions",
+          "--numeric-owner",
+          "--delay-directory-restore",
+          isRoot ? "--same-owner" : "--no-same-owner",
+          ...(options.strip === undefined ? [] : [`--strip-components=${options.strip}`]),
+          "--anchored",
+          ...["./", ""].map((start) => `--exclude=${start}${"*/".repeat(options.strip ?? 0)}dev/*`),
+          ...quiet,
+          "--file",
+          archive,
+          "--directory",
+          directory
+        ], { remedy })
+        return members
+      })
+
+      return Tarball.of({ unpack })
+    })
+  )
+}

@@ -1,0 +1,180 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Bubblewrap } from "./Bubblewrap.ts"
+import { type BuildError, buildError } from "./BuildError.ts"
+import { Machine } from "./Machine.ts"
+import { Programs, type RunOptions } from "./Programs.ts"
+
+/** What package managers need to give files to users and to change their root, and nothing that reaches the kernel. */
+const capabilities = [
+  "CAP_CHOWN",
+  "CAP_DAC_OVERRIDE",
+  "CAP_FOWNER",
+  "CAP_FSETID",
+  "CAP_KILL",
+  "CAP_SETFCAP",
+  "CAP_SETGID",
+  "CAP_SETUID",
+  "CAP_SYS_CHROOT"
+]
+
+const environment = {
+  HOME: "/root",
+  LANG: "C.UTF-8",
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  TERM: "dumb"
+}
+
+/** What a program needs of a system that is not in its tree. */
+const surroundings = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+
+/** Starts a program with these variables and no others. */
+const started = (
+  variables: Readonly<Record<string, string>>,
+  directory: string,
+  words: ReadonlyArray<string>
+): ReadonlyArray<string> => [
+  "--clearenv",
+  ...Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]),
+  "--chdir",
+  directory,
+  "--",
+  ...words
+]
+
+/** What a program sees beside its tree. */
+export interface Toolset {
+  /** Paths of the machine that it may read, at the same places. */
+  readonly readable: ReadonlyArray<string>
+  /** Those in which it may write too. */
+  readonly writable: ReadonlyArray<string>
+  readonly environment: Readonly<Record<string, string>>
+  /** Its working directory. */
+  readonly directory: string
+}
+
+/** Runs programs on a tree that becomes an image, apart from the machine: no network, no processes, no devices of it. */
+export class TreeSandbox extends Context.Service<TreeSandbox, {
+  /** Runs a program of the tree as root of it. Fails with `BuildError` unless it ends with 0. */
+  readonly inside: (
+    tree: string,
+    words: ReadonlyArray<string>
+  ) => Effect.Effect<string, BuildError>
+  /**
+   * Runs a program of the machine, which may write to nothing but `writable` and to the tree, and may enter it. With
+   * `network` it has that of the machine. Fails with `BuildError` unless it ends with 0.
+   */
+  readonly beside: (
+    tree: string,
+    words: ReadonlyArray<string>,
+    options: RunOptions & { readonly writable: ReadonlyArray<string>; readonly network: boolean }
+  ) => Effect.Effect<string, BuildError>
+  /**
+   * Runs a program of the tree `usr` of Debian packages, with nothing of the machine but what the toolset names, and no network. The
+   * tree stays as it is. Fails with `BuildError` unless it ends with 0.
+   */
+  readonly using: (
+    usr: string,
+    words: ReadonlyArray<string>,
+    toolset: Toolset
+  ) => Effect.Effect<string, BuildError>
+}>()("flatimage/builder/TreeSandbox") {
+  static readonly layer = Layer.effect(
+    TreeSandbox,
+    Effect.gen(function*() {
+      const programs = yield* Programs
+      const bubblewrap = yield* Bubblewrap
+      const { isRoot } = yield* Machine
+
+      const run = Effect.fnUntraced(function*(words: ReadonlyArray<string>, options: RunOptions = {}) {
+        const { path } = yield* bubblewrap.program
+        return yield* programs.run(path, [
+          ...(isRoot ? [] : ["--unshare-user", "--uid", "0", "--gid", "0"]),
+          "--unshare-pid",
+          "--unshare-ipc",
+          "--unshare-uts",
+          "--unshare-cgroup-try",
+          "--die-with-parent",
+          "--new-session",
+          "--cap-drop",
+          "ALL",
+          ...capabilities.flatMap((name) => ["--cap-add", name]),
+          ...words
+        ], options).pipe(
+          // Of the sandbox nobody wants to know what its command line is.
+          Effect.mapError((error) =>
+            error.reason._tag === "ProgramFailed"
+              ? buildError("ProgramFailed", {
+                ...error.reason,
+                command: words.slice(words.indexOf("--") + 1).join(" ").slice(0, 200)
+              })
+              : error
+          )
+        )
+      })
+
+      const inside = Effect.fn("TreeSandbox.inside")(
+        (tree: string, words: ReadonlyArray<string>) =>
+          run([
+            "--unshare-net",
+            "--bind",
+            tree,
+            "/",
+            ...surroundings,
+            "--tmpfs",
+            "/run",
+            ...started(environment, "/", words)
+          ])
+      )
+
+      const beside = Effect.fn("TreeSandbox.beside")(
+        (
+          tree: string,
+          words: ReadonlyArray<string>,
+          { network, writable, ...options }: RunOptions & {
+            readonly writable: ReadonlyArray<string>
+            readonly network: boolean
+          }
+        ) =>
+          run([
+            ...(network ? [] : ["--unshare-net"]),
+            "--ro-bind",
+            "/",
+            "/",
+            ...surroundings,
+            ...[tree, ...writable].flatMap((path) => ["--bind", path, path]),
+            "--proc",
+            `${tree}/proc`,
+            "--dev",
+            `${tree}/dev`,
+            "--tmpfs",
+            `${tree}/run`,
+            "--tmpfs",
+            `${tree}/tmp`,
+            "--chdir",
+            "/",
+            "--",
+            ...words
+          ], options)
+      )
+
+      const using = Effect.fn("TreeSandbox.using")(
+        (usr: string, words: ReadonlyArray<string>, toolset: Toolset) =>
+          run([
+            "--unshare-net",
+            "--ro-bind",
+            usr,
+            "/usr",
+            ...["bin", "lib", "lib64", "sbin"].flatMap((name) => ["--symlink", `usr/${name}`, `/${name}`]),
+            ...surroundings,
+            ...toolset.readable.flatMap((path) => ["--ro-bind", path, path]),
+            ...toolset.writable.flatMap((path) => ["--bind", path, path]),
+            ...started(toolset.environment, toolset.directory, words)
+          ])
+      )
+
+      return TreeSandbox.of({ inside, beside, using })
+    })
+  )
+}

@@ -1,0 +1,116 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import type * as Scope from "effect/Scope"
+import { openCommit } from "../../cli/layer/CommitSession.ts"
+import { atPath, type BuildError, buildError } from "../BuildError.ts"
+import { Emulator } from "../cross/Emulator.ts"
+import { Machine } from "../Machine.ts"
+import { Mkdwarfs } from "../Mkdwarfs.ts"
+import { Programs, type RunOptions } from "../Programs.ts"
+import type { Report } from "../Progress.ts"
+import { scratchDirectory } from "../Scratch.ts"
+import { Workspace } from "../Workspace.ts"
+
+/** A command of a step. */
+export interface GuestCommand {
+  readonly words: ReadonlyArray<string>
+  readonly network: boolean
+  /** Added to that of the guest. */
+  readonly environment: Readonly<Record<string, string>>
+  /** A file that is its standard input. */
+  readonly input?: string
+}
+
+export interface GuestRequest {
+  /** An image without layers. It is changed. */
+  readonly image: string
+  /** The program `fim` of that image. */
+  readonly fim: string
+  /** Those so far, lowest first. */
+  readonly layers: ReadonlyArray<string>
+  readonly command: GuestCommand
+  readonly level: number
+}
+
+/** What the caller's environment may not say about these runs. */
+const noSettings = {
+  FIM_CASEFOLD: "",
+  FIM_MAIN_OFFSET: "",
+  // The only overlay whose deletions a commit reads from the file system itself, whoever mounts it.
+  FIM_OVERLAY: "bwrap",
+  // The result of a step must not depend on the user who builds.
+  LC_ALL: "C",
+  LANG: undefined,
+  LANGUAGE: undefined,
+  TZ: undefined
+}
+
+/** Runs commands in an image, and makes a layer of what they changed. */
+export class Runner extends Context.Service<Runner, {
+  /**
+   * Runs the command as root of the guest, on the layers, and packs what it changed to the file `path`. Fails with
+   * `BuildError` when the command does, with the end of what it printed.
+   */
+  readonly commit: (
+    request: GuestRequest,
+    path: string,
+    report: Report
+  ) => Effect.Effect<void, BuildError, Scope.Scope>
+}>()("flatimage/builder/definition/Runner") {
+  static readonly layer = Layer.effect(
+    Runner,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const emulator = yield* Emulator
+      const mkdwarfs = yield* Mkdwarfs
+      const programs = yield* Programs
+      const spawner = yield* ChildProcessSpawner
+      const workspace = yield* Workspace
+      const { isRoot } = yield* Machine
+
+      const commit = Effect.fn("Runner.commit")(function*(request: GuestRequest, path: string, report: Report) {
+        const { command, image, layers } = request
+        const separated = layers.find((layer) => layer.includes(":"))
+        if (separated !== undefined) {
+          return yield* buildError("Refused", { detail: `the build directory has a colon in its name: ${separated}` })
+        }
+        const data = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "run")
+        const env = { ...noSettings, FIM_DIR_DATA: data, FIM_LAYERS: layers.join(":") }
+        const emulation = yield* emulator.emulation("steps")
+        const [program = image, ...before] = [...emulation.words, image]
+        const run = (words: ReadonlyArray<string>, options: RunOptions = {}) =>
+          programs.run(program, [...before, ...words], { ...options, env })
+        yield* run(["fim-perms", ...(command.network ? ["set", "network"] : ["clear"])])
+        // The output is for the builder, and its last lines explain a failure.
+        const variables = Object.entries(command.environment).map(([name, value]) => `${name}=${value}`)
+        const all = ["bash", "-c", "exec \"$@\" >&2", "bash", "env", ...variables, ...command.words]
+        yield* run(["fim-root", ...all], command.input === undefined ? {} : { input: command.input }).pipe(
+          Effect.mapError((error) =>
+            error.reason._tag === "ProgramFailed"
+              ? buildError("ProgramFailed", { ...error.reason, command: command.words.join(" ").slice(0, 200) })
+              : error
+          )
+        )
+        const places = yield* Effect.forEach(layers, (layer) =>
+          fs.stat(layer).pipe(
+            Effect.map(({ size }) => ({ path: layer, offset: 0, size: Number(size) })),
+            atPath(layer)
+          ))
+        const session = yield* openCommit(data, request.fim).pipe(
+          Effect.provideService(ChildProcessSpawner, spawner),
+          Effect.mapError((error) => buildError("Refused", { detail: error.text }))
+        )
+        yield* session.stage({ layers: places, below: places.length, overlay: "bwrap" }).pipe(
+          Effect.mapError((error) => buildError("Refused", { detail: error.text }))
+        )
+        const { tree, whiteout } = session
+        yield* mkdwarfs.pack(tree, path, { level: request.level, ownedByRoot: !isRoot, whiteout }, report)
+      })
+
+      return Runner.of({ commit })
+    })
+  )
+}

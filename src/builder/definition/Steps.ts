@@ -1,0 +1,198 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { NativeBytes } from "../../platform/NativeBytes.ts"
+import { sha256 } from "../../platform/Sha256.ts"
+import { atPath, type BuildError, buildError } from "../BuildError.ts"
+import { sha256OfFile } from "../Digest.ts"
+import type { Distribution } from "../dist/Distribution.ts"
+import { installWords } from "../dist/Distributions.ts"
+import { Machine } from "../Machine.ts"
+import { Epoch, Mkdwarfs } from "../Mkdwarfs.ts"
+import { Programs } from "../Programs.ts"
+import { Progress } from "../Progress.ts"
+import { scratchDirectory } from "../Scratch.ts"
+import { Workspace } from "../Workspace.ts"
+import type { Step } from "./Definition.ts"
+import { digestOfTree, pathBelow } from "./Inputs.ts"
+import { type GuestCommand, Runner } from "./Runner.ts"
+
+/** Increase it when a change of this module must invalidate cached layers. */
+const revision = 1
+
+export interface StepsRequest {
+  readonly steps: ReadonlyArray<Step>
+  /** The directory that the paths in the steps are relative to. */
+  readonly directory: string
+  readonly distribution: Distribution | undefined
+  /** The lowest layer. */
+  readonly base: string
+  /** An image without layers to run commands in, made only when there is one to run, and its program `fim`. */
+  readonly runner: Effect.Effect<{ readonly image: string; readonly fim: string }, BuildError, Scope.Scope>
+  readonly level: number
+  /** Whether to make all layers anew. */
+  readonly refresh: boolean
+}
+
+/** One line that describes a step. */
+export const labelOf = (step: Step): string => {
+  const text = "packages" in step
+    ? `Packages ${step.packages.join(" ")}`
+    : "copy" in step
+    ? `Copy ${step.copy} to ${step.to}`
+    : `Run ${typeof step.run === "string" ? step.run : step.run.join(" ")}`
+  const line = text.replaceAll(/\s+/g, " ").trim()
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line
+}
+
+/** Makes a layer of each step of a definition. */
+export class Steps extends Context.Service<Steps, {
+  /**
+   * The paths of the layers, lowest first, without the base. A layer is made only when the cache has none of the same base,
+   * the same steps up to this one, and the same files that they copy. Fails with `BuildError`.
+   */
+  readonly make: (request: StepsRequest) => Effect.Effect<ReadonlyArray<string>, BuildError, Scope.Scope>
+}>()("flatimage/builder/definition/Steps") {
+  static readonly layer = Layer.effect(
+    Steps,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const native = yield* NativeBytes
+      const mkdwarfs = yield* Mkdwarfs
+      const programs = yield* Programs
+      const progress = yield* Progress
+      const runner = yield* Runner
+      const workspace = yield* Workspace
+      const { isRoot, target } = yield* Machine
+
+      /** The copied files as an archive, under their new name; and their target directory. */
+      const archiveOf = Effect.fnUntraced(function*(
+        step: Extract<Step, { readonly copy: string }>,
+        directory: string
+      ) {
+        const source = yield* pathBelow(fs, directory, step.copy)
+        const parts = step.to.split("/").filter((part) => part !== "" && part !== ".")
+        if (parts.includes("..")) return yield* buildError("Refused", { detail: `${step.to} has ".." in it` })
+        if (step.to.endsWith("/")) parts.push(source.slice(source.lastIndexOf("/") + 1))
+        const name = parts.at(-1)
+        if (name === undefined) return yield* buildError("Refused", { detail: `${step.to} is no place for a file` })
+        const scratch = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "copy")
+        yield* programs.run("cp", [
+          "--recursive",
+          "--no-dereference",
+          "--preserve=mode,timestamps,links",
+          "--no-target-directory",
+          "--",
+          source,
+          `${scratch}/${name}`
+        ])
+        if (step.mode !== undefined) {
+          const info = yield* fs.lstat(`${scratch}/${name}`).pipe(atPath(source))
+          if (info.type !== "File") {
+            return yield* buildError("Refused", { detail: `${step.copy} is no file: "mode" is for files` })
+          }
+          yield* fs.chmod(`${scratch}/${name}`, parseInt(step.mode, 8)).pipe(atPath(source))
+        }
+        const archive = `${scratch}/.archive.tar`
+        yield* programs.run("tar", [
+          "--create",
+          "--sort=name",
+          "--owner=0",
+          "--group=0",
+          "--numeric-owner",
+          `--file=${archive}`,
+          `--directory=${scratch}`,
+          "--",
+          name
+        ])
+        return { archive, parent: `/${parts.slice(0, -1).join("/")}` }
+      })
+
+      const commandOf = Effect.fnUntraced(function*(step: Step, { directory, distribution }: StepsRequest) {
+        const epoch = yield* Epoch
+        const reproducible = epoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(epoch) }
+        if ("run" in step) {
+          const command: GuestCommand = {
+            words: typeof step.run === "string" ? ["sh", "-euc", step.run] : step.run,
+            network: step.network ?? false,
+            environment: { ...reproducible, ...step.environment }
+          }
+          return command
+        }
+        if ("copy" in step) {
+          const { archive, parent } = yield* archiveOf(step, directory)
+          // By the image's own tools, for the root tree may have none; and in the guest, for directories there may be links.
+          const script = "busybox mkdir -p \"$1\" && exec busybox tar -x -f - -C \"$1\""
+          const command: GuestCommand = {
+            words: ["busybox", "sh", "-c", script, "sh", parent],
+            network: false,
+            environment: {},
+            input: archive
+          }
+          return command
+        }
+        const words = distribution === undefined ? undefined : installWords(distribution, step.packages)
+        if (distribution === undefined || words === undefined) {
+          return yield* buildError("Refused", {
+            detail: distribution === undefined
+              ? "packages need a distribution: name it as \"dist\" of the base"
+              : `${distribution.name} has no package manager`
+          })
+        }
+        const strange = step.packages.find((name) => !distribution.packageName.test(name))
+        if (strange !== undefined) {
+          return yield* buildError("Refused", { detail: `${JSON.stringify(strange)} is not the name of a package` })
+        }
+        const command: GuestCommand = {
+          words,
+          network: true,
+          environment: reproducible
+        }
+        return command
+      })
+
+      const make = Effect.fn("Steps.make")(function*(request: StepsRequest) {
+        // It is there for all steps, not for the first that needs it.
+        const { debian } = yield* target
+        const image = yield* Effect.cached(Scope.provide(request.runner, yield* Effect.scope))
+        const layers = [request.base]
+        let key = yield* sha256OfFile(fs, native, request.base)
+        let fresh = request.refresh
+        for (const [index, step] of request.steps.entries()) {
+          const input = "copy" in step
+            ? yield* Effect.flatMap(
+              pathBelow(fs, request.directory, step.copy),
+              (path) => digestOfTree(fs, native, path)
+            )
+            : "packages" in step
+            ? request.distribution?.install
+            : undefined
+          key = sha256(native, JSON.stringify([revision, key, debian, isRoot, step, input]))
+          const { path, present } = yield* mkdwarfs.cached(`step-${key.slice(0, 24)}`, request.level)
+          const label = `[${index + 1}/${request.steps.length}] ${labelOf(step)}`
+          if (present && !fresh) {
+            yield* progress.note(`${label}: cached`)
+          } else {
+            // What was made before on top of another layer of that name is as old.
+            fresh = true
+            yield* progress.step(label, (report) =>
+              Effect.gen(function*() {
+                const command = yield* commandOf(step, request)
+                yield* runner.commit(
+                  { ...(yield* image), layers: [...layers], command, level: request.level },
+                  path,
+                  report
+                )
+              }).pipe(Effect.scoped))
+          }
+          layers.push(path)
+        }
+        return layers.slice(1)
+      })
+
+      return Steps.of({ make })
+    })
+  )
+}
