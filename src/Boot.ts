@@ -21,6 +21,7 @@ import { Portal } from "./portal/Portal.ts"
 import { inGuest } from "./relocate/Directories.ts"
 import { Host } from "./relocate/Host.ts"
 import { Relocate } from "./relocate/Relocate.ts"
+import { Allowances } from "./sandbox/Allowances.ts"
 import { bindLimit } from "./sandbox/BindLimit.ts"
 import { Bwrap, type Program } from "./sandbox/Bwrap.ts"
 import { CallFilter } from "./sandbox/CallFilter.ts"
@@ -40,7 +41,8 @@ export const layerWith = (instance: typeof Instance.layer) =>
     Layer.provideMerge(instance),
     Layer.provideMerge(LayerStack.layer),
     Layer.provideMerge(Layer.mergeAll(Janitor.layer, Snapshot.layer)),
-    Layer.provideMerge(Layer.provide(bindLimit, Snapshot.layer)),
+    // Both reject settings before anything is mounted.
+    Layer.provideMerge(Layer.provide(Layer.merge(bindLimit, Allowances.layer), Snapshot.layer)),
     Layer.provideMerge(settingsLayer)
   )
 

@@ -28,10 +28,10 @@ import { usersOf } from "./Users.ts"
 
 export class BwrapError extends Data.TaggedError("BwrapError")<{
   /**
-   * `Allow`: `FIM_ALLOW` makes no sense. `Files`: what the sandbox needs could not be written. `Options`: more than bubblewrap
-   * accepts. `Sandbox`: no sandbox.
+   * `Files`: the files of the sandbox could not be written. `Options`: more than bubblewrap accepts. `Sandbox`: bubblewrap could not
+   * create it.
    */
-  readonly reason: "Allow" | "Files" | "Options" | "Sandbox"
+  readonly reason: "Files" | "Options" | "Sandbox"
   readonly detail: string
 }> {
   override get message(): string {
@@ -85,7 +85,7 @@ const make = Effect.fnUntraced(function*() {
   const instance = yield* Instance
   const filesystem = yield* FilesystemController
   yield* Portal
-  const filter = yield* CallFilter
+  const filters = yield* CallFilter
   const found = yield* HostParts
   const { directories } = relocate
   const guest = inGuest(directories)
@@ -138,9 +138,6 @@ const make = Effect.fnUntraced(function*() {
 
   const run = Effect.fn("Bwrap.run")(function*(program: Program) {
     yield* Effect.logDebug("Phase: sandbox")
-    const filters = yield* Effect.fromResult(filter).pipe(
-      Effect.mapError((detail) => new BwrapError({ reason: "Allow", detail }))
-    )
     const image = Object.fromEntries(
       Object.entries(settings.environment).map(([name, value]) => [name, expand(value, host.environment)])
     )

@@ -3,7 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { spawnSync } from "node:child_process"
-import { allowancesOf } from "../../src/sandbox/CallFilter.ts"
+import { allowancesOf } from "../../src/sandbox/Allowances.ts"
 import { emulation } from "../../src/sandbox/Emulation.ts"
 import type { Program } from "../../src/sandbox/FilterProgram.ts"
 import {

@@ -112,8 +112,13 @@ describe.each(users)("as $name, the guest cannot", (user) => {
       }
       const allowed = yield* app.run(["fim-exec", "unshare", "-U", "true"], { environment: { FIM_ALLOW: "userns" } })
       assert.deepStrictEqual([allowed.code, allowed.stderr], [0, ""])
-      const unknown = yield* app.run(["fim-exec", "true"], { environment: { FIM_ALLOW: "everything" } })
+      const unknown = yield* app.run(["fim-exec", "true"], {
+        environment: { FIM_ALLOW: "everything", FIM_DEBUG: "1" }
+      })
       assert.strictEqual(unknown.code, 125)
+      // Before anything is mounted.
+      assert.match(unknown.stderr, /Phase: relocate/)
+      assert.notMatch(unknown.stderr, /Instance acquired/)
       assert.match(unknown.stderr, /FIM_ALLOW can name ids, multiarch, ptrace, userns, but not 'everything'/)
     }))
 
