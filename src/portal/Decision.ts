@@ -82,7 +82,7 @@ export const decide = (request: Request, policy: Policy): Decision => {
   if (!policy.allowed.includes("*") && !policy.allowed.includes(program)) {
     const lines = [
       `E::'${program}' may not be run on the host`,
-      `E::'fim-portal allow ${program}' in front of the image's words allows it, from its next start on`
+      `E::To allow it, from the image's next start on: IMAGE fim-portal allow ${program}`
     ]
     return { kind: "refuse", call, code: refused, lines }
   }

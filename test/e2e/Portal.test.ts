@@ -61,14 +61,14 @@ describe.each(users)("as $name", (user) => {
         const closed = yield* place(user, { copy: true })
         const refused = yield* closed.run(["fim-exec", "fim_portal", "id"])
         assert.deepStrictEqual([refused.code, refused.stdout], [126, ""])
-        assert.match(refused.stderr, /'id' may not be run on the host\nE::'fim-portal allow id'/)
+        assert.match(refused.stderr, /'id' may not be run on the host\nE::To allow it, .*: IMAGE fim-portal allow id\n/)
         yield* closed.run(["fim-portal", "allow", "id", "env"])
         assert.strictEqual((yield* closed.run(["fim-exec", "fim_portal", "id", "-u"])).stdout, `${user.uid}\n`)
         // A client that does not look at the list, or changes it, meets the host's own.
         const forged = "echo '[\"*\"]' > $FIM_DIR_INSTANCE/portal/allowed; fim_portal sh -c 'echo no'"
         const outcome = yield* inGuest(closed, forged)
         assert.deepStrictEqual([outcome.code, outcome.stdout], [126, ""])
-        assert.match(outcome.stderr, /'fim-portal allow sh'/)
+        assert.match(outcome.stderr, /: IMAGE fim-portal allow sh/)
         // Of the guest's environment only what is harmless crosses, and whatever it says the client finds its portal.
         const crossing = yield* inGuest(
           closed,

@@ -62,7 +62,7 @@ describe("what is allowed", () => {
       code: 126,
       lines: [
         "E::'thunar' may not be run on the host",
-        "E::'fim-portal allow thunar' in front of the image's words allows it, from its next start on"
+        "E::To allow it, from the image's next start on: IMAGE fim-portal allow thunar"
       ]
     })
   })

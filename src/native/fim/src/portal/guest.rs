@@ -34,7 +34,7 @@ Runs a program of the host with the streams, signals and exit code of this one.
   --detach   let it outlive this instance, without any stream; its exit code is not known
   --help     print this
 
-'fim-portal allow PROGRAM' in front of the image's words allows a program.
+To allow a program: IMAGE fim-portal allow PROGRAM
 ";
 
 /// The name of a client that stands for one program of the host: `xdg-open` opens windows that stay.
@@ -68,7 +68,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
             let name = program.to_string_lossy();
             console::complain!("E::'{name}' may not be run on the host");
             console::complain!(
-                "E::'fim-portal allow {name}' in front of the image's words allows it, from its next start on"
+                "E::To allow it, from the image's next start on: IMAGE fim-portal allow {name}"
             );
             return Ok(REFUSED);
         }
