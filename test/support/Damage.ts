@@ -25,7 +25,10 @@ export interface Patient {
   readonly size: number
   /** Bytes of the sound image. */
   readonly read: (offset: number, length: number) => Buffer
-  /** Runs with the bits of one byte flipped. `cold` unpacks all tools again. Fails unless it ends in an allowed way. */
+  /**
+   * Runs with the bits of one byte flipped. `cold` runs with no tool unpacked: a program, which needs only some tools, and then a command
+   * that unpacks all of them, whose verdict is the answer. Fails unless each run ends in an allowed way.
+   */
   readonly flip: (
     offset: number,
     mask: number,
@@ -46,6 +49,9 @@ export type Verdict = "sound" | "refused" | "guest"
 
 /** Reads every file of the image and prints its checksum. */
 const readAll = ["fim-exec", "sh", "-c", "set -o pipefail; find / -xdev -type f | sort | xargs sha256sum"]
+
+/** Unpacks every tool before it does anything. */
+const version = ["fim-version", "short"]
 
 const memoryLimit = 1024 * 1024 * 1024
 
@@ -81,6 +87,7 @@ export const admit = (user: User): Effect.Effect<Patient, Failure, Scope.Scope> 
     const parts = partsOf(app.image)
     const { stdout: sound } = yield* app.run(readAll)
     assert.isAbove(sound.split("\n").length, 5)
+    const { stdout: soundVersion } = yield* app.run(version)
     const [warm = ""] = readdirSync(`${app.global}/app`)
     const file = openSync(app.image, "r")
     const read = (offset: number, length: number) => {
@@ -99,22 +106,28 @@ export const admit = (user: User): Effect.Effect<Patient, Failure, Scope.Scope> 
         if (cold || name !== warm) rmSync(`${app.global}/app/${name}`, { recursive: true })
       }
     }
-    const run = Effect.fnUntraced(function*(what: string) {
-      const { peak, value } = yield* withPeak([app.directory], app.run(readAll))
-      const verdict = judge(value, sound, what)
+    const runWords = Effect.fnUntraced(function*(words: ReadonlyArray<string>, expected: string, what: string) {
+      const { peak, value } = yield* withPeak([app.directory], app.run(words))
+      const verdict = judge(value, expected, what)
       assert.isBelow(peak, memoryLimit, `memory; ${what}`)
       yield* app.isClean
       return verdict
+    })
+    const run = (what: string) => runWords(readAll, sound, what)
+    const runCold = Effect.fnUntraced(function*(what: string) {
+      forget(true)
+      yield* run(what)
+      forget(true)
+      return yield* runWords(version, soundVersion, what)
     })
     const patch: Patient["patch"] = (offset, bytes, { cold = false } = {}) =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
           const before = read(offset, bytes.length)
           write(offset, bytes)
-          if (cold) forget(true)
           return before
         }),
-        () => run(`byte ${offset} is ${Buffer.from(bytes).toString("hex").slice(0, 40)}`),
+        () => (cold ? runCold : run)(`byte ${offset} is ${Buffer.from(bytes).toString("hex").slice(0, 40)}`),
         (before) =>
           Effect.sync(() => {
             write(offset, before)
