@@ -79,7 +79,11 @@ export const applicationOf = (caller: Caller): string => {
 }
 
 /** Bytes of the tools that a caller's first start has unpacked. */
-export const unpackedBytes = (caller: Caller): number =>
-  globSync(`${applicationOf(caller)}/{bin,lib}/*`)
-    .map((path) => lstatSync(path))
-    .reduce((sum, file) => sum + (file.isFile() ? file.size : 0), 0)
+export const unpackedBytes = (caller: Caller): number => {
+  const files = globSync(`${applicationOf(caller)}/{bin,lib}/*`).map((path) => lstatSync(path)).filter((file) =>
+    file.isFile()
+  )
+  // A tool with several names counts once.
+  const sizes = new Map(files.map((file) => [file.ino, file.size]))
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0)
+}
