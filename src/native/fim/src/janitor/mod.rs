@@ -194,18 +194,24 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
     if sys::poll([(leaving.as_raw_fd(), libc::POLLIN)], 0).is_ok_and(|[asked]| asked)
         && leaving.read_exact(&mut number).is_ok()
     {
-        answer(
-            &mut answers,
-            u64::from_le_bytes(number),
-            leave(&instance).map(|()| Done {}),
-        )?;
-        let stop = sys::signal_descriptor(&[libc::SIGTERM]).context(|| "cannot receive signals".to_string())?;
-        ends = [(leaving.as_raw_fd(), libc::POLLIN), (stop.as_raw_fd(), libc::POLLIN)];
-        let _ = wait(ends);
-        // Asked to stop what lives on. The holder ends with it.
-        if sys::next_signal(stop.as_fd()).is_some() {
-            let _ = sys::kill(holder, libc::SIGTERM);
-            let _ = wait([ends[0], (-1, 0)]);
+        let stop = leave(&instance).and_then(|()| {
+            let failed = || "cannot receive signals".to_string();
+            sys::signal_descriptor(&[libc::SIGTERM]).context(failed)
+        });
+        let reply = stop
+            .as_ref()
+            .map(|_| Done {})
+            .map_err(|failure| Failure(failure.0.clone()));
+        // Whether the boot program is still there to hear it makes no difference.
+        let _ = answer(&mut answers, u64::from_le_bytes(number), reply);
+        if let Ok(stop) = stop {
+            ends = [(leaving.as_raw_fd(), libc::POLLIN), (stop.as_raw_fd(), libc::POLLIN)];
+            let _ = wait(ends);
+            // Asked to stop what lives on. The holder ends with it.
+            if sys::next_signal(stop.as_fd()).is_some() {
+                let _ = sys::kill(holder, libc::SIGTERM);
+                let _ = wait([ends[0], (-1, 0)]);
+            }
         }
     }
     if sys::poll([(farewell.as_raw_fd(), libc::POLLIN)], 0).is_ok_and(|[asked]| asked) {

@@ -67,9 +67,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
         if !is_allowed(&portal, program) {
             let name = program.to_string_lossy();
             console::complain!("E::'{name}' may not be run on the host");
-            console::complain!(
-                "E::To allow it, from the image's next start on: IMAGE fim-portal allow {name}"
-            );
+            console::complain!("E::To allow it, from the image's next start on: IMAGE fim-portal allow {name}");
             return Ok(REFUSED);
         }
         let asked = Asked {
