@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { readdirSync, readFileSync } from "node:fs"
 import { images, scenario } from "../support/Needs.ts"
 import { place } from "../support/Place.ts"
@@ -43,7 +44,13 @@ describe.each(users)("as $name, command lines", (user) => {
         yield* running.says(new RegExp(`token-${mark}\n/bound-${mark}`))
         for (const name of ["token", "bound", "locale"]) assert.deepStrictEqual(telling(`${name}-${mark}`), [], name)
         // The caller's own command, and the program itself.
-        const said = telling(`argument-${mark}`)
+        // A shell that starts a program is there twice for a moment.
+        const settled = Effect.sync(() => telling(`argument-${mark}`))
+        const said = yield* Effect.repeat(settled, {
+          until: (pids) => pids.length === 2,
+          schedule: Schedule.spaced(20),
+          times: 50
+        })
         assert.strictEqual(said.length, 2)
         assert.include(said, running.pid)
         yield* running.signal("SIGKILL")
