@@ -8,7 +8,7 @@ use crate::janitor::{REPLIES, REQUESTS, REST, START};
 use crate::streams;
 use crate::sys::{self, Forked};
 use crate::trust::TRUST_GROUP;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -21,19 +21,16 @@ pub struct Companion {
 
 /// The program that the caller's words start: empty for the boot command. `None` for commands that only read or change the image, and
 /// need no janitor.
-pub fn program(mut words: impl Iterator<Item = OsString>) -> Option<OsString> {
-    match words.next() {
-        Some(word) if word == "fim-exec" || word == "fim-root" => Some(words.next().unwrap_or_default()),
+pub fn program(words: &[OsString]) -> Option<OsString> {
+    match words.first() {
+        Some(word) if word == "fim-exec" || word == "fim-root" => Some(words.get(1).cloned().unwrap_or_default()),
         Some(word) if word.as_encoded_bytes().starts_with(b"fim-") => None,
         _ => Some(OsString::new()),
     }
 }
 
-/// Starts the janitor if the caller's words run a program; it has the rest of the tools unpacked, unless all are there.
-pub fn start(application: &Path, image: &Image, is_complete: bool) -> Result<Option<Companion>> {
-    let Some(program) = program(std::env::args_os().skip(1)) else {
-        return Ok(None);
-    };
+/// Starts the janitor for a program; it has the rest of the tools unpacked, unless all are there.
+pub fn start(application: &Path, image: &Image, program: &OsStr, is_complete: bool) -> Result<Companion> {
     streams::check()?;
     let failed = || "cannot start the janitor".to_string();
     let (requests, our_requests) = sys::pipe().context(failed)?;
@@ -63,10 +60,10 @@ pub fn start(application: &Path, image: &Image, is_complete: bool) -> Result<Opt
     for ours in [&our_requests, &our_replies] {
         sys::keep_on_exec(ours).context(failed)?;
     }
-    Ok(Some(Companion {
+    Ok(Companion {
         requests: our_requests,
         replies: our_replies,
-    }))
+    })
 }
 
 /// Where the last start of this image may have left what it has read of its layers: in `work` of the data directory. Which one

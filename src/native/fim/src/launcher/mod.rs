@@ -45,8 +45,8 @@ fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
     let global = place::choose()?;
     let application = place::application(&global, &image)?;
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let runs = companion::program(words.iter().cloned()).is_some() && !is_set("FIM_MAIN_ENVIRONMENT");
-    let until = if runs { Until::Started } else { Until::All };
+    let program = companion::program(&words).filter(|_| !is_set("FIM_MAIN_ENVIRONMENT"));
+    let until = if program.is_some() { Until::Started } else { Until::All };
     let is_complete = ensure(&image, &application, until)?;
     if is_exec(&words) {
         // Not in this process: while it runs, nobody can write to the image.
@@ -60,13 +60,14 @@ fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
         let error = command.exec();
         fail!("cannot start '{}': {error}", application.join("bin/fim").display())
     }
-    become_boot(&image, &global, application.path(), is_complete)
+    become_boot(&image, &global, application.path(), program.as_deref(), is_complete)
 }
 
 fn become_boot(
     image: &Image,
     global: &Path,
     application: &Path,
+    started: Option<&OsStr>,
     is_complete: bool,
 ) -> Result<std::convert::Infallible> {
     let variables = [
@@ -98,7 +99,8 @@ fn become_boot(
     }
     command.envs(variables).env_remove("FIM_JANITOR");
     // The janitor starts while the runtime does: neither waits for the other.
-    let companion = companion::start(application, image, is_complete)?;
+    let companion = started.map(|started| companion::start(application, image, started, is_complete));
+    let companion = companion.transpose()?;
     if let Some(companion) = &companion {
         command.env("FIM_JANITOR", companion.descriptors());
     }

@@ -12,6 +12,7 @@ use super::serve::serve;
 use super::sweep::Sweeper;
 use super::{BUSY, CALLS};
 use crate::failure::{Context, EXIT_CODE, Result};
+use crate::janitor::application;
 use crate::sys::{self, Forked};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -84,8 +85,9 @@ pub fn command(arguments: &[OsString]) -> i32 {
 /// Where this program lies tells which instance it belongs to, whatever the environment says: a guest sees only its own.
 fn portal_of_self() -> Result<PathBuf> {
     let failed = || "this is no guest of flatimage: it has no portal".to_string();
-    let file = std::env::current_exe().context(failed)?;
-    let application = file.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let application = application()
+        .ok_or(())
+        .map_err(|()| crate::failure::Failure(failed()))?;
     let instances = std::fs::read_dir(application.join("instance")).context(failed)?;
     let portal = instances
         .flatten()
