@@ -8,10 +8,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
-  statSync
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync
 } from "node:fs"
-import { readlinkSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs"
 import { processesIn } from "../support/Leftovers.ts"
 import { inMounts } from "../support/Mounts.ts"
 import { images, isRoot, root, scenario } from "../support/Needs.ts"
