@@ -4,7 +4,7 @@
 //! project links them: the program is run as a process of its own, and its images are read by other code.
 //!
 //! An image is complete or it is not there: it is written beside its final name and renamed at the end, and whatever
-//! cannot be stored as it is (a name that is no UTF-8, a file that changes meanwhile) ends the run with an error.
+//! cannot be stored as it is (a file that changes meanwhile, a tree too large for the format) ends the run with an error.
 
 mod arguments;
 mod blocks;
@@ -14,6 +14,7 @@ mod exclude;
 mod holes;
 mod levels;
 mod metadata;
+mod names;
 mod order;
 mod output;
 mod pack;

@@ -46,16 +46,16 @@ pub fn sort(nodes: &[Node], files: &mut [usize]) -> usize {
 }
 
 /// By mode and name, because a file that is served is read once only. Scripts are taken for programs, which is little.
-fn is_program(name: &str, mode: u32) -> bool {
-    mode & 0o111 != 0 || name.ends_with(".so") || name.contains(".so.")
+fn is_program(name: &[u8], mode: u32) -> bool {
+    mode & 0o111 != 0 || name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
 }
 
-fn rank(path: &Path, name: &str) -> usize {
+fn rank(path: &Path, name: &[u8]) -> usize {
     // `bash` is a shell, `bash.bashrc` is none; libraries go on with their versions.
     let is = |first: &&str| match (first.contains('/'), first.starts_with('l')) {
         (true, _) => path == Path::new(first),
-        (_, true) => name.starts_with(*first),
-        _ => name == *first,
+        (_, true) => name.starts_with(first.as_bytes()),
+        _ => name == first.as_bytes(),
     };
     FIRST.iter().position(is).unwrap_or(FIRST.len())
 }
@@ -63,11 +63,12 @@ fn rank(path: &Path, name: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{FIRST, is_program, rank};
+    use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
 
     fn of(path: &str) -> usize {
         let path = Path::new(path);
-        rank(path, path.file_name().unwrap_or_default().to_str().unwrap_or_default())
+        rank(path, path.file_name().unwrap_or_default().as_bytes())
     }
 
     #[test]
@@ -103,10 +104,10 @@ mod tests {
             ("libc.so.6", 0o100_644),
             ("pam_unix.so", 0o100_644),
         ] {
-            assert!(is_program(name, mode), "{name}");
+            assert!(is_program(name.as_bytes(), mode), "{name}");
         }
         for name in ["passwd", "notes.sort", "Socket.pm", "so", ""] {
-            assert!(!is_program(name, 0o100_644), "{name}");
+            assert!(!is_program(name.as_bytes(), 0o100_644), "{name}");
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::contents::{self, Contents};
 use crate::error::Error;
 use crate::holes::{self, Piece, Segment};
 use crate::metadata::Rows;
+use crate::names;
 use crate::order;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -207,7 +208,8 @@ fn build(
     for (node, number) in inodes.zip(1..) {
         let orphan = || Error::Encode(format!("{} has no directory", node.path.display()));
         let parent = *directories.get(&node.parent).ok_or_else(orphan)?;
-        let name = node.name.as_str();
+        let name = names::text(&node.name);
+        let name = name.as_str();
         let inode: InodeMetadata = rows.inode(node.attributes);
         let id = match &node.kind {
             Kind::Directory => {
@@ -220,7 +222,7 @@ fn build(
                 builder.put_hard_link(parent, name, id)?;
                 continue;
             }
-            Kind::Symlink(target) => builder.put_symlink(parent, name, &inode, target)?,
+            Kind::Symlink(target) => builder.put_symlink(parent, name, &inode, &names::text(target))?,
             Kind::File => {
                 let original = contents.duplicates.get(&number).unwrap_or(&number);
                 let pieces = chunks.get(original).map_or(&[][..], Vec::as_slice);
@@ -236,5 +238,6 @@ fn build(
     }
     let mut metadata = builder.finish()?;
     rows.apply(&mut metadata)?;
+    names::apply(&mut metadata)?;
     Ok(metadata)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::error::Error;
 #[derive(Debug)]
 pub enum Kind {
     Directory,
-    Symlink(String),
+    Symlink(Vec<u8>),
     File,
     BlockDevice(u64),
     CharacterDevice(u64),
@@ -27,7 +27,7 @@ pub enum Kind {
 pub struct Node {
     /// Path below the input directory; empty for the root.
     pub path: PathBuf,
-    pub name: String,
+    pub name: Vec<u8>,
     /// Number of the directory's node; the root is its own.
     pub parent: usize,
     pub kind: Kind,
@@ -88,7 +88,7 @@ pub fn scan(command: &Command) -> Result<Vec<Node>, Error> {
         links: HashMap::new(),
     };
     scan.nodes
-        .push(scan.node(PathBuf::new(), String::new(), 0, Kind::Directory, &metadata));
+        .push(scan.node(PathBuf::new(), Vec::new(), 0, Kind::Directory, &metadata));
     // Not by recursion: the depth of a tree is not bounded by that of the stack.
     let mut open = vec![(0, scan.names(&PathBuf::new())?.into_iter())];
     while let Some((parent, names)) = open.last_mut() {
@@ -116,7 +116,7 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     /// The names in a directory that are not excluded, sorted, with their paths below the root.
-    fn names(&self, directory: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+    fn names(&self, directory: &Path) -> Result<Vec<(Vec<u8>, PathBuf)>, Error> {
         let full = self.command.input.join(directory);
         let listing = fs::read_dir(&full).map_err(Error::io(&full, "list the directory"))?;
         let mut names = Vec::new();
@@ -131,21 +131,14 @@ impl Scan<'_> {
             {
                 continue;
             }
-            match name.into_string() {
-                Ok(name) => names.push((name, path)),
-                Err(_) => {
-                    let why =
-                        "the name is not UTF-8, which the image format needs; rename it, or leave it out by --exclude";
-                    return Err(Error::refused(&self.command.input.join(path), why));
-                }
-            }
+            names.push((name.into_vec(), path));
         }
         names.sort_unstable();
         Ok(names)
     }
 
     /// Adds a name; returns its number if it is a directory.
-    fn add(&mut self, name: String, path: PathBuf, parent: usize) -> Result<Option<usize>, Error> {
+    fn add(&mut self, name: Vec<u8>, path: PathBuf, parent: usize) -> Result<Option<usize>, Error> {
         let full = self.command.input.join(&path);
         let metadata = fs::symlink_metadata(&full).map_err(Error::io(&full, "read the attributes"))?;
         let number = self.nodes.len();
@@ -153,7 +146,12 @@ impl Scan<'_> {
         let mut kind = match metadata.mode() & libc::S_IFMT {
             libc::S_IFREG if is_whiteout => Kind::CharacterDevice(0),
             libc::S_IFDIR => Kind::Directory,
-            libc::S_IFLNK => Kind::Symlink(target(&full)?),
+            libc::S_IFLNK => Kind::Symlink(
+                fs::read_link(&full)
+                    .map_err(Error::io(&full, "read the symlink"))?
+                    .into_os_string()
+                    .into_vec(),
+            ),
             libc::S_IFREG => Kind::File,
             libc::S_IFBLK => Kind::BlockDevice(metadata.rdev()),
             libc::S_IFCHR => Kind::CharacterDevice(metadata.rdev()),
@@ -176,7 +174,7 @@ impl Scan<'_> {
         Ok(is_directory.then_some(number))
     }
 
-    fn node(&self, path: PathBuf, name: String, parent: usize, kind: Kind, metadata: &Metadata) -> Node {
+    fn node(&self, path: PathBuf, name: Vec<u8>, parent: usize, kind: Kind, metadata: &Metadata) -> Node {
         let seconds = metadata.mtime().clamp(0, self.command.mtime_max.into()) as u32;
         let attributes = Attributes {
             mode: metadata.mode(),
@@ -195,15 +193,4 @@ impl Scan<'_> {
             stamp: Some(Stamp::of(metadata)),
         }
     }
-}
-
-fn target(link: &Path) -> Result<String, Error> {
-    let target = fs::read_link(link).map_err(Error::io(link, "read the symlink"))?;
-    target.into_os_string().into_string().map_err(|target| {
-        let target = target.as_bytes().escape_ascii().to_string();
-        Error::refused(
-            link,
-            format!("the target \"{target}\" is not UTF-8, which the image format needs"),
-        )
-    })
 }

@@ -1,7 +1,9 @@
 //! A tree that another program has: its list on standard input, then contents for each number written to standard output. The
 //! form is described where it is written, in `fim/src/merge/serve.rs`.
 
+use std::ffi::OsStr;
 use std::io::{self, BufReader, Read, Stdin, Stdout, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::arguments::Command;
@@ -85,19 +87,11 @@ fn read(connection: &mut Connection, command: &Command, nodes: &[Node]) -> Resul
     let name = connection.text().map_err(failed())?;
     let target = connection.text().map_err(failed())?;
     let directory = nodes.get(parent as usize).map(|node| node.path.as_path());
-    let text = |bytes: Vec<u8>, what: &str| {
-        String::from_utf8(bytes).map_err(|error| {
-            let shown = error.as_bytes().escape_ascii().to_string();
-            let why = format!("{what} \"{shown}\" in it is not UTF-8, which the image format needs");
-            Error::refused(directory.unwrap_or(Path::new("/")), why)
-        })
-    };
-    let name = text(name, "the name")?;
-    let path = directory.map_or_else(PathBuf::new, |directory| directory.join(&name));
+    let path = directory.map_or_else(PathBuf::new, |directory| directory.join(OsStr::from_bytes(&name)));
     let kind = match mode & libc::S_IFMT {
         _ if is_link != 0 => Kind::HardLink(value as usize),
         libc::S_IFDIR => Kind::Directory,
-        libc::S_IFLNK => Kind::Symlink(text(target, "the target")?),
+        libc::S_IFLNK => Kind::Symlink(target),
         libc::S_IFREG => Kind::File,
         libc::S_IFBLK => Kind::BlockDevice(value),
         libc::S_IFCHR => Kind::CharacterDevice(value),

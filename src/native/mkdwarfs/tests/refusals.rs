@@ -38,27 +38,6 @@ fn refuse(tree: &Path, scratch: &Scratch) -> String {
     message
 }
 
-#[test]
-fn names_that_are_not_text() {
-    let scratch = Scratch::new("bytes");
-    let tree = scratch.folder("tree");
-    fs::write(tree.join(OsStr::from_bytes(b"bad\xffname")), "").unwrap();
-    let message = refuse(&tree, &scratch);
-    assert!(
-        message.contains("bad\\xffname") && message.contains("UTF-8"),
-        "{message}"
-    );
-}
-
-#[test]
-fn targets_that_are_not_text() {
-    let scratch = Scratch::new("targets");
-    let tree = scratch.folder("tree");
-    symlink(OsStr::from_bytes(b"to\xfe"), tree.join("link")).unwrap();
-    let message = refuse(&tree, &scratch);
-    assert!(message.contains("link") && message.contains("to\\xfe"), "{message}");
-}
-
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {

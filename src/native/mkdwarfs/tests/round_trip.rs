@@ -2,8 +2,10 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::FileExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -27,6 +29,24 @@ fn every_level() {
         sizes[0] > sizes[1] && sizes[1] >= sizes[9],
         "levels do not differ: {sizes:?}"
     );
+}
+
+#[test]
+fn names_and_targets_of_any_bytes() {
+    let scratch = Scratch::new("bytes");
+    let tree = scratch.folder("tree");
+    // Beside those that are text: the same bytes as characters, the first and the last byte, and half a character.
+    let names: [&[u8]; 7] = [b"plain", "käse €".as_bytes(), "\u{e4}".as_bytes(), b"\xe4", b"\x01", b"\xff", b"cut\xe2\x82"];
+    for (number, name) in names.iter().enumerate() {
+        let name = OsStr::from_bytes(name);
+        fs::write(tree.join(name), format!("{number}\n")).unwrap();
+        let below = scratch.folder("tree/below").join(name);
+        fs::create_dir(&below).unwrap();
+        symlink(name, below.join(name)).unwrap();
+    }
+    let image = scratch.join("image");
+    pack(&tree, &image, &[]);
+    assert_same(&open(&image), &tree);
 }
 
 #[test]
