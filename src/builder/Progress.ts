@@ -17,14 +17,6 @@ export const Quiet = Context.Reference<boolean>("flatimage/builder/Progress/Quie
 const barWidth = 24
 const redrawEvery = 80
 
-/** `1234567` as `1.2 MB`. In: bytes. */
-export const formatBytes = (bytes: number): string =>
-  bytes < 1000 ?
-    `${bytes} B` :
-    bytes < 1_000_000 ?
-    `${(bytes / 1000).toFixed(0)} kB` :
-    `${(bytes / 1_000_000).toFixed(1)} MB`
-
 const bar = (done: number, total: number): string => {
   const share = total > 0 ? Math.min(1, Math.max(0, done / total)) : 0
   const filled = Math.round(share * barWidth)

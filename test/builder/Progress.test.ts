@@ -4,7 +4,8 @@ import * as Layer from "effect/Layer"
 import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as TestClock from "effect/testing/TestClock"
-import { formatBytes, Progress, Quiet } from "../../src/builder/Progress.ts"
+import { Progress, Quiet } from "../../src/builder/Progress.ts"
+import { formatBytes } from "../../src/FormatBytes.ts"
 
 /** What is shown on standard error while `work` runs. */
 const shown = <A, E>(terminal: boolean, work: Effect.Effect<A, E, Progress>) =>

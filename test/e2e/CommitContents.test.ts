@@ -86,6 +86,66 @@ describe.each(users)("as $name", (user) => {
       })
   )
 
+  scenario("names and link targets of any bytes", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user, { copy: true })
+      const make = "mkdir /opt/n; cd /opt/n; for b in '\\344' '\\303\\244' '\\377' 'cut\\342\\202'; do "
+        + "n=$(printf \"$b\"); echo \"$b\" > \"$n\"; ln -s \"$n\" \"to-$n\"; done"
+      yield* guest(app, make)
+      yield* succeeds(app, ["fim-layer", "commit", "binary"])
+      // The second layer deletes one; a merge carries the rest on.
+      yield* guest(app, "rm /opt/n/\"$(printf '\\377')\"; echo > /opt/n/more")
+      yield* succeeds(app, ["fim-layer", "commit", "binary"])
+      const look =
+        "cd /opt/n; printf '%s\\n' * | od -An -v -tx1 | tr -d ' \\n'; for b in '\\344' '\\303\\244' 'cut\\342\\202'; do "
+        + "cat \"to-$(printf \"$b\")\"; done"
+      const expected = `${
+        Buffer.from("cut\xe2\x82\nmore\nto-cut\xe2\x82\nto-\xc3\xa4\nto-\xe4\nto-\xff\n\xc3\xa4\n\xe4\n", "latin1")
+          .toString("hex")
+      }\\344\n\\303\\244\ncut\\342\\202\n`
+      assert.strictEqual(yield* elsewhere(app, look), expected)
+      yield* succeeds(app, ["fim-layer", "squash"])
+      assert.strictEqual(yield* elsewhere(app, look), expected)
+    }))
+
+  scenario(
+    "caches of package managers stay in the writable tree, or come along if asked for",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        const make =
+          "mkdir -p /var/lib/apt/lists/partial /var/cache/apt/archives /root/.cache/pip; chmod 700 /var/lib/apt/lists/partial; "
+          + "head -c 2500000 /dev/urandom > /var/lib/apt/lists/list; echo a > /var/cache/apt/archives/a.deb; "
+          + "echo b > /var/cache/apt/archives/b.deb; ln -s list /var/lib/apt/lists/link; echo app > /opt/app"
+        yield* guest(app, make)
+        const look = "cat /opt/app; stat -c %a /var/lib/apt/lists/partial; readlink /var/lib/apt/lists/link; "
+          + "ls /var/lib/apt/lists /var/cache/apt/archives"
+        const printed = said(yield* succeeds(app, ["fim-layer", "commit", "binary"]))
+        assert.deepStrictEqual(printed.slice(0, 3), [
+          "Left out '/var/cache/apt': 2 files, 4 B",
+          "Left out '/var/lib/apt/lists': 1 file, 2.5 MB",
+          "What is left out stays in the writable tree; --keep-caches commits it too"
+        ])
+        assert.strictEqual(
+          yield* elsewhere(app, look),
+          "app\n700\nlist\n/var/cache/apt/archives:\n\n/var/lib/apt/lists:\nlink\npartial\n"
+        )
+        const all = "/var/cache/apt/archives:\na.deb\nb.deb\n\n/var/lib/apt/lists:\nlink\nlist\npartial\n"
+        assert.strictEqual(yield* guest(app, look), `app\n700\nlist\n${all}`)
+        // Nothing else is left, and that is nothing to commit.
+        const left = readdirSync(`${app.data}/data`, { recursive: true, encoding: "utf8" })
+        assert.notInclude(left, "opt")
+        yield* succeeds(app, ["fim-layer", "commit", "binary", "--keep-caches"])
+        assert.strictEqual(
+          yield* guest(app, look, { FIM_DIR_DATA: `${app.home}/another` }),
+          `app\n700\nlist\n${all}`
+        )
+        const empty = yield* app.run(["fim-layer", "commit", "binary"])
+        assert.include(empty.stderr, "E::there is nothing to commit")
+      })
+  )
+
   scenario("a planted FILE.part is not followed", [...images, root], () =>
     Effect.gen(function*() {
       const app = yield* place(user, { copy: true })

@@ -60,9 +60,9 @@ _flatimage_flatimage_place() {
     'app fim-layer create') options='--help' slots=('directory' 'file') ;;
     'app fim-layer add') options='--help' slots=('file') ;;
     'app fim-layer commit') operations='binary layer file' options='--help' ;;
-    'app fim-layer commit binary') options='--help' ;;
-    'app fim-layer commit layer') options='--help' ;;
-    'app fim-layer commit file') options='--help' slots=('file') ;;
+    'app fim-layer commit binary') options='--keep-caches --help' ;;
+    'app fim-layer commit layer') options='--keep-caches --help' ;;
+    'app fim-layer commit file') options='--keep-caches --help' slots=('file') ;;
     'app fim-layer list') options='--json --long --help' ;;
     'app fim-layer rollback') options='--help' slots=('text') ;;
     'app fim-layer squash') options='--help' slots=('text') ;;

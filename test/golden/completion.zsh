@@ -61,9 +61,9 @@ _flatimage_flatimage_place() {
     'app fim-layer create') options=('--help:tell more') slots=('directory' 'file') ;;
     'app fim-layer add') options=('--help:tell more') slots=('file') ;;
     'app fim-layer commit') operations=('binary:in the image itself' 'layer:beside the writable tree' 'file:at a path') options=('--help:tell more') ;;
-    'app fim-layer commit binary') options=('--help:tell more') ;;
-    'app fim-layer commit layer') options=('--help:tell more') ;;
-    'app fim-layer commit file') options=('--help:tell more') slots=('file') ;;
+    'app fim-layer commit binary') options=('--keep-caches:with the caches and lists of package managers' '--help:tell more') ;;
+    'app fim-layer commit layer') options=('--keep-caches:with the caches and lists of package managers' '--help:tell more') ;;
+    'app fim-layer commit file') options=('--keep-caches:with the caches and lists of package managers' '--help:tell more') slots=('file') ;;
     'app fim-layer list') options=('--json:print JSON' '--long:print a table that says where each is from' '--help:tell more') ;;
     'app fim-layer rollback') options=('--help:tell more') slots=('text') ;;
     'app fim-layer squash') options=('--help:tell more') slots=('text') ;;

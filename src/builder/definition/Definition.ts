@@ -43,10 +43,17 @@ const FromDirectory = Schema.Struct({
   dist: Schema.optionalKey(Dist)
 })
 
+const keepCaches = Schema.optionalKey(
+  Schema.Boolean.annotate({
+    description: "Whether its layer has the caches and lists of package managers, false if not said"
+  })
+)
+
 const Packages = Schema.Struct({
   packages: Names.check(Schema.isNonEmpty()).annotate({
     description: "Packages to install with the distribution's own package manager, from the network"
-  })
+  }),
+  keepCaches
 })
 
 const Copy = Schema.Struct({
@@ -68,7 +75,8 @@ const Run = Schema.Struct({
   network: Schema.optionalKey(
     Schema.Boolean.annotate({ description: "Whether it may use the network, false if not said" })
   ),
-  environment: Schema.optionalKey(Variables)
+  environment: Schema.optionalKey(Variables),
+  keepCaches
 })
 
 export const Step = Schema.Union([Packages, Copy, Run])

@@ -5,12 +5,13 @@ import * as Layer from "effect/Layer"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
 import { openCommit } from "../../cli/layer/CommitSession.ts"
+import { describeLeftOut, packageCaches } from "../../cli/layer/PackageCaches.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { Emulator } from "../cross/Emulator.ts"
 import { Machine } from "../Machine.ts"
 import { Mkdwarfs } from "../Mkdwarfs.ts"
 import { Programs, type RunOptions } from "../Programs.ts"
-import type { Report } from "../Progress.ts"
+import { Progress, type Report } from "../Progress.ts"
 import { scratchDirectory } from "../Scratch.ts"
 import { Workspace } from "../Workspace.ts"
 
@@ -33,6 +34,8 @@ export interface GuestRequest {
   readonly layers: ReadonlyArray<string>
   readonly command: GuestCommand
   readonly level: number
+  /** Whether the layer has the caches of package managers. */
+  readonly keepCaches: boolean
 }
 
 /** What the caller's environment may not say about these runs. */
@@ -67,6 +70,7 @@ export class Runner extends Context.Service<Runner, {
       const emulator = yield* Emulator
       const mkdwarfs = yield* Mkdwarfs
       const programs = yield* Programs
+      const progress = yield* Progress
       const spawner = yield* ChildProcessSpawner
       const workspace = yield* Workspace
       const { isRoot } = yield* Machine
@@ -103,9 +107,15 @@ export class Runner extends Context.Service<Runner, {
           Effect.provideService(ChildProcessSpawner, spawner),
           Effect.mapError((error) => buildError("Refused", { detail: error.text }))
         )
-        yield* session.stage({ layers: places, below: places.length, overlay: "bwrap" }).pipe(
+        const { leftOut } = yield* session.stage({
+          layers: places,
+          below: places.length,
+          overlay: "bwrap",
+          without: request.keepCaches ? [] : packageCaches
+        }).pipe(
           Effect.mapError((error) => buildError("Refused", { detail: error.text }))
         )
+        yield* Effect.forEach(leftOut, (one) => progress.note(describeLeftOut(one)), { discard: true })
         const { tree, whiteout } = session
         yield* mkdwarfs.pack(tree, path, { level: request.level, ownedByRoot: !isRoot, whiteout }, report)
       })

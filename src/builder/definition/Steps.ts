@@ -20,7 +20,7 @@ import { digestOfTree, pathBelow } from "./Inputs.ts"
 import { type GuestCommand, Runner } from "./Runner.ts"
 
 /** Increase it when a change of this module must invalidate cached layers. */
-const revision = 1
+const revision = 2
 
 export interface StepsRequest {
   readonly steps: ReadonlyArray<Step>
@@ -181,7 +181,13 @@ export class Steps extends Context.Service<Steps, {
               Effect.gen(function*() {
                 const command = yield* commandOf(step, request)
                 yield* runner.commit(
-                  { ...(yield* image), layers: [...layers], command, level: request.level },
+                  {
+                    ...(yield* image),
+                    layers: [...layers],
+                    command,
+                    level: request.level,
+                    keepCaches: !("copy" in step) && (step.keepCaches ?? false)
+                  },
                   path,
                   report
                 )

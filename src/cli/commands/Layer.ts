@@ -7,7 +7,10 @@ const commits = () => import("../layer/Commit.ts")
 const created = "create requires exactly two arguments (/path/to/dir /path/to/file.layer)"
 const added = "add requires exactly one argument (/path/to/file.layer)"
 
-const commit = { trailing: "fim-layer commit" }
+const commit = {
+  trailing: "fim-layer commit",
+  options: [{ name: "keep-caches", summary: "with the caches and lists of package managers" }]
+} as const
 
 export const command: ImageCommand = {
   name: "fim-layer",
@@ -15,7 +18,7 @@ export const command: ImageCommand = {
   description: [
     "A commit makes a layer of all that the guest has changed, deletions too, and empties the writable tree. It needs all",
     "instances on that data directory to have ended. binary puts the layer into the image, layer beside the writable tree,",
-    "file at a path of yours. FIM_COMPRESSION_LEVEL=<0-9> chooses between quick and small, 6 unless set.",
+    "file at a path of yours. Caches and lists of package managers stay in the writable tree. FIM_COMPRESSION_LEVEL=<0-9> chooses between quick and small, 6 unless set.",
     "rollback puts each layer into the file <image>.<index>.layer, which add puts back. squash keeps what the guest sees.",
     "Both are for layers inside the image, never take the lowest one out, and leave running instances what they have."
   ],
@@ -106,6 +109,7 @@ export const command: ImageCommand = {
   ],
   examples: [
     { command: "fim-layer commit binary", description: "keep changes in the image itself" },
+    { command: "fim-layer commit layer --keep-caches", description: "keep downloaded packages and lists too" },
     { command: "fim-layer create ./files files.layer", description: "pack files, to be used by FIM_LAYERS or add" },
     { command: "fim-layer add files.layer", description: "put them into the image" },
     { command: "fim-layer rollback", description: "undo the last commit binary or add" },

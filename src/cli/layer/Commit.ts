@@ -14,6 +14,7 @@ import { CommandError } from "../config/CommandError.ts"
 import { openCommit } from "./CommitSession.ts"
 import { ownedByRoot, pack } from "./Create.ts"
 import { nextLayer, publish } from "./Managed.ts"
+import { describeLeftOut, packageCaches } from "./PackageCaches.ts"
 
 type CommitTarget =
   | { readonly _tag: "binary" }
@@ -60,7 +61,7 @@ const plan = Effect.fnUntraced(function*(target: CommitTarget, data: string, lay
   }
 })
 
-const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget) {
+const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget, keepCaches: boolean) {
   const relocate = yield* Relocate
   const reserved = yield* ReservedSpace
   const host = yield* Host
@@ -75,11 +76,16 @@ const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget) {
     { overlay: yield* reserved.read("overlay"), casefold: yield* reserved.read("casefold") },
     host.environment
   )
-  const entries = yield* session.stage({
+  const { entries, leftOut } = yield* session.stage({
     layers: stack.layers,
     below: target._tag === "binary" ? stack.embedded : stack.layers.length,
-    overlay
+    overlay,
+    without: keepCaches ? [] : packageCaches
   })
+  yield* Effect.forEach(leftOut, (one) => Effect.logInfo(describeLeftOut(one)), { discard: true })
+  if (leftOut.length > 0) {
+    yield* Effect.logInfo("What is left out stays in the writable tree; --keep-caches commits it too")
+  }
   if (entries === 0) return yield* failed({ message: `there is nothing to commit in '${data}/data'` })
   yield* pack(session.tree, session.layer, planned.path, session.whiteout)
   yield* session.verify(session.layer, yield* ownedByRoot)
@@ -90,6 +96,11 @@ const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget) {
   yield* Effect.logInfo("Finished erasing files")
 }, Effect.scoped)
 
-export const commitBinary = () => commit({ _tag: "binary" })
-export const commitLayer = () => commit({ _tag: "layer" })
-export const commitFile = ({ path }: { readonly path: string }) => commit({ _tag: "file", path })
+interface CommitOptions {
+  readonly "keep-caches": boolean
+}
+
+export const commitBinary = (options: CommitOptions) => commit({ _tag: "binary" }, options["keep-caches"])
+export const commitLayer = (options: CommitOptions) => commit({ _tag: "layer" }, options["keep-caches"])
+export const commitFile = ({ path, ...options }: CommitOptions & { readonly path: string }) =>
+  commit({ _tag: "file", path }, options["keep-caches"])

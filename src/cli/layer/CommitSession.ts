@@ -12,7 +12,10 @@ import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { decodeAnswer } from "./Answer.ts"
 
-const Staged = Schema.Struct({ entries: Schema.Int })
+const LeftOut = Schema.Struct({ path: Schema.String, files: Schema.Int, bytes: Schema.Int })
+/** Files below a directory of the guest that a layer is made without. */
+export type LeftOut = typeof LeftOut.Type
+const Staged = Schema.Struct({ entries: Schema.Int, left_out: Schema.Array(LeftOut) })
 const Erased = Schema.Struct({ failed: Schema.Array(Schema.String) })
 const Done = Schema.Struct({})
 
@@ -51,20 +54,26 @@ export const openCommit = Effect.fnUntraced(function*(data: string, program: str
     whiteout: `${scratch}/whiteout`,
     layer: `${scratch}/layer`,
     /**
-     * Makes the tree. The new layer goes on the first `below` of `layers`; `overlay` is that of a run. The answer is how many names it
-     * has.
+     * Makes the tree.
+     *
+     * @param options the new layer goes on the first `below` of `layers`; `overlay` is that of a run; regular files below the
+     *   directories `without`, absolute paths in the guest, are left out and stay in the upper directory
+     * @returns how many names the tree has, and what was left out
      */
-    stage: (
-      options: { readonly layers: ReadonlyArray<LayerPlace>; readonly below: number; readonly overlay: Overlay }
-    ) =>
+    stage: (options: {
+      readonly layers: ReadonlyArray<LayerPlace>
+      readonly below: number
+      readonly overlay: Overlay
+      readonly without: ReadonlyArray<string>
+    }) =>
       Effect.map(
         ask({ op: "stage", ...options, layers: options.layers.map(inRequest) }, Staged),
-        ({ entries }) => entries
+        ({ entries, left_out: leftOut }) => ({ entries, leftOut })
       ),
     /** Fails unless the layer is what the tree is. */
     verify: (layer: string, ownedByRoot: boolean) =>
       ask({ op: "verify", layer: ByteString.ofText(layer), owned_by_root: ownedByRoot }, Done),
-    /** Empties the upper directory. The answer says what could not be removed. */
+    /** Empties the upper directory but for what was left out. The answer says what could not be removed. */
     erase: Effect.suspend(() => Effect.map(ask({ op: "erase" }, Erased), ({ failed }) => failed))
   }
 })

@@ -36,11 +36,13 @@ const STEP: Duration = Duration::from_millis(5);
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 enum Request {
-    /// `layers` are those of a run, lowest first. The new one goes on the first `below` of them. `overlay` is that of a run.
+    /// `layers` are those of a run, lowest first. The new one goes on the first `below` of them. `overlay` is that of a run. Regular
+    /// files below the directories `without`, absolute paths in the guest, are left out and stay in the upper directory.
     Stage {
         layers: Vec<Place>,
         below: usize,
         overlay: Overlay,
+        without: Vec<PathBuf>,
     },
     /// Compares a layer with the staged tree. With `owned_by_root` the layer has other owners than the tree.
     Verify {
@@ -107,10 +109,11 @@ fn serve(data: &Path) -> Result<()> {
     let scratch = Scratch::make(data.join("tmp/commit"))?;
     end_with_caller(scratch.0.clone());
     answer(&json!({ "ok": {} }));
+    let mut left_out = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line = line.context(|| "cannot read a request".to_string())?;
         let request: Request = serde_json::from_str(&line).context(|| "a request makes no sense".to_string())?;
-        match perform(data, &scratch.0, request) {
+        match perform(data, &scratch.0, &mut left_out, request) {
             Ok(value) => answer(&json!(Answer { ok: value })),
             Err(failure) => answer(&json!({ "error": failure.to_string() })),
         }
@@ -118,11 +121,19 @@ fn serve(data: &Path) -> Result<()> {
     Ok(())
 }
 
-fn perform(data: &Path, scratch: &Path, request: Request) -> Result<Value> {
+/// `left_out` are the files that the last `stage` has left out.
+fn perform(data: &Path, scratch: &Path, left_out: &mut Vec<PathBuf>, request: Request) -> Result<Value> {
     let upper = data.join("data");
     let tree = scratch.join("tree");
     match request {
-        Request::Stage { layers, below, overlay } => {
+        Request::Stage {
+            layers,
+            below,
+            overlay,
+            without,
+        } => {
+            let relative = |path: &PathBuf| path.strip_prefix("/").map_or_else(|_| path.clone(), Path::to_path_buf);
+            let without: Vec<_> = without.iter().map(relative).collect();
             // Where an ordinary user can make no whiteouts the kernel has no overlay for him either, and fuse-overlayfs took its place.
             let aufs = match overlay {
                 Overlay::Overlayfs => true,
@@ -134,16 +145,23 @@ fn perform(data: &Path, scratch: &Path, request: Request) -> Result<Value> {
                 below,
                 aufs,
                 made: &Made::read(data),
+                without: &without,
             };
-            let entries = stage::stage(&upper, &tree, &wanted)?;
-            Ok(json!({ "entries": entries }))
+            let staged = stage::stage(&upper, &tree, &wanted)?;
+            *left_out = staged.left_out;
+            let sums: Vec<_> = staged
+                .sums
+                .iter()
+                .map(|(path, (files, bytes))| json!({ "path": Path::new("/").join(path), "files": files, "bytes": bytes }))
+                .collect();
+            Ok(json!({ "entries": staged.entries, "left_out": sums }))
         }
         Request::Verify { layer, owned_by_root } => {
             verify::verify(&layer, &tree, owned_by_root)?;
             Ok(json!({}))
         }
         Request::Erase => {
-            let failed = erase::erase(&upper, scratch)?;
+            let failed = erase::erase(&upper, scratch, left_out)?;
             // The next start makes it again.
             let _ = std::fs::remove_file(data.join(POINTS));
             Ok(json!({ "failed": failed }))

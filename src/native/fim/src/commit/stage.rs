@@ -12,7 +12,7 @@ use crate::failure::{Context, Result};
 use crate::janitor::Made;
 use crate::sys;
 use dwarfs_fuse::Attributes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -46,15 +46,29 @@ pub struct Wanted<'a> {
     pub aufs: bool,
     /// What starts have made to mount on, and nobody has used since.
     pub made: &'a Made,
+    /// Directories, relative to the root, whose regular files are left out.
+    pub without: &'a [PathBuf],
 }
 
-/// Makes `tree` out of the upper directory. The answer is how many names there are.
-pub fn stage(upper: &Path, tree: &Path, wanted: &Wanted<'_>) -> Result<u64> {
+/// What became of the upper directory.
+#[derive(Default)]
+pub struct Staged {
+    /// How many names the tree has.
+    pub entries: u64,
+    /// The files that were left out, by their paths relative to the root.
+    pub left_out: Vec<PathBuf>,
+    /// How many they are and their bytes, for each directory of `without` that has any.
+    pub sums: BTreeMap<PathBuf, (u64, u64)>,
+}
+
+/// Makes `tree` out of the upper directory.
+pub fn stage(upper: &Path, tree: &Path, wanted: &Wanted<'_>) -> Result<Staged> {
     let Wanted {
         layers,
         below,
         aufs,
         made,
+        without,
     } = *wanted;
     let (below, above) = layers.split_at(below.min(layers.len()));
     let mut staging = Staging {
@@ -64,11 +78,18 @@ pub fn stage(upper: &Path, tree: &Path, wanted: &Wanted<'_>) -> Result<u64> {
         above: Stack::new(above),
         aufs,
         made,
+        without,
         copies: Copies::default(),
         entries: 0,
+        left_out: Vec::new(),
+        sums: BTreeMap::new(),
     };
     staging.directory(Path::new(""), false)?;
-    Ok(staging.entries)
+    Ok(Staged {
+        entries: staging.entries,
+        left_out: staging.left_out,
+        sums: staging.sums,
+    })
 }
 
 /// The file of which a name stands for a whiteout in `tree`, where no device can be made. The packer is told of it.
@@ -104,8 +125,11 @@ struct Staging<'a> {
     above: Stack<'a>,
     aufs: bool,
     made: &'a Made,
+    without: &'a [PathBuf],
     copies: Copies,
     entries: u64,
+    left_out: Vec<PathBuf>,
+    sums: BTreeMap<PathBuf, (u64, u64)>,
 }
 
 impl Staging<'_> {
@@ -174,6 +198,15 @@ impl Staging<'_> {
             return Ok(());
         }
         if metadata.is_file() && metadata.len() == 0 && metadata.nlink() == 1 && self.made.has_file(path) {
+            return Ok(());
+        }
+        if metadata.is_file()
+            && let Some(directory) = self.without.iter().find(|directory| path.starts_with(directory))
+        {
+            let (files, bytes) = self.sums.entry(directory.clone()).or_default();
+            *files += 1;
+            *bytes += metadata.len();
+            self.left_out.push(path.to_path_buf());
             return Ok(());
         }
         if self.above.covers(path)? {
@@ -299,7 +332,7 @@ fn list(directory: &Path) -> std::io::Result<Vec<OsString>> {
 }
 
 /// Owner, permissions and times of a directory.
-fn dress(target: &Path, metadata: &Metadata) -> std::io::Result<()> {
+pub fn dress(target: &Path, metadata: &Metadata) -> std::io::Result<()> {
     // Only root can give it away, and what others pack is all root's.
     match std::os::unix::fs::lchown(target, Some(metadata.uid()), Some(metadata.gid())) {
         Err(_) if sys::effective_uid() != 0 => {}
