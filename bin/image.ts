@@ -57,8 +57,8 @@ const main = Effect.gen(function*() {
     const { command } = yield* Effect.promise(() => import("./command.ts"))
     return yield* command(parsed.words)
   }
-  const { run } = yield* Effect.promise(() => import("./run.ts"))
-  return yield* run(parsed)
+  const { run, runChanged } = yield* Effect.promise(() => import("./run.ts"))
+  return yield* parsed._tag === "Run" ? runChanged(parsed.words) : run(parsed)
 }).pipe(Effect.provide(surroundings))
 
 const runMain = Runtime.makeRunMain(({ fiber }) => {

@@ -20,6 +20,7 @@ import { LayerStack } from "./mount/LayerStack.ts"
 import { Portal } from "./portal/Portal.ts"
 import { inGuest } from "./relocate/Directories.ts"
 import { Host } from "./relocate/Host.ts"
+import { variablesOf } from "./relocate/OwnVariables.ts"
 import { Relocate } from "./relocate/Relocate.ts"
 import { Allowances } from "./sandbox/Allowances.ts"
 import { bindLimit } from "./sandbox/BindLimit.ts"
@@ -53,14 +54,24 @@ export const runLayer = layerWith(Instance.layer)
 const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
   const host = yield* Host
   const forcedRoot = host.environment["FIM_ROOT"] === "1"
-  if (request._tag === "Execute") return { root: request.root || forcedRoot, words: request.words } satisfies Program
-  const { boot } = yield* Snapshot
+  const { boot, extension } = yield* Snapshot
   const relocate = yield* Relocate
-  const program = expand(boot.program, host.environment)
-  const isPlainShell = program === "bash" && boot.args.length === 0 && request.words.length === 0
-  const shellArguments = isPlainShell ? ["--rcfile", `${inGuest(relocate.directories).instance}/bashrc`] : []
-  const words = [program, ...shellArguments, ...boot.args].map(Utf8.encode)
-  return { root: forcedRoot, words: [...words, ...request.words] } satisfies Program
+  const { data } = yield* LayerStack
+  const guest = inGuest(relocate.directories)
+  /** A shell without arguments shows the prompt of the image, which the file of the distribution would replace. */
+  const prompted = (words: ReadonlyArray<Uint8Array>) =>
+    words.length === 1 && words[0] !== undefined && Utf8.decode(words[0]) === "bash"
+      ? [...words, ...["--rcfile", `${guest.instance}/bashrc`].map(Utf8.encode)]
+      : words
+  if (request._tag === "Execute") {
+    return { root: request.root || forcedRoot, words: prompted(request.words) } satisfies Program
+  }
+  const program = expand(
+    boot.program,
+    variablesOf({ host, relocate, distribution: extension.distribution, data }, guest)
+  )
+  const words = [...[program, ...boot.args].map(Utf8.encode), ...request.words]
+  return { root: forcedRoot, words: prompted(words) } satisfies Program
 })
 
 /** Creates the reference that {@link run} sets to the function that delivers signals, once there is a program. */

@@ -28,12 +28,12 @@ const genericIcon = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 64 
 
 const scalable = (identity: Identity) => [
   `${hicolor}/scalable/apps/flatimage_${identity.file}.svg`,
-  `${hicolor}/scalable/mimetypes/application-flatimage_${identity.file}.svg`
+  `${hicolor}/scalable/mimetypes/application-flatimage_${identity.type}.svg`
 ]
 
 const resized = (identity: Identity, size: number) => [
   `${hicolor}/${size}x${size}/apps/flatimage_${identity.file}.png`,
-  `${hicolor}/${size}x${size}/mimetypes/application-flatimage_${identity.file}.png`
+  `${hicolor}/${size}x${size}/mimetypes/application-flatimage_${identity.type}.png`
 ]
 
 const iconFiles = (identity: Identity, extension: Icon["extension"]): ReadonlyArray<PlannedFile> =>

@@ -2,7 +2,7 @@
 import * as Schema from "effect/Schema"
 import { identityPattern } from "./Identity.ts"
 import { iconCapacity } from "./ReservedLayout.ts"
-import { bindingTypes, integrationNames, namespaceNames, overlayNames, permissionNames } from "./SettingsDefaults.ts"
+import { bindingTypes, integrationNames, overlayNames, permissionNames, unshareNames } from "./SettingsDefaults.ts"
 
 /** A zero byte ends a field and half a surrogate pair does not survive UTF-8: neither can be stored, nor given to a program. */
 export const Text = Schema.String.check(
@@ -67,7 +67,7 @@ export const Settings = Schema.Struct({
   environment: Environment,
   bindings: Schema.Array(Binding),
   remote: Schema.UndefinedOr(Text),
-  unshare: Schema.Array(Schema.Literals(namespaceNames)),
+  unshare: Schema.Array(Schema.Literals(unshareNames)),
   extension: Extension
 })
 export type Settings = typeof Settings.Type

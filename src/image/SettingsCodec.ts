@@ -5,7 +5,7 @@ import { toJson } from "./Json.ts"
 import { extensionPrefix, type FieldName, iconCapacity, slots } from "./ReservedLayout.ts"
 import { Binding, Boot, Desktop, Environment, Extension, type Fields, Icon, Text } from "./Settings.ts"
 import type * as Settings from "./Settings.ts"
-import { defaults, namespaceNames, type Overlay, overlayNames, permissionNames } from "./SettingsDefaults.ts"
+import { defaults, type Overlay, overlayNames, permissionNames, unshareNames } from "./SettingsDefaults.ts"
 
 /** A value that cannot be stored: `NoRoom` has the size that would fit, `Invalid` the error. */
 export type EncodeFailure =
@@ -221,7 +221,7 @@ const codecs: { readonly [Field in FieldName]: Codec<Fields[Field]> } = {
     fromStored: (stored) => stored?.url,
     toStored: (value) => value === undefined ? undefined : { url: value }
   }),
-  unshare: names("unshare", namespaceNames),
+  unshare: names("unshare", unshareNames),
   extension: json({
     field: "extension",
     prefix: extensionPrefix,

@@ -28,6 +28,10 @@ export type Permission = (typeof permissionNames)[number]
 export const namespaceNames = ["user", "ipc", "pid", "net", "uts", "cgroup"] as const
 export type Namespace = (typeof namespaceNames)[number]
 
+/** What settings store of them, in the order of their bits. `default` stands for those that a guest has without any setting. */
+export const unshareNames = [...namespaceNames, "default"] as const
+export type Unshare = (typeof unshareNames)[number]
+
 /** In the order of their numbers. */
 export const overlayNames = ["bwrap", "overlayfs", "unionfs"] as const
 export type Overlay = (typeof overlayNames)[number]

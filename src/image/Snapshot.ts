@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { ReservedSpace } from "./ReservedSpace.ts"
 import type { ReservedSpaceError } from "./ReservedSpaceError.ts"
+import { changed, RunChanges } from "./RunChanges.ts"
 import type { Settings } from "./Settings.ts"
 
-/** The settings of a run, read once while other things start. What is damaged reads as its default, with a warning. */
+/** The settings of a run, with what this start changes in them, read once while other things start. What is damaged reads as its default, with a warning. */
 export class Snapshot extends Context.Service<Snapshot, Settings>()("flatimage/image/Snapshot") {
   static readonly layer: Layer.Layer<Snapshot, ReservedSpaceError, ReservedSpace> = Layer.effect(
     Snapshot,
@@ -13,7 +14,7 @@ export class Snapshot extends Context.Service<Snapshot, Settings>()("flatimage/i
       const reserved = yield* ReservedSpace
       const { settings, warnings } = yield* reserved.snapshot
       for (const warning of warnings) yield* Effect.logWarning(warning)
-      return settings
+      return changed(settings, yield* RunChanges)
     })
   )
 }

@@ -98,7 +98,9 @@ const make = Effect.fnUntraced(function*() {
   ], { concurrency: "unbounded" })
   const logFile = yield* LogFile
   yield* logFile.open(`${path}/logs/boot.log`)
-  for (const { path } of layers) yield* Effect.logDebug(`Overlay layer '${path}'`)
+  for (const { offset, path, size } of layers) {
+    yield* Effect.logDebug(`Overlay layer '${path}', ${size} bytes from ${offset}`)
+  }
   if (wereOpen) yield* Effect.logDebug("The layers are those of the last start and were open already")
   if (unpacked !== null) yield* reportUnpacked(unpacked)
   const { outside } = opened

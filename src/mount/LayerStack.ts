@@ -9,6 +9,7 @@ import { expand } from "../image/Expand.ts"
 import * as Layers from "../image/Layers.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { Host } from "../relocate/Host.ts"
+import { variablesOf } from "../relocate/OwnVariables.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import * as Utf8 from "../Utf8.ts"
 import { Janitor } from "./Janitor.ts"
@@ -140,19 +141,23 @@ const layerIn = Effect.fnUntraced(function*(path: string, known: FileSystem.File
 
 /**
  * Collects the layers of this run, lowest first: those inside the image, those that `FIM_LAYERS` names (files and
- * directories, separated by colons, `~` and variables replaced in each), and those in `layers` of the data directory.
+ * directories, separated by colons, `~` and variables replaced in each), those of `FIM_FILES_LAYER`, the name of it in the design of
+ * the original, and those in `layers` of the data directory.
  *
  * @param data the data directory, if there is one
+ * @param distribution name of the distribution, for `FIM_DIST`
  * @returns the layers; fails if the image's own are damaged or unreadable, and skips others with a warning
  */
-export const collect: (data: string | undefined) => Effect.Effect<
+export const collect: (data: string | undefined, distribution: string) => Effect.Effect<
   Stack,
   Layers.LayersError | PlatformError.PlatformError,
   FileSystem.FileSystem | Host | Relocate
-> = Effect.fn("LayerStack.collect")(function*(data) {
+> = Effect.fn("LayerStack.collect")(function*(data, distribution) {
   const host = yield* Host
-  const listed = (host.environment["FIM_LAYERS"] ?? "").split(":")
-    .map((path) => expand(path, host.environment)).filter((path) => path !== "")
+  const relocate = yield* Relocate
+  const given = ["FIM_LAYERS", "FIM_FILES_LAYER"].flatMap((name) => (host.environment[name] ?? "").split(":"))
+  const variables = variablesOf({ host, relocate, distribution, data: data ?? "" }, relocate.directories)
+  const listed = given.map((path) => expand(path, variables)).filter((path) => path !== "")
   const managed = data === undefined ? [] : [`${data}/layers`]
   const [own, others] = yield* Effect.all([
     embedded(),
@@ -173,7 +178,7 @@ const make = Effect.fnUntraced(function*() {
   const { extension } = yield* Snapshot
   const { examine } = yield* Janitor
   const data = yield* relocate.data(extension, examine).pipe(Effect.mapError(failing("DataDirectory")))
-  const stack = yield* collect(data).pipe(Effect.mapError(failing("Damaged")))
+  const stack = yield* collect(data, extension.distribution).pipe(Effect.mapError(failing("Damaged")))
   if (stack.layers.length === 0) {
     return yield* new LayerStackError({
       reason: "Empty",

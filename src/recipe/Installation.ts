@@ -13,7 +13,8 @@ export const mostPackages = 4000
 export interface Installation {
   /** The command for root of the guest; nothing if there are no packages. */
   readonly words: ReadonlyArray<string> | undefined
-  /** Of the last recipe that has such a part. */
+  /** Names of the recipes that have such a part, and that of the last one. */
+  readonly desktops: ReadonlyArray<string>
   readonly desktop: { readonly name: string; readonly document: SetupDocument } | undefined
 }
 
@@ -31,9 +32,11 @@ export const installationOf = (
       })
     )
   }
-  const last = recipes.findLast(({ desktop }) => desktop !== undefined)
+  const integrated = recipes.filter(({ desktop }) => desktop !== undefined)
+  const last = integrated.at(-1)
   return Result.succeed({
     words: packages.length === 0 ? undefined : installWords(distribution, packages),
+    desktops: integrated.map(({ name }) => name),
     desktop: last?.desktop === undefined ? undefined : { name: last.name, document: last.desktop }
   })
 }

@@ -15,7 +15,7 @@ export interface Directories {
 }
 
 /** The global directory as the guest sees it, wherever the host's is. */
-const guestGlobal = "/tmp/fim"
+export const guestGlobal = "/tmp/fim"
 
 /**
  * The directories below a global directory, for an application directory named `application` and the instance of

@@ -5,12 +5,15 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as ByteString from "../ByteString.ts"
 import { expand } from "../image/Expand.ts"
+import { inForce } from "../image/Namespaces.ts"
+import { RunChanges } from "../image/RunChanges.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { FilesystemController } from "../mount/FilesystemController.ts"
 import { Instance } from "../mount/Instance.ts"
 import { Portal } from "../portal/Portal.ts"
 import { inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
+import { factsOf, variablesOf } from "../relocate/OwnVariables.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import * as Utf8 from "../Utf8.ts"
 import { type Bind, commandLine, optionLimit, sandboxArguments, sharesNetwork } from "./Arguments.ts"
@@ -86,6 +89,7 @@ const make = Effect.fnUntraced(function*() {
   const filesystem = yield* FilesystemController
   yield* Portal
   const filters = yield* CallFilter
+  const changes = yield* RunChanges
   const found = yield* HostParts
   const { directories } = relocate
   const guest = inGuest(directories)
@@ -117,10 +121,13 @@ const make = Effect.fnUntraced(function*() {
     return { calls, binds, environment: { APT_CONFIG: target } }
   }, Effect.mapError(failing("Files")))
 
-  /** Writes what the guest reads about itself. Root is in the guest's own files already, which stay as they are. */
-  const writeFiles = Effect.fnUntraced(function*(identity: ReturnType<typeof identityOf>) {
+  /**
+   * Writes what the guest reads about itself. Root is in the guest's own files already, which stay as they are, so that packages can
+   * add users to them; unless the image chooses a shell.
+   */
+  const writeFiles = Effect.fnUntraced(function*(identity: ReturnType<typeof identityOf>, choosesShell: boolean) {
     const bashrc = fs.writeFileString(`${directories.instance}/bashrc`, bashrcOf(identity))
-    const passwd = identity.uid === 0
+    const passwd = identity.uid === 0 && !choosesShell
       ? Effect.as(write("passwd", "/etc/passwd", passwdOf(identity, "")), [])
       : Effect.flatMap(guestText("/etc/passwd"), (known) => write("passwd", "/etc/passwd", passwdOf(identity, known)))
     const group = identity.gid === 0
@@ -138,9 +145,15 @@ const make = Effect.fnUntraced(function*() {
 
   const run = Effect.fn("Bwrap.run")(function*(program: Program) {
     yield* Effect.logDebug("Phase: sandbox")
-    const image = Object.fromEntries(
-      Object.entries(settings.environment).map(([name, value]) => [name, expand(value, host.environment)])
-    )
+    const facts = { host, relocate, distribution: settings.extension.distribution, data: filesystem.data }
+    const ofGuest = variablesOf(facts, guest)
+    const ofHost = variablesOf(facts, directories)
+    const image: Readonly<Record<string, string>> = {
+      ...Object.fromEntries(
+        Object.entries(settings.environment).map(([name, value]) => [name, expand(value, ofGuest)])
+      ),
+      ...changes.environment
+    }
     const identity = identityOf({
       root: program.root,
       uid: host.uid,
@@ -158,7 +171,7 @@ const make = Effect.fnUntraced(function*() {
     }
     const permissions = permissionsOf(settings.permissions, identity, host.environment, found)
     const { network } = permissions
-    const namespaces = new Set(settings.unshare.length === 0 ? ["ipc", "uts", "cgroup"] as const : settings.unshare)
+    const namespaces = new Set(inForce(settings.unshare))
     const users = usersOf({
       caller: host.uid,
       guest: identity.uid,
@@ -170,29 +183,23 @@ const make = Effect.fnUntraced(function*() {
     })
     const ownUsers = users.kind === "caller"
     const [own, { binds, calls, environment: emulationVariables }] = yield* Effect.all([
-      writeFiles(identity),
+      writeFiles(identity, image["SHELL"] === identity.shell),
       ownUsers && identity.uid === 0 ? emulated(filters) : Effect.succeed({ calls: filters.plain, ...nothing })
     ], { concurrency: "unbounded" })
-    const bindings = settings.bindings.map((binding): Bind => ({
+    const stored = settings.bindings.map((binding): Bind => ({
       type: binding.type,
-      source: expand(binding.src, host.environment),
-      target: expand(binding.dst, host.environment),
+      source: expand(binding.src, ofHost),
+      target: expand(binding.dst, ofGuest),
       optional: true
     }))
+    const bindings = [
+      ...stored,
+      ...changes.bindings.map(({ dst, src, type }): Bind => ({ type, source: src, target: dst, optional: false }))
+    ]
     const environment = environmentOf({
       host: host.environment,
       identity,
-      facts: {
-        version: relocate.version,
-        commit: relocate.commit,
-        timestamp: relocate.timestamp,
-        distribution: settings.extension.distribution,
-        pid: host.pid,
-        image: relocate.image,
-        reservedOffset: relocate.reservedOffset,
-        data: filesystem.data,
-        directories: guest
-      },
+      facts: factsOf(facts, guest),
       permissions: { ...emulationVariables, ...permissions.environment },
       search: permissions.search,
       image
@@ -227,7 +234,9 @@ const make = Effect.fnUntraced(function*() {
       hidden: [...shown.hidden, ...counters],
       own: [...binds, ...sources.filter(isDriver)],
       environment,
-      directories: [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
+      directories: changes.directory === undefined
+        ? [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
+        : [changes.directory]
     })
     const count = argv.length - 1 + sandbox.options.length
     if (count > optionLimit) return yield* new BwrapError({ reason: "Options", detail: tooMany(count) })

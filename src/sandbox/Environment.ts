@@ -1,4 +1,4 @@
-import type { Directories } from "../relocate/Directories.ts"
+import { type Facts, ownVariables } from "../relocate/OwnVariables.ts"
 import type { SearchPath } from "./Driver.ts"
 import type { Identity } from "./Identity.ts"
 
@@ -8,44 +8,6 @@ const allowed = (name: string): boolean =>
 
 /** Where the guest's own programs are; the bundled bash and busybox come after them. */
 const guestPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-/** Facts of the image and the run, which the guest gets as `FIM_*`. */
-export interface Facts {
-  readonly version: string
-  readonly commit: string
-  readonly timestamp: string
-  readonly distribution: string
-  readonly pid: number
-  readonly image: string
-  readonly reservedOffset: number
-  readonly data: string
-  /** As the guest sees them. */
-  readonly directories: Directories
-}
-
-/** What a version is called: a `v` in front of a number, and other names as they are. */
-export const versionName = (version: string): string => /^\d/.test(version) ? `v${version}` : version
-
-/** The variables that flatimage itself sets. */
-export const variables = (facts: Facts): Readonly<Record<string, string>> => ({
-  FIM_VERSION: versionName(facts.version),
-  FIM_COMMIT: facts.commit,
-  FIM_TIMESTAMP: facts.timestamp,
-  FIM_DIST: facts.distribution,
-  FIM_PID: String(facts.pid),
-  FIM_BIN_SELF: facts.image,
-  FIM_DIR_SELF: facts.directories.self,
-  FIM_OFFSET: String(facts.reservedOffset),
-  FIM_DIR_GLOBAL: facts.directories.global,
-  FIM_DIR_APP: facts.directories.application,
-  FIM_DIR_APP_BIN: facts.directories.bin,
-  FIM_DIR_APP_SBIN: facts.directories.sbin,
-  FIM_DIR_INSTANCE: facts.directories.instance,
-  FIM_DIR_RUNTIME: facts.directories.runtime,
-  FIM_DIR_RUNTIME_HOST: facts.directories.runtimeHost,
-  FIM_DIR_DATA: facts.data,
-  FIM_DIR_LAYERS: `${facts.data}/layers`
-})
 
 /**
  * The guest's whole environment: the allowed part of the caller's, the identity, ours, that of permissions, and last the
@@ -60,7 +22,7 @@ export const environmentOf = (options: {
   readonly image: Readonly<Record<string, string>>
 }): Readonly<Record<string, string>> => {
   const { facts, identity } = options
-  const own = variables(facts)
+  const own = ownVariables(facts)
   const passed: Record<string, string> = {}
   for (const [name, value] of Object.entries(options.host)) {
     if (value !== undefined && allowed(name)) passed[name] = value

@@ -14,7 +14,7 @@ _flatimage_flatimage_place() {
     'flatimage tools fetch') options='--quiet -q --help' valued=([--arch]='words amd64 arm64') ;;
     'flatimage completion') options='--help' slots=('words bash zsh fish') ;;
     'flatimage man') options='--help' slots=('words flatimage image') ;;
-    'app') operations='fim-bind fim-boot fim-casefold fim-desktop fim-env fim-exec fim-help fim-instance fim-layer fim-notify fim-overlay fim-perms fim-portal fim-recipe fim-remote fim-root fim-unshare fim-version' options='' slots=('guest*') ;;
+    'app') operations='fim-bind fim-boot fim-casefold fim-desktop fim-env fim-exec fim-help fim-instance fim-layer fim-notify fim-overlay fim-perms fim-portal fim-recipe fim-remote fim-root fim-run fim-unshare fim-version' options='' slots=('guest*') ;;
     'app fim-bind') operations='add del list clear' options='--help' ;;
     'app fim-bind add') options='--help' slots=('words ro rw dev' 'file' 'text') ;;
     'app fim-bind del') options='--help' slots=('text') ;;
@@ -48,7 +48,7 @@ _flatimage_flatimage_place() {
     'app fim-env list') options='--json --help' ;;
     'app fim-env clear') options='--help' ;;
     'app fim-exec') options='--help' slots=('guest' 'guest*') ;;
-    'app fim-help') operations='apparmor completion man' options='--help' slots=('words bind boot casefold desktop env exec help instance layer notify overlay perms portal recipe remote root unshare version') ;;
+    'app fim-help') operations='apparmor completion man' options='--help' slots=('words bind boot casefold desktop env exec help instance layer notify overlay perms portal recipe remote root run unshare version') ;;
     'app fim-help apparmor') options='--help' ;;
     'app fim-help completion') options='--help' slots=('words bash zsh fish' 'text') ;;
     'app fim-help man') options='--help' slots=('text') ;;
@@ -96,6 +96,7 @@ _flatimage_flatimage_place() {
     'app fim-remote get') options='--json --help' ;;
     'app fim-remote clear') options='--help' ;;
     'app fim-root') options='--help' slots=('guest' 'guest*') ;;
+    'app fim-run') options='--root --help' valued=([--allow]='text' [--deny]='text' [--bind]='file' [--env]='text' [--pwd]='directory') slots=('guest*') ;;
     'app fim-unshare') operations='add del set list clear' options='--help' ;;
     'app fim-unshare add') options='--help' slots=('list all! cgroup ipc net pid user uts') ;;
     'app fim-unshare del') options='--help' slots=('list all! cgroup ipc net pid user uts') ;;

@@ -15,7 +15,7 @@ _flatimage_flatimage_place() {
     'flatimage tools fetch') options=('--arch:For images of this architecture (default: that of the machine)' '--quiet:Show nothing but errors while working' '-q:Show nothing but errors while working' '--help:tell more') valued=(--arch 'words amd64 arm64') ;;
     'flatimage completion') options=('--help:tell more') slots=('words bash zsh fish') ;;
     'flatimage man') options=('--help:tell more') slots=('words flatimage image') ;;
-    'app') operations=('fim-bind:paths of the host in the guest' 'fim-boot:what starts when the image is called without a command of its own' 'fim-casefold:whether names of files ignore case' 'fim-desktop:the image in menus and file managers of the host' 'fim-env:variables of the guest' 'fim-exec:run a program in the guest' 'fim-help:this help' 'fim-instance:running instances of this build, and commands in them' 'fim-layer:layers of files that the image is made of' 'fim-notify:whether a start is announced on the desktop' 'fim-overlay:what lays the writable tree over the layers' 'fim-perms:what the guest may use of the host' 'fim-portal:programs of the host that the guest may run' 'fim-recipe:sets of packages by name' 'fim-remote:where recipes come from' 'fim-root:run a program in the guest as root' 'fim-unshare:namespaces that the guest gets for itself' 'fim-version:what this image was made from') options=() slots=('guest*') ;;
+    'app') operations=('fim-bind:paths of the host in the guest' 'fim-boot:what starts when the image is called without a command of its own' 'fim-casefold:whether names of files ignore case' 'fim-desktop:the image in menus and file managers of the host' 'fim-env:variables of the guest' 'fim-exec:run a program in the guest' 'fim-help:this help' 'fim-instance:running instances of this build, and commands in them' 'fim-layer:layers of files that the image is made of' 'fim-notify:whether a start is announced on the desktop' 'fim-overlay:what lays the writable tree over the layers' 'fim-perms:what the guest may use of the host' 'fim-portal:programs of the host that the guest may run' 'fim-recipe:sets of packages by name' 'fim-remote:where recipes come from' 'fim-root:run a program in the guest as root' 'fim-run:run a program with other settings, once' 'fim-unshare:namespaces that the guest gets for itself' 'fim-version:what this image was made from') options=() slots=('guest*') ;;
     'app fim-bind') operations=('add:bind one path' 'del:remove one; those after it move up' 'list:print all as JSON' 'clear:remove all') options=('--help:tell more') ;;
     'app fim-bind add') options=('--help:tell more') slots=('words ro rw dev' 'file' 'text') ;;
     'app fim-bind del') options=('--help:tell more') slots=('text') ;;
@@ -49,7 +49,7 @@ _flatimage_flatimage_place() {
     'app fim-env list') options=('--json:print JSON' '--help:tell more') ;;
     'app fim-env clear') options=('--help:tell more') ;;
     'app fim-exec') options=('--help:tell more') slots=('guest' 'guest*') ;;
-    'app fim-help') operations=('apparmor:print a profile for AppArmor' 'completion:print a completion script; `program` is the name of the image' 'man:print a manual page of all commands') options=('--help:tell more') slots=('words bind boot casefold desktop env exec help instance layer notify overlay perms portal recipe remote root unshare version') ;;
+    'app fim-help') operations=('apparmor:print a profile for AppArmor' 'completion:print a completion script; `program` is the name of the image' 'man:print a manual page of all commands') options=('--help:tell more') slots=('words bind boot casefold desktop env exec help instance layer notify overlay perms portal recipe remote root run unshare version') ;;
     'app fim-help apparmor') options=('--help:tell more') ;;
     'app fim-help completion') options=('--help:tell more') slots=('words bash zsh fish' 'text') ;;
     'app fim-help man') options=('--help:tell more') slots=('text') ;;
@@ -97,6 +97,7 @@ _flatimage_flatimage_place() {
     'app fim-remote get') options=('--json:print JSON' '--help:tell more') ;;
     'app fim-remote clear') options=('--help:tell more') ;;
     'app fim-root') options=('--help:tell more') slots=('guest' 'guest*') ;;
+    'app fim-run') options=('--allow:grant permissions' '--deny:withdraw permissions, also those of the image' '--bind:show a file of the host, at the same path unless told' '--env:set a variable' '--pwd:start there; a relative directory is of the host, and bound' '--root:run as root of the guest' '--help:tell more') valued=(--allow 'text' --deny 'text' --bind 'file' --env 'text' --pwd 'directory') slots=('guest*') ;;
     'app fim-unshare') operations=('add:these too' 'del:not these' 'set:these and no others' 'list:print them, one per line' 'clear:back to the default') options=('--help:tell more') ;;
     'app fim-unshare add') options=('--help:tell more') slots=('list all! cgroup ipc net pid user uts') ;;
     'app fim-unshare del') options=('--help:tell more') slots=('list all! cgroup ipc net pid user uts') ;;

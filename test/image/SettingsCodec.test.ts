@@ -139,7 +139,7 @@ describe("decode", () => {
       ["notify", [2], "2 is neither 0 nor 1"],
       ["overlay", [4], "4 is no overlay type"],
       ["casefold", [255], "255 is neither 0 nor 1"],
-      ["unshare", [0x40], "bit 6 is unknown"],
+      ["unshare", [0x80], "bit 7 is unknown"],
       ["extension", [1], "it begins with unknown bytes"],
       ["environment", [0xff], "it is not UTF-8"]
     ] as const

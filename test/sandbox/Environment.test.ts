@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { environmentOf, variables } from "../../src/sandbox/Environment.ts"
+import { ownVariables } from "../../src/relocate/OwnVariables.ts"
+import { environmentOf } from "../../src/sandbox/Environment.ts"
 import { ann, directories, facts } from "./SandboxFixture.ts"
 
 const of = (options: Partial<Parameters<typeof environmentOf>[0]>) =>
@@ -7,7 +8,7 @@ const of = (options: Partial<Parameters<typeof environmentOf>[0]>) =>
 
 describe("the environment of a guest", () => {
   it("names the image and its directories", () => {
-    assert.deepStrictEqual(variables(facts), {
+    assert.deepStrictEqual(ownVariables(facts), {
       FIM_VERSION: "v1.2.3",
       FIM_COMMIT: "c0ffee1",
       FIM_TIMESTAMP: "20260102030405",

@@ -1,6 +1,6 @@
 import { below, inGuest } from "../../src/relocate/Directories.ts"
+import type { Facts } from "../../src/relocate/OwnVariables.ts"
 import type { SandboxRequest } from "../../src/sandbox/Arguments.ts"
-import type { Facts } from "../../src/sandbox/Environment.ts"
 import type { Found } from "../../src/sandbox/HostParts.ts"
 import type { Identity } from "../../src/sandbox/Identity.ts"
 

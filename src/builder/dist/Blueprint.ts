@@ -7,7 +7,8 @@ export const blueprint = {
   suites: [],
   manager: { _tag: "None" },
   packages: [],
-  packageName: /^$/,
+  // Recipes may name some; nothing here installs them.
+  packageName: /^[A-Za-z0-9@_+][A-Za-z0-9@._+-]*$/,
   archiveStrip: 0,
   files: [],
   leftovers: [],

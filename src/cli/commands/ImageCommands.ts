@@ -37,7 +37,8 @@ export const imageCommands: ReadonlyArray<GuestCommand> = [
   ...ofImage,
   ...ofGuest,
   Programs.exec,
-  Programs.root
+  Programs.root,
+  Programs.run
 ].sort((left, right) => left.name < right.name ? -1 : 1)
 
 export const commandNames: ReadonlyArray<string> = imageCommands.map(({ name }) => name)

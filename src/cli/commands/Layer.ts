@@ -18,7 +18,8 @@ export const command: ImageCommand = {
   description: [
     "A commit makes a layer of all that the guest has changed, deletions too, and empties the writable tree. It needs all",
     "instances on that data directory to have ended. binary puts the layer into the image, layer beside the writable tree,",
-    "file at a path of yours. Caches and lists of package managers stay in the writable tree. FIM_COMPRESSION_LEVEL=<0-9> chooses between quick and small, 6 unless set.",
+    "file at a path of yours; without a word it is binary. Caches and lists of package managers stay in the writable",
+    "tree. FIM_COMPRESSION_LEVEL=<0-9> chooses between quick and small, 6 unless set.",
     "rollback puts each layer into the file <image>.<index>.layer, which add puts back. squash keeps what the guest sees.",
     "Both are for layers inside the image, never take the lowest one out, and leave running instances what they have."
   ],
@@ -46,7 +47,7 @@ export const command: ImageCommand = {
     {
       name: "commit",
       summary: "make a layer of what the guest has changed",
-      missing: "Missing op for 'commit' (binary,layer,file)",
+      bare: "binary",
       unknown: "Invalid commit operation",
       operations: [
         operation({

@@ -1,8 +1,8 @@
 /**
- * `fim-exec` and `fim-root`: all words behind their names are a program's. A start reads their names here, and nothing else of
- * the commands.
+ * `fim-exec`, `fim-root` and `fim-run`: words behind their names are a program's, but for the options of `fim-run`. A start reads
+ * their names here, and nothing else of the commands.
  */
-import type { Argument, Command } from "../grammar/Command.ts"
+import type { Argument, Command, Option } from "../grammar/Command.ts"
 
 const words: ReadonlyArray<Argument> = [
   { name: "program", about: "guest program" },
@@ -35,5 +35,44 @@ export const root: Command<never> = {
   ],
   arguments: words,
   examples: [{ command: "fim-root apt-get install nano", description: "install a package" }],
+  exitCodes
+}
+
+/** What `fim-run` can change for one start. */
+export const runOptions = [
+  { name: "allow", summary: "grant permissions", value: "permission,...", repeated: true },
+  { name: "deny", summary: "withdraw permissions, also those of the image", value: "permission,...", repeated: true },
+  {
+    name: "bind",
+    summary: "show a file of the host, at the same path unless told",
+    value: "source[:destination][:ro]",
+    about: "file",
+    repeated: true
+  },
+  { name: "env", summary: "set a variable", value: "name=value", repeated: true },
+  {
+    name: "pwd",
+    summary: "start there; a relative directory is of the host, and bound",
+    value: "directory",
+    about: "directory"
+  },
+  { name: "root", summary: "run as root of the guest" }
+] as const satisfies ReadonlyArray<Option>
+
+export const run: Command<never> = {
+  name: "fim-run",
+  summary: "run a program with other settings, once",
+  description: [
+    "The settings of the image stay as they are. Options stand in front of the program; what is denied stays denied,",
+    "however it is allowed. Without a program the boot command runs."
+  ],
+  arguments: [{ name: "words", shown: "word", about: "guest program", as: "rest" }],
+  options: runOptions,
+  examples: [
+    { command: "fim-run --pwd . ffmpeg -i in.mkv out.webm", description: "work on files of the current directory" },
+    { command: "fim-run --allow network,wayland", description: "the boot command, with two permissions more" },
+    { command: "fim-run --deny all --env LANG=C sh", description: "a shell without any permission" },
+    { command: "fim-run --bind ~/Music:/music:ro mpv /music", description: "one directory, read-only" }
+  ],
   exitCodes
 }

@@ -1,19 +1,23 @@
 /** `fim-recipe`. */
-import { recipeName } from "../../recipe/RecipeName.ts"
+import { recipeName, recipeNameHint } from "../../recipe/RecipeName.ts"
 import { json, operation } from "../grammar/Command.ts"
 import type { GuestCommand } from "./Services.ts"
 
 const recipes = () => import("../recipe/Recipe.ts")
 
-const names = {
+const anyNames = {
   name: "names",
   shown: "recipe,...",
   as: "list",
-  pattern: recipeName,
   missing: "Missing recipe for operation",
-  empty: "Recipe argument is empty",
+  empty: "Recipe argument is empty"
+} as const
+
+const names = {
+  ...anyNames,
+  pattern: recipeName,
   invalid: "Invalid recipe name '%s'",
-  hint: "Names have up to 64 letters, digits and '._+-', begin with a letter or a digit, and have no '..' in them"
+  hint: recipeNameHint
 } as const
 
 export const command: GuestCommand = {
@@ -30,13 +34,15 @@ export const command: GuestCommand = {
     operation({
       name: "fetch",
       summary: "fetch anew, all or none",
-      arguments: [names],
+      // Without one it says which there are.
+      arguments: [{ ...names, optional: true }],
       handler: () => recipes().then(({ fetch }) => fetch)
     }),
     operation({
       name: "info",
       summary: "print what fetched recipes say",
-      arguments: [names],
+      // Those in front of a name that is not valid are printed.
+      arguments: [anyNames],
       options: [json],
       handler: () => recipes().then(({ info }) => info)
     }),

@@ -423,8 +423,10 @@ const versions = () => import("../config/Version.ts")
 export const version: SettingsCommand = {
   name: "fim-version",
   summary: "what this image was made from",
-  description: ["short prints the version, full also commit, distribution and time, deps the programs inside."],
-  missing: "Missing op for 'fim-version' (<short|full|deps>)",
+  description: [
+    "short, and fim-version alone, prints the version; full also commit, distribution and time; deps the programs inside."
+  ],
+  bare: "short",
   unknown: "Invalid version operation",
   operations: [
     operation({

@@ -1,10 +1,13 @@
 /** fim-env: variables of the guest. */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { expandEnvironment } from "../../image/Expand.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import type { Environment } from "../../image/Settings.ts"
+import { inGuest } from "../../relocate/Directories.ts"
 import { Host } from "../../relocate/Host.ts"
-import { usageError } from "./CommandError.ts"
+import { Relocate } from "../../relocate/Relocate.ts"
+import { CommandError, usageError } from "./CommandError.ts"
 import { printJson, printLines } from "./Output.ts"
 
 const parseAssignments = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
@@ -54,9 +57,28 @@ export const del = Effect.fn("fim-env.del")(function*({ names }: { readonly name
   )
 })
 
+/** What the values may refer to. Variables of a run are looked up only if there are any among them: that takes longer than all else. */
+const known = Effect.fnUntraced(function*(environment: Readonly<Record<string, string>>) {
+  const host = yield* Host
+  const relocate = yield* Effect.serviceOption(Relocate)
+  const texts = Object.entries(environment).flat()
+  if (Option.isNone(relocate) || !texts.some((text) => text.includes("FIM_"))) return host.environment
+  const extension = yield* (yield* ReservedSpace).read("extension")
+  const { variablesOf } = yield* Effect.promise(() => import("../../relocate/OwnVariables.ts"))
+  const { existingData } = yield* Effect.promise(() => import("../../relocate/ExistingData.ts"))
+  const data = yield* existingData("layers", extension).pipe(
+    Effect.provideService(Relocate, relocate.value),
+    Effect.mapError(({ message }) => new CommandError({ text: message, context: "Could not list the variables" }))
+  )
+  return variablesOf(
+    { host, relocate: relocate.value, distribution: extension.distribution, data: data ?? "" },
+    inGuest(relocate.value.directories)
+  )
+})
+
 export const list = Effect.fn("fim-env.list")(function*({ json }: { readonly json: boolean }) {
   const environment = yield* (yield* ReservedSpace).read("environment")
-  const variables = expandEnvironment(environment, (yield* Host).environment)
+  const variables = expandEnvironment(environment, yield* known(environment))
   yield* json
     ? printJson(Object.fromEntries(variables))
     : printLines(variables.map(([name, value]) => `${name}=${value}`))

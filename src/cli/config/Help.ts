@@ -9,7 +9,7 @@ import { BuildInfo } from "./BuildInfo.ts"
 import { usageError } from "./CommandError.ts"
 
 export const help = Effect.fn("fim-help")(function*({ topic }: { readonly topic: string | undefined }) {
-  if (topic === undefined) return yield* Console.error(usageText(imageCommands))
+  if (topic === undefined) return yield* Console.log(usageText(imageCommands))
   const command = findTopic(topic)
   if (command !== undefined) return yield* Console.log(helpText(command))
   const name = `fim-${topic.toLowerCase().replace(/^fim-/, "")}`

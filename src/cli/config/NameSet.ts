@@ -1,45 +1,71 @@
 /** fim-perms and fim-unshare: a set of names, of which `all` stands for every one. */
 import * as Effect from "effect/Effect"
+import { added, inForce, named, removed } from "../../image/Namespaces.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import type { Fields } from "../../image/Settings.ts"
-import { namespaceNames, permissionNames } from "../../image/SettingsDefaults.ts"
+import { type Namespace, namespaceNames, type Permission, permissionNames } from "../../image/SettingsDefaults.ts"
 import { printJson, printLines } from "./Output.ts"
 
-const operations = <Field extends "permissions" | "unshare">(
+interface Names {
+  readonly names: ReadonlyArray<string>
+}
+
+/**
+ * @param known all names
+ * @param field where they are stored
+ * @param set how the stored ones change: `named` of them are listed; `add`, `remove` and `exactly` give the new ones, about which
+ *   `explain` says what `list` does not show
+ */
+const operations = <Field extends "permissions" | "unshare", Name extends string>(
   command: string,
   field: Field,
-  known: ReadonlyArray<Fields[Field][number]>
+  known: ReadonlyArray<Name>,
+  set: {
+    readonly named: (stored: Fields[Field]) => ReadonlyArray<Name>
+    readonly add: (stored: Fields[Field], more: ReadonlyArray<Name>) => Fields[Field]
+    readonly remove: (stored: Fields[Field], less: ReadonlyArray<Name>) => Fields[Field]
+    readonly exactly: (names: ReadonlyArray<Name>) => Fields[Field]
+    readonly explain: (stored: Fields[Field]) => string | undefined
+  }
 ) => {
-  const pick = (isIn: (name: string) => boolean) => known.filter(isIn) as ReadonlyArray<string> as Fields[Field]
-  const setOf = (names: ReadonlyArray<string>) => new Set<string>(names.includes("all") ? known : names)
+  const chosen = (names: ReadonlyArray<string>) => known.filter((name) => names.includes("all") || names.includes(name))
   return {
     list: Effect.fn(`${command}.list`)(function*({ json }: { readonly json: boolean }) {
-      const names = [...(yield* (yield* ReservedSpace).read(field))].sort()
+      const names = [...set.named(yield* (yield* ReservedSpace).read(field))].sort()
       yield* json ? printJson(names) : printLines(names)
     }),
     clear: Effect.fn(`${command}.clear`)(function*() {
-      yield* (yield* ReservedSpace).write(field, pick(() => false))
+      yield* (yield* ReservedSpace).write(field, set.exactly([]))
     }),
-    set: Effect.fn(`${command}.set`)(function*({ names }: { readonly names: ReadonlyArray<string> }) {
-      const wanted = setOf(names)
-      yield* (yield* ReservedSpace).write(field, pick((name) => wanted.has(name)))
+    set: Effect.fn(`${command}.set`)(function*({ names }: Names) {
+      yield* (yield* ReservedSpace).write(field, set.exactly(chosen(names)))
     }),
-    add: Effect.fn(`${command}.add`)(function*({ names }: { readonly names: ReadonlyArray<string> }) {
-      const more = setOf(names)
-      yield* (yield* ReservedSpace).update(field, (current) => {
-        const before: ReadonlySet<string> = new Set(current)
-        return pick((name) => before.has(name) || more.has(name))
-      })
+    add: Effect.fn(`${command}.add`)(function*({ names }: Names) {
+      const stored = yield* (yield* ReservedSpace).update(field, (stored) => set.add(stored, chosen(names)))
+      const line = set.explain(stored)
+      if (line !== undefined) yield* Effect.logInfo(line)
     }),
-    del: Effect.fn(`${command}.del`)(function*({ names }: { readonly names: ReadonlyArray<string> }) {
-      const less = setOf(names)
-      yield* (yield* ReservedSpace).update(field, (current) => {
-        const before: ReadonlySet<string> = new Set(current)
-        return pick((name) => before.has(name) && !less.has(name))
-      })
+    del: Effect.fn(`${command}.del`)(function*({ names }: Names) {
+      yield* (yield* ReservedSpace).update(field, (stored) => set.remove(stored, chosen(names)))
     })
   }
 }
 
-export const perms = operations("fim-perms", "permissions", permissionNames)
-export const unshare = operations("fim-unshare", "unshare", namespaceNames)
+export const perms = operations<"permissions", Permission>("fim-perms", "permissions", permissionNames, {
+  named: (stored) => stored,
+  add: (stored, more) => permissionNames.filter((name) => stored.includes(name) || more.includes(name)),
+  remove: (stored, less) => stored.filter((name) => !less.includes(name)),
+  exactly: (names) => names,
+  explain: () => undefined
+})
+
+export const unshare = operations<"unshare", Namespace>("fim-unshare", "unshare", namespaceNames, {
+  named,
+  add: added,
+  remove: removed,
+  exactly: (names) => names,
+  explain: (stored) =>
+    stored.includes("default")
+      ? `In force, with those of the default: ${[...inForce(stored)].sort().join(", ")}`
+      : undefined
+})

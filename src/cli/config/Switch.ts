@@ -1,12 +1,23 @@
 /** fim-casefold and fim-notify: on or off. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
+import { runFilesystem } from "../../image/SettingsRun.ts"
+import { Host } from "../../relocate/Host.ts"
 import { printJson, printLines } from "./Output.ts"
+
+/** Says where the folding that is stored until now changes the overlay of a run, as every command of the original does. */
+const warnOfOverlay = Effect.fnUntraced(function*(casefold: boolean) {
+  const overlay = yield* (yield* ReservedSpace).read("overlay")
+  const { warning } = runFilesystem({ overlay, casefold }, (yield* Host).environment)
+  if (warning !== undefined) yield* Effect.logWarning(warning)
+})
 
 const operations = (field: "casefold" | "notify") => {
   const write = (value: boolean) =>
     Effect.fn(`fim-${field}.${value ? "on" : "off"}`)(function*() {
-      yield* (yield* ReservedSpace).write(field, value)
+      const space = yield* ReservedSpace
+      if (field === "casefold") yield* warnOfOverlay(yield* space.read(field))
+      yield* space.write(field, value)
     })
   return {
     on: write(true),

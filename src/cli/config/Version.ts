@@ -1,6 +1,6 @@
 /** fim-version: what this image was made from. */
 import * as Effect from "effect/Effect"
-import { versionName } from "../../sandbox/Environment.ts"
+import { versionName } from "../../relocate/OwnVariables.ts"
 import { BuildInfo } from "./BuildInfo.ts"
 import { printJson, printLines } from "./Output.ts"
 

@@ -92,6 +92,7 @@ export const clean = Effect.fn("fim-desktop.clean")(() =>
     const desktop = yield* (yield* ReservedSpace).read("desktop")
     const done = yield* (yield* DesktopIntegration).clean(desktop)
     if (!done && desktop === undefined) return yield* notSetUp
+    if (!done) yield* Effect.logInfo("There is nothing to remove: no start has integrated the image since")
   }))
 )
 

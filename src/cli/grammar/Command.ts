@@ -53,6 +53,8 @@ export interface Option {
   readonly about?: Subject
   /** The value is a whole number, and this one where none is given. */
   readonly number?: number
+  /** It may be given several times; the value is a list. */
+  readonly repeated?: true
 }
 
 /** An example of use. */
@@ -78,6 +80,8 @@ export interface Operation<R> {
   readonly options?: ReadonlyArray<Option>
   /** What the next word chooses from. A word that is none of them is an argument where there are arguments too. */
   readonly operations?: ReadonlyArray<Operation<R>>
+  /** The operation that is meant where no word chooses one. */
+  readonly bare?: string
   /** The errors where the word that chooses is missing, and where it is not an operation. */
   readonly missing?: string
   readonly unknown?: string
@@ -113,6 +117,7 @@ type ValueOf<A> = A extends { readonly as: string } ? ReadonlyArray<Word<A>>
   : Word<A>
 
 type OptionValue<O> = O extends { readonly number: number } ? number
+  : O extends { readonly repeated: true } ? ReadonlyArray<string>
   : O extends { readonly choices: ReadonlyArray<infer W> } ? W | undefined
   : O extends { readonly value: string } ? string | undefined
   : boolean
@@ -144,6 +149,19 @@ export const findOperation = <R>(of: Pick<Operation<R>, "operations">, word: str
   return of.operations?.find((operation) => operation.name === name)
 }
 
+/**
+ * The operation that is meant where no word chooses one.
+ *
+ * @param words what follows; if there are any, they have to be switches of that operation
+ */
+export const bareOperation = <R>(
+  of: Pick<Operation<R>, "operations" | "bare">,
+  words: ReadonlyArray<string>
+): Operation<R> | undefined => {
+  const bare = of.bare === undefined ? undefined : findOperation(of, of.bare)
+  return words.every((word) => bare?.options?.some(({ name }) => word === `--${name}`)) ? bare : undefined
+}
+
 const bracketed = (argument: Argument): string => {
   const name = argument.shown ?? (argument.as === undefined && argument.choices !== undefined
     ? argument.choices.join("|")
@@ -153,11 +171,13 @@ const bracketed = (argument: Argument): string => {
   return `${argument.optional ? `[${inside}]` : `<${inside}>`}${argument.as === "repeated" ? "..." : ""}`
 }
 
+/** An option with what stands for its value. */
+export const optionText = ({ choices, name, value }: Option): string =>
+  choices === undefined && value === undefined ? `--${name}` : `--${name} ${value ?? choices?.join("|")}`
+
 /** The words behind the name of an operation, as help shows them. */
 export const synopsis = <R>({ arguments: list = [], operations = [], options = [] }: Operation<R>): string => {
-  const switches = options.map(({ choices, name, value }) =>
-    choices === undefined && value === undefined ? `--${name}` : `--${name} ${value ?? choices?.join("|")}`
-  )
+  const switches = options.map(optionText)
   const shown = operations.filter(({ hidden }) => hidden === undefined)
   const chosen = shown.length === 0 ? [] : [`<${shown.map(({ name }) => name).join("|")}>`]
   const behind = new Set(

@@ -1,5 +1,5 @@
 /** The texts of `fim-help`, from what commands declare. */
-import { type Command, synopsis } from "./Command.ts"
+import { type Command, optionText, synopsis } from "./Command.ts"
 
 export const title = "Flatimage - Portable Linux Applications"
 
@@ -39,6 +39,9 @@ export const helpText = <R>(command: Command<R>): string => {
     ...(operations.length === 0
       ? []
       : ["", "Operations:", ...columns(operations.map(({ name, summary }) => [name, summary]))]),
+    ...(command.options === undefined
+      ? []
+      : ["", "Options:", ...columns(command.options.map((option) => [optionText(option), option.summary]))]),
     "",
     "Examples:",
     ...command.examples.flatMap(({ command, description }) => [`  # ${description}`, `  app ${command}`]),

@@ -1,7 +1,7 @@
 /** The parser of the commands of an image: from words to values, by what a command declares. It loads nothing. */
 import * as Result from "effect/Result"
 import { type CommandError, quoteList, usageError } from "../config/CommandError.ts"
-import { type Argument, type Command, findOperation, type Operation } from "./Command.ts"
+import { type Argument, bareOperation, type Command, findOperation, type Operation, type Option } from "./Command.ts"
 import { didYouMean } from "./Suggest.ts"
 
 /** A command with valid words. */
@@ -91,14 +91,64 @@ const separate = <R>(
   return { data: [...before.filter((word) => !given.has(word)), ...(end < 0 ? [] : words.slice(end + 1))], given }
 }
 
+/**
+ * Words of data behind options that have values, which stand in front of the data: it belongs to a program. A value is the next word,
+ * or stands behind `=`.
+ */
+const separateValues = (options: ReadonlyArray<Option>, words: ReadonlyArray<string>, command: string) => {
+  const input: Record<string, unknown> = {}
+  for (const { name, repeated, value } of options) input[name] = repeated ? [] : value === undefined ? false : undefined
+  let at = 0
+  for (; at < words.length; at++) {
+    const word = words[at] ?? ""
+    if (word === "--") return Result.succeed({ data: words.slice(at + 1), input })
+    if (!word.startsWith("-") || word === "-") break
+    const equals = word.indexOf("=")
+    const given = equals < 0 ? word : word.slice(0, equals)
+    const option = options.find(({ name }) => given === `--${name}`)
+    if (option === undefined) {
+      return Result.fail(
+        usageError(
+          `Unknown option '${given}' of ${command}`,
+          `Options stand in front of the program; ${command} --help lists them`,
+          didYouMean(given, options.map(({ name }) => `--${name}`))
+        )
+      )
+    }
+    if (option.value === undefined) {
+      if (equals >= 0) return Result.fail(usageError(`Option '${given}' has no value`))
+      input[option.name] = true
+      continue
+    }
+    const value = equals < 0 ? words[++at] : word.slice(equals + 1)
+    if (value === undefined) return Result.fail(usageError(`Option '${given}' needs a value: ${option.value}`))
+    input[option.name] = option.repeated ? [...input[option.name] as ReadonlyArray<string>, value] : value
+  }
+  return Result.succeed({ data: words.slice(at), input })
+}
+
 /** What separates the values of a list, for who wrote spaces. */
 const listHint = (list: ReadonlyArray<Argument>, data: ReadonlyArray<string>): string | undefined =>
   list.some(({ as }) => as === "list") ? `a list has commas and no spaces: ${data.join(",")}` : undefined
 
-const parseLeaf = <R>(operation: Operation<R>, words: ReadonlyArray<string>, command: string): Parsed<Call<R>> => {
+const separated = <R>(
+  operation: Operation<R>,
+  words: ReadonlyArray<string>,
+  command: string
+): Parsed<{ readonly data: ReadonlyArray<string>; readonly input: Record<string, unknown> }> => {
+  const { options = [] } = operation
+  if (options.some(({ value }) => value !== undefined)) return separateValues(options, words, command)
   const { data, given } = separate(operation, words)
-  const input: Record<string, unknown> = {}
-  for (const option of operation.options ?? []) input[option.name] = given.has(`--${option.name}`)
+  return Result.succeed({
+    data,
+    input: Object.fromEntries(options.map(({ name }) => [name, given.has(`--${name}`)]))
+  })
+}
+
+const parseLeaf = <R>(operation: Operation<R>, words: ReadonlyArray<string>, command: string): Parsed<Call<R>> => {
+  const parts = separated(operation, words, command)
+  if (Result.isFailure(parts)) return Result.fail(parts.failure)
+  const { data, input } = parts.success
   let left = data
   for (const argument of operation.arguments ?? []) {
     const value = parseArgument(argument, left)
@@ -128,6 +178,8 @@ const parseAt = <R>(at: Operation<R>, words: ReadonlyArray<string>, path: Readon
   const chosen = first === undefined ? undefined : findOperation(at, first)
   if (chosen !== undefined) return parseAt(chosen, words.slice(1), [...path, chosen.name])
   if (at.arguments !== undefined) return parseLeaf(at, words, command)
+  const bare = bareOperation(at, words)
+  if (bare !== undefined) return parseAt(bare, words, [...path, bare.name])
   if (first === undefined) return Result.fail(usageError(at.missing ?? `Missing operation for '${command}'`, at.hint))
   return Result.fail(
     usageError(

@@ -43,16 +43,17 @@ const argumentOf = (argument: Declared.Argument): Argument.Argument<unknown> => 
   if (as === "rest") return Argument.variadic(described)
   if (as === "repeated") return Argument.variadic(valid, { min: 1 })
   if (as === "list") {
-    return described.pipe(
+    const list: Argument.Argument<unknown> = described.pipe(
       Argument.map((word) => parseList(argument, word)),
       Argument.filter((list) => typeof list !== "string", (list) => String(list))
     )
+    return optional === undefined ? list : Argument.map(Argument.optional(list), Option.getOrElse(() => []))
   }
   return optional === undefined ? valid : Argument.map(Argument.optional(valid), Option.getOrUndefined)
 }
 
 const flagOf = (option: Declared.Option): Flag.Flag<unknown> => {
-  const { alias, choices, name, number, summary, value } = option
+  const { alias, choices, name, number, repeated, summary, value } = option
   const shared = <A>(flag: Flag.Flag<A>): Flag.Flag<A> => {
     const described = Flag.withDescription(flag, summary)
     const named = value === undefined ? described : Flag.withMetavar(described, value)
@@ -61,6 +62,7 @@ const flagOf = (option: Declared.Option): Flag.Flag<unknown> => {
   if (number !== undefined) return Flag.withDefault(shared(Flag.Int(name)), number)
   if (choices !== undefined) return Flag.map(Flag.optional(shared(Flag.Literals(name, choices))), Option.getOrUndefined)
   if (value === undefined) return Flag.withDefault(shared(Flag.Boolean(name)), false)
+  if (repeated) return Flag.atLeast(shared(Flag.String(name)), 0)
   return Flag.map(Flag.optional(shared(Flag.String(name))), Option.getOrUndefined)
 }
 
@@ -113,7 +115,7 @@ const takesValue = (options: ReadonlyArray<Declared.Option>, word: string): bool
 
 /**
  * Puts `--` in front of the words that are data even where they look like options: those of an operation without options, and
- * those that belong to another command.
+ * those that belong to another command. Names the operation that is meant where no word chooses one.
  */
 export const withDataMarked = <R>(
   declared: Declared.Operation<R>,
@@ -122,6 +124,8 @@ export const withDataMarked = <R>(
   const [first = "", ...rest] = words
   const chosen = Declared.findOperation(declared, first)
   if (chosen !== undefined) return [first, ...withDataMarked(chosen, rest)]
+  const bare = Declared.bareOperation(declared, words)
+  if (bare !== undefined) return [bare.name, ...withDataMarked(bare, words)]
   if (declared.operations !== undefined) return words
   if (declared.options === undefined) return first === "--" ? words : ["--", ...words]
   const before = declared.arguments?.findIndex(({ as }) => as === "rest") ?? -1

@@ -12,7 +12,7 @@ import { Relocate } from "../../relocate/Relocate.ts"
 import { examineBy } from "../../relocate/TrustedDirectory.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { openCommit } from "./CommitSession.ts"
-import { ownedByRoot, pack } from "./Create.ts"
+import { gathering, ownedByRoot, pack } from "./Create.ts"
 import { nextLayer, publish } from "./Managed.ts"
 import { describeLeftOut, packageCaches } from "./PackageCaches.ts"
 
@@ -66,12 +66,13 @@ const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget, kee
   const reserved = yield* ReservedSpace
   const host = yield* Host
   const program = `${relocate.directories.bin}/fim`
-  const data = yield* relocate.data(yield* reserved.read("extension"), yield* examineBy(program)).pipe(
+  const extension = yield* reserved.read("extension")
+  const data = yield* relocate.data(extension, yield* examineBy(program)).pipe(
     Effect.mapError(failed)
   )
   const session = yield* openCommit(data, program)
   const planned = yield* plan(target, data, session.layer)
-  const stack = yield* LayerStack.collect(data).pipe(Effect.mapError(failed))
+  const stack = yield* LayerStack.collect(data, extension.distribution).pipe(Effect.mapError(failed))
   const { overlay } = runFilesystem(
     { overlay: yield* reserved.read("overlay"), casefold: yield* reserved.read("casefold") },
     host.environment
@@ -87,6 +88,7 @@ const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget, kee
     yield* Effect.logInfo("What is left out stays in the writable tree; --keep-caches commits it too")
   }
   if (entries === 0) return yield* failed({ message: `there is nothing to commit in '${data}/data'` })
+  yield* gathering
   yield* pack(session.tree, session.layer, planned.path, session.whiteout)
   yield* session.verify(session.layer, yield* ownedByRoot)
   yield* planned.store

@@ -20,8 +20,11 @@ export const ownedByRoot = Effect.map(Host, ({ uid }) => uid !== 0)
 
 const failed = (detail: string) => new CommandError({ text: detail, context: "Could not create the layer" })
 
+/** What is said first, whatever comes of it. */
+export const gathering = Effect.logInfo("Gathering files to compress...")
+
 /**
- * Says what is packed, and that it was. `run` does it, with arguments of the packer: from where and to where, and how. `shown`
+ * Says how the files are packed, and that they were. `run` does it, with arguments of the packer: from where and to where, and how. `shown`
  * is the name of the file in messages.
  */
 export const announced = Effect.fnUntraced(function*<E, R>(
@@ -32,7 +35,6 @@ export const announced = Effect.fnUntraced(function*<E, R>(
 ) {
   const host = yield* Host
   const level = compressionLevel(host.environment["FIM_COMPRESSION_LEVEL"])
-  yield* Effect.logInfo("Gathering files to compress...")
   yield* Effect.logInfo(`Compression level: '${level}'`)
   yield* Effect.logInfo(`Compress filesystem to '${shown}'`)
   yield* run(["-i", input, "-o", file, "-l", String(level), "--progress", "auto"])
@@ -77,6 +79,7 @@ export const createLayer = Effect.fn("fim-layer.create")(function*(
   { directory, file }: { readonly directory: string; readonly file: string }
 ) {
   const fs = yield* FileSystem.FileSystem
+  yield* gathering
   const info = yield* Effect.option(fs.stat(directory))
   if (info._tag === "None") return yield* usageError(`Source directory '${directory}' does not exist`)
   if (info.value.type !== "Directory") return yield* usageError(`Source '${directory}' is not a directory`)

@@ -47,7 +47,7 @@ export const list = Effect.fn("fim-layer.list")(function*(
 ) {
   const extension = yield* (yield* ReservedSpace).read("extension")
   const stack = yield* existingData("layers", extension).pipe(
-    Effect.flatMap((data) => LayerStack.collect(data)),
+    Effect.flatMap((data) => LayerStack.collect(data, extension.distribution)),
     Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the layers" }))
   )
   const layers = numbered(stack)

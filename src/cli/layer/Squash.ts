@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { CommandError } from "../config/CommandError.ts"
-import { announced } from "./Create.ts"
+import { announced, gathering } from "./Create.ts"
 import { packMerged, verifyMerged } from "./Merge.ts"
 
 const failed = (text: string) => new CommandError({ text, context: "Could not merge the layers" })
@@ -20,6 +20,7 @@ export const squash = Effect.fn("fim-layer.squash")(function*({ n }: { readonly 
     if (below < 0) return yield* failed(`Cannot merge ${count} layers: the image has ${all}`)
     const merged = { layers: image.layers.map(({ offset, size }) => ({ path: image.path, offset, size })), below }
     const layer = `${image.scratch}/layer`
+    yield* gathering
     yield* announced("-", layer, image.path, (words) => packMerged(merged, words))
     const size = Number((yield* fs.stat(layer).pipe(Effect.mapError((error) => failed(error.message)))).size)
     const made = yield* image.rebuild(below, layer)

@@ -47,8 +47,8 @@ const setUpDesktop = Effect.fnUntraced(function*(
 /** The answer is the exit code of the package manager. What failed to install does not come onto the desktop. */
 export const install = Effect.fnUntraced(function*(names: ReadonlyArray<string>, options: Options) {
   const recipes = yield* (yield* Recipes).provide(names)
-  const { desktop, words } = yield* Effect.fromResult(installationOf(recipes, options.distribution))
-  if (desktop !== undefined) yield* Effect.logInfo(`Found desktop integration in recipe '${desktop.name}'`)
+  const { desktop, desktops, words } = yield* Effect.fromResult(installationOf(recipes, options.distribution))
+  for (const name of desktops) yield* Effect.logInfo(`Found desktop integration in recipe '${name}'`)
   if (words === undefined) yield* Effect.logInfo("The recipes name no packages")
   else {
     const permissions = yield* (yield* ReservedSpace).read("permissions")

@@ -5,14 +5,16 @@ import * as Stdio from "effect/Stdio"
 import { findDistribution } from "../../builder/dist/Distributions.ts"
 import { Progress, Quiet } from "../../builder/Progress.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
+import { isRecipeName } from "../../recipe/Recipe.ts"
 import type { RecipeError } from "../../recipe/RecipeError.ts"
+import { recipeNameHint } from "../../recipe/RecipeName.ts"
 import { type Located, Recipes } from "../../recipe/Recipes.ts"
 import { RecipeSource } from "../../recipe/RecipeSource.ts"
 import { existingData } from "../../relocate/ExistingData.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
 import { examineBy } from "../../relocate/TrustedDirectory.ts"
 import { BuildInfo } from "../config/BuildInfo.ts"
-import { CommandError } from "../config/CommandError.ts"
+import { CommandError, usageError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
 import * as Install from "./Install.ts"
 
@@ -32,11 +34,12 @@ const fail = (text: string, context: string, hint?: string) =>
 const explain = (operation: Operation) => ({ detail, hint, reason }: RecipeError) =>
   fail(detail, reason === "Fetch" || reason === "Remote" ? contexts.fetch : contexts[operation], hint)
 
-/** The distribution whose recipes these are. */
+/** The distribution whose recipes these are. Without a package manager it has recipes too, which cannot be installed. */
 const distributionOf = Effect.fnUntraced(function*(operation: Operation) {
   const title = yield* (yield* BuildInfo).distribution
   const distribution = findDistribution(title.toLowerCase())
-  if (distribution?.install !== undefined) return distribution
+  const installs = distribution?.install !== undefined
+  if (distribution !== undefined && (installs || operation !== "install")) return distribution
   // Lower case, as others write it who know this one.
   const name = `${title.slice(0, 1)}${title.slice(1).toLowerCase()}`
   return yield* fail(
@@ -95,7 +98,15 @@ interface Names {
 export const fetch = withRecipes(
   "fetch",
   Effect.fnUntraced(function*({ names }: Names) {
-    yield* (yield* Recipes).fetch(names)
+    const recipes = yield* Recipes
+    if (names.length > 0) return yield* Effect.asVoid(recipes.fetch(names))
+    const known = yield* recipes.names
+    return yield* usageError(
+      "Missing recipe for operation",
+      known.length === 0
+        ? "None was fetched yet: 'fim-recipe fetch <name>' fetches one"
+        : `Those that were fetched before: ${known.join(", ")}`
+    )
   })
 )
 
@@ -117,12 +128,16 @@ export const info = withRecipes(
   "info",
   Effect.fnUntraced(function*({ json, names }: Names & { readonly json: boolean }) {
     const recipes = yield* Recipes
+    const valid = (name: string): Effect.Effect<Located, CommandError | RecipeError> =>
+      isRecipeName(name)
+        ? recipes.cached(name)
+        : Effect.fail(usageError(`Invalid recipe name '${name}'`, recipeNameHint))
     if (!json) {
-      for (const name of names) yield* printLines(linesOf(name, yield* recipes.cached(name)))
+      for (const name of names) yield* printLines(linesOf(name, yield* valid(name)))
       return
     }
     yield* printJson(
-      yield* Effect.forEach(names, (name) => Effect.map(recipes.cached(name), (recipe) => ({ name, ...recipe })))
+      yield* Effect.forEach(names, (name) => Effect.map(valid(name), (recipe) => ({ name, ...recipe })))
     )
   })
 )

@@ -41,7 +41,7 @@ const scripts: Readonly<Record<string, ReadonlyArray<Step>>> = {
     step("fim-perms list", allPermissions)
   ],
   "fim-unshare": [
-    step("fim-unshare add pid,IPC"),
+    step("fim-unshare add pid,IPC", "I::In force, with those of the default: cgroup, ipc, pid, uts"),
     step("fim-unshare list", "ipc\npid"),
     step("fim-unshare set all"),
     step("fim-unshare list", "cgroup\nipc\nnet\npid\nuser\nuts"),
@@ -155,7 +155,12 @@ const scripts: Readonly<Record<string, ReadonlyArray<Step>>> = {
     step("fim-notify get --json", "{\n  \"notify\": false\n}"),
     step("fim-notify on"),
     step("fim-notify show", "on"),
-    step("fim-casefold off"),
+    // As the original says it with every command while it is on.
+    {
+      words: ["fim-casefold", "off"],
+      prints: "",
+      warns: ["W::casefold cannot be used with bwrap overlayfs, falling back to unionfs"]
+    },
     step("fim-casefold get --json", "{\n  \"casefold\": false\n}"),
     step("fim-notify get", "on")
   ],
@@ -184,6 +189,8 @@ const scripts: Readonly<Record<string, ReadonlyArray<Step>>> = {
     step("fim-remote clear", "I::Cleared remote URL")
   ],
   "fim-version": [
+    step("fim-version", "v0.1.0"),
+    step("fim-version --json", "\"v0.1.0\""),
     step("fim-version short", "v0.1.0"),
     step("fim-version SHORT --json", "\"v0.1.0\""),
     step(

@@ -91,7 +91,6 @@ const errors: ReadonlyArray<readonly [command: string, args: ReadonlyArray<strin
   ["fim-remote", ["set", "a", "b"], "Trailing arguments for fim-remote: ['b',]"],
   ["fim-remote", ["show", "b"], "Trailing arguments for fim-remote: ['b',]"],
   ["fim-remote", ["clear", "b"], "Trailing arguments for fim-remote: ['b',]"],
-  ["fim-version", [], "Missing op for 'fim-version' (<short|full|deps>)"],
   ["fim-version", ["long"], "Invalid version operation"],
   ["fim-version", ["short", "a"], "Trailing arguments for fim-version: ['a',]"],
   ["fim-version", ["full", "a"], "Trailing arguments for fim-version: ['a',]"],

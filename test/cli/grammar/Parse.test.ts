@@ -50,6 +50,9 @@ const plain = [
   "a..b",
   "fim-exec"
 ]
+/** Of options. */
+const values = ["a", "x=1", "home,network", "/a:/b:ro", "two words", "ü"]
+
 /** Where effect's parser would take them for options, only behind `--`. */
 const optionLike = ["--json", "--help", "-la", "--", "--version", "-x=1"]
 
@@ -75,9 +78,15 @@ const wordsFor = (operation: Operation<never>, random: Random): ReadonlyArray<st
     return Array.from({ length: count }, () => wordFor(argument, random, isData))
   })
   const words = random.chance(0.1) ? [...data, random.pick(plain)] : data
-  const options = (operation.options ?? []).flatMap(({ name }) => random.chance(0.4) ? [`--${name}`] : [])
+  const options = (operation.options ?? []).flatMap(({ name, repeated, value }) => {
+    if (value === undefined) return random.chance(0.4) ? [`--${name}`] : []
+    const count = repeated ? random.below(3) : random.below(2)
+    const given = () => random.chance(0.5) ? [`--${name}`, random.pick(values)] : [`--${name}=${random.pick(values)}`]
+    return Array.from({ length: count }, given).flat()
+  })
+  const isFirst = (operation.options ?? []).some(({ value }) => value !== undefined)
   if (operation.operations === undefined && random.chance(0.2)) return [...options, "--", ...words]
-  return random.chance(0.5) ? [...options, ...words] : [...words, ...options]
+  return isFirst || random.chance(0.5) ? [...options, ...words] : [...words, ...options]
 }
 
 /** The same commands, but each tells its path and values in place of doing anything. */
@@ -185,8 +194,9 @@ describe("the parser of images", () => {
       const check = async (operation: Operation<never>, path: string): Promise<void> => {
         for (const each of operation.operations ?? []) await check(each, `${path} ${each.name}`)
         if (operation.operations !== undefined && operation.arguments === undefined) return
-        if (["fim-exec", "fim-root", "fim-instance exec"].includes(path)) assert.isUndefined(operation.handler)
-        else assert.isFunction(await operation.handler?.(), path)
+        if (["fim-exec", "fim-root", "fim-run", "fim-instance exec"].includes(path)) {
+          assert.isUndefined(operation.handler)
+        } else assert.isFunction(await operation.handler?.(), path)
       }
       await check(command, command.name)
     }

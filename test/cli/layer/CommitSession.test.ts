@@ -53,7 +53,10 @@ const commitBy = (front: string, path: string, ...requests: ReadonlyArray<object
   })
   assert.deepStrictEqual(readdirSync(`${path}/tmp`), [])
   const answers = stdout.trimEnd().split("\n").map((line) =>
-    JSON.parse(line) as { readonly ok?: { readonly entries?: number }; readonly error?: string }
+    JSON.parse(line) as {
+      readonly ok?: { readonly entries?: number; readonly left_out?: ReadonlyArray<unknown> }
+      readonly error?: string
+    }
   )
   return { answers, kept }
 }
@@ -62,7 +65,8 @@ const stage = (layers: ReadonlyArray<string> = [], overlay = "bwrap") => ({
   op: "stage",
   layers: layers.map((path) => ({ path, offset: 0, size: statSync(path).size })),
   below: layers.length,
-  overlay
+  overlay,
+  without: []
 })
 
 const isWhiteout = (path: string): boolean => {
@@ -82,7 +86,7 @@ describe("staging", () => {
     }
     writeFileSync(join(upper, ".unionfs-fuse/opaque/sub/other_HIDDEN~"), "")
     const { answers, kept } = commit(path, stage([layer], "overlayfs"))
-    assert.deepStrictEqual(answers, [{ ok: {} }, { ok: { entries: 10 } }])
+    assert.deepStrictEqual(answers, [{ ok: {} }, { ok: { entries: 10, left_out: [] } }])
     const tree = `${kept}/tree`
     assert.deepStrictEqual(readdirSync(tree, { recursive: true, encoding: "utf8" }).sort(), [
       "gone",
@@ -126,7 +130,7 @@ describe.skipIf(compiler.missing !== undefined)("where no device can be made", (
       mkdirSync(join(upper, "room"))
       for (const file of [".wh.gone", "room/.wh.old", "room/new"]) writeFileSync(join(upper, file), "")
       const { answers, kept } = commitBy(front, path, stage([layer]))
-      assert.deepStrictEqual(answers, [{ ok: {} }, { ok: { entries: 4 } }])
+      assert.deepStrictEqual(answers, [{ ok: {} }, { ok: { entries: 4, left_out: [] } }])
       const marker = statSync(`${kept}/whiteout`)
       assert.deepStrictEqual([marker.size, marker.mode & 0o7777], [0, 0])
       for (const name of ["gone", "room/old"]) {

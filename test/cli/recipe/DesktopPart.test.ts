@@ -32,7 +32,7 @@ describe("the desktop part of a recipe", () => {
       const { code, stderr, stdout } = yield* app.run(image, "install", "last")
       assert.deepStrictEqual([code, stderr], [0, []])
       const lines = linesBehind(stdout, "I::Found")
-      assert.deepStrictEqual(lines.slice(0, 3), found("last"))
+      assert.deepStrictEqual(lines.slice(0, 4), ["I::Found desktop integration in recipe 'first'", ...found("last")])
       assert.strictEqual(lines.at(-1), "I::Desktop integration setup successful")
       assert.deepStrictEqual(image.settings.desktop, {
         name: "App",

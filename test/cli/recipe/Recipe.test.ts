@@ -20,7 +20,7 @@ describe("fim-recipe", () => {
     [["fetch", "../a"], "Invalid recipe name '../a'", "Could not parse arguments"],
     [["install", "a,-y"], "Invalid recipe name '-y'", "Could not parse arguments"],
     [["install", "--", "-y"], "Invalid recipe name '-y'", "Could not parse arguments"],
-    [["info", "a, b"], "Invalid recipe name ' b'", "Could not parse arguments"],
+    [["info", " b,a"], "Invalid recipe name ' b'", "Could not parse arguments"],
     [["fetch", "a", "b"], "Trailing arguments for fim-recipe: ['b',]", "Could not parse arguments"],
     [["info", "a", "b", "c"], "Trailing arguments for fim-recipe: ['b','c',]", "Could not parse arguments"],
     [["install", "a", "-y"], "Trailing arguments for fim-recipe: ['-y',]", "Could not parse arguments"],
@@ -28,10 +28,14 @@ describe("fim-recipe", () => {
     [["fetch", "a"], "No remote URL configured", "Failed to fetch recipe"],
     [["install", "a"], "No remote URL configured", "Failed to fetch recipe"],
     [["info", "a"], "Recipe 'a' not found locally. Use 'fim-recipe fetch a' first.", "Failed to get recipe info"],
-    [["fetch", "a"], "Blueprint does not support recipes", "Failed to fetch recipe", "BLUEPRINT"],
-    [["info", "a"], "Blueprint does not support recipes", "Failed to get recipe info", "BLUEPRINT"],
+    [["fetch"], "Missing recipe for operation", "Could not parse arguments", "BLUEPRINT"],
+    [
+      ["info", "a"],
+      "Recipe 'a' not found locally. Use 'fim-recipe fetch a' first.",
+      "Failed to get recipe info",
+      "BLUEPRINT"
+    ],
     [["install", "a"], "Blueprint does not support recipes", "Failed to install recipe", "BLUEPRINT"],
-    [["list"], "Blueprint does not support recipes", "Failed to list recipes", "BLUEPRINT"],
     [["fetch", "a"], "Custom does not support recipes", "Failed to fetch recipe", "CUSTOM"]
   ]
   it.live.each([...wrong])(

@@ -96,10 +96,15 @@ pub fn command(arguments: &[OsString]) -> i32 {
         console::complain!("E::cannot limit the capabilities of the guest: {error}");
         return EXIT_CODE;
     }
-    let _ = task
+    let found = task
         .directories
         .iter()
-        .find(|directory| std::env::set_current_dir(directory).is_ok());
+        .any(|directory| std::env::set_current_dir(directory).is_ok());
+    // The root is among them, unless the caller has chosen one.
+    if let (false, Some(chosen)) = (found, task.directories.first()) {
+        console::complain!("E::the guest has no directory '{}' that it may enter", chosen.display());
+        return EXIT_CODE;
+    }
     sys::close_all_on_exec(3);
     // SAFETY: the janitor put a socket there, and nothing else in this process owns it.
     let line = unsafe { OwnedFd::from_raw_fd(LINE_DESCRIPTOR) };
