@@ -7,6 +7,8 @@
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
 use crate::{fail, janitor};
+use rustix::mount::MountFlags;
+use rustix::process::WaitOptions;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -74,8 +76,8 @@ fn emulate(request: &Request) -> Result<i32> {
             } else {
                 drop(writer);
             }
-            let status = sys::wait(child, 0).map_or(0, |(_, status)| status);
-            mapped.map(|()| sys::exit_code(status))
+            let status = sys::wait(child, WaitOptions::empty());
+            mapped.map(|()| status.map_or(0, |(_, status)| sys::exit_code(status)))
         }
     }
 }
@@ -123,7 +125,13 @@ fn start(request: &Request, mut mapped: File) -> Result<std::convert::Infallible
 fn mount() -> Result<&'static str> {
     let none = OsStr::new("");
     for place in PLACES {
-        match sys::mount(OsStr::new("binfmt_misc"), Path::new(place), "binfmt_misc", 0, none) {
+        match sys::mount(
+            OsStr::new("binfmt_misc"),
+            Path::new(place),
+            "binfmt_misc",
+            MountFlags::empty(),
+            none,
+        ) {
             Ok(()) => return Ok(place),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => fail!("this kernel gives no user namespace rules of its own (Linux 6.7 does): {error}"),

@@ -15,13 +15,16 @@
 
 use crate::failure::EXIT_CODE;
 use crate::portal::Guest;
-use crate::sys;
+use crate::sys::{self, Disposition, Step};
+use nix::sys::signal::SigmaskHow;
+use nix::sys::signalfd::SignalFd;
+use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::process::{DumpableBehavior, WaitOptions};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::io::{ErrorKind, IsTerminal, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -71,17 +74,13 @@ struct Task {
 }
 
 pub fn command(arguments: &[OsString]) -> i32 {
-    // SAFETY: the janitor put the caller's streams there, and nothing else in this process owns them.
-    let streams = STREAMS.map(|number| unsafe { OwnedFd::from_raw_fd(number) });
-    let adopted = sys::replace_standard(streams.each_ref().map(AsFd::as_fd));
-    if adopted.is_err() {
-        // None of them is open, and to close what is not open is an error in this process.
-        streams.into_iter().for_each(std::mem::forget);
+    if adopt_streams().is_err() {
         console::complain!("{USAGE}");
         return EXIT_CODE;
     }
-    drop(streams);
-    if let Err(error) = sys::hide_from_others() {
+    // Other processes of the same user can neither read this one's memory nor open its descriptors through `/proc`, until it executes
+    // another program. Copies of it, made by `clone`, are the same.
+    if let Err(error) = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         console::complain!("E::the first process of the guest cannot be hidden from the others: {error}");
         return EXIT_CODE;
     }
@@ -106,15 +105,15 @@ pub fn command(arguments: &[OsString]) -> i32 {
         return EXIT_CODE;
     }
     sys::close_all_on_exec(3);
-    // SAFETY: the janitor put a socket there, and nothing else in this process owns it.
-    let line = unsafe { OwnedFd::from_raw_fd(LINE_DESCRIPTOR) };
-    // Also on kernels on which the call above does nothing.
-    if let Err(error) = sys::close_on_exec(&line).and_then(|()| sys::do_not_block(&line)) {
-        console::complain!("E::the guest has no connection to the janitor: {error}");
-        return EXIT_CODE;
-    }
-    sys::mask_signals(libc::SIG_SETMASK, &HEARD);
-    sys::dispose_signals(&SHIELDED, libc::SIG_IGN);
+    let line = match connect() {
+        Ok(line) => line,
+        Err(error) => {
+            console::complain!("E::the guest has no connection to the janitor: {error}");
+            return EXIT_CODE;
+        }
+    };
+    sys::mask_signals(SigmaskHow::SIG_SETMASK, &HEARD);
+    sys::dispose_signals(&SHIELDED, Disposition::Ignore);
     let Ok(signals) = sys::signal_descriptor(&HEARD) else {
         console::complain!("E::the guest cannot receive signals");
         return EXIT_CODE;
@@ -134,7 +133,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
     };
     // What a terminal sent before the program was there has reached only us.
     for _ in 0..ROUND {
-        let Some(signal) = sys::next_signal(signals.as_fd()) else {
+        let Some(signal) = sys::next_signal(&signals) else {
             break;
         };
         if signal.ssi_code == libc::SI_KERNEL && signal.ssi_signo as i32 != libc::SIGCHLD {
@@ -155,19 +154,28 @@ pub fn command(arguments: &[OsString]) -> i32 {
     first.attend()
 }
 
+/// Puts the caller's streams in their places, which the janitor has given us under other numbers.
+fn adopt_streams() -> std::io::Result<()> {
+    let [input, output, error] = STREAMS.map(sys::inherited);
+    sys::replace_standard([input?.as_fd(), output?.as_fd(), error?.as_fd()])
+}
+
+/// The socket that the janitor has given us.
+fn connect() -> std::io::Result<OwnedFd> {
+    let line = sys::inherited(LINE_DESCRIPTOR)?;
+    // Also on kernels on which `close_all_on_exec` does nothing.
+    fcntl_setfd(&line, FdFlags::CLOEXEC)?;
+    ioctl_fionbio(&line, true)?;
+    Ok(line)
+}
+
 /// What the janitor has written for us; `None` if there is nothing.
 fn read_words() -> Option<Vec<u8>> {
-    // SAFETY: the janitor put a file there, and nothing else in this process owns it. If it did not, reading fails.
-    let mut file = unsafe { File::from_raw_fd(WORDS_DESCRIPTOR) };
     let mut bytes = Vec::new();
-    match file.read_to_end(&mut bytes) {
-        Ok(_) => Some(bytes),
-        Err(_) => {
-            // It may not be open, and to close what is not open is an error in this process.
-            std::mem::forget(file);
-            None
-        }
-    }
+    File::from(sys::inherited(WORDS_DESCRIPTOR).ok()?)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Some(bytes)
 }
 
 /// `None` for what the janitor would not write.
@@ -216,17 +224,13 @@ fn start(task: &Task) -> Result<i32, i32> {
     }
     // In a terminal the program belongs to the process group of the caller, as ^C is for both. Everywhere else it has one of
     // its own: a signal to its group must not reach processes outside.
-    let has_terminal = (0..3).any(sys::is_terminal);
-    // SAFETY: between fork and exec only system calls are made, on plain numbers.
-    unsafe {
-        command.pre_exec(move || {
-            // Bubblewrap was started with some of them ignored.
-            sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_DFL);
-            sys::mask_signals(libc::SIG_SETMASK, &[]);
-            if has_terminal { Ok(()) } else { sys::lead_group() }
-        });
+    let has_terminal = sys::standard().iter().any(BorrowedFd::is_terminal);
+    // Bubblewrap was started with some of them ignored.
+    let mut steps = vec![Step::Default(&sys::GROUP_SIGNALS), Step::Unblock];
+    if !has_terminal {
+        steps.push(Step::LeadGroup);
     }
-    match command.spawn() {
+    match sys::spawn(command, &steps) {
         Ok(child) => Ok(child.id() as i32),
         Err(error) => Err(refusal(&task.program, &error)),
     }
@@ -255,7 +259,7 @@ struct First {
     program: i32,
     /// Until the janitor has closed its end.
     line: Option<OwnedFd>,
-    signals: OwnedFd,
+    signals: SignalFd,
     portal: Option<Guest>,
     /// How the program has ended.
     code: Option<i32>,
@@ -307,9 +311,9 @@ impl First {
             // Rounded up: less than a millisecond must not become none.
             let patience = patience.map_or(-1, |patience| patience.as_millis() as i32 + 1);
             let watched = [
-                (self.line.as_ref().map_or(-1, AsRawFd::as_raw_fd), libc::POLLIN),
-                (self.signals.as_raw_fd(), libc::POLLIN),
-                (self.portal.as_ref().map_or(-1, Guest::descriptor), libc::POLLIN),
+                self.line.as_ref().and_then(sys::readable),
+                sys::readable(&self.signals),
+                self.portal.as_ref().and_then(Guest::watched),
             ];
             let Ok([is_told, is_signalled, is_asked]) = sys::poll(watched, if has_more { 0 } else { patience }) else {
                 return self.code.unwrap_or(EXIT_CODE);
@@ -320,7 +324,7 @@ impl First {
             if is_signalled {
                 // They say that there is something to reap, or come from inside, and are not for the program.
                 for _ in 0..ROUND {
-                    if sys::next_signal(self.signals.as_fd()).is_none() {
+                    if sys::next_signal(&self.signals).is_none() {
                         break;
                     }
                 }
@@ -336,7 +340,7 @@ impl First {
         self.remains = Remains::Told;
         let _ = sys::replace_standard([self.null.as_fd(); 3]);
         if let Some(line) = &self.line {
-            let _ = sys::write(line.as_fd(), &[ENDED, u8::try_from(code).unwrap_or(u8::MAX)]);
+            let _ = rustix::io::write(line, &[ENDED, u8::try_from(code).unwrap_or(u8::MAX)]);
         }
     }
 
@@ -348,16 +352,16 @@ impl First {
     /// Takes in how the program and the others are. True if there may be more.
     fn reap(&mut self) -> bool {
         for _ in 0..ROUND {
-            let changes = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+            let changes = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
             match sys::wait(self.program, changes) {
-                Some((_, status)) if libc::WIFSTOPPED(status) => self.tell(STOPPED),
-                Some((_, status)) if libc::WIFCONTINUED(status) => self.tell(CONTINUED),
+                Some((_, status)) if status.stopped() => self.tell(STOPPED),
+                Some((_, status)) if status.continued() => self.tell(CONTINUED),
                 Some((_, status)) => self.code = Some(sys::exit_code(status)),
                 None => break,
             }
         }
         for _ in 0..ROUND {
-            let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) else {
+            let Some((pid, status)) = sys::wait(-1, WaitOptions::NOHANG) else {
                 return false;
             };
             if pid == self.program {
@@ -375,7 +379,7 @@ impl First {
         for _ in 0..ROUND {
             let mut message = [0; 1];
             let Some(line) = &self.line else { return };
-            match sys::read(line.as_fd(), &mut message) {
+            match rustix::io::read(line, &mut message) {
                 Ok(0) => {
                     self.line = None;
                     return;
@@ -411,7 +415,7 @@ impl First {
     fn tell(&self, state: u8) {
         if let Some(line) = &self.line {
             // Whoever does not listen does not need to know.
-            let _ = sys::write(line.as_fd(), &[state]);
+            let _ = rustix::io::write(line, &[state]);
         }
     }
 }

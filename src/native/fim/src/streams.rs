@@ -3,6 +3,7 @@
 use crate::fail;
 use crate::failure::Result;
 use crate::sys;
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 
 /// What each is called, and how a shell leads it elsewhere.
 const NAMES: [(&str, &str); 3] = [
@@ -14,10 +15,10 @@ const NAMES: [(&str, &str); 3] = [
 /// Fails if one of them is a directory, or a descriptor that was opened with `O_PATH`. A program in the sandbox that holds
 /// such a descriptor can open through it what the sandbox does not show.
 pub fn check() -> Result<()> {
-    for (number, (name, remedy)) in (0..).zip(NAMES) {
-        let what = if sys::is_directory(number) {
+    for (stream, (name, remedy)) in sys::standard().into_iter().zip(NAMES) {
+        let what = if fstat(stream).is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_dir()) {
             "a directory"
-        } else if sys::is_path(number) {
+        } else if fcntl_getfl(stream).is_ok_and(|flags| flags.contains(OFlags::PATH)) {
             "open as a path only (O_PATH)"
         } else {
             continue;

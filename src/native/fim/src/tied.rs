@@ -4,16 +4,17 @@
 //! it adopts whatever is orphaned below it, and when its parent ends or the program has ended it ends all of that.
 
 use crate::failure::EXIT_CODE;
-use crate::sys;
+use crate::sys::{self, Step};
+use nix::sys::signal::SigmaskHow;
+use nix::sys::signalfd::SignalFd;
+use rustix::process::{Signal, WaitOptions};
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The kernel sends it when the parent ends. Nobody else has a use for it here.
-const PARENT_ENDED: i32 = libc::SIGUSR2;
+const PARENT_ENDED: i32 = Signal::USR2.as_raw();
 /// What is passed on, for a caller that signals us and not our group.
 const PASSED: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 const NOT_FOUND: i32 = 127;
@@ -41,25 +42,21 @@ pub fn command(arguments: &[OsString]) -> i32 {
     }
     let mut watched = vec![PARENT_ENDED, libc::SIGCHLD];
     watched.extend(PASSED);
-    sys::mask_signals(libc::SIG_BLOCK, &watched);
+    sys::mask_signals(SigmaskHow::SIG_BLOCK, &watched);
     sys::adopt_orphans();
     let Ok(signals) = sys::signal_descriptor(&watched) else {
         console::complain!("tied: cannot receive signals");
         return EXIT_CODE;
     };
-    if sys::signal_at_end_of_parent(PARENT_ENDED).is_err() || parent.is_some_and(|pid| pid != sys::parent()) {
+    if rustix::process::set_parent_process_death_signal(Some(Signal::USR2)).is_err()
+        || parent.is_some_and(|pid| pid != std::os::unix::process::parent_id() as i32)
+    {
         return EXIT_CODE;
     }
     let mut command = Command::new(program);
     command.args(words);
-    // SAFETY: between fork and exec only system calls are made, on plain numbers.
-    unsafe {
-        command.pre_exec(|| {
-            sys::mask_signals(libc::SIG_SETMASK, &[]);
-            sys::die_with_parent()
-        });
-    }
-    let child = match command.spawn() {
+    let steps = [Step::Unblock, Step::SignalAtEndOfParent(Signal::KILL)];
+    let child = match sys::spawn(command, &steps) {
         Ok(child) => child.id() as i32,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             console::complain!("tied: not found: {}", program.to_string_lossy());
@@ -83,17 +80,17 @@ pub fn command(arguments: &[OsString]) -> i32 {
 }
 
 /// Waits for the end of the program, or of the parent. The exit code of the program, if it has ended first.
-fn attend(child: i32, signals: &OwnedFd) -> Option<i32> {
+fn attend(child: i32, signals: &SignalFd) -> Option<i32> {
     loop {
-        while let Some((ended, status)) = sys::wait(-1, libc::WNOHANG) {
+        while let Some((ended, status)) = sys::wait(-1, WaitOptions::NOHANG) {
             if ended == child {
                 return Some(sys::exit_code(status));
             }
         }
-        if sys::poll([(signals.as_raw_fd(), libc::POLLIN)], -1).is_err() {
+        if sys::poll([sys::readable(signals)], -1).is_err() {
             return None;
         }
-        while let Some(signal) = sys::next_signal(signals.as_fd()) {
+        while let Some(signal) = sys::next_signal(signals) {
             match signal.ssi_signo as i32 {
                 PARENT_ENDED => return None,
                 libc::SIGCHLD => {}
@@ -136,6 +133,6 @@ fn end_all() {
 
 /// Whether there are children that live.
 fn remain() -> bool {
-    while sys::wait(-1, libc::WNOHANG).is_some() {}
+    while sys::wait(-1, WaitOptions::NOHANG).is_some() {}
     sys::has_children()
 }

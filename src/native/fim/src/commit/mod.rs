@@ -16,7 +16,7 @@ use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::janitor::{Made, POINTS, have_alone, open_lock, open_work};
 use crate::names;
-use crate::sys;
+use crate::sys::{self, Disposition};
 use crate::trust::{remove, shown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ pub fn command(args: &[OsString]) -> i32 {
 /// Ends this process when whoever asks has ended, however long the request at hand would take.
 fn end_with_caller(scratch: PathBuf) {
     std::thread::spawn(move || {
-        if sys::poll([(libc::STDOUT_FILENO, 0)], -1).is_ok_and(|[closed]| closed) {
+        if sys::poll([sys::closed(&std::io::stdout())], -1).is_ok_and(|[closed]| closed) {
             remove(&scratch);
             std::process::exit(EXIT_CODE);
         }
@@ -104,7 +104,7 @@ fn end_with_caller(scratch: PathBuf) {
 
 fn serve(data: &Path) -> Result<()> {
     // A terminal sends these to all of its foreground group: the packer ends of it, and we still have to clean up.
-    sys::dispose_signals(&[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT], libc::SIG_IGN);
+    sys::dispose_signals(&[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT], Disposition::Ignore);
     let _lock = hold(data)?;
     let scratch = Scratch::make(data.join("tmp/commit"))?;
     end_with_caller(scratch.0.clone());

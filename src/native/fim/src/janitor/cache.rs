@@ -210,7 +210,7 @@ impl TreeCache {
         remove(&part);
         let made = extract(layer, &part, self.owners, |bytes| progress.add(bytes)).and_then(|missing_devices| {
             // A tree under its final name is whole, also after a power cut.
-            sys::sync_file_system(&lock).context(|| "cannot write to the disk".to_string())?;
+            rustix::fs::syncfs(&lock).context(|| "cannot write to the disk".to_string())?;
             std::fs::rename(&part, &tree).context(|| format!("cannot put '{}' in place", tree.display()))?;
             Ok(missing_devices)
         });

@@ -6,6 +6,7 @@ use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
 use casefold::Options;
 use dwarfs_fuse::MountOptions;
+use rustix::process::WaitOptions;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -39,7 +40,7 @@ pub fn serve(target: &Path, upper: &Path, log: &Path) -> Result<i32> {
             let mut said = String::new();
             std::io::Read::read_to_string(&mut File::from(ready), &mut said).context(failed)?;
             if said != "+" {
-                sys::wait(server, 0);
+                sys::wait(server, WaitOptions::empty());
                 fail!(
                     "{}: {}",
                     failed(),

@@ -14,7 +14,7 @@ use crate::names;
 use crate::sys;
 use dwarfs_fuse::{Cache, Layer, Serving, Source};
 use serde::{Deserialize, Serialize};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ pub fn run(socket: &OwnedFd, program: &str) -> i32 {
         Ok(()) => 0,
         Err(failure) => {
             // There may be nobody to serve any more, and then no directory for the log either.
-            let is_abandoned = sys::poll([(socket.as_raw_fd(), 0)], 0).is_ok_and(|[closed]| closed);
+            let is_abandoned = sys::poll([sys::closed(&socket)], 0).is_ok_and(|[closed]| closed);
             if !is_abandoned {
                 console::complain!("E::{failure}");
             }

@@ -15,10 +15,11 @@ use super::session::Session;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys::{self, End};
+use rustix::process::{WaitOptions, WaitStatus};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -114,10 +115,10 @@ impl Holder<'_> {
                 protocol::tell(&mut self.replies, running.id, Event::Stopped { asked })?;
             }
             let patience = if requests.is_buffered() { 0 } else { -1 };
-            let line = running.as_ref().map_or(-1, |running| running.program.line_descriptor());
+            let line = running.as_ref().and_then(|running| running.program.line());
             // Once the boot program is left its end means nothing.
-            let asking = if has_left { -1 } else { requests.descriptor() };
-            let watched = [asking, signals.as_raw_fd(), line].map(|fd| (fd, libc::POLLIN));
+            let asking = requests.watched().filter(|_| !has_left);
+            let watched = [asking, sys::readable(&signals), line];
             let ([request_waits, _, is_told], driver_ended) = self
                 .layers
                 .poll(watched, patience)
@@ -127,7 +128,7 @@ impl Holder<'_> {
                 fail!("the DwarFS driver has ended")
             }
             for _ in 0..ROUND {
-                let Some(signal) = sys::next_signal(signals.as_fd()) else {
+                let Some(signal) = sys::next_signal(&signals) else {
                     break;
                 };
                 let number = signal.ssi_signo as i32;
@@ -165,7 +166,7 @@ impl Holder<'_> {
                     answer(&mut self.replies, running.id, Ok(ended))?;
                 }
             }
-            while let Some((pid, status)) = sys::wait(-1, libc::WNOHANG) {
+            while let Some((pid, status)) = sys::wait(-1, WaitOptions::NOHANG) {
                 if self.servers.contains(&pid) {
                     fail!("the overlay's file system has ended")
                 }
@@ -219,7 +220,7 @@ impl Holder<'_> {
     }
 
     /// Says how a program has ended, if that is not known yet.
-    fn report(&mut self, mut ended: Running, status: i32) -> Result<()> {
+    fn report(&mut self, mut ended: Running, status: WaitStatus) -> Result<()> {
         if ended.is_reported {
             return Ok(());
         }

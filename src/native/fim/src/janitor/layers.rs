@@ -6,8 +6,9 @@ use super::protocol::Place;
 use super::start;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
-use crate::sys::{self, End, Forked};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use crate::sys::{self, End, Forked, Watched};
+use rustix::process::WaitOptions;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 /// Messages that wait for their answers at once. Many more would fill the socket, where each side would wait for the other.
@@ -83,7 +84,7 @@ impl Layers {
         let ours = self.socket.is_some();
         drop(self.socket);
         if let Some(driver) = self.driver.filter(|_| ours) {
-            sys::wait(driver, 0);
+            sys::wait(driver, WaitOptions::empty());
         }
     }
 
@@ -131,12 +132,12 @@ impl Layers {
     /// whether the driver has ended.
     pub fn poll<const N: usize>(
         &self,
-        descriptors: [(RawFd, i16); N],
+        watched: [Watched<'_>; N],
         milliseconds: i32,
     ) -> std::io::Result<([bool; N], bool)> {
         match &self.end {
-            Some(end) => end.poll(descriptors, milliseconds),
-            None => sys::poll(descriptors, milliseconds).map(|ready| (ready, false)),
+            Some(end) => end.poll(watched, milliseconds),
+            None => sys::poll(watched, milliseconds).map(|ready| (ready, false)),
         }
     }
 

@@ -32,7 +32,7 @@ mod users;
 
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::streams;
-use crate::sys::{self, End, Forked};
+use crate::sys::{self, Disposition, End, Forked, Watched};
 use crate::trust::examine;
 use cache::TreePlaces;
 use early::Early;
@@ -46,13 +46,14 @@ pub use points::{Made, NAME as POINTS};
 use protocol::{Done, Open, Operation, answer};
 pub use protocol::{from_bytes, to_bytes};
 use requests::Requests;
+use rustix::process::WaitOptions;
 use session::{Role, Session};
 pub use session::{have_alone, open_lock, open_work, take_turn};
 pub use start::NAME as START;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -76,7 +77,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
     sys::close_all_but(&[REQUESTS, REPLIES]);
     sys::close_all_on_exec(3);
     // The boot program decides what follows from them: whatever the process group is sent must not end its janitor.
-    sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
+    sys::dispose_signals(&sys::GROUP_SIGNALS, Disposition::Ignore);
     sys::block_signals();
     let words = match arguments {
         [option, image, offset, words @ ..] if option == REST => {
@@ -89,8 +90,12 @@ pub fn command(arguments: &[OsString]) -> i32 {
         [program, starts @ ..] => (start::program(program), starts),
         [] => (String::new(), words),
     };
-    // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
-    let (requests, mut replies) = unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) };
+    // The boot program opened both for us.
+    let (Ok(requests), Ok(replies)) = (sys::inherited(REQUESTS), sys::inherited(REPLIES)) else {
+        console::complain!("E::the janitor has no connection to the boot program");
+        return EXIT_CODE;
+    };
+    let (requests, mut replies) = (File::from(requests), File::from(replies));
     let mut requests = Requests::new(requests);
     // Here, because every way to start a program in the sandbox passes here, and it gets our streams.
     let streams = streams::check();
@@ -131,7 +136,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
 fn unpack_rest(image: &OsStr, offset: &OsStr) {
     // A child of a child is nobody's here to wait for, when it ends.
     if let Ok(Forked::Parent(child)) = sys::clone(0) {
-        sys::wait(child, 0);
+        sys::wait(child, WaitOptions::empty());
         return;
     }
     if let (Ok(Forked::Child), Some(application)) = (sys::clone(0), application()) {
@@ -157,7 +162,7 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
         Ok(instance) => instance,
         Err(failure) => return answer::<Done>(&mut replies, id, Err(failure)),
     };
-    let is_abandoned = || sys::poll([(boot.as_raw_fd(), 0)], 0).is_ok_and(|[closed]| closed);
+    let is_abandoned = || sys::poll([sys::closed(&boot)], 0).is_ok_and(|[closed]| closed);
     let result = Session::decide(open, is_abandoned);
     let session = match result {
         Ok(session) => session,
@@ -182,18 +187,15 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
     };
     instance.sweep();
     let mut leaving = File::from(leaving);
-    let mut ends = [(leaving.as_raw_fd(), libc::POLLIN), (boot.as_raw_fd(), 0)];
     // Without `/proc` the end of the boot program, or of the pipe that the holder has, is all that can be waited for.
     let end = End::of(holder);
-    let wait = |ends| match &end {
+    let wait = |ends: [Watched<'_>; 2]| match &end {
         Ok(end) => end.poll(ends, -1).map(drop),
         Err(_) => sys::poll(ends, -1).map(drop),
     };
-    let _ = wait(ends);
+    let _ = wait([sys::readable(&leaving), sys::closed(&boot)]);
     let mut number = [0; 8];
-    if sys::poll([(leaving.as_raw_fd(), libc::POLLIN)], 0).is_ok_and(|[asked]| asked)
-        && leaving.read_exact(&mut number).is_ok()
-    {
+    if sys::poll([sys::readable(&leaving)], 0).is_ok_and(|[asked]| asked) && leaving.read_exact(&mut number).is_ok() {
         let stop = leave(&instance).and_then(|()| {
             let failed = || "cannot receive signals".to_string();
             sys::signal_descriptor(&[libc::SIGTERM]).context(failed)
@@ -205,23 +207,22 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
         // Whether the boot program is still there to hear it makes no difference.
         let _ = answer(&mut answers, u64::from_le_bytes(number), reply);
         if let Ok(stop) = stop {
-            ends = [(leaving.as_raw_fd(), libc::POLLIN), (stop.as_raw_fd(), libc::POLLIN)];
-            let _ = wait(ends);
+            let _ = wait([sys::readable(&leaving), sys::readable(&stop)]);
             // Asked to stop what lives on. The holder ends with it.
-            if sys::next_signal(stop.as_fd()).is_some() {
+            if sys::next_signal(&stop).is_some() {
                 let _ = sys::kill(holder, libc::SIGTERM);
-                let _ = wait([ends[0], (-1, 0)]);
+                let _ = wait([sys::readable(&leaving), None]);
             }
         }
     }
-    if sys::poll([(farewell.as_raw_fd(), libc::POLLIN)], 0).is_ok_and(|[asked]| asked) {
-        let _ = sys::poll([(farewell.as_raw_fd(), 0)], PATIENCE.as_millis() as i32);
+    if sys::poll([sys::readable(&farewell)], 0).is_ok_and(|[asked]| asked) {
+        let _ = sys::poll([sys::closed(&farewell)], PATIENCE.as_millis() as i32);
     }
     let _ = sys::kill(holder, libc::SIGKILL);
     session.retire();
     if is_outside {
         // The programs that served these mounts go with the holder.
-        sys::wait(holder, 0);
+        sys::wait(holder, WaitOptions::empty());
         outside::unmount_below(&instance.directory);
     }
     let condemned = instance.condemn();
@@ -230,10 +231,10 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
     // is work on a directory and namespaces that nobody can find any more, and takes some milliseconds.
     drop(answers);
     condemned.remove();
-    sys::wait(holder, 0);
+    sys::wait(holder, WaitOptions::empty());
     // A driver that other instances still use goes on without us.
     if session.leave() {
-        while sys::wait(-1, 0).is_some() {}
+        while sys::wait(-1, WaitOptions::empty()).is_some() {}
     }
     Ok(())
 }
@@ -344,7 +345,7 @@ fn start_holder(
     });
     if begun.is_err() {
         let _ = sys::kill(holder, libc::SIGKILL);
-        sys::wait(holder, 0);
+        sys::wait(holder, WaitOptions::empty());
     }
     begun.map(|()| Started {
         holder,

@@ -15,6 +15,7 @@ use crate::failure::{Context, Result};
 use crate::launcher::wait_for_rest;
 use crate::sys;
 use dwarfs_fuse::MountOptions;
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -32,18 +33,17 @@ impl Holder<'_> {
         if self.outside.is_some() {
             return Ok(());
         }
-        let none = OsStr::new("");
-        sys::mount(none, Path::new("/"), "", libc::MS_SLAVE | libc::MS_REC, none)
+        mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
             .context(|| "cannot make the mount namespace private ('/' has to be a mount point)".to_string())?;
-        let proc_flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-        sys::mount(OsStr::new("proc"), Path::new("/proc"), "proc", proc_flags, none).context(|| {
+        let proc_flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        mount("proc", "/proc", "proc", proc_flags, None).context(|| {
             "cannot mount /proc for the new process namespace; the host may hide parts of /proc".to_string()
         })?;
         if let Role::Joined { merged, trees, .. } = &self.session.role {
             self.tree_locks = cache::share(trees)?;
             self.trees.clone_from(trees);
             let target = self.open.instance.join(MERGED);
-            sys::mount(merged.as_os_str(), &target, "", libc::MS_BIND, none)
+            mount_bind(merged, &target)
                 .context(|| format!("cannot bind the running overlay '{}'", merged.display()))?;
             self.settle(true)?;
         }
@@ -97,7 +97,7 @@ impl Holder<'_> {
         let mut missing_devices = 0;
         for (index, tree) in unpacked.into_iter().enumerate() {
             let target = self.layer_target(index)?;
-            let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_RDONLY;
+            let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY;
             sys::bind(&tree.tree, &target, flags).context(|| format!("cannot bind '{}'", tree.tree.display()))?;
             missing_devices += tree.missing_devices;
             self.trees.push(tree.tree);
@@ -141,7 +141,7 @@ impl Holder<'_> {
             "lowerdir={},upperdir=data/data,workdir=data/work/{name}{own}",
             lower.join(":")
         );
-        let flags = libc::MS_NOSUID | libc::MS_NODEV;
+        let flags = MountFlags::NOSUID | MountFlags::NODEV;
         sys::mount(
             OsStr::new("overlay"),
             Path::new(MERGED),
@@ -189,8 +189,7 @@ impl Holder<'_> {
                 return std::os::unix::fs::symlink(&self.open.data, "data").context(failed);
             }
             std::fs::create_dir_all("data").context(failed)?;
-            let none = OsStr::new("");
-            sys::mount(self.open.data.as_os_str(), Path::new("data"), "", libc::MS_BIND, none).context(failed)?;
+            mount_bind(&self.open.data, "data").context(failed)?;
         }
         Ok(())
     }

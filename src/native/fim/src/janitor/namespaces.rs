@@ -6,6 +6,8 @@ use super::session::Role;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
+use rustix::process::WaitOptions;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space as setns};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -65,8 +67,9 @@ fn join(user: Option<&OwnedFd>, mount: &OwnedFd, new: i32) -> Result<(Forked, bo
         Forked::Child => {
             drop(reader);
             let forked = user
-                .map_or(Ok(()), |user| sys::enter_namespace(user.as_fd(), libc::CLONE_NEWUSER))
-                .and_then(|()| sys::enter_namespace(mount.as_fd(), libc::CLONE_NEWNS))
+                .map_or(Ok(()), |user| setns(user.as_fd(), Some(LinkNameSpaceType::User)))
+                .and_then(|()| setns(mount.as_fd(), Some(LinkNameSpaceType::Mount)))
+                .map_err(std::io::Error::from)
                 .and_then(|()| sys::clone(new | libc::CLONE_PARENT));
             match forked {
                 Ok(Forked::Child) => Ok((Forked::Child, user.is_some())),
@@ -81,7 +84,7 @@ fn join(user: Option<&OwnedFd>, mount: &OwnedFd, new: i32) -> Result<(Forked, bo
             drop(writer);
             let mut number = [0; 4];
             let read = File::from(reader).read_exact(&mut number);
-            sys::wait(between, 0);
+            sys::wait(between, WaitOptions::empty());
             if read.is_err() {
                 fail!("{}", failed())
             }

@@ -5,12 +5,11 @@
 
 use crate::fail;
 use crate::failure::{Context, Result};
-use crate::sys;
+use crate::sys::{self, Step};
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -52,7 +51,6 @@ impl Outside {
     pub fn mount(&self, target: &Path) -> Result<OwnedFd> {
         let failed = || format!("cannot run '{}'", self.fusermount.display());
         let (ours, theirs) = sys::socket_pair().context(failed)?;
-        let number = theirs.as_raw_fd();
         let mut command = Command::new(&self.fusermount);
         command
             .args([
@@ -66,9 +64,7 @@ impl Outside {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        // SAFETY: between fork and exec only system calls are made, on plain numbers.
-        unsafe { command.pre_exec(move || sys::place_descriptor(number, ANSWER)) };
-        let child = command.spawn().context(failed)?;
+        let child = sys::spawn(command, &[Step::Place(&[(theirs.as_fd(), ANSWER)])]).context(failed)?;
         drop(theirs);
         let answer = sys::receive(ours.as_fd(), 16);
         let ended = child.wait_with_output().context(failed)?;

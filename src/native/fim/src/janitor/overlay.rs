@@ -3,13 +3,14 @@
 use super::protocol::to_bytes;
 use crate::fail;
 use crate::failure::{Context, Result};
-use crate::sys::{self, End};
+use crate::sys::{self, End, Step};
+use rustix::event::PollFlags;
+use rustix::process::{Signal, WaitOptions};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -37,16 +38,13 @@ pub fn serve(argv: &[String], target: &Path, log: &Path) -> Result<i32> {
         .env("PATH", path)
         .stdin(Stdio::null());
     command.stdout(log_file.try_clone().context(failed)?).stderr(log_file);
-    // SAFETY: between fork and exec only system calls are made, on plain numbers.
-    unsafe {
-        command.pre_exec(|| {
-            // What is sent to the process group of the caller must not end the guest's file system.
-            sys::block_signals();
-            // Without namespaces nothing else ends it with us.
-            sys::die_with_parent()
-        });
-    }
-    let child = command.spawn().context(failed)?.id() as i32;
+    let steps = [
+        // What is sent to the process group of the caller must not end the guest's file system.
+        Step::Block,
+        // Without namespaces nothing else ends it with us.
+        Step::SignalAtEndOfParent(Signal::KILL),
+    ];
+    let child = sys::spawn(command, &steps).context(failed)?.id() as i32;
     let end = End::of(child).context(failed)?;
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -54,11 +52,11 @@ pub fn serve(argv: &[String], target: &Path, log: &Path) -> Result<i32> {
             return Ok(child);
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let watched = [(mounts.as_raw_fd(), libc::POLLPRI)];
+        let watched = [Some((mounts.as_fd(), PollFlags::PRI))];
         let (_, has_ended) = end.poll(watched, left.as_millis() as i32).context(failed)?;
         if has_ended || left.is_zero() {
             let _ = sys::kill(child, libc::SIGKILL);
-            sys::wait(child, 0);
+            sys::wait(child, WaitOptions::empty());
             let said = std::fs::read_to_string(log).unwrap_or_default();
             let last = said
                 .lines()

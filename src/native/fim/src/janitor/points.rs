@@ -5,6 +5,7 @@ use super::locate::locate_one;
 use super::protocol::{Point, Replaced, Target};
 use crate::failure::{Context, Result};
 use crate::sys;
+use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -89,7 +90,7 @@ pub fn prepare(
     for path in own {
         let name = OsStr::new(path.trim_start_matches('/'));
         match sys::kind_at(root.as_fd(), name) {
-            Ok(libc::S_IFDIR) => {}
+            Ok(FileType::Directory) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 made.directories.insert(key(Path::new(name)));
             }
@@ -186,12 +187,12 @@ fn place(
                 return Ok(text);
             }
             Err(error) => return Err(format!("'{}' cannot be looked at: {error}", so_far.display())),
-            Ok(libc::S_IFDIR) if !is_last => {
+            Ok(FileType::Directory) if !is_last => {
                 directory = sys::place_at(directory.as_fd(), name)
                     .map_err(|error| format!("'{}' cannot be entered: {error}", so_far.display()))?;
             }
             Ok(_) if !is_last => return Err(format!("'{}' is not a directory", so_far.display())),
-            Ok(kind) => match (kind == libc::S_IFDIR, target.is_directory) {
+            Ok(kind) => match (kind.is_dir(), target.is_directory) {
                 (true, false) => return Err(format!("'{}' is a directory", so_far.display())),
                 (false, true) => return Err(format!("'{}' is not a directory", so_far.display())),
                 _ => return Ok(text),

@@ -6,6 +6,7 @@
 use super::holder::Holder;
 use crate::failure::{Context, Result};
 use crate::sys;
+use rustix::mount::MountFlags;
 use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::os::unix::ffi::OsStrExt;
@@ -35,7 +36,7 @@ impl Holder<'_> {
         } else {
             let size = ROOM + allowed.map_or(0, str::len);
             let options = format!("mode=0700,size={size},nr_inodes={INODES}");
-            let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+            let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
             sys::mount(OsStr::new(LINK), &directory, "tmpfs", flags, OsStr::new(&options)).context(failed)?;
             through(self.outside_pid, instance).context(failed)?
         };

@@ -3,9 +3,9 @@
 use super::protocol::{REQUEST_LIMIT, Request};
 use crate::fail;
 use crate::failure::{Context, Result};
+use crate::sys::{self, Watched};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsRawFd;
 
 pub struct Requests {
     file: File,
@@ -20,8 +20,9 @@ impl Requests {
         }
     }
 
-    pub fn descriptor(&self) -> i32 {
-        self.file.as_raw_fd()
+    /// For `poll`: has an event when there is something to read.
+    pub fn watched(&self) -> Watched<'_> {
+        sys::readable(&self.file)
     }
 
     /// A descriptor of its own on which the end of the boot program can be seen.

@@ -4,14 +4,15 @@ use super::protocol::{FILTER_LIMIT, Instruction, Run, to_bytes};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::guest::{CONTINUED, ENDED, LINE_DESCRIPTOR, RUNS, STOPPED, STREAMS, WORDS_DESCRIPTOR};
-use crate::sys;
+use crate::sys::{self, Step, Watched};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::ioctl_fionbio;
 use serde::Deserialize;
 use std::ffi::{CStr, OsString};
 use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{IsTerminal, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// Where the sandbox reports, in the child.
@@ -80,52 +81,40 @@ impl Program {
             .stdout(Stdio::null());
         let failed = || "cannot pass on the caller's streams".to_string();
         let streams = sys::copy_standard().context(failed)?;
-        let complaint = File::from(sys::memory_file(c"complaint").context(failed)?);
+        let complaint = File::from(memfd_create(c"complaint", MemfdFlags::CLOEXEC).context(failed)?);
         command.stderr(complaint.try_clone().context(failed)?);
         let (line, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
         let filter = filter_file(&run.filter)?;
         let options = words_file(c"options", &run.options)?;
         let guest = words_file(c"guest", &run.guest)?;
         let places = [
-            (report.as_raw_fd(), STATUS_DESCRIPTOR),
-            (theirs.as_raw_fd(), LINE_DESCRIPTOR),
-            (filter.as_raw_fd(), FILTER_DESCRIPTOR),
-            (options.as_raw_fd(), OPTIONS_DESCRIPTOR),
-            (guest.as_raw_fd(), WORDS_DESCRIPTOR),
-            (streams[0].as_raw_fd(), STREAMS[0]),
-            (streams[1].as_raw_fd(), STREAMS[1]),
-            (streams[2].as_raw_fd(), STREAMS[2]),
+            (report.as_fd(), STATUS_DESCRIPTOR),
+            (theirs.as_fd(), LINE_DESCRIPTOR),
+            (filter.as_fd(), FILTER_DESCRIPTOR),
+            (options.as_fd(), OPTIONS_DESCRIPTOR),
+            (guest.as_fd(), WORDS_DESCRIPTOR),
+            (streams[0].as_fd(), STREAMS[0]),
+            (streams[1].as_fd(), STREAMS[1]),
+            (streams[2].as_fd(), STREAMS[2]),
         ];
-        let users = match users {
-            _ if !run.private_users => None,
-            Some(users) => Some(users.as_raw_fd()),
-            None => fail!("there is no user namespace for root"),
-        };
         // Nothing of a terminal that the program does not use is left to it: not even `/dev/tty` opens.
-        let has_own_session = !(0..3).any(sys::is_terminal);
-        // SAFETY: between fork and exec only system calls are made, on plain numbers.
-        unsafe {
-            command.pre_exec(move || {
-                sys::dispose_signals(&[libc::SIGPIPE], libc::SIG_DFL);
-                // Bubblewrap's own processes must survive what is sent to the process group. The guest's first process
-                // takes this back for the program.
-                sys::block_signals();
-                if has_own_session {
-                    sys::start_session()?;
-                }
-                // Before its number may become another's.
-                if let Some(users) = users {
-                    sys::enter_namespace(BorrowedFd::borrow_raw(users), libc::CLONE_NEWUSER)?;
-                }
-                sys::place_descriptors(places)
-            });
+        let has_own_session = !sys::standard().iter().any(BorrowedFd::is_terminal);
+        // Bubblewrap's own processes must survive what is sent to the process group. The guest's first process takes this back for the
+        // program.
+        let mut steps = vec![Step::Default(&[libc::SIGPIPE]), Step::Block];
+        if has_own_session {
+            steps.push(Step::LeadSession);
         }
-        let child = command
-            .spawn()
-            .context(|| format!("cannot start '{}'", program.to_string_lossy()))?;
+        match users {
+            _ if !run.private_users => {}
+            Some(users) => steps.push(Step::EnterUserNamespace(users.as_fd())),
+            None => fail!("there is no user namespace for root"),
+        }
+        steps.push(Step::Place(&places));
+        let child = sys::spawn(command, &steps).context(|| format!("cannot start '{}'", program.to_string_lossy()))?;
         let pid = i32::try_from(child.id()).map_err(|_| Failure("a process has an impossible number".to_string()))?;
-        sys::do_not_block(&status).context(|| "cannot read the sandbox's report".to_string())?;
-        sys::do_not_block(&line).context(|| "cannot read how the program is".to_string())?;
+        ioctl_fionbio(&status, true).context(|| "cannot read the sandbox's report".to_string())?;
+        ioctl_fionbio(&line, true).context(|| "cannot read how the program is".to_string())?;
         Ok(Program {
             child: pid,
             status: File::from(status),
@@ -140,16 +129,16 @@ impl Program {
         })
     }
 
-    /// For `poll`: readable when `hear` is to be called. Negative when there is nothing more to hear.
-    pub fn line_descriptor(&self) -> i32 {
-        self.line.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    /// For `poll`: has an event when `hear` is to be called.
+    pub fn line(&self) -> Watched<'_> {
+        self.line.as_ref().and_then(sys::readable)
     }
 
     /// Takes in how the program is.
     pub fn hear(&mut self) {
         for _ in 0..ROUND {
             let mut message = [0; 2];
-            match self.line.as_ref().map(|line| sys::read(line.as_fd(), &mut message)) {
+            match self.line.as_ref().map(|line| rustix::io::read(line, &mut message)) {
                 Some(Ok(0)) => self.line = None,
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return,
@@ -211,7 +200,7 @@ impl Program {
         }
         if let (Some(line), Ok(signal)) = (&self.line, u8::try_from(signal)) {
             // Where so many wait that there is no room, the same signal is among them.
-            let _ = sys::write(line.as_fd(), &[signal]);
+            let _ = rustix::io::write(line, &[signal]);
         }
     }
 
@@ -257,7 +246,7 @@ fn words_file(name: &CStr, words: &[String]) -> Result<File> {
         bytes.extend_from_slice(&bytes_of(word)?);
         bytes.push(0);
     }
-    let mut file = File::from(sys::memory_file(name).context(failed)?);
+    let mut file = File::from(memfd_create(name, MemfdFlags::CLOEXEC).context(failed)?);
     file.write_all(&bytes).context(failed)?;
     file.rewind().context(failed)?;
     Ok(file)
@@ -275,7 +264,7 @@ fn filter_file(filter: &[Instruction]) -> Result<File> {
         bytes.extend_from_slice(&[*jump_true, *jump_false]);
         bytes.extend_from_slice(&operand.to_ne_bytes());
     }
-    let mut file = File::from(sys::memory_file(c"filter").context(failed)?);
+    let mut file = File::from(memfd_create(c"filter", MemfdFlags::CLOEXEC).context(failed)?);
     file.write_all(&bytes).context(failed)?;
     file.rewind().context(failed)?;
     Ok(file)

@@ -20,5 +20,5 @@ pub fn leave_caller<const N: usize>(name: &CStr, kept: [BorrowedFd<'_>; N]) -> R
 /// What it complains of goes to `log` from here on.
 pub fn complain_to(log: &Path) -> Result<()> {
     let log = OpenOptions::new().append(true).create(true).open(log)?;
-    sys::replace_error(log.as_fd())
+    Ok(rustix::stdio::dup2_stderr(log)?)
 }

@@ -5,6 +5,7 @@
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys::{self, Forked};
+use rustix::process::WaitOptions;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -36,7 +37,7 @@ pub fn make() -> Result<OwnedFd> {
         Forked::Parent(first) => {
             let made = fill(first, &maps);
             drop(writer);
-            sys::wait(first, 0);
+            sys::wait(first, WaitOptions::empty());
             made
         }
     }

@@ -6,11 +6,11 @@ use super::variable;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::janitor::{REPLIES, REQUESTS, REST, START};
 use crate::streams;
-use crate::sys::{self, Forked};
+use crate::sys::{self, Forked, Step};
 use crate::trust::TRUST_GROUP;
+use rustix::io::{FdFlags, fcntl_setfd};
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,7 +37,7 @@ pub fn start(application: &Path, image: &Image, program: &OsStr, is_complete: bo
     let failed = || "cannot start the janitor".to_string();
     let (requests, our_requests) = sys::pipe().context(failed)?;
     let (our_replies, replies) = sys::pipe().context(failed)?;
-    let places = [(requests.as_raw_fd(), REQUESTS), (replies.as_raw_fd(), REPLIES)];
+    let places = [(requests.as_fd(), REQUESTS), (replies.as_fd(), REPLIES)];
     let mut command = Command::new(application.join("bin/fim"));
     command.arg("janitor");
     if !is_complete {
@@ -52,15 +52,12 @@ pub fn start(application: &Path, image: &Image, program: &OsStr, is_complete: bo
     }
     // Not by `spawn`, which waits until the other program is loaded. The boot program sees that it is not there.
     if let Forked::Child = sys::clone(0).context(failed)? {
-        let error = match sys::place_descriptors(places) {
-            Ok(()) => command.exec(),
-            Err(error) => error,
-        };
+        let error = sys::become_program(command, &[Step::Place(&places)]);
         console::complain!("C::{}: {error}", failed());
         std::process::exit(EXIT_CODE)
     }
     for ours in [&our_requests, &our_replies] {
-        sys::keep_on_exec(ours).context(failed)?;
+        fcntl_setfd(ours, FdFlags::empty()).context(failed)?;
     }
     Ok(Companion {
         requests: our_requests,

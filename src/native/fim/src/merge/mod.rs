@@ -16,7 +16,6 @@ use dwarfs_fuse::{Cache, Layer};
 use serde::Deserialize;
 use serde_json::json;
 use std::ffi::OsString;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use tree::Tree;
 
@@ -39,7 +38,7 @@ struct Request {
 /// Runs the applet; the result is its exit code.
 pub fn command() -> i32 {
     // Whoever asked may end at any time; what is begun here goes with the packer, and is of use to nobody else.
-    if sys::die_with_parent().is_err() || sys::is_unread(std::io::stdout().as_fd()) {
+    if sys::die_with_parent().is_err() || sys::is_unread(std::io::stdout()) {
         return EXIT_CODE;
     }
     let result = perform();

@@ -9,11 +9,11 @@
 use super::tree::{Node, Tree};
 use crate::fail;
 use crate::failure::{Context, Result};
-use crate::sys;
+use crate::sys::{self, Step};
 use dwarfs_fuse::Kind;
+use rustix::process::Signal;
 use std::ffi::OsString;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 const PIECE: usize = 1 << 20;
@@ -26,12 +26,8 @@ pub fn pack(tree: &Tree<'_>, words: &[OsString]) -> Result<()> {
     let failed = || format!("cannot run '{}'", packer.display());
     let mut command = Command::new(packer);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-    // SAFETY: between fork and exec only system calls are made, on plain numbers.
-    unsafe {
-        // It removes the file that it has not finished.
-        command.pre_exec(|| sys::signal_at_end_of_parent(libc::SIGTERM));
-    }
-    let mut child = command.spawn().context(failed)?;
+    // It removes the file that it has not finished.
+    let mut child = sys::spawn(command, &[Step::SignalAtEndOfParent(Signal::TERM)]).context(failed)?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         fail!("{}", failed())
     };

@@ -7,6 +7,7 @@ use super::frame;
 use super::message::{Form, Reply};
 use super::request::{Stream, to_payload};
 use crate::sys;
+use rustix::fs::OFlags;
 use std::io::Result;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -58,7 +59,7 @@ pub fn open_room(portal: &Path, caller: Caller) -> Result<OwnedFd> {
 }
 
 /// The FIFO of a daemon.
-pub fn open_knocker(portal: &Path, caller: Caller, flags: i32) -> Result<OwnedFd> {
+pub fn open_knocker(portal: &Path, caller: Caller, flags: OFlags) -> Result<OwnedFd> {
     let daemon = sys::open_directory_at(sys::open_directory(portal)?.as_fd(), "daemon")?;
     sys::open_fifo_at(daemon.as_fd(), caller.knocker(), flags)
 }
@@ -76,8 +77,8 @@ impl Call {
     /// Opens the two FIFOs that every call has. Fails when they are something else, or when the caller is gone.
     pub fn open(room: BorrowedFd<'_>, name: &str) -> Result<Call> {
         let directory = sys::open_directory_at(room, name)?;
-        let control = sys::open_fifo_at(directory.as_fd(), CONTROL, libc::O_RDONLY | libc::O_NONBLOCK)?;
-        let reply = sys::open_fifo_at(directory.as_fd(), REPLY, libc::O_WRONLY | libc::O_NONBLOCK)?;
+        let control = sys::open_fifo_at(directory.as_fd(), CONTROL, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        let reply = sys::open_fifo_at(directory.as_fd(), REPLY, OFlags::WRONLY | OFlags::NONBLOCK)?;
         Ok(Call {
             room: room.try_clone_to_owned()?,
             directory,
@@ -88,8 +89,8 @@ impl Call {
     }
 
     /// One of the other FIFOs.
-    pub fn stream(&self, name: &str, flags: i32) -> Result<OwnedFd> {
-        sys::open_fifo_at(self.directory.as_fd(), name, flags | libc::O_NONBLOCK)
+    pub fn stream(&self, name: &str, flags: OFlags) -> Result<OwnedFd> {
+        sys::open_fifo_at(self.directory.as_fd(), name, flags | OFlags::NONBLOCK)
     }
 
     /// Of this object, for a process that closes all others.
@@ -107,7 +108,7 @@ impl Call {
     /// Tells the caller. One who does not read its few replies has chosen not to know.
     pub fn tell(&self, reply: &Reply) {
         if let Some(frame) = frame::encode(&to_payload(&Form::from(reply)), frame::LIMIT) {
-            let _ = sys::write(self.reply.as_fd(), &frame);
+            let _ = rustix::io::write(&self.reply, &frame);
         }
     }
 
@@ -159,11 +160,11 @@ impl Made {
         let mut held = Vec::new();
         let reader = |fifo: &str| -> Result<OwnedFd> {
             sys::make_fifo_at(directory.as_fd(), fifo)?;
-            sys::open_fifo_at(directory.as_fd(), fifo, libc::O_RDONLY | libc::O_NONBLOCK)
+            sys::open_fifo_at(directory.as_fd(), fifo, OFlags::RDONLY | OFlags::NONBLOCK)
         };
         let mut writer = |fifo: &str| -> Result<OwnedFd> {
             held.push(reader(fifo)?);
-            sys::open_fifo_at(directory.as_fd(), fifo, libc::O_WRONLY | libc::O_NONBLOCK)
+            sys::open_fifo_at(directory.as_fd(), fifo, OFlags::WRONLY | OFlags::NONBLOCK)
         };
         let control = writer(CONTROL)?;
         let reply = reader(REPLY)?;

@@ -8,9 +8,14 @@ use super::outbox::{ENDING, Outbox};
 use super::request::{Request, RequestKind, text_of, to_payload};
 use super::terminal::Terminal;
 use crate::failure::{Context, EXIT_CODE, Result};
-use crate::{fail, streams, sys};
+use crate::sys::{self, Disposition};
+use crate::{fail, streams};
+use nix::sys::signal::SigmaskHow;
+use nix::sys::signalfd::SignalFd;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 const HEARD: [i32; 9] = [
@@ -36,16 +41,16 @@ pub struct Asked {
 /// Runs it and gives the exit code. The error is a sentence for the user; then the exit code is 125.
 pub fn call(portal: &Path, caller: Caller, asked: &Asked) -> Result<i32> {
     streams::check()?;
-    sys::mask_signals(libc::SIG_BLOCK, &HEARD);
+    sys::mask_signals(SigmaskHow::SIG_BLOCK, &HEARD);
     // A change of the terminal's modes in the background must not stop us.
-    sys::dispose_signals(&[libc::SIGTTOU, libc::SIGPIPE], libc::SIG_IGN);
+    sys::dispose_signals(&[libc::SIGTTOU, libc::SIGPIPE], Disposition::Ignore);
     let signals = sys::signal_descriptor(&HEARD).context(|| "cannot receive signals".to_string())?;
     let (streams, terminal) = Terminal::find(asked.detached);
     let made = Made::make(portal, caller, streams).context(|| match caller {
         Caller::Guest => "cannot reach the portal of this instance".to_string(),
         Caller::Host => "cannot reach the instance".to_string(),
     })?;
-    let knocker = open_knocker(portal, caller, libc::O_WRONLY | libc::O_NONBLOCK).context(|| match caller {
+    let knocker = open_knocker(portal, caller, OFlags::WRONLY | OFlags::NONBLOCK).context(|| match caller {
         Caller::Guest => "nothing listens at the portal of this instance".to_string(),
         Caller::Host => "the instance does not listen; it is starting or ending".to_string(),
     })?;
@@ -77,20 +82,16 @@ pub fn call(portal: &Path, caller: Caller, asked: &Asked) -> Result<i32> {
 }
 
 /// Writes into the FIFO of all callers in one piece. The answer is a signal that came while it was full.
-fn knock(knocker: &OwnedFd, frame: &[u8], signals: &OwnedFd) -> Result<Option<i32>> {
+fn knock(knocker: &OwnedFd, frame: &[u8], signals: &SignalFd) -> Result<Option<i32>> {
     loop {
-        match sys::write(knocker.as_fd(), frame) {
+        match rustix::io::write(knocker, frame) {
             Ok(_) => return Ok(None),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => fail!("the portal's daemon has ended"),
+            Err(Errno::AGAIN) => {}
+            Err(Errno::PIPE) => fail!("the portal's daemon has ended"),
             Err(error) => fail!("cannot write to the portal: {error}"),
         }
-        let watched = [
-            (knocker.as_raw_fd(), libc::POLLOUT),
-            (signals.as_raw_fd(), libc::POLLIN),
-        ];
-        sys::poll(watched, -1).context(|| "cannot wait".to_string())?;
-        while let Some(signal) = sys::next_signal(signals.as_fd()) {
+        sys::poll([sys::writable(knocker), sys::readable(signals)], -1).context(|| "cannot wait".to_string())?;
+        while let Some(signal) = sys::next_signal(signals) {
             if ENDING.contains(&(signal.ssi_signo as i32)) {
                 return Ok(Some(signal.ssi_signo as i32));
             }

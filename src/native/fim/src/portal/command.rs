@@ -5,6 +5,7 @@ use super::end::End;
 use super::pump::Pump;
 use super::request::{Size, Stream};
 use crate::sys::{self, Spawn};
+use rustix::fs::OFlags;
 use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
@@ -54,9 +55,9 @@ pub fn start(call: &Call, plan: &Plan) -> std::result::Result<Started, (i32, Str
         None => None,
         Some(size) => {
             let (master, slave) = sys::make_terminal(size.rows, size.columns).map_err(own)?;
-            sys::control_terminal(slave.as_fd()).map_err(own)?;
-            let keys = call.stream(KEYS, libc::O_RDONLY).map_err(own)?;
-            let screen = call.stream(SCREEN, libc::O_WRONLY).map_err(own)?;
+            rustix::process::ioctl_tiocsctty(&slave).map_err(|error| own(error.into()))?;
+            let keys = call.stream(KEYS, OFlags::RDONLY).map_err(own)?;
+            let screen = call.stream(SCREEN, OFlags::WRONLY).map_err(own)?;
             let copy = || master.try_clone().map(End::Own).map_err(own);
             pumps.push(Pump::new(copy()?, End::Own(screen)));
             pumps.push(Pump::new(End::Own(keys), copy()?));
@@ -105,8 +106,8 @@ fn stream(
 ) -> Result<OwnedFd> {
     match (plan.streams[index], slave, output) {
         (Stream::Pipe, ..) => {
-            let fifo = call.stream(STREAMS[index], if index == 0 { libc::O_RDONLY } else { libc::O_WRONLY })?;
-            sys::block(fifo.as_fd())?;
+            let fifo = call.stream(STREAMS[index], if index == 0 { OFlags::RDONLY } else { OFlags::WRONLY })?;
+            rustix::io::ioctl_fionbio(&fifo, false)?;
             Ok(fifo)
         }
         (Stream::Terminal, Some(slave), _) => slave.try_clone(),

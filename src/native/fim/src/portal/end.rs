@@ -1,32 +1,30 @@
 //! What a pump moves bytes from and to.
 
 use crate::sys;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use rustix::event::PollFlags;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// One end of a pump.
 pub enum End {
     /// A FIFO or terminal of our own that does not block.
     Own(OwnedFd),
-    /// A standard stream that others may share: it is never made not to block.
-    Standard(RawFd),
+    /// Standard input, output or error, by its number, which others may share: it is never made not to block.
+    Standard(usize),
+}
+
+impl AsFd for End {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            End::Own(descriptor) => descriptor.as_fd(),
+            End::Standard(number) => sys::standard()[*number],
+        }
+    }
 }
 
 impl End {
-    pub fn raw(&self) -> RawFd {
-        match self {
-            End::Own(descriptor) => descriptor.as_raw_fd(),
-            End::Standard(number) => *number,
-        }
-    }
-
-    pub fn borrow(&self) -> BorrowedFd<'_> {
-        // SAFETY: an own descriptor lives as long as this object, and a standard stream as long as the process.
-        unsafe { BorrowedFd::borrow_raw(self.raw()) }
-    }
-
     /// Whether this event is there now.
-    pub fn is_ready(&self, event: i16) -> bool {
-        sys::poll([(self.raw(), event)], 0).is_ok_and(|[ready]| ready)
+    pub fn is_ready(&self, event: PollFlags) -> bool {
+        sys::poll([Some((self.as_fd(), event))], 0).is_ok_and(|[ready]| ready)
     }
 }
 
@@ -37,7 +35,10 @@ impl Drop for End {
         if let End::Standard(number @ 0..=1) = self
             && let Ok(null) = std::fs::File::options().read(true).write(true).open("/dev/null")
         {
-            let _ = sys::place_descriptor(null.as_raw_fd(), *number);
+            let _ = match number {
+                0 => rustix::stdio::dup2_stdin(null),
+                _ => rustix::stdio::dup2_stdout(null),
+            };
         }
     }
 }

@@ -13,7 +13,11 @@ use super::request::Stream;
 use super::terminal::Terminal;
 use crate::failure::{Context, Result};
 use crate::{fail, sys};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use nix::sys::signal::SigmaskHow;
+use nix::sys::signalfd::SignalFd;
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Replies are short; a longer one is no reply.
 const REPLY_LIMIT: usize = 1 << 16;
@@ -22,7 +26,7 @@ const NONSENSE: &str = "the portal's daemon gave an answer that makes no sense";
 
 pub struct Client {
     made: Made,
-    signals: OwnedFd,
+    signals: SignalFd,
     terminal: Option<Terminal>,
     /// Until there is an answer: closed by its reader if the daemon ends.
     knocker: Option<OwnedFd>,
@@ -39,7 +43,7 @@ pub struct Client {
 
 impl Client {
     /// For a request that was knocked for; `outbox` is what of it goes through `control`.
-    pub fn new(made: Made, signals: OwnedFd, terminal: Option<Terminal>, knocker: OwnedFd, outbox: Outbox) -> Client {
+    pub fn new(made: Made, signals: SignalFd, terminal: Option<Terminal>, knocker: OwnedFd, outbox: Outbox) -> Client {
         Client {
             made,
             signals,
@@ -63,52 +67,42 @@ impl Client {
             {
                 return Ok(code);
             }
-            let entry = |fd, events| libc::pollfd { fd, events, revents: 0 };
-            let reply = if self.code.is_some() {
-                -1
-            } else {
-                self.made.reply.as_raw_fd()
-            };
-            let control = if self.outbox.is_empty() {
-                -1
-            } else {
-                self.made.control.as_raw_fd()
-            };
-            let mut entries = vec![
-                entry(self.signals.as_raw_fd(), libc::POLLIN),
-                entry(reply, libc::POLLIN),
-                entry(control, libc::POLLOUT),
-                entry(self.knocker.as_ref().map_or(-1, AsRawFd::as_raw_fd), 0),
+            let (has_ended, is_told) = (self.code.is_some(), self.outbox.is_empty());
+            let mut watched = vec![
+                sys::readable(&self.signals),
+                sys::readable(&self.made.reply).filter(|_| !has_ended),
+                sys::writable(&self.made.control).filter(|_| !is_told),
+                self.knocker.as_ref().and_then(sys::closed),
             ];
             let moving = if self.code.is_some() {
                 self.outputs
             } else {
                 self.pumps.len()
             };
-            entries.extend(self.pumps[..moving].iter().flat_map(Pump::entries));
-            sys::poll_all(&mut entries, self.outbox.patience()).context(|| "cannot wait".to_string())?;
-            let (own, pumps) = entries.split_at(4);
-            for (pump, entries) in self.pumps.iter_mut().zip(pumps.chunks(2)) {
-                pump.advance(entries);
+            watched.extend(self.pumps[..moving].iter().flat_map(Pump::watched));
+            let events = sys::poll_all(&watched, self.outbox.patience()).context(|| "cannot wait".to_string())?;
+            let (own, pumps) = events.split_at(4);
+            for (pump, events) in self.pumps.iter_mut().zip(pumps.chunks(2)) {
+                pump.advance(events);
             }
-            if own[0].revents != 0
+            if !own[0].is_empty()
                 && let Some(code) = self.hear()
             {
                 return Ok(code);
             }
-            if own[1].revents != 0
+            if !own[1].is_empty()
                 && let Some(code) = self.read_replies(streams)?
             {
                 return Ok(code);
             }
-            if own[2].revents != 0 {
+            if !own[2].is_empty() {
                 self.outbox.send(self.made.control.as_fd());
             }
             if let Some(signal) = self.outbox.unheard(self.made.control.as_fd()) {
                 console::complain!("E::nobody on the other side takes signals; what runs there may still run");
                 return Ok(128 + signal);
             }
-            if own[3].revents & libc::POLLERR != 0 && self.knocker.is_some() {
+            if own[3].contains(PollFlags::ERR) && self.knocker.is_some() {
                 fail!("the portal's daemon has ended")
             }
         }
@@ -116,7 +110,7 @@ impl Client {
 
     /// Passes signals on. The answer is an exit code if there is nobody to pass them on to.
     fn hear(&mut self) -> Option<i32> {
-        while let Some(signal) = sys::next_signal(self.signals.as_fd()) {
+        while let Some(signal) = sys::next_signal(&self.signals) {
             let number = signal.ssi_signo as i32;
             let is_waited_for = self.is_started && self.code.is_none();
             if !is_waited_for && ENDING.contains(&number) {
@@ -159,10 +153,10 @@ impl Client {
 
     fn read_replies(&mut self, streams: [Stream; 3]) -> Result<Option<i32>> {
         let mut chunk = [0; 4096];
-        match sys::read(self.made.reply.as_fd(), &mut chunk) {
+        match rustix::io::read(&self.made.reply, &mut chunk) {
             Ok(0) => fail!("the portal's daemon has ended before the command"),
             Ok(count) => self.decoder.push(&chunk[..count]),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(Errno::AGAIN) => {}
             Err(error) => fail!("cannot read from the portal: {error}"),
         }
         while self.code.is_none() {
@@ -191,8 +185,7 @@ impl Client {
         self.knocker = None;
         for (index, from) in self.made.outputs.iter_mut().enumerate() {
             if let Some(from) = from.take() {
-                self.pumps
-                    .push(Pump::new(End::Own(from), End::Standard(index as i32 + 1)));
+                self.pumps.push(Pump::new(End::Own(from), End::Standard(index + 1)));
             }
         }
         if let Some(terminal) = &mut self.terminal {
@@ -235,8 +228,8 @@ impl Client {
             None => return,
         };
         let _ = sys::kill(stopped, libc::SIGTSTP);
-        sys::mask_signals(libc::SIG_UNBLOCK, &[libc::SIGTSTP]);
-        sys::mask_signals(libc::SIG_BLOCK, &[libc::SIGTSTP]);
+        sys::mask_signals(SigmaskHow::SIG_UNBLOCK, &[libc::SIGTSTP]);
+        sys::mask_signals(SigmaskHow::SIG_BLOCK, &[libc::SIGTSTP]);
         self.is_to_stop = false;
         if !sys::is_pending(&[libc::SIGCONT]) {
             self.resume();

@@ -13,10 +13,11 @@ use super::sweep::Sweeper;
 use super::{BUSY, CALLS};
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::janitor::application;
-use crate::sys::{self, Forked};
+use crate::sys::{self, Forked, Watched};
+use rustix::fs::OFlags;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -135,7 +136,7 @@ impl Guest {
         Some(Guest {
             room: open_room(portal, Caller::Host).ok()?,
             // For writing too: otherwise its end would be seen whenever no caller has it open.
-            knocker: open_knocker(portal, Caller::Host, libc::O_RDWR | libc::O_NONBLOCK).ok()?,
+            knocker: open_knocker(portal, Caller::Host, OFlags::RDWR | OFlags::NONBLOCK).ok()?,
             decoder: Decoder::new(ATOMIC),
             servers: BTreeSet::new(),
             sweeper: Sweeper::default(),
@@ -144,9 +145,9 @@ impl Guest {
         })
     }
 
-    /// For `poll`: readable when `listen` is to be called.
-    pub fn descriptor(&self) -> RawFd {
-        self.knocker.as_raw_fd()
+    /// For `poll`: has an event when `listen` is to be called.
+    pub fn watched(&self) -> Watched<'_> {
+        sys::readable(&self.knocker)
     }
 
     /// A child of ours has ended.
@@ -158,7 +159,7 @@ impl Guest {
     pub fn listen(&mut self) {
         // Little at a time: signals for the program wait meanwhile.
         let mut chunk = [0; ATOMIC];
-        if let Ok(count) = sys::read(self.knocker.as_fd(), &mut chunk) {
+        if let Ok(count) = rustix::io::read(&self.knocker, &mut chunk) {
             self.decoder.push(&chunk[..count]);
         }
         while let Some(payload) = self.decoder.next() {

@@ -18,11 +18,14 @@ use super::serve::serve;
 use super::sweep::Sweeper;
 use super::{BUSY, CALLS};
 use crate::failure::{Context, EXIT_CODE, Result};
-use crate::sys::{self, Forked};
+use crate::sys::{self, Disposition, Forked};
+use nix::sys::signal::SigmaskHow;
+use rustix::fs::OFlags;
+use rustix::process::WaitOptions;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -58,7 +61,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
     sys::set_name(c"fim-portal-host");
     sys::close_all_on_exec(3);
     // It ends with the boot program, which decides what follows from them.
-    sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
+    sys::dispose_signals(&sys::GROUP_SIGNALS, Disposition::Ignore);
     let host = Host::open(Path::new(portal), Decided::new(names));
     report(host.and_then(|mut host| host.attend()).map(|()| 0))
 }
@@ -66,12 +69,13 @@ pub fn command(arguments: &[OsString]) -> i32 {
 impl Host {
     fn open(portal: &Path, decided: Decided) -> Result<Host> {
         let failed = || format!("cannot open the portal '{}'", portal.display());
-        // SAFETY: the boot program opened both for us, and nothing else in this process owns them.
-        let (decisions, requests) = unsafe { (File::from_raw_fd(DECISIONS), File::from_raw_fd(REQUESTS)) };
+        // The boot program opened both for us.
+        let decisions = sys::inherited(DECISIONS).context(failed)?.into();
+        let requests = sys::inherited(REQUESTS).context(failed)?.into();
         let mut host = Host {
             room: open_room(portal, Caller::Guest).context(failed)?,
             // For writing too: otherwise its end would be seen whenever no caller has it open.
-            knocker: open_knocker(portal, Caller::Guest, libc::O_RDWR | libc::O_NONBLOCK).context(failed)?,
+            knocker: open_knocker(portal, Caller::Guest, OFlags::RDWR | OFlags::NONBLOCK).context(failed)?,
             requests,
             decisions,
             lifeline: sys::pipe().context(failed)?,
@@ -93,30 +97,25 @@ impl Host {
     }
 
     fn attend(&mut self) -> Result<()> {
-        sys::mask_signals(libc::SIG_BLOCK, &[libc::SIGCHLD]);
+        sys::mask_signals(SigmaskHow::SIG_BLOCK, &[libc::SIGCHLD]);
         let signals = sys::signal_descriptor(&[libc::SIGCHLD]).context(|| "cannot receive signals".to_string())?;
         let (mut knocks, mut decided) = (Decoder::new(frame::ATOMIC), Decoder::new(DECISION_LIMIT));
         let mut chunk = vec![0; 1 << 16];
         loop {
-            let entry = |fd| libc::pollfd {
-                fd,
-                events: libc::POLLIN,
-                revents: 0,
-            };
-            let mut entries = vec![
-                entry(self.decisions.as_raw_fd()),
-                entry(self.knocker.as_raw_fd()),
-                entry(signals.as_raw_fd()),
+            let mut watched = vec![
+                sys::readable(&self.decisions),
+                sys::readable(&self.knocker),
+                sys::readable(&signals),
             ];
-            entries.extend(self.large.descriptors().map(entry));
-            sys::poll_all(&mut entries, self.large.patience()).context(|| "cannot wait".to_string())?;
-            let is_ready = |index: usize| entries[index].revents != 0;
-            while sys::next_signal(signals.as_fd()).is_some() {}
-            while sys::wait(-1, libc::WNOHANG).is_some() {
+            watched.extend(self.large.watched());
+            let events = sys::poll_all(&watched, self.large.patience()).context(|| "cannot wait".to_string())?;
+            let is_ready = |index: usize| !events[index].is_empty();
+            while sys::next_signal(&signals).is_some() {}
+            while sys::wait(-1, WaitOptions::NOHANG).is_some() {
                 self.servers -= 1;
             }
             if is_ready(0) {
-                match sys::read(self.decisions.as_fd(), &mut chunk) {
+                match rustix::io::read(&self.decisions, &mut chunk[..]) {
                     Ok(0) | Err(_) => return Ok(()),
                     Ok(count) => decided.push(&chunk[..count]),
                 }
@@ -124,7 +123,7 @@ impl Host {
                     self.carry_out(&payload);
                 }
             }
-            let ready: Vec<bool> = entries[3..].iter().map(|entry| entry.revents != 0).collect();
+            let ready: Vec<bool> = events[3..].iter().map(|events| !events.is_empty()).collect();
             for (call, payload) in self.large.read(&ready, &mut chunk) {
                 match payload.and_then(|payload| Some((request_of(&call, &payload)?, payload))) {
                     Some((request, payload)) => self.ask(call, request, payload),
@@ -132,7 +131,7 @@ impl Host {
                 }
             }
             if is_ready(1) {
-                if let Ok(count) = sys::read(self.knocker.as_fd(), &mut chunk) {
+                if let Ok(count) = rustix::io::read(&self.knocker, &mut chunk[..]) {
                     knocks.push(&chunk[..count]);
                 }
                 while let Some(payload) = knocks.next() {

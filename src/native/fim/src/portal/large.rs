@@ -4,10 +4,9 @@ use super::call::Call;
 use super::decoder::Decoder;
 use super::frame;
 use super::request::{Request, parse_request};
-use crate::sys;
+use crate::sys::{self, Watched};
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Result};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 /// So many are held at a time. The others wait for their turn.
@@ -44,8 +43,8 @@ impl Large {
     }
 
     /// What to read from.
-    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
-        self.reading.iter().map(|reading| reading.call.control.as_raw_fd())
+    pub fn watched(&self) -> impl Iterator<Item = Watched<'_>> {
+        self.reading.iter().map(|reading| sys::readable(&reading.call.control))
     }
 
     /// Milliseconds until somebody has taken too long, for `poll`; -1 if nobody can.
@@ -56,7 +55,7 @@ impl Large {
         })
     }
 
-    /// Reads where something is there, in the order of `descriptors`. Gives the calls that this is over for, with the payload
+    /// Reads where something is there, in the order of `watched`. Gives the calls that this is over for, with the payload
     /// of a frame if there was one.
     pub fn read(&mut self, ready: &[bool], chunk: &mut [u8]) -> Vec<(Call, Option<Vec<u8>>)> {
         let now = Instant::now();
@@ -65,7 +64,7 @@ impl Large {
             let reading = &mut self.reading[index];
             let mut is_over = now >= reading.deadline;
             if *is_ready {
-                match sys::read(reading.call.control.as_fd(), chunk) {
+                match rustix::io::read(&reading.call.control, &mut *chunk) {
                     Ok(0) | Err(_) => is_over = true,
                     Ok(count) => reading.decoder.push(&chunk[..count]),
                 }
@@ -104,11 +103,11 @@ pub fn receive(call: &Call) -> Result<Request> {
     let mut chunk = vec![0; 1 << 16];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let [ready] = sys::poll([(call.control.as_raw_fd(), libc::POLLIN)], left.as_millis() as i32)?;
+        let [ready] = sys::poll([sys::readable(&call.control)], left.as_millis() as i32)?;
         if !ready {
             return Err(ErrorKind::TimedOut.into());
         }
-        let count = sys::read(call.control.as_fd(), &mut chunk)?;
+        let count = rustix::io::read(&call.control, &mut chunk[..])?;
         if count == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }

@@ -3,7 +3,7 @@
 use super::frame;
 use super::message::{Control, Form};
 use super::request::to_payload;
-use crate::sys;
+use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -45,9 +45,9 @@ impl Outbox {
 
     /// Writes what `control` takes now.
     pub fn send(&mut self, control: BorrowedFd<'_>) {
-        match sys::write(control, &self.bytes) {
+        match rustix::io::write(control, &self.bytes) {
             Ok(count) => drop(self.bytes.drain(..count)),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(Errno::AGAIN) => {}
             // The reply says why nobody reads it any more.
             Err(_) => self.bytes.clear(),
         }
@@ -65,13 +65,16 @@ impl Outbox {
     pub fn unheard(&mut self, control: BorrowedFd<'_>) -> Option<i32> {
         let (signal, _) = self.ending.filter(|(_, at)| Instant::now() >= *at)?;
         self.ending = None;
-        (!self.bytes.is_empty() || sys::unread(control) > 0).then_some(signal)
+        // What was written into the FIFO and not yet read counts too.
+        let unread = rustix::io::ioctl_fionread(control).unwrap_or(0);
+        (!self.bytes.is_empty() || unread > 0).then_some(signal)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys;
     use std::os::fd::AsFd;
 
     const TERM: Control = Control::Signal { signal: libc::SIGTERM };
@@ -79,7 +82,7 @@ mod tests {
     #[test]
     fn what_nobody_reads_takes_no_more_than_its_room() {
         let (_reader, control) = sys::pipe().unwrap();
-        sys::do_not_block(&control).unwrap();
+        rustix::io::ioctl_fionbio(&control, true).unwrap();
         let mut outbox = Outbox::new(Vec::new());
         let size = frame::HEADER + to_payload(&Form::from(&TERM)).len();
         for _ in 0..LIMIT / size + 10_000 {
@@ -99,7 +102,7 @@ mod tests {
         let late = |outbox: &mut Outbox| outbox.ending = Some((libc::SIGTERM, Instant::now()));
         late(&mut outbox);
         assert_eq!(outbox.unheard(control.as_fd()), Some(libc::SIGTERM));
-        sys::read(reader.as_fd(), &mut [0; 4096]).unwrap();
+        rustix::io::read(&reader, &mut [0; 4096]).unwrap();
         late(&mut outbox);
         assert_eq!(outbox.unheard(control.as_fd()), None);
         assert_eq!(outbox.patience(), -1);

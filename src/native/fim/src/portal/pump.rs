@@ -1,9 +1,11 @@
 //! Moves bytes from one descriptor to another as fast as both allow, and never more than the other side takes.
 
 use super::end::End;
-use crate::sys;
-use std::io::ErrorKind;
-use std::os::fd::AsFd;
+use crate::sys::{self, Watched};
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, splice};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// So much at once, in bytes.
 const PORTION: usize = 1 << 20;
@@ -11,7 +13,7 @@ const COPY: usize = 1 << 16;
 /// From so many bytes on pipes get more room. Users have a bound for that, so small calls do not take of it.
 const BULK: u64 = 4 << 20;
 /// More fits into a pipe and less into the caches of a processor: a MiB is no faster.
-const ROOM: i32 = 256 << 10;
+const ROOM: usize = 256 << 10;
 /// So many portions before others have their turn.
 const TURNS: usize = 16;
 /// So often in a row something may refuse to be spliced although both ends are ready. Once says nothing: an end may have become
@@ -38,7 +40,7 @@ pub struct Pump {
 impl Pump {
     pub fn new(from: End, to: End) -> Pump {
         // A device may wait inside `splice` although it was told not to.
-        let splices = [&from, &to].into_iter().all(|end| !sys::is_device(end.raw()));
+        let splices = [&from, &to].into_iter().all(|end| !sys::is_device(end));
         Pump {
             ends: Some((from, to)),
             awaits: Awaits::Source,
@@ -56,22 +58,21 @@ impl Pump {
     }
 
     /// What to wait for: the end that is not ready, and whether the reader of the other one goes away.
-    pub fn entries(&self) -> [libc::pollfd; 2] {
-        let entry = |fd, events| libc::pollfd { fd, events, revents: 0 };
+    pub fn watched(&self) -> [Watched<'_>; 2] {
         match (&self.ends, self.awaits) {
-            (None, _) => [entry(-1, 0), entry(-1, 0)],
-            (Some((from, to)), Awaits::Source) => [entry(from.raw(), libc::POLLIN), entry(to.raw(), 0)],
-            (Some((_, to)), Awaits::Sink) => [entry(-1, 0), entry(to.raw(), libc::POLLOUT)],
+            (None, _) => [None, None],
+            (Some((from, to)), Awaits::Source) => [sys::readable(from), sys::closed(to)],
+            (Some((_, to)), Awaits::Sink) => [None, sys::writable(to)],
         }
     }
 
-    /// Moves what can be moved, after `poll` has filled the entries.
-    pub fn advance(&mut self, entries: &[libc::pollfd]) {
-        let [source, sink] = [entries[0].revents, entries[1].revents];
-        if self.awaits == Awaits::Source && source == 0 && sink & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0
-        {
+    /// Moves what can be moved, after `poll` has said what has happened to what is watched.
+    pub fn advance(&mut self, events: &[PollFlags]) {
+        let [source, sink] = [events[0], events[1]];
+        let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+        if self.awaits == Awaits::Source && source.is_empty() && sink.intersects(gone) {
             self.close();
-        } else if source != 0 || sink != 0 {
+        } else if !source.is_empty() || !sink.is_empty() {
             if self.moved >= BULK {
                 // A writer wakes us with its first bytes. Who lets it write on moves more at once, and wakes others less often.
                 std::thread::yield_now();
@@ -96,29 +97,29 @@ impl Pump {
             let Some((from, to)) = &self.ends else { return };
             let result = if self.written < self.buffer.len() {
                 self.awaits = Awaits::Sink;
-                sys::write(to.borrow(), &self.buffer[self.written..]).inspect(|count| self.written += count)
+                rustix::io::write(to, &self.buffer[self.written..]).inspect(|count| self.written += count)
             } else if self.splices {
-                sys::splice(from.borrow(), to.borrow(), PORTION)
+                splice(from, None, to, None, PORTION, SpliceFlags::MOVE | SpliceFlags::NONBLOCK)
             } else {
                 self.awaits = Awaits::Source;
-                if !from.is_ready(libc::POLLIN) {
+                if !from.is_ready(PollFlags::IN) {
                     return;
                 }
                 self.buffer.resize(COPY, 0);
                 self.written = 0;
-                let count = sys::read(from.borrow(), &mut self.buffer);
+                let count = rustix::io::read(from, &mut self.buffer[..]);
                 self.buffer.truncate(*count.as_ref().unwrap_or(&0));
                 count
             };
             match result {
                 Ok(0) => return self.close(),
                 Ok(count) => self.count(count as u64),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
                     if !self.splices || self.written < self.buffer.len() {
                         return;
                     }
-                    let (source, sink) = (from.is_ready(libc::POLLIN), to.is_ready(libc::POLLOUT));
+                    let (source, sink) = (from.is_ready(PollFlags::IN), to.is_ready(PollFlags::OUT));
                     if source && sink {
                         self.refused();
                         continue;
@@ -126,7 +127,7 @@ impl Pump {
                     self.awaits = if source { Awaits::Sink } else { Awaits::Source };
                     return;
                 }
-                Err(error) if self.splices && error.raw_os_error() == Some(libc::EINVAL) => self.splices = false,
+                Err(Errno::INVAL) if self.splices => self.splices = false,
                 // The end of a terminal is an error, and so is a reader that is gone.
                 Err(_) => return self.close(),
             }
@@ -156,10 +157,17 @@ impl Pump {
             // Not those of the caller: the room of a pipe is seen by all who share it.
             for end in [from, to] {
                 if let End::Own(pipe) = end {
-                    sys::enlarge(pipe.as_fd(), ROOM);
+                    enlarge(pipe.as_fd());
                 }
             }
         }
+    }
+}
+
+/// Gives a pipe more room, if the user may have it. Anything but a pipe stays as it is.
+fn enlarge(pipe: BorrowedFd<'_>) {
+    if fcntl_getpipe_size(pipe).is_ok_and(|size| size < ROOM) {
+        let _ = fcntl_setpipe_size(pipe, ROOM);
     }
 }
 
@@ -187,9 +195,8 @@ mod tests {
                 arrived
             });
             while !pump.is_done() {
-                let mut entries = pump.entries();
-                sys::poll_all(&mut entries, -1).unwrap();
-                pump.advance(&entries);
+                let events = sys::poll_all(&pump.watched(), -1).unwrap();
+                pump.advance(&events);
             }
             arrived.join().unwrap()
         })

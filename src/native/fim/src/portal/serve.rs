@@ -7,8 +7,11 @@ use super::decoder::Decoder;
 use super::frame;
 use super::message::{Control, Reply, parse_control};
 use super::pump::Pump;
-use crate::sys;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use crate::sys::{self, Disposition};
+use nix::sys::signal::SigmaskHow;
+use nix::sys::signalfd::SignalFd;
+use rustix::process::WaitOptions;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// Between SIGHUP and SIGKILL for a command whose caller is gone.
@@ -36,8 +39,8 @@ pub fn serve(call: Call, plan: &Plan, lifeline: Option<OwnedFd>) {
     if !plan.detached {
         sys::adopt_orphans();
     }
-    sys::dispose_signals(&sys::GROUP_SIGNALS, libc::SIG_IGN);
-    sys::mask_signals(libc::SIG_BLOCK, &[libc::SIGCHLD, libc::SIGTTOU]);
+    sys::dispose_signals(&sys::GROUP_SIGNALS, Disposition::Ignore);
+    sys::mask_signals(SigmaskHow::SIG_BLOCK, &[libc::SIGCHLD, libc::SIGTTOU]);
     let signals = match sys::signal_descriptor(&[libc::SIGCHLD]) {
         Ok(signals) => signals,
         Err(error) => return call.refuse(crate::failure::EXIT_CODE, &format!("cannot receive signals: {error}")),
@@ -67,7 +70,7 @@ pub fn serve(call: Call, plan: &Plan, lifeline: Option<OwnedFd>) {
 }
 
 impl Served {
-    fn attend(&mut self, signals: &OwnedFd) {
+    fn attend(&mut self, signals: &SignalFd) {
         loop {
             self.reap();
             if let Some(code) = self.code
@@ -83,33 +86,31 @@ impl Served {
             if self.code.is_some() && self.call.is_none() && (self.lifeline.is_none() || !sys::has_children()) {
                 return;
             }
-            let mut entries = vec![
-                entry(signals.as_fd(), libc::POLLIN),
-                self.lifeline.as_ref().map_or(nothing(), |line| entry(line.as_fd(), 0)),
-                self.call
-                    .as_ref()
-                    .map_or(nothing(), |call| entry(call.control.as_fd(), libc::POLLIN)),
+            let mut watched = vec![
+                sys::readable(signals),
+                self.lifeline.as_ref().and_then(sys::closed),
+                self.call.as_ref().and_then(|call| sys::readable(&call.control)),
             ];
-            entries.extend(self.pumps.iter().flat_map(Pump::entries));
+            watched.extend(self.pumps.iter().flat_map(Pump::watched));
             let patience = self.deadline.map_or(-1, |at| {
                 at.saturating_duration_since(Instant::now()).as_millis() as i32 + 1
             });
-            if sys::poll_all(&mut entries, patience).is_err() {
+            let Ok(events) = sys::poll_all(&watched, patience) else {
                 return;
+            };
+            while sys::next_signal(signals).is_some() {}
+            let (own, pumps) = events.split_at(3);
+            for (pump, events) in self.pumps.iter_mut().zip(pumps.chunks(2)) {
+                pump.advance(events);
             }
-            while sys::next_signal(signals.as_fd()).is_some() {}
-            let (own, pumps) = entries.split_at(3);
-            for (pump, entries) in self.pumps.iter_mut().zip(pumps.chunks(2)) {
-                pump.advance(entries);
-            }
-            if own[1].revents != 0 {
+            if !own[1].is_empty() {
                 // Its caller is told by the end of the reply: nobody is left to say how the command ended.
                 self.lifeline = None;
                 self.call = None;
                 self.pumps.clear();
                 self.begin_end();
             }
-            if own[2].revents != 0 {
+            if !own[2].is_empty() {
                 self.listen();
             }
             if self.deadline.is_some_and(|at| Instant::now() >= at) {
@@ -119,11 +120,11 @@ impl Served {
     }
 
     fn reap(&mut self) {
-        while let Some((pid, status)) = sys::wait(-1, libc::WNOHANG | libc::WUNTRACED) {
+        while let Some((pid, status)) = sys::wait(-1, WaitOptions::NOHANG | WaitOptions::UNTRACED) {
             if pid != self.child {
                 continue;
             }
-            if libc::WIFSTOPPED(status) {
+            if status.stopped() {
                 self.tell(&Reply::Stopped);
             } else {
                 self.code = Some(sys::exit_code(status));
@@ -137,7 +138,7 @@ impl Served {
     fn listen(&mut self) {
         let Some(call) = &self.call else { return };
         let mut chunk = [0; frame::ATOMIC];
-        match sys::read(call.control.as_fd(), &mut chunk) {
+        match rustix::io::read(&call.control, &mut chunk) {
             Ok(0) => {
                 self.call = None;
                 self.pumps.clear();
@@ -153,7 +154,7 @@ impl Served {
                 }
                 Some(Control::Resize { rows, columns }) => {
                     if let Some((master, _)) = &self.terminal {
-                        sys::resize_terminal(master.as_raw_fd(), rows, columns);
+                        sys::resize_terminal(master, rows, columns);
                     }
                 }
                 _ => {}
@@ -187,7 +188,7 @@ impl Served {
             for child in children() {
                 let _ = sys::kill(child, libc::SIGKILL);
             }
-            if sys::wait(-1, 0).is_none() {
+            if sys::wait(-1, WaitOptions::empty()).is_none() {
                 return;
             }
         }
@@ -205,20 +206,4 @@ fn children() -> Vec<i32> {
     text.split_ascii_whitespace()
         .filter_map(|pid| pid.parse().ok())
         .collect()
-}
-
-fn entry(descriptor: BorrowedFd<'_>, events: i16) -> libc::pollfd {
-    libc::pollfd {
-        fd: descriptor.as_raw_fd(),
-        events,
-        revents: 0,
-    }
-}
-
-fn nothing() -> libc::pollfd {
-    libc::pollfd {
-        fd: -1,
-        events: 0,
-        revents: 0,
-    }
 }

@@ -3,6 +3,7 @@
 use super::call::{CONTROL, remove};
 use super::request::is_call;
 use crate::sys;
+use rustix::fs::OFlags;
 use std::fs::File;
 use std::io::Result;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -44,7 +45,7 @@ impl Sweeper {
 fn remove_left(room: BorrowedFd<'_>, name: &str) -> Result<()> {
     let directory = File::from(sys::open_directory_at(room, name)?);
     let age = directory.metadata()?.modified()?.elapsed().unwrap_or_default();
-    if age > MAKING && sys::open_fifo_at(directory.as_fd(), CONTROL, libc::O_WRONLY | libc::O_NONBLOCK).is_err() {
+    if age > MAKING && sys::open_fifo_at(directory.as_fd(), CONTROL, OFlags::WRONLY | OFlags::NONBLOCK).is_err() {
         remove(room, directory.as_fd(), name);
     }
     Ok(())
@@ -107,7 +108,7 @@ mod tests {
         let waiting = room.call("2-a", &[CONTROL], 60);
         let reader = |path: &Path| {
             let directory = sys::open_directory(path).unwrap();
-            sys::open_fifo_at(directory.as_fd(), CONTROL, libc::O_RDONLY | libc::O_NONBLOCK).unwrap()
+            sys::open_fifo_at(directory.as_fd(), CONTROL, OFlags::RDONLY | OFlags::NONBLOCK).unwrap()
         };
         let held = reader(&waiting);
         let other = room.call("Other", &[], 60);

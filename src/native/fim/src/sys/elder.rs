@@ -1,20 +1,22 @@
 //! What takes the place of newer system calls, for kernels from 4.18 on and for filters that do not know the calls.
 
-use super::{Components, c_string, check};
+use super::Components;
+use rustix::fs::{FileType, Mode, OFlags, fstat, openat, readlinkat};
+use rustix::io::{Errno, FdFlags};
+use rustix::process::{Resource, getrlimit};
 use std::ffi::{OsStr, OsString};
 use std::io::{Error, Result};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// A directory or a file, as a place.
-const NODE: i32 = libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+const NODE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// `openat2` with `RESOLVE_IN_ROOT`: opens a path as a process would whose root directory is `root`. Each component is opened by
 /// itself, in the directory that was found before it, and no link is followed by the kernel: nobody who renames or replaces
 /// something meanwhile can lead it elsewhere. A link of `/proc` that is more than its text is no more than its text here.
-pub fn open_in_root(root: BorrowedFd<'_>, path: &Path, flags: i32) -> Result<OwnedFd> {
+pub fn open_in_root(root: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result<OwnedFd> {
     let mut components = Components::of(path)?;
     // From the root down to where we are, so that `..` is the directory that we came from.
     let mut above: Vec<OwnedFd> = Vec::new();
@@ -26,21 +28,19 @@ pub fn open_in_root(root: BorrowedFd<'_>, path: &Path, flags: i32) -> Result<Own
             b".." => drop(above.pop()),
             _ => {
                 let is_last = components.is_empty();
-                let node = open(here, &name, NODE)?;
-                let kind = kind_of(&node)?;
-                if kind == libc::S_IFLNK && !(is_last && flags & libc::O_NOFOLLOW != 0) {
+                let node = openat(here, &name, NODE, Mode::empty())?;
+                let kind = FileType::from_raw_mode(fstat(&node)?.st_mode);
+                if kind.is_symlink() && !(is_last && flags.contains(OFlags::NOFOLLOW)) {
                     components.follow(&target_of(&node)?)?;
-                } else if is_last && flags & libc::O_PATH != 0 {
+                } else if is_last && flags.contains(OFlags::PATH) {
                     return Ok(node);
                 } else if is_last {
-                    match open(here, &name, flags | libc::O_NOFOLLOW | libc::O_CLOEXEC) {
+                    match openat(here, &name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
                         // Replaced by a link since we looked: it is looked at in its turn.
-                        Err(error) if error.raw_os_error() == Some(libc::ELOOP) && kind != libc::S_IFLNK => {
-                            components.follow(Path::new(&name))?;
-                        }
-                        other => return other,
+                        Err(Errno::LOOP) if !kind.is_symlink() => components.follow(Path::new(&name))?,
+                        other => return Ok(other?),
                     }
-                } else if kind == libc::S_IFDIR {
+                } else if kind.is_dir() {
                     above.push(node);
                 } else {
                     return Err(Error::from_raw_os_error(libc::ENOTDIR));
@@ -49,46 +49,24 @@ pub fn open_in_root(root: BorrowedFd<'_>, path: &Path, flags: i32) -> Result<Own
         }
     }
     let here = above.last().map_or(root, |directory| directory.as_fd());
-    open(here, OsStr::new("."), flags | libc::O_CLOEXEC)
-}
-
-fn open(directory: BorrowedFd<'_>, name: &OsStr, flags: i32) -> Result<OwnedFd> {
-    let name = c_string(name)?;
-    // SAFETY: the name is a terminated string that outlives the call.
-    let descriptor = check(unsafe { libc::openat(directory.as_raw_fd(), name.as_ptr(), flags) }.into())?;
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) })
-}
-
-fn kind_of(node: &OwnedFd) -> Result<u32> {
-    let mut found = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: the kernel fills the structure, or the call fails and it is not read.
-    unsafe {
-        check(libc::fstat(node.as_raw_fd(), found.as_mut_ptr()).into())?;
-        Ok(found.assume_init().st_mode & libc::S_IFMT)
-    }
+    Ok(openat(here, OsStr::new("."), flags | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// What a link says that is open as a place.
 pub fn target_of(link: &OwnedFd) -> Result<PathBuf> {
-    let mut target = vec![0; libc::PATH_MAX as usize];
-    // SAFETY: the kernel reads an empty string and writes at most as many bytes as the buffer has.
-    let length = unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), target.as_mut_ptr().cast(), target.len()) };
-    target.truncate(check(length as libc::c_long)? as usize);
-    Ok(OsString::from_vec(target).into())
+    Ok(OsString::from_vec(readlinkat(link, "", Vec::new())?.into_bytes()).into())
 }
 
 /// `close_range` in this process: every open descriptor from `first` to `last` is closed, or marked to be closed on exec.
 pub fn close_range(first: u32, last: u32, only_mark: bool) {
     for number in open_descriptors() {
         if (first..=last).contains(&(number as u32)) {
-            // SAFETY: takes plain numbers. For what is closed see the callers of `sys::close_range`.
+            // SAFETY: it is open, or the call fails. For what is closed see the callers of `sys::close_range`.
             unsafe {
                 if only_mark {
-                    let flags = libc::fcntl(number, libc::F_GETFD);
-                    libc::fcntl(number, libc::F_SETFD, flags | libc::FD_CLOEXEC);
+                    let _ = rustix::io::fcntl_setfd(BorrowedFd::borrow_raw(number), FdFlags::CLOEXEC);
                 } else {
-                    libc::close(number);
+                    rustix::io::close(number);
                 }
             }
         }
@@ -101,19 +79,18 @@ fn open_descriptors() -> Vec<RawFd> {
     if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
         return entries.filter_map(number).collect();
     }
-    let mut limit = MaybeUninit::<libc::rlimit>::zeroed();
-    // SAFETY: the kernel fills the structure, which is valid when all zero.
-    let most = unsafe {
-        libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr());
-        limit.assume_init().rlim_cur
-    };
-    (0..RawFd::try_from(most).unwrap_or(RawFd::MAX)).collect()
+    let most = getrlimit(Resource::Nofile)
+        .current
+        .and_then(|most| most.try_into().ok());
+    (0..most.unwrap_or(RawFd::MAX)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
     use std::fs::{self, File};
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::{MetadataExt, symlink};
 
     struct Tree(PathBuf);
@@ -155,7 +132,7 @@ mod tests {
         }
     }
 
-    const READ: i32 = libc::O_RDONLY | libc::O_NONBLOCK;
+    const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
 
     #[test]
     fn a_path_leads_to_what_openat2_opens_and_never_out_of_the_root() {
@@ -211,12 +188,12 @@ mod tests {
     fn a_link_itself_is_opened_where_that_is_asked_for() {
         let tree = Tree::new("link");
         let root = tree.root();
-        let open = |path| open_in_root(root.as_fd(), Path::new(path), libc::O_PATH | libc::O_NOFOLLOW);
+        let open = |path| open_in_root(root.as_fd(), Path::new(path), OFlags::PATH | OFlags::NOFOLLOW);
         let link = open("directory/../etc/deep/escape").unwrap();
         assert_eq!(target_of(&link).unwrap(), Path::new("../../../outside/secret"));
         assert_eq!(target_of(&open("circle").unwrap()).unwrap(), Path::new("circle"));
         assert!(target_of(&open("etc/file").unwrap()).is_err());
-        let read = open_in_root(root.as_fd(), Path::new("circle"), READ | libc::O_NOFOLLOW);
+        let read = open_in_root(root.as_fd(), Path::new("circle"), READ | OFlags::NOFOLLOW);
         assert_eq!(read.unwrap_err().raw_os_error(), Some(libc::ELOOP));
     }
 
@@ -256,24 +233,25 @@ mod tests {
     #[test]
     fn descriptors_are_marked_or_closed_within_their_bounds() {
         let files: Vec<File> = (0..3).map(|_| File::open("/").unwrap()).collect();
-        let numbers: Vec<RawFd> = files.iter().map(AsRawFd::as_raw_fd).collect();
-        for number in &numbers {
-            // SAFETY: takes plain numbers; the descriptors are ours.
-            unsafe { libc::fcntl(*number, libc::F_SETFD, 0) };
+        for file in &files {
+            fcntl_setfd(file, FdFlags::empty()).unwrap();
         }
-        // SAFETY: takes a plain number.
-        let flags = |number: RawFd| unsafe { libc::fcntl(number, libc::F_GETFD) };
-        let middle = numbers[1] as u32;
+        let flags = |file: &File| fcntl_getfd(file).map_err(|error| error.raw_os_error());
+        let middle = files[1].as_raw_fd() as u32;
         close_range(middle, middle, true);
         assert_eq!(
-            numbers.iter().map(|number| flags(*number)).collect::<Vec<_>>(),
-            [0, libc::FD_CLOEXEC, 0]
+            files.iter().map(flags).collect::<Vec<_>>(),
+            [Ok(FdFlags::empty()), Ok(FdFlags::CLOEXEC), Ok(FdFlags::empty())]
         );
         // A copy far above what other tests may open meanwhile.
-        // SAFETY: takes plain numbers; the descriptor is ours.
-        let far = unsafe { libc::fcntl(numbers[0], libc::F_DUPFD_CLOEXEC, 900) };
-        assert!(open_descriptors().contains(&far));
-        close_range(far as u32, u32::MAX, false);
-        assert_eq!([flags(far), flags(numbers[0])], [-1, 0]);
+        let far = File::from(fcntl_dupfd_cloexec(&files[0], 900).unwrap());
+        assert!(open_descriptors().contains(&far.as_raw_fd()));
+        close_range(far.as_raw_fd() as u32, u32::MAX, false);
+        assert_eq!(
+            [flags(&far), flags(&files[0])],
+            [Err(libc::EBADF), Ok(FdFlags::empty())]
+        );
+        // It is closed.
+        std::mem::forget(far);
     }
 }

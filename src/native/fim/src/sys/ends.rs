@@ -1,8 +1,9 @@
 //! Waiting for the end of a process, of whoever's child it is.
 
-use super::{ProcessDirectory, check, is_refusal, poll_entries, poll_entry};
-use std::io::Result;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use super::{ProcessDirectory, Watched, is_refusal, poll_all, readable};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::io::{Error, Result};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// How often is looked where nothing tells.
@@ -27,22 +28,22 @@ impl End {
 
     /// `poll`, which also ends with the process. Says of each descriptor whether it has one of its events, and whether the process
     /// has ended.
-    pub fn poll<const N: usize>(&self, descriptors: [(RawFd, i16); N], milliseconds: i32) -> Result<([bool; N], bool)> {
-        let mut entries = Vec::from(descriptors.map(poll_entry));
+    pub fn poll<const N: usize>(&self, watched: [Watched<'_>; N], milliseconds: i32) -> Result<([bool; N], bool)> {
+        let mut watched = Vec::from(watched);
         let directory = match self {
             End::Told(end) => {
-                entries.push(poll_entry((end.as_raw_fd(), libc::POLLIN)));
-                poll_entries(&mut entries, milliseconds)?;
-                let has_ended = entries.last().is_some_and(|entry| entry.revents != 0);
-                return Ok((std::array::from_fn(|index| entries[index].revents != 0), has_ended));
+                watched.push(readable(end));
+                let events = poll_all(&watched, milliseconds)?;
+                let has_ended = !events[N].is_empty();
+                return Ok((std::array::from_fn(|index| !events[index].is_empty()), has_ended));
             }
             End::Looked(directory) => directory,
         };
         let deadline = u64::try_from(milliseconds).map(|left| Instant::now() + Duration::from_millis(left));
         loop {
             let left = deadline.map_or(STEP, |deadline| deadline.saturating_duration_since(Instant::now()));
-            poll_entries(&mut entries, left.min(STEP).as_millis() as i32)?;
-            let ready = std::array::from_fn(|index| entries[index].revents != 0);
+            let events = poll_all(&watched, left.min(STEP).as_millis() as i32)?;
+            let ready = std::array::from_fn(|index| !events[index].is_empty());
             let has_ended = directory.has_ended();
             if has_ended || left.is_zero() || ready.contains(&true) {
                 return Ok((ready, has_ended));
@@ -58,10 +59,9 @@ impl End {
 
 /// Linux 5.3.
 fn process_descriptor(pid: i32) -> Result<OwnedFd> {
-    // SAFETY: takes plain numbers.
-    let descriptor = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })? as RawFd;
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    // As the kernel, of a number that no process has.
+    let pid = Pid::from_raw(pid.max(0)).ok_or(Error::from_raw_os_error(libc::EINVAL))?;
+    Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
 #[cfg(test)]
@@ -84,18 +84,12 @@ mod tests {
         for end in &ends {
             assert_eq!(end.poll([], 0).unwrap(), ([], false));
             let began = Instant::now();
-            assert_eq!(
-                end.poll([(reader.as_raw_fd(), libc::POLLIN)], 50).unwrap(),
-                ([false], false)
-            );
+            assert_eq!(end.poll([readable(&reader)], 50).unwrap(), ([false], false));
             assert!(began.elapsed() >= Duration::from_millis(50));
         }
         std::io::Write::write_all(&mut std::fs::File::from(writer), b"x").unwrap();
         for end in &ends {
-            assert_eq!(
-                end.poll([(reader.as_raw_fd(), libc::POLLIN)], -1).unwrap(),
-                ([true], false)
-            );
+            assert_eq!(end.poll([readable(&reader)], -1).unwrap(), ([true], false));
         }
         drop(child.stdin.take());
         for end in &ends {

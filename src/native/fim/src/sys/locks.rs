@@ -1,8 +1,9 @@
 //! Locks that the kernel drops with their last holder.
 
-use super::check;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use std::io::Result;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 /// A byte of a lock file.
 #[derive(Clone, Copy)]
@@ -23,18 +24,16 @@ pub fn lock(file: BorrowedFd<'_>, byte: LockByte, lock: Lock) -> Result<bool> {
         Lock::Shared => libc::F_RDLCK,
         Lock::Exclusive => libc::F_WRLCK,
     };
-    // SAFETY: flock is plain data, and the kernel reads one valid structure.
-    let result = unsafe {
-        let mut request: libc::flock = std::mem::zeroed();
-        request.l_type = kind as libc::c_short;
-        request.l_whence = libc::SEEK_SET as libc::c_short;
-        request.l_start = byte.0;
-        request.l_len = 1;
-        libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const request)
+    let request = libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: byte.0,
+        l_len: 1,
+        l_pid: 0,
     };
-    match check(result.into()) {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&request)) {
         Ok(_) => Ok(true),
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
-        Err(error) => Err(error),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }

@@ -1,4 +1,5 @@
-//! System calls that the standard library does not have, each with the errors it gives.
+//! What system calls need around them: fallbacks for older kernels, rules about descriptors and signals, walks that follow no link. The
+//! calls themselves are those of the standard library, of rustix, and where it has none, of nix.
 
 mod attributes;
 mod capabilities;
@@ -9,6 +10,8 @@ mod ends;
 mod fifos;
 mod files;
 mod locks;
+mod polling;
+mod prepare;
 mod process;
 mod process_directory;
 mod refusals;
@@ -26,6 +29,8 @@ pub use ends::*;
 pub use fifos::*;
 pub use files::*;
 pub use locks::*;
+pub use polling::*;
+pub use prepare::*;
 pub use process::*;
 pub use process_directory::*;
 pub use refusals::*;
@@ -34,20 +39,3 @@ pub use signals::*;
 pub use sockets::*;
 pub use spawn::*;
 pub use terminals::*;
-
-use std::ffi::{CString, OsStr};
-use std::io::{Error, Result};
-use std::os::unix::ffi::OsStrExt;
-
-fn check(result: libc::c_long) -> Result<libc::c_long> {
-    if result < 0 {
-        Err(Error::last_os_error())
-    } else {
-        Ok(result)
-    }
-}
-
-/// A path or name as the kernel takes it. A zero byte inside gives `EINVAL`.
-fn c_string(text: impl AsRef<OsStr>) -> Result<CString> {
-    CString::new(text.as_ref().as_bytes()).map_err(|_| Error::from_raw_os_error(libc::EINVAL))
-}

@@ -1,18 +1,19 @@
 //! Processes: who we are, forks into namespaces, ends.
 
-use super::check;
+use nix::sys::signal::{self, Signal};
+use rustix::io::Errno;
+use rustix::ioctl::{Getter, ioctl};
+use rustix::process::{self, Pid, WaitId, WaitIdOptions, WaitOptions, WaitStatus};
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 
 pub fn effective_uid() -> u32 {
-    // SAFETY: takes and returns plain numbers and cannot fail.
-    unsafe { libc::geteuid() }
+    process::geteuid().as_raw()
 }
 
 pub fn effective_gid() -> u32 {
-    // SAFETY: takes and returns plain numbers and cannot fail.
-    unsafe { libc::getegid() }
+    process::getegid().as_raw()
 }
 
 /// Whether this process is in the first user namespace: the kernel gives that one a fixed number. True if /proc is missing.
@@ -27,75 +28,45 @@ pub enum Forked {
     Parent(i32),
 }
 
-/// `fork` into new namespaces, given as `CLONE_NEW…` flags. Only for a process with a single thread.
+/// `fork` into new namespaces, given as `CLONE_NEW…` flags. Only for a process with a single thread. By the call itself: what
+/// rustix and nix have either takes no flags or wants another stack.
 pub fn clone(namespaces: i32) -> Result<Forked> {
     let flags = libc::c_long::from(namespaces | libc::SIGCHLD);
     // SAFETY: with no stack given this is fork(2); the process has one thread, so the child can go on with all of its state.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
-    Ok(match check(pid)? {
-        0 => Forked::Child,
-        pid => Forked::Parent(pid as i32),
-    })
-}
-
-/// Enters the namespace behind a descriptor of `/proc/PID/ns/…`.
-pub fn enter_namespace(namespace: BorrowedFd<'_>, kind: i32) -> Result<()> {
-    // SAFETY: takes a descriptor and a number.
-    check(unsafe { libc::c_long::from(libc::setns(namespace.as_raw_fd(), kind)) }).map(drop)
+    match unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) } {
+        0 => Ok(Forked::Child),
+        pid if pid > 0 => Ok(Forked::Parent(pid as i32)),
+        _ => Err(Error::last_os_error()),
+    }
 }
 
 /// The user who has made the user namespace behind a descriptor, as this process sees him.
 pub fn namespace_owner(namespace: BorrowedFd<'_>) -> Result<u32> {
-    const NS_GET_OWNER_UID: libc::Ioctl = 0xb704_u32 as libc::Ioctl;
-    let mut uid: libc::uid_t = 0;
-    // SAFETY: the kernel writes one number of ours.
-    check(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, &raw mut uid) }.into())?;
-    Ok(uid)
+    const NS_GET_OWNER_UID: u32 = 0xb704;
+    // SAFETY: for this number the kernel writes one `uid_t`.
+    Ok(unsafe { ioctl(namespace, Getter::<NS_GET_OWNER_UID, libc::uid_t>::new()) }?)
 }
 
 /// The user namespace to which the namespace behind a descriptor belongs.
 pub fn owning_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
     const NS_GET_USERNS: libc::Ioctl = 0xb701_u32 as libc::Ioctl;
-    // SAFETY: takes a descriptor and returns one.
-    let descriptor = check(unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS) }.into())? as RawFd;
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    // SAFETY: for this number the kernel takes nothing and makes a descriptor, which is ours.
+    unsafe {
+        match libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS) {
+            descriptor if descriptor >= 0 => Ok(OwnedFd::from_raw_fd(descriptor as RawFd)),
+            _ => Err(Error::last_os_error()),
+        }
+    }
 }
 
-/// Starts a session of its own, without a terminal. For a process that leads no group, such as a new child.
-pub fn start_session() -> Result<()> {
-    // SAFETY: takes nothing.
-    check(unsafe { libc::setsid() }.into()).map(drop)
+/// Has the kernel send a signal when the parent ends.
+pub fn signal_at_end_of_parent(signal: process::Signal) -> Result<()> {
+    Ok(process::set_parent_process_death_signal(Some(signal))?)
 }
 
 /// Dies by SIGKILL when the parent does.
 pub fn die_with_parent() -> Result<()> {
-    // SAFETY: takes plain numbers.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }.into()).map(drop)
-}
-
-/// Other processes of the same user can neither read this one's memory nor open its descriptors through `/proc`, until it
-/// executes another program. Copies of it, made by `clone`, are the same.
-pub fn hide_from_others() -> Result<()> {
-    // SAFETY: takes plain numbers.
-    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }.into()).map(drop)
-}
-
-/// Makes this process the first of a process group of its own.
-pub fn lead_group() -> Result<()> {
-    // SAFETY: takes plain numbers.
-    check(unsafe { libc::setpgid(0, 0) }.into()).map(drop)
-}
-
-/// Has the kernel send a signal when the parent ends.
-pub fn signal_at_end_of_parent(signal: i32) -> Result<()> {
-    // SAFETY: takes plain numbers.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }.into()).map(drop)
-}
-
-pub fn parent() -> i32 {
-    // SAFETY: takes and returns plain numbers and cannot fail.
-    unsafe { libc::getppid() }
+    signal_at_end_of_parent(process::Signal::KILL)
 }
 
 /// All children, as far as `/proc` tells.
@@ -117,62 +88,48 @@ pub fn children() -> Vec<i32> {
 
 /// The name that `ps` shows for this process, at most 15 bytes.
 pub fn set_name(name: &std::ffi::CStr) {
-    // SAFETY: the kernel reads up to 16 bytes of a terminated string.
-    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+    let _ = rustix::thread::set_name(name);
 }
 
+/// kill(2), with its meanings of 0 and of negative numbers, and with the number of a signal as another process gives it.
 pub fn kill(pid: i32, signal: i32) -> Result<()> {
-    // SAFETY: takes plain numbers.
-    check(unsafe { libc::kill(pid, signal) }.into()).map(drop)
+    Ok(signal::kill(
+        nix::unistd::Pid::from_raw(pid),
+        Signal::try_from(signal)?,
+    )?)
 }
 
 /// How a child ended, as a shell counts: its exit code, or 128 + n when signal n ended it.
-pub fn exit_code(status: i32) -> i32 {
-    if libc::WIFSIGNALED(status) {
-        128 + libc::WTERMSIG(status)
-    } else {
-        libc::WEXITSTATUS(status)
+pub fn exit_code(status: WaitStatus) -> i32 {
+    match status.terminating_signal() {
+        Some(signal) => 128 + signal,
+        None => status.exit_status().unwrap_or_default(),
     }
 }
 
 /// Waits for a child (-1: any). `None` when `WNOHANG` is set and none has ended, or when there is none left.
-pub fn wait(pid: i32, options: i32) -> Option<(i32, i32)> {
-    let mut status = 0;
-    loop {
-        // SAFETY: the kernel writes the status into a number of ours.
-        let ended = unsafe { libc::waitpid(pid, &raw mut status, options) };
-        if ended > 0 {
-            return Some((ended, status));
-        }
-        if ended == 0 || Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
-            return None;
-        }
-    }
+pub fn wait(pid: i32, options: WaitOptions) -> Option<(i32, WaitStatus)> {
+    let wait = || match Pid::from_raw(pid.max(0)) {
+        None => process::wait(options),
+        child => process::waitpid(child, options),
+    };
+    let (ended, status) = rustix::io::retry_on_intr(wait).ok().flatten()?;
+    Some((ended.as_raw_pid(), status))
 }
 
 /// Leads a session of its own without a terminal. A process that leads a group already keeps its session.
 pub fn lead_session() {
-    // SAFETY: takes nothing.
-    unsafe { libc::setsid() };
+    let _ = process::setsid();
 }
 
 /// Descendants whose parent ends become children of this process.
 pub fn adopt_orphans() {
-    // SAFETY: takes plain numbers.
-    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+    let _ = process::set_child_subreaper(Some(process::getpid()));
 }
 
 /// Whether there is a child, running or not yet waited for.
 pub fn has_children() -> bool {
-    let mut information = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
-    // SAFETY: the kernel fills a structure that is valid when all zero; WNOWAIT leaves the children to `wait`.
-    let result = unsafe {
-        libc::waitid(
-            libc::P_ALL,
-            0,
-            information.as_mut_ptr(),
-            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
-        )
-    };
-    result == 0
+    // What has ended is left to `wait`.
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(process::waitid(WaitId::All, options), Err(Errno::CHILD))
 }

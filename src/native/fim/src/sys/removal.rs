@@ -3,11 +3,10 @@
 //! By descriptors, so that no path is longer than the kernel takes and no link is followed; without recursion, so that no depth ends
 //! the stack; with two descriptors, so that no depth ends those either. The way back up is `..`, which is compared with where we came from.
 
-use super::{c_string, check};
-use std::ffi::{CStr, OsStr, OsString};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatxFlags, fstat, openat, statx, unlinkat};
+use std::ffi::{OsStr, OsString};
 use std::io::{Error, ErrorKind, Result};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -49,11 +48,11 @@ pub fn remove_tree(path: &Path) -> Left {
     } else {
         parent
     };
-    match open(libc::AT_FDCWD, parent.as_os_str(), 0) {
+    match open(CWD, parent.as_os_str(), OFlags::empty()) {
         Ok(parent) => remove_in_turns(&parent, name, path),
         Err(error) if error.kind() == ErrorKind::NotFound => left,
         Err(error) => {
-            left.add(|| path.to_path_buf(), error);
+            left.add(|| path.to_path_buf(), error.into());
             left
         }
     }
@@ -78,7 +77,7 @@ fn remove_in_turns(parent: &OwnedFd, name: &OsStr, shown: &Path) -> Left {
 
 /// Of an open directory, the entry `name` with all that is in it. `shown` is its path in what is told.
 fn remove_tree_at(parent: &OwnedFd, name: &OsStr, shown: &Path, mut left: Left) -> Left {
-    match unlink(parent.as_raw_fd(), name, 0) {
+    match unlink(parent, name, AtFlags::empty()) {
         Ok(()) => return left,
         Err(error) if error.kind() == ErrorKind::NotFound => return left,
         Err(error) if !may_be_directory(&error) => {
@@ -98,7 +97,7 @@ fn remove_tree_at(parent: &OwnedFd, name: &OsStr, shown: &Path, mut left: Left) 
     while let Some(level) = walk.levels.last_mut() {
         if let Some(name) = level.directories.pop() {
             // Most are empty once their files are gone, or were from the start.
-            if unlink(walk.current.as_raw_fd(), &name, libc::AT_REMOVEDIR).is_ok() {
+            if unlink(&walk.current, &name, AtFlags::REMOVEDIR).is_ok() {
                 continue;
             }
             match walk.descend(&name) {
@@ -114,7 +113,7 @@ fn remove_tree_at(parent: &OwnedFd, name: &OsStr, shown: &Path, mut left: Left) 
         }
         match walk.ascend() {
             Ok(name) => {
-                if let Err(error) = unlink(walk.current.as_raw_fd(), &name, libc::AT_REMOVEDIR)
+                if let Err(error) = unlink(&walk.current, &name, AtFlags::REMOVEDIR)
                     && error.kind() != ErrorKind::NotFound
                 {
                     left.add(|| walk.path(shown, &name), error);
@@ -129,7 +128,7 @@ fn remove_tree_at(parent: &OwnedFd, name: &OsStr, shown: &Path, mut left: Left) 
         }
     }
     // Two processes that remove the same tree meet entries that the other has removed. Both may try the root.
-    match unlink(parent.as_raw_fd(), name, libc::AT_REMOVEDIR) {
+    match unlink(parent, name, AtFlags::REMOVEDIR) {
         Ok(()) => return Left::default(),
         Err(error) if error.kind() == ErrorKind::NotFound => return Left::default(),
         Err(error) if left.count == 0 => left.add(|| shown.to_path_buf(), error),
@@ -155,8 +154,8 @@ struct Walk {
 
 impl Walk {
     fn enter(parent: &OwnedFd, name: &OsStr) -> Result<Walk> {
-        let current = open_directory(parent.as_raw_fd(), name)?;
-        let (device, inode) = identify(current.as_raw_fd())?;
+        let current = open_directory(parent.as_fd(), name)?;
+        let (device, inode) = identify(&current)?;
         let walk = Walk {
             mount: Mount::of(&current, device),
             current,
@@ -167,7 +166,7 @@ impl Walk {
             }],
         };
         // Where the tree itself is a mount point, its content belongs to somebody else.
-        let (parent_device, _) = identify(parent.as_raw_fd())?;
+        let (parent_device, _) = identify(parent)?;
         if !Mount::of(parent, parent_device).holds(&walk.current, device) {
             return Err(Error::from(ErrorKind::ResourceBusy));
         }
@@ -194,7 +193,7 @@ impl Walk {
                 directories.push(name);
                 continue;
             }
-            match unlink(self.current.as_raw_fd(), &name, 0) {
+            match unlink(&self.current, &name, AtFlags::empty()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) if error.raw_os_error() == Some(libc::EISDIR) => directories.push(name),
@@ -210,8 +209,8 @@ impl Walk {
     }
 
     fn descend(&mut self, name: &OsStr) -> Result<()> {
-        let below = open_directory(self.current.as_raw_fd(), name)?;
-        let identity = identify(below.as_raw_fd())?;
+        let below = open_directory(self.current.as_fd(), name)?;
+        let identity = identify(&below)?;
         if !self.mount.holds(&below, identity.0) {
             return Err(Error::from(ErrorKind::ResourceBusy));
         }
@@ -226,11 +225,11 @@ impl Walk {
 
     /// Goes to the parent; the answer is the name of where we were.
     fn ascend(&mut self) -> Result<OsString> {
-        let above = open(self.current.as_raw_fd(), OsStr::new(".."), 0)?;
+        let above = open(self.current.as_fd(), OsStr::new(".."), OFlags::empty())?;
         let Some(left) = self.levels.pop() else {
             return Err(Error::from(ErrorKind::NotFound));
         };
-        if self.levels.last().map(|level| level.identity) != Some(identify(above.as_raw_fd())?) {
+        if self.levels.last().map(|level| level.identity) != Some(identify(&above)?) {
             return Err(Error::other("it was moved while it was removed"));
         }
         self.current = above;
@@ -259,20 +258,9 @@ impl Mount {
 
 /// The number of a mount: from `statx` since Linux 5.8, and before that as `/proc` says it.
 fn mount_number(directory: &OwnedFd) -> Option<u64> {
-    let mut found = MaybeUninit::<libc::statx>::zeroed();
-    // SAFETY: the kernel reads an empty string and fills a structure that is valid when all zero.
-    let result = unsafe {
-        libc::statx(
-            directory.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            libc::STATX_MNT_ID,
-            found.as_mut_ptr(),
-        )
-    };
-    // SAFETY: as above.
-    let found = unsafe { found.assume_init() };
-    if result == 0 && found.stx_mask & libc::STATX_MNT_ID != 0 {
+    if let Ok(found) = statx(directory, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
+        && found.stx_mask & StatxFlags::MNT_ID.bits() != 0
+    {
         return Some(found.stx_mnt_id);
     }
     let said = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", directory.as_raw_fd())).ok()?;
@@ -287,106 +275,54 @@ fn may_be_directory(error: &Error) -> bool {
     )
 }
 
-fn open(directory: RawFd, name: &OsStr, flags: i32) -> Result<OwnedFd> {
-    let name = c_string(name)?;
-    let flags = flags | libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NONBLOCK;
-    // SAFETY: the name is a terminated string that outlives the call.
-    let descriptor = check(unsafe { libc::openat(directory, name.as_ptr(), flags) }.into())?;
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) })
+fn open(directory: BorrowedFd<'_>, name: &OsStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = flags | OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    openat(directory, name, flags, Mode::empty())
 }
 
 /// A directory and no link to one, with the permissions that its owner needs to empty it.
-fn open_directory(parent: RawFd, name: &OsStr) -> Result<OwnedFd> {
-    let opened = open(parent, name, libc::O_NOFOLLOW);
+fn open_directory(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd> {
+    let opened = open(parent, name, OFlags::NOFOLLOW);
     if let Ok(directory) = &opened
-        && mode_of(directory.as_raw_fd())? & 0o700 == 0o700
+        && Mode::from_raw_mode(fstat(directory)?.st_mode).contains(Mode::RWXU)
     {
-        return opened;
+        return Ok(opened?);
     }
-    let place = {
-        let name = c_string(name)?;
-        let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-        // SAFETY: the name is a terminated string that outlives the call.
-        let descriptor = check(unsafe { libc::openat(parent, name.as_ptr(), flags) }.into())?;
-        // SAFETY: the kernel has just made this descriptor for us.
-        unsafe { OwnedFd::from_raw_fd(descriptor as RawFd) }
-    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = openat(parent, name, flags, Mode::empty())?;
     // A descriptor of a place takes no fchmod; its name in /proc leads to the very same directory.
-    let path = c_string(format!("/proc/self/fd/{}", place.as_raw_fd()))?;
-    // SAFETY: the path is a terminated string that outlives the call.
-    let changed = check(unsafe { libc::chmod(path.as_ptr(), 0o700) }.into());
+    let changed = rustix::fs::chmod(format!("/proc/self/fd/{}", place.as_raw_fd()), Mode::RWXU);
     match (opened, changed) {
         // Somebody else's, which may be readable all the same.
         (Ok(directory), _) => Ok(directory),
-        (Err(_), Ok(_)) => open(parent, name, libc::O_NOFOLLOW),
-        (Err(error), Err(_)) => Err(error),
+        (Err(_), Ok(())) => Ok(open(parent, name, OFlags::NOFOLLOW)?),
+        (Err(error), Err(_)) => Err(error.into()),
     }
 }
 
-fn status(descriptor: RawFd) -> Result<libc::stat> {
-    let mut found = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: the kernel fills the structure, or the call fails and it is not read.
-    unsafe {
-        check(libc::fstat(descriptor, found.as_mut_ptr()).into())?;
-        Ok(found.assume_init())
-    }
+fn identify(descriptor: &OwnedFd) -> Result<(u64, u64)> {
+    let found = fstat(descriptor)?;
+    Ok((found.st_dev, found.st_ino))
 }
 
-fn identify(descriptor: RawFd) -> Result<(u64, u64)> {
-    status(descriptor).map(|found| (found.st_dev, found.st_ino))
-}
-
-fn mode_of(descriptor: RawFd) -> Result<u32> {
-    status(descriptor).map(|found| found.st_mode)
-}
-
-fn unlink(directory: RawFd, name: &OsStr, flags: i32) -> Result<()> {
-    let name = c_string(name)?;
-    // SAFETY: the name is a terminated string that outlives the call.
-    check(unsafe { libc::unlinkat(directory, name.as_ptr(), flags) }.into()).map(drop)
+fn unlink(directory: &OwnedFd, name: &OsStr, flags: AtFlags) -> Result<()> {
+    Ok(unlinkat(directory, name, flags)?)
 }
 
 /// All names in a directory but its own and its parent's, and which of them are directories for sure.
 fn names(directory: &OwnedFd) -> Result<Vec<(OsString, bool)>> {
-    let copy = open(directory.as_raw_fd(), OsStr::new("."), 0)?;
-    let raw = std::os::fd::IntoRawFd::into_raw_fd(copy);
-    // SAFETY: takes a descriptor that is ours, and owns it from then on if it does not fail.
-    let stream = unsafe { libc::fdopendir(raw) };
-    if stream.is_null() {
-        let error = Error::last_os_error();
-        // SAFETY: nobody has taken it.
-        drop(unsafe { OwnedFd::from_raw_fd(raw) });
-        return Err(error);
-    }
     let mut names = Vec::new();
-    let result = loop {
-        // SAFETY: errno is this thread's; it tells an error from the end.
-        unsafe { *libc::__errno_location() = 0 };
-        // SAFETY: the stream is open.
-        let entry = unsafe { libc::readdir64(stream) };
-        if entry.is_null() {
-            let error = Error::last_os_error();
-            break if error.raw_os_error() == Some(0) {
-                Ok(())
-            } else {
-                Err(error)
-            };
-        }
-        // SAFETY: the entry is valid until the next call, and its name is terminated.
-        let (name, kind) = unsafe {
-            (
-                CStr::from_ptr((&raw const (*entry).d_name).cast()).to_bytes(),
-                (*entry).d_type,
-            )
-        };
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
-            names.push((OsString::from_vec(name.to_vec()), kind == libc::DT_DIR));
+            names.push((
+                OsString::from_vec(name.to_vec()),
+                entry.file_type() == FileType::Directory,
+            ));
         }
-    };
-    // SAFETY: the stream is open, and not used any more.
-    unsafe { libc::closedir(stream) };
-    result.map(|()| names)
+    }
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -403,18 +339,14 @@ mod tests {
 
     /// Directories one in the other, and a file at each hundredth.
     fn nest(path: &Path, depth: usize) {
-        let mut at = open(libc::AT_FDCWD, path.as_os_str(), 0).unwrap();
+        let mut at = open(CWD, path.as_os_str(), OFlags::empty()).unwrap();
         for step in 0..depth {
-            let name = c_string("d").unwrap();
-            // SAFETY: the name is a terminated string that outlives the call.
-            check(unsafe { libc::mkdirat(at.as_raw_fd(), name.as_ptr(), 0o700) }.into()).unwrap();
+            rustix::fs::mkdirat(&at, "d", Mode::RWXU).unwrap();
             if step % 100 == 0 {
-                let name = c_string("file").unwrap();
-                // SAFETY: as above.
-                check(unsafe { libc::mknodat(at.as_raw_fd(), name.as_ptr(), libc::S_IFREG | 0o600, 0) }.into())
-                    .unwrap();
+                let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+                openat(&at, "file", flags, Mode::RUSR).unwrap();
             }
-            at = open(at.as_raw_fd(), OsStr::new("d"), 0).unwrap();
+            at = open(at.as_fd(), OsStr::new("d"), OFlags::empty()).unwrap();
         }
     }
 

@@ -1,11 +1,13 @@
 //! Programs that are started without a copy of the process that starts them.
 
-use super::{GROUP_SIGNALS, c_string, signal_set};
-use std::ffi::{CString, OsString};
+use super::{GROUP_SIGNALS, signal_set};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::SigSet;
+use nix::unistd::Pid;
+use std::ffi::{CString, OsStr, OsString};
 use std::io::{Error, Result};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// What to start, and with what.
@@ -24,113 +26,56 @@ impl Spawn<'_> {
     /// Starts it in a process group of its own, with no signal blocked and those of groups not ignored. The answer is its pid.
     /// The child borrows our memory until the program is there: the tables of a copy would take longer than the start.
     pub fn start(&self) -> Result<i32> {
-        let file = c_string(self.file)?;
-        let words = self.words.iter().map(c_string).collect::<Result<Vec<_>>>()?;
+        let words = self.words.iter().map(|word| terminated(word));
+        let words = words.collect::<Result<Vec<_>>>()?;
         let variables = self.environment.iter().map(|(name, value)| {
-            c_string(OsString::from_vec(
+            terminated(&OsString::from_vec(
                 [name.as_encoded_bytes(), b"=", value.as_encoded_bytes()].concat(),
             ))
         });
         let environment = variables.collect::<Result<Vec<_>>>()?;
-        let attributes = Attributes::new()?;
-        let mut actions = Actions::new()?;
+        let mut attributes = PosixSpawnAttr::init()?;
+        attributes.set_flags(
+            PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
+                | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK
+                | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF,
+        )?;
+        attributes.set_pgroup(Pid::from_raw(0))?;
+        attributes.set_sigmask(&SigSet::empty())?;
+        attributes.set_sigdefault(&signal_set(&GROUP_SIGNALS))?;
+        // What the child does before it becomes the program, in this order.
+        let mut actions = PosixSpawnFileActions::init()?;
         if let Some(terminal) = self.terminal {
-            actions.take_foreground(terminal)?;
+            take_foreground(&mut actions, terminal)?;
         }
-        for (number, descriptor) in self.standard.iter().enumerate() {
-            actions.place(*descriptor, number as i32)?;
+        for (number, descriptor) in (0..).zip(self.standard) {
+            actions.add_dup2(descriptor.as_raw_fd(), number)?;
         }
-        let mut pid = 0;
-        // SAFETY: the lists end with null pointers; they, the texts they point to and both objects outlive the call.
-        succeed(unsafe {
-            libc::posix_spawn(
-                &raw mut pid,
-                file.as_ptr(),
-                &raw const actions.0,
-                &raw const attributes.0,
-                pointers(&words).as_ptr(),
-                pointers(&environment).as_ptr(),
-            )
-        })?;
-        Ok(pid)
+        Ok(posix_spawn(self.file, &actions, &attributes, &words, &environment)?.as_raw())
     }
 }
 
-fn pointers(texts: &[CString]) -> Vec<*mut libc::c_char> {
-    let texts = texts.iter().map(|text| text.as_ptr().cast_mut());
-    texts.chain([std::ptr::null_mut()]).collect()
+/// A zero byte inside gives `EINVAL`.
+fn terminated(text: &OsStr) -> Result<CString> {
+    CString::new(text.as_bytes()).map_err(|_| Error::from_raw_os_error(libc::EINVAL))
 }
 
-/// These functions give the error itself.
-fn succeed(error: i32) -> Result<()> {
-    if error == 0 {
-        Ok(())
-    } else {
-        Err(Error::from_raw_os_error(error))
-    }
-}
-
-struct Attributes(libc::posix_spawnattr_t);
-
-impl Attributes {
-    fn new() -> Result<Attributes> {
-        let mut own = MaybeUninit::uninit();
-        // SAFETY: the object is made by the first call, and is ours alone; the sets are valid and are copied.
-        unsafe {
-            succeed(libc::posix_spawnattr_init(own.as_mut_ptr()))?;
-            let mut own = Attributes(own.assume_init());
-            let flags = libc::POSIX_SPAWN_SETPGROUP | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
-            succeed(libc::posix_spawnattr_setflags(&raw mut own.0, flags as libc::c_short))?;
-            succeed(libc::posix_spawnattr_setpgroup(&raw mut own.0, 0))?;
-            let (none, defaults) = (signal_set(&[]), signal_set(&GROUP_SIGNALS));
-            succeed(libc::posix_spawnattr_setsigmask(&raw mut own.0, &raw const none))?;
-            succeed(libc::posix_spawnattr_setsigdefault(&raw mut own.0, &raw const defaults))?;
-            Ok(own)
-        }
-    }
-}
-
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: it was made by `new` and nobody uses it any more.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
-    }
-}
-
-/// What the child does before it becomes the program, in this order.
-struct Actions(libc::posix_spawn_file_actions_t);
-
-impl Actions {
-    fn new() -> Result<Actions> {
-        let mut own = MaybeUninit::uninit();
-        // SAFETY: the call makes the object, and its answer is looked at first.
-        unsafe {
-            succeed(libc::posix_spawn_file_actions_init(own.as_mut_ptr()))?;
-            Ok(Actions(own.assume_init()))
-        }
-    }
-
-    fn take_foreground(&mut self, terminal: BorrowedFd<'_>) -> Result<()> {
-        // SAFETY: the object was made by `new`; takes a plain number.
-        succeed(unsafe { libc::posix_spawn_file_actions_addtcsetpgrp_np(&raw mut self.0, terminal.as_raw_fd()) })
-    }
-
-    fn place(&mut self, descriptor: BorrowedFd<'_>, number: i32) -> Result<()> {
-        // SAFETY: the object was made by `new`; takes plain numbers.
-        succeed(unsafe { libc::posix_spawn_file_actions_adddup2(&raw mut self.0, descriptor.as_raw_fd(), number) })
-    }
-}
-
-impl Drop for Actions {
-    fn drop(&mut self) {
-        // SAFETY: it was made by `new` and nobody uses it any more.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
+/// The one action that nix does not have.
+fn take_foreground(actions: &mut PosixSpawnFileActions, terminal: BorrowedFd<'_>) -> Result<()> {
+    let actions: *mut PosixSpawnFileActions = actions;
+    // SAFETY: the type is that of the C library with another name (`repr(transparent)`), and was made by it; takes a plain number.
+    match unsafe { libc::posix_spawn_file_actions_addtcsetpgrp_np(actions.cast(), terminal.as_raw_fd()) } {
+        0 => Ok(()),
+        error => Err(Error::from_raw_os_error(error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Disposition;
     use super::*;
+    use nix::sys::signal::SigmaskHow;
+    use rustix::process::WaitOptions;
     use std::io::Read;
     use std::os::fd::AsFd;
 
@@ -148,7 +93,10 @@ mod tests {
         drop(input);
         let mut text = String::new();
         std::fs::File::from(output).read_to_string(&mut text).unwrap();
-        assert_eq!(super::super::wait(pid, 0).map(|(ended, _)| ended), Some(pid));
+        assert_eq!(
+            super::super::wait(pid, WaitOptions::empty()).map(|(ended, _)| ended),
+            Some(pid)
+        );
         text
     }
 
@@ -160,12 +108,12 @@ mod tests {
 
     #[test]
     fn signals_are_as_a_program_expects_them() {
-        super::super::dispose_signals(&[libc::SIGTTIN, libc::SIGTTOU], libc::SIG_IGN);
-        super::super::mask_signals(libc::SIG_BLOCK, &[libc::SIGTERM]);
+        super::super::dispose_signals(&[libc::SIGTTIN, libc::SIGTTOU], Disposition::Ignore);
+        super::super::mask_signals(SigmaskHow::SIG_BLOCK, &[libc::SIGTERM]);
         // No shell: that would unblock them itself.
         let text = said("/bin/grep", &["grep", "-E", "^Sig(Blk|Ign):", "/proc/self/status"]);
-        super::super::mask_signals(libc::SIG_UNBLOCK, &[libc::SIGTERM]);
-        super::super::dispose_signals(&[libc::SIGTTIN, libc::SIGTTOU], libc::SIG_DFL);
+        super::super::mask_signals(SigmaskHow::SIG_UNBLOCK, &[libc::SIGTERM]);
+        super::super::dispose_signals(&[libc::SIGTTIN, libc::SIGTTOU], Disposition::Default);
         // The C library leaves two of its own ignored, 32 and 33, and takes them back where it needs them.
         let sets = text.lines().filter_map(|line| line.split_once(":\t"));
         let sets: Vec<u64> = sets

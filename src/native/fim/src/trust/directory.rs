@@ -6,7 +6,7 @@ use super::{Refusal, shown};
 use crate::failure::{Context, Failure, Result};
 use crate::sys;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -219,7 +219,7 @@ impl Directory {
     /// Whether an entry may be written to by the caller, and is on a file system that can be.
     pub fn is_writable(&self, name: impl AsRef<OsStr>) -> io::Result<()> {
         let name = single(name.as_ref())?;
-        sys::may_use(self.descriptor.as_fd(), name, libc::W_OK | libc::X_OK)
+        sys::may_use(self.descriptor.as_fd(), name, Access::WRITE_OK | Access::EXEC_OK)
     }
 
     /// What the kernel says of an entry, also of one in a directory that was entered before. Links are not followed at its end.
