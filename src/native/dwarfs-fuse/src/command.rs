@@ -1,11 +1,13 @@
 //! The driver as a command: mounts one image and serves it in the foreground.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use fuser::{MountOption, Session, SessionUnmounter};
+use nix::sys::signal::{SigSet, Signal};
+use rustix::mount::UnmountFlags;
 
 use crate::allocator::tune_allocator;
 use crate::cache::Cache;
@@ -123,26 +125,16 @@ fn helped_session(layer: Layer, target: &Path) -> io::Result<Session<LayerFilesy
 }
 
 /// Blocks the signals that ask for an end, in this thread and all it starts, so that one thread can wait for them.
-fn block_signals() -> libc::sigset_t {
-    // SAFETY: an all-zero set is a valid value to be initialised; the pointers are to a local variable.
-    unsafe {
-        let mut signals: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut signals);
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            libc::sigaddset(&mut signals, signal);
-        }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut());
-        signals
-    }
+fn block_signals() -> SigSet {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    let _ = signals.thread_block();
+    signals
 }
 
-fn unmount_on_signal(signals: libc::sigset_t, mut unmount: impl FnMut() -> io::Result<()> + Send + 'static) {
+fn unmount_on_signal(signals: SigSet, mut unmount: impl FnMut() -> io::Result<()> + Send + 'static) {
     let wait = move || {
         loop {
-            let mut signal = 0;
-            // SAFETY: both pointers are to local variables.
-            let result = unsafe { libc::sigwait(&signals, &mut signal) };
-            if result == 0
+            if signals.wait().is_ok()
                 && let Err(cause) = unmount()
             {
                 console::complain!("dwarfs: cannot unmount: {cause}");
@@ -157,12 +149,7 @@ fn unmount_on_signal(signals: libc::sigset_t, mut unmount: impl FnMut() -> io::R
 }
 
 fn unmount(target: &Path) -> io::Result<()> {
-    let target = CString::new(target.as_os_str().as_bytes())?;
-    // SAFETY: the pointer is to a string that ends with a zero byte and outlives the call.
-    match unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    Ok(rustix::mount::unmount(target, UnmountFlags::DETACH)?)
 }
 
 fn parse(arguments: &[OsString]) -> Result<Arguments, String> {

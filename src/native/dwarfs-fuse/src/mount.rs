@@ -4,8 +4,10 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use rustix::mount::MountFlags;
+use rustix::process::{getgid, getuid};
 
 /// How a file system is mounted; unless said otherwise as a layer. The kernel always checks permissions by mode and owner.
 #[derive(Clone, Debug)]
@@ -41,41 +43,27 @@ impl Default for MountOptions {
 /// before it is served. Fails with `ENOENT` or `ENODEV` if the kernel has no FUSE.
 pub fn mount(target: &Path, options: &MountOptions) -> io::Result<OwnedFd> {
     let fuse = File::options().read(true).write(true).open("/dev/fuse")?;
-    // SAFETY: these two take no arguments and cannot fail.
-    let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
     let mut data = format!(
-        "fd={},rootmode=40000,user_id={uid},group_id={gid},default_permissions",
-        fuse.as_raw_fd()
+        "fd={},rootmode=40000,user_id={},group_id={},default_permissions",
+        fuse.as_raw_fd(),
+        getuid().as_raw(),
+        getgid().as_raw()
     );
     if options.allow_other {
         data.push_str(",allow_other");
     }
-    let mut flags = libc::MS_NOATIME;
+    let mut flags = MountFlags::NOATIME;
     if options.read_only {
-        flags |= libc::MS_RDONLY;
+        flags |= MountFlags::RDONLY;
     }
     if !options.setuid {
-        flags |= libc::MS_NOSUID;
+        flags |= MountFlags::NOSUID;
     }
     if !options.devices {
-        flags |= libc::MS_NODEV;
+        flags |= MountFlags::NODEV;
     }
-    let kind = CString::new(format!("fuse.{}", options.source))?;
-    let source = CString::new(options.source.as_str())?;
-    let target = CString::new(target.as_os_str().as_bytes())?;
+    let kind = format!("fuse.{}", options.source);
     let data = CString::new(data)?;
-    // SAFETY: all four pointers are to strings that end with a zero byte and outlive the call.
-    let result = unsafe {
-        libc::mount(
-            source.as_ptr(),
-            target.as_ptr(),
-            kind.as_ptr(),
-            flags,
-            data.as_ptr().cast(),
-        )
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    rustix::mount::mount(options.source.as_str(), target, kind, flags, Some(data.as_c_str()))?;
     Ok(fuse.into())
 }

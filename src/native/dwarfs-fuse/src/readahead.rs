@@ -92,8 +92,8 @@ impl Readahead {
 
 /// Lets threads that somebody waits for go first.
 fn yield_to_readers() {
-    // SAFETY: a plain number, which is added to what the calling thread has; more than 19 counts as 19.
-    unsafe { libc::nice(NICENESS) };
+    // Added to what the calling thread has; more than 19 counts as 19.
+    let _ = rustix::process::nice(NICENESS);
 }
 
 fn threads() -> usize {

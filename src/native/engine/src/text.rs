@@ -76,6 +76,12 @@ impl From<PathBuf> for Text {
     }
 }
 
+/// What the engine gives for a string: UTF-8 but for lone surrogates, so not a `str`.
+pub fn bytes_of<'a>(text: &'a rquickjs::CString<'_>) -> &'a [u8] {
+    // SAFETY: the engine gives a pointer to so many bytes, which live as long as `text`.
+    unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) }
+}
+
 impl<'js> FromJs<'js> for Text {
     fn from_js(_: &Ctx<'js>, value: Value<'js>) -> Result<Text> {
         let kind = value.type_name();
@@ -83,10 +89,7 @@ impl<'js> FromJs<'js> for Text {
             .into_string()
             .ok_or(rquickjs::Error::new_from_js(kind, "string"))?;
         let text = string.to_cstring()?;
-        // SAFETY: the engine gives a pointer to so many bytes, which live as long as `text`. They need not be UTF-8, so they
-        // are not asked for as `str`.
-        let bytes = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) };
-        Ok(Text(from_engine(bytes)))
+        Ok(Text(from_engine(bytes_of(&text))))
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 
 use dwarfs::metadata::{DenseMap, Metadata, Schema, SchemaField, SchemaLayout};
 use dwarfs_enc::metadata::Chunk;
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
 
 use crate::error::Error;
 
@@ -41,14 +42,14 @@ pub enum Piece {
 
 /// The part of a file that begins at `offset`; holes below [`LEAST`] count as data. File systems without holes say that all is data.
 pub fn segment_at(file: &File, offset: u64, size: u64) -> io::Result<Segment> {
-    let data = seek(file, offset, libc::SEEK_DATA)?.unwrap_or(size).min(size);
+    let data = seek(file, SeekFrom::Data(offset))?.unwrap_or(size).min(size);
     if data - offset >= LEAST {
         return Ok(Segment::Hole(data - offset));
     }
     let mut end = data;
     while end < size {
-        let hole = seek(file, end, libc::SEEK_HOLE)?.unwrap_or(size).min(size);
-        let next = seek(file, hole, libc::SEEK_DATA)?.unwrap_or(size).min(size);
+        let hole = seek(file, SeekFrom::Hole(end))?.unwrap_or(size).min(size);
+        let next = seek(file, SeekFrom::Data(hole))?.unwrap_or(size).min(size);
         if next - hole >= LEAST {
             return Ok(Segment::Data(hole - offset));
         }
@@ -58,20 +59,14 @@ pub fn segment_at(file: &File, offset: u64, size: u64) -> io::Result<Segment> {
 }
 
 /// `None` where there is no more data behind the offset.
-fn seek(file: &File, offset: u64, whence: i32) -> io::Result<Option<u64>> {
-    let wanted = i64::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
-    // SAFETY: takes a descriptor and numbers.
-    let found = unsafe { libc::lseek(file.as_raw_fd(), wanted, whence) };
-    if found >= 0 {
-        return Ok(Some((found as u64).max(offset)));
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::ENXIO) => Ok(None),
+fn seek(file: &File, to: SeekFrom) -> io::Result<Option<u64>> {
+    match (rustix::fs::seek(file, to), to) {
+        (Ok(found), SeekFrom::Data(offset) | SeekFrom::Hole(offset)) => Ok(Some(found.max(offset))),
+        (Err(Errno::NXIO), _) => Ok(None),
         // No such thing here: all is data.
-        Some(libc::EINVAL) if whence == libc::SEEK_DATA => Ok(Some(offset)),
-        Some(libc::EINVAL) => Ok(None),
-        _ => Err(error),
+        (Err(Errno::INVAL), SeekFrom::Data(offset)) => Ok(Some(offset)),
+        (Err(Errno::INVAL), _) => Ok(None),
+        (found, _) => Ok(Some(found?)),
     }
 }
 

@@ -6,6 +6,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use nix::sys::signal::{self, SigHandler, SigSet, Signal};
+use rustix::process::set_parent_process_death_signal;
+use rustix::rand::{GetRandomFlags, getrandom};
+
 use crate::error::Error;
 
 /// What to remove when a signal ends the program.
@@ -86,44 +90,31 @@ impl Drop for Output {
 /// A name that nobody can know before.
 fn random() -> Result<String, Error> {
     let mut bytes = [0; 8];
-    // SAFETY: the kernel writes no further than the buffer is long.
-    let read = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
-    if read == bytes.len() as isize {
-        return Ok(format!("{:016x}", u64::from_le_bytes(bytes)));
+    // So few bytes come in one piece.
+    match getrandom(&mut bytes, GetRandomFlags::empty()) {
+        Ok(_) => Ok(format!("{:016x}", u64::from_le_bytes(bytes))),
+        Err(error) => Err(Error::io(Path::new("getrandom"), "get random numbers")(error.into())),
     }
-    Err(Error::io(Path::new("getrandom"), "get random numbers")(
-        io::Error::last_os_error(),
-    ))
 }
 
 /// From now on signals that end the program remove the unfinished image first. Call before starting threads.
 pub fn watch_signals() {
-    // SAFETY: an all-zero set is a valid value to be initialised; the pointers are to a local variable.
-    let signals = unsafe {
-        let mut signals: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut signals);
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            libc::sigaddset(&mut signals, signal);
-        }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut());
-        signals
-    };
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    let _ = signals.thread_block();
     let spawned = std::thread::Builder::new()
         .name("signals".into())
         .stack_size(64 << 10)
         .spawn(move || wait(signals));
     if spawned.is_err() {
-        // SAFETY: as above. Without the thread the signals must keep their usual effect.
-        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut()) };
+        // Without the thread the signals must keep their usual effect.
+        let _ = signals.thread_unblock();
     }
 }
 
 /// Has the kernel send SIGTERM when the parent ends, which is to be the process of this number: it may have ended already.
 pub fn end_with(parent: u32) -> Result<(), Error> {
-    // SAFETY: takes plain numbers.
-    let watched = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } == 0;
-    // SAFETY: takes nothing and cannot fail.
-    if watched && unsafe { libc::getppid() } == parent as i32 {
+    let watched = set_parent_process_death_signal(Some(rustix::process::Signal::TERM)).is_ok();
+    if watched && std::os::unix::process::parent_id() == parent {
         return Ok(());
     }
     Err(Error::refused(
@@ -132,19 +123,20 @@ pub fn end_with(parent: u32) -> Result<(), Error> {
     ))
 }
 
-fn wait(signals: libc::sigset_t) {
-    let mut signal = 0;
-    // SAFETY: both pointers are to local variables.
-    while unsafe { libc::sigwait(&signals, &mut signal) } != 0 {}
+fn wait(signals: SigSet) {
+    let signal = loop {
+        if let Ok(signal) = signals.wait() {
+            break signal;
+        }
+    };
     let guard = unfinished();
     if let Some(path) = guard.as_ref() {
         let _ = fs::remove_file(path);
     }
-    // SAFETY: the signal's default effect, the end of the program, is let through to this thread. The lock is still held,
-    // so no other thread can finish the image meanwhile.
-    unsafe {
-        libc::signal(signal, libc::SIG_DFL);
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
-        libc::raise(signal);
-    }
+    // The signal's default effect, the end of the program, is let through to this thread. The lock is still held, so no other thread
+    // can finish the image meanwhile.
+    // SAFETY: installs no code of ours.
+    let _ = unsafe { signal::signal(signal, SigHandler::SigDfl) };
+    let _ = signals.thread_unblock();
+    let _ = signal::raise(signal);
 }

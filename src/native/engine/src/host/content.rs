@@ -2,7 +2,7 @@
 
 use super::exports;
 use crate::bytes::{Bytes, buffer};
-use crate::text::Text;
+use crate::text::{Text, bytes_of};
 use rquickjs::{Coerced, Ctx, Result, String as JsString, Value};
 
 exports! {
@@ -17,8 +17,7 @@ exports! {
 
 fn encode<'js>(ctx: Ctx<'js>, text: Coerced<JsString<'js>>) -> Result<Value<'js>> {
     let text = text.0.to_cstring()?;
-    // SAFETY: the engine gives a pointer to so many bytes, which live as long as `text`.
-    let bytes = unsafe { std::slice::from_raw_parts(text.as_ptr().cast::<u8>(), text.len()) };
+    let bytes = bytes_of(&text);
     // A lone surrogate stands there as three bytes, each of which is no part of a character.
     let valid = match std::str::from_utf8(bytes) {
         Ok(_) => bytes.to_vec(),

@@ -25,12 +25,13 @@ exports! {
 
 /// A descriptor that JavaScript names.
 pub fn descriptor<'fd>(ctx: &Ctx<'_>, number: RawFd) -> Result<BorrowedFd<'fd>> {
-    if number < 0 {
-        return Err(throw(ctx, libc::EBADF));
-    }
+    named(number).ok_or_else(|| throw(ctx, libc::EBADF))
+}
+
+fn named<'fd>(number: RawFd) -> Option<BorrowedFd<'fd>> {
     // SAFETY: the number is used for one call, during which no JavaScript runs and so nobody closes it. One that is not open
     // gives EBADF. What Rust owns in this process is never named in JavaScript.
-    Ok(unsafe { BorrowedFd::borrow_raw(number) })
+    (number >= 0).then(|| unsafe { BorrowedFd::borrow_raw(number) })
 }
 
 fn close(ctx: Ctx<'_>, number: RawFd) -> Result<()> {
@@ -130,8 +131,7 @@ fn poll(ctx: Ctx<'_>, numbers: Vec<i32>, milliseconds: Opt<f64>) -> Result<Vec<i
 }
 
 fn is_terminal(number: RawFd) -> bool {
-    // SAFETY: as in `descriptor`.
-    number >= 0 && rustix::termios::isatty(unsafe { BorrowedFd::borrow_raw(number) })
+    named(number).is_some_and(rustix::termios::isatty)
 }
 
 /// Columns and rows of a terminal.

@@ -4,6 +4,7 @@ use super::exports;
 use super::signals::{inherited, mask, without_signals};
 use crate::failure::{OrThrow, throw};
 use crate::text::Text;
+use nix::sys::signal::SigmaskHow;
 use rquickjs::{Ctx, Result};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -66,9 +67,9 @@ fn spawn(
     // changed in a vector that exists.
     unsafe {
         command.pre_exec(move || {
-            mask(libc::SIG_SETMASK, &signals);
+            mask(SigmaskHow::SIG_SETMASK, &signals);
             if own_session {
-                libc::setsid();
+                let _ = rustix::process::setsid();
             }
             place(&mut placed)
         });
