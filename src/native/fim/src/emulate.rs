@@ -8,7 +8,7 @@ use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
 use crate::{fail, janitor};
 use rustix::mount::MountFlags;
-use rustix::process::WaitOptions;
+use rustix::process::{Signal, WaitOptions, geteuid, set_parent_process_death_signal};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -87,7 +87,7 @@ fn map(child: i32, request: &Request) -> Result<()> {
         return janitor::map_users(child);
     };
     for (map, name, helper) in [(users, "uid_map", "newuidmap"), (groups, "gid_map", "newgidmap")] {
-        if sys::effective_uid() == 0 {
+        if geteuid().as_raw() == 0 {
             let path = format!("/proc/{child}/{name}");
             std::fs::write(&path, map.replace(',', "\n") + "\n").context(|| format!("cannot write '{path}'"))?;
             continue;
@@ -106,7 +106,7 @@ fn map(child: i32, request: &Request) -> Result<()> {
 
 /// In the namespaces: waits for the maps, sets the rule, and becomes the program.
 fn start(request: &Request, mut mapped: File) -> Result<std::convert::Infallible> {
-    sys::die_with_parent().context(|| "cannot follow the parent".to_string())?;
+    set_parent_process_death_signal(Some(Signal::KILL)).context(|| "cannot follow the parent".to_string())?;
     let mut byte = [0];
     if mapped.read_exact(&mut byte).is_err() {
         // The parent says why.

@@ -7,7 +7,7 @@ use crate::failure::EXIT_CODE;
 use crate::sys::{self, Step};
 use nix::sys::signal::SigmaskHow;
 use nix::sys::signalfd::SignalFd;
-use rustix::process::{Signal, WaitOptions};
+use rustix::process::{Signal, WaitOptions, getpid, set_child_subreaper};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::process::Command;
@@ -43,7 +43,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
     let mut watched = vec![PARENT_ENDED, libc::SIGCHLD];
     watched.extend(PASSED);
     sys::mask_signals(SigmaskHow::SIG_BLOCK, &watched);
-    sys::adopt_orphans();
+    let _ = set_child_subreaper(Some(getpid()));
     let Ok(signals) = sys::signal_descriptor(&watched) else {
         console::complain!("tied: cannot receive signals");
         return EXIT_CODE;

@@ -3,6 +3,7 @@
 use crate::fail;
 use crate::failure::{Context, Result};
 use crate::sys;
+use rustix::process::geteuid;
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -47,20 +48,20 @@ impl Copies {
 
 /// Why something of another user cannot be read, with what to do.
 pub fn refused<T>(path: &Path, metadata: &Metadata, error: &std::io::Error) -> Result<T> {
-    if metadata.uid() == sys::effective_uid() {
+    if metadata.uid() == geteuid().as_raw() {
         fail!(
             "'{}' cannot be read, not even by its owner; allow that in the guest (chmod u+r), then commit",
             path.display()
         )
     }
-    if sys::effective_uid() == 0 {
+    if geteuid().as_raw() == 0 {
         fail!("'{}' cannot be read: {error}", path.display())
     }
     fail!(
         "'{}' belongs to user {} and cannot be read: {error}; as root run: chown -R {} '{}'",
         path.display(),
         metadata.uid(),
-        sys::effective_uid(),
+        geteuid().as_raw(),
         path.display()
     )
 }

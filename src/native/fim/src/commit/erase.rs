@@ -2,6 +2,8 @@
 
 use crate::failure::{Context, Result};
 use crate::sys;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::process::geteuid;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
@@ -29,12 +31,13 @@ pub fn erase(upper: &Path, scratch: &Path, kept: &[PathBuf]) -> Result<Vec<Strin
         .context(failed)?;
     match std::os::unix::fs::chown(&old, Some(metadata.uid()), Some(metadata.gid())) {
         // Only root can give it away, and a directory of the caller's own is what the next start needs.
-        Err(_) if sys::effective_uid() != 0 => {}
+        Err(_) if geteuid().as_raw() != 0 => {}
         owned => owned.context(failed)?,
     }
     fs::set_permissions(&old, fs::Permissions::from_mode(metadata.mode() & 0o7777)).context(failed)?;
     let lost = keep(upper, &old, kept);
-    sys::exchange(upper, &old).context(failed)?;
+    // In one step.
+    renameat_with(CWD, upper, CWD, &old, RenameFlags::EXCHANGE).context(failed)?;
     // Hard links of what goes, and names of the same devices.
     let tree = sys::remove_tree(&scratch.join("tree"));
     let upper = sys::remove_tree(&old);

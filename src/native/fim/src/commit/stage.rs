@@ -12,6 +12,7 @@ use crate::failure::{Context, Result};
 use crate::janitor::Made;
 use crate::sys;
 use dwarfs_fuse::Attributes;
+use rustix::process::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
@@ -233,7 +234,7 @@ impl Staging<'_> {
         let Some(like) = self.below.directory(path)? else {
             return Ok(is_made && MADE_MODES.contains(&(metadata.mode() & 0o7777)));
         };
-        let own = (sys::effective_uid(), sys::effective_gid());
+        let own = (geteuid().as_raw(), getegid().as_raw());
         let owners = (metadata.uid(), metadata.gid());
         Ok(like.mode == metadata.mode() & 0o7777 && (owners == (like.uid, like.gid) || owners == own && own.0 != 0))
     }
@@ -335,7 +336,7 @@ fn list(directory: &Path) -> std::io::Result<Vec<OsString>> {
 pub fn dress(target: &Path, metadata: &Metadata) -> std::io::Result<()> {
     // Only root can give it away, and what others pack is all root's.
     match std::os::unix::fs::lchown(target, Some(metadata.uid()), Some(metadata.gid())) {
-        Err(_) if sys::effective_uid() != 0 => {}
+        Err(_) if geteuid().as_raw() != 0 => {}
         owned => owned?,
     }
     fs::set_permissions(target, fs::Permissions::from_mode(metadata.mode() & 0o7777))?;
@@ -345,7 +346,7 @@ pub fn dress(target: &Path, metadata: &Metadata) -> std::io::Result<()> {
 
 /// Gives a directory what a layer says of one. Only root can give it an owner, and what others pack is all root's.
 fn imitate(target: &Path, like: &Attributes) -> std::io::Result<()> {
-    if sys::effective_uid() == 0 {
+    if geteuid().as_raw() == 0 {
         std::os::unix::fs::lchown(target, Some(like.uid), Some(like.gid))?;
     }
     fs::set_permissions(target, fs::Permissions::from_mode(like.mode))?;

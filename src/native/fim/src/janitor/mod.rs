@@ -46,7 +46,7 @@ pub use points::{Made, NAME as POINTS};
 use protocol::{Done, Open, Operation, answer};
 pub use protocol::{from_bytes, to_bytes};
 use requests::Requests;
-use rustix::process::WaitOptions;
+use rustix::process::{Signal, WaitOptions, set_parent_process_death_signal};
 use session::{Role, Session};
 pub use session::{have_alone, open_lock, open_work, take_turn};
 pub use start::NAME as START;
@@ -72,7 +72,7 @@ pub const REST: &str = "--rest";
 /// `fim janitor [--rest IMAGE OFFSET] [PROGRAM [FILE]...]`. The program is what is started, empty for the boot command. Each file may
 /// be where starts have written down what they have read of their layers, best first.
 pub fn command(arguments: &[OsString]) -> i32 {
-    sys::set_name(c"fim-janitor");
+    let _ = rustix::thread::set_name(c"fim-janitor");
     // The caller's others: what lives on must not keep his locks and pipes.
     sys::close_all_but(&[REQUESTS, REPLIES]);
     sys::close_all_on_exec(3);
@@ -248,7 +248,7 @@ fn leave_caller() -> Result<()> {
         .open("/dev/null")
         .context(failed)?;
     sys::replace_standard([null.as_fd(); 3]).context(failed)?;
-    sys::lead_session();
+    let _ = rustix::process::setsid();
     Ok(())
 }
 
@@ -357,8 +357,8 @@ fn start_holder(
 
 /// The holder's first steps: waits until its users are there, and learns its pid as others see it.
 fn begin(start: OwnedFd) -> Result<i32> {
-    sys::set_name(c"fim-holder");
-    sys::die_with_parent().context(|| "cannot watch the janitor".to_string())?;
+    let _ = rustix::thread::set_name(c"fim-holder");
+    set_parent_process_death_signal(Some(Signal::KILL)).context(|| "cannot watch the janitor".to_string())?;
     let mut number = [0; 4];
     // Ends without a number when the janitor has ended before it could write one.
     File::from(start)

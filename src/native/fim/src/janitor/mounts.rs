@@ -16,6 +16,7 @@ use crate::launcher::wait_for_rest;
 use crate::sys;
 use dwarfs_fuse::MountOptions;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+use rustix::process::{getegid, geteuid};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -60,7 +61,7 @@ impl Holder<'_> {
             return Ok(mounted);
         }
         let owner = match (&self.outside, self.own_users) {
-            (Some(_), _) => Some((sys::effective_uid(), sys::effective_gid())),
+            (Some(_), _) => Some((geteuid().as_raw(), getegid().as_raw())),
             (None, true) => Some((0, 0)),
             (None, false) => None,
         };

@@ -6,7 +6,7 @@ use super::session::Role;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Forked};
-use rustix::process::WaitOptions;
+use rustix::process::{WaitOptions, getegid, geteuid};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space as setns};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -37,7 +37,7 @@ pub fn enter(role: &Role) -> Result<Entered> {
     const NEW: i32 = libc::CLONE_NEWNS | libc::CLONE_NEWPID;
     match role {
         Role::First => {
-            if sys::effective_uid() == 0
+            if geteuid().as_raw() == 0
                 && let Ok(forked) = sys::clone(NEW)
             {
                 return Ok(Entered::namespaces((forked, false)));
@@ -100,6 +100,6 @@ pub fn map_users(holder: i32) -> Result<()> {
         std::fs::write(&path, text).context(|| format!("cannot write '{path}'; the host may forbid user namespaces"))
     };
     write("setgroups", "deny".to_string())?;
-    write("uid_map", format!("0 {} 1\n", sys::effective_uid()))?;
-    write("gid_map", format!("0 {} 1\n", sys::effective_gid()))
+    write("uid_map", format!("0 {} 1\n", geteuid().as_raw()))?;
+    write("gid_map", format!("0 {} 1\n", getegid().as_raw()))
 }

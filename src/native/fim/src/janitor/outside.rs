@@ -6,6 +6,7 @@
 use crate::fail;
 use crate::failure::{Context, Result};
 use crate::sys::{self, Step};
+use rustix::process::geteuid;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -30,7 +31,7 @@ impl Outside {
     /// Finds what takes the place of namespaces, which the kernel has refused with `error`. Fails with what there is to do.
     pub fn find(error: &std::io::Error) -> Result<Outside> {
         let reason = format!("this host does not allow user namespaces, which the sandbox is made of: {error}");
-        if sys::effective_uid() == 0 {
+        if geteuid().as_raw() == 0 {
             fail!(
                 "{reason}; root needs the capability CAP_SYS_ADMIN instead (for a container: --cap-add SYS_ADMIN --security-opt seccomp=unconfined)"
             )

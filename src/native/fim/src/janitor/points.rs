@@ -5,7 +5,8 @@ use super::locate::locate_one;
 use super::protocol::{Point, Replaced, Target};
 use crate::failure::{Context, Result};
 use crate::sys;
-use rustix::fs::FileType;
+use rustix::fs::{FileType, RenameFlags};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -135,9 +136,9 @@ fn set_aside(root: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<OsString> {
         } else {
             format!(".replaced-{number}")
         });
-        match sys::rename_new(root, name, &to) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            result => return result.map(|()| to),
+        match rustix::fs::renameat_with(root, name, root, &to, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => {}
+            result => return Ok(result.map(|()| to)?),
         }
     }
     Err(ErrorKind::AlreadyExists.into())

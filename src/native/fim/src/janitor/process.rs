@@ -2,6 +2,7 @@
 
 use crate::sys::{self, ProcessDirectory};
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
 /// Where a pid counts: the boot of a machine, and a process namespace of it.
@@ -68,7 +69,7 @@ impl Process {
     pub fn is_own(&self) -> bool {
         let status = self.0.read("status").unwrap_or_default();
         let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-        let own = sys::effective_uid().to_string();
+        let own = geteuid().as_raw().to_string();
         uids.is_some_and(|uids| uids.split_ascii_whitespace().count() == 4)
             && uids.is_some_and(|uids| uids.split_ascii_whitespace().all(|uid| uid == own))
     }
@@ -87,7 +88,7 @@ impl Process {
             return Some((None, mount));
         }
         let made_by = sys::namespace_owner(user.as_fd()).ok()?;
-        (made_by == sys::effective_uid()).then_some((Some(user), mount))
+        (made_by == geteuid().as_raw()).then_some((Some(user), mount))
     }
 }
 
@@ -107,7 +108,7 @@ mod tests {
         assert!(this.start_time().is_some());
         assert!(matches!(this.namespaces(), Some((None, _))));
         let first = Process::open(1).unwrap();
-        assert_eq!(first.is_own(), sys::effective_uid() == 0);
+        assert_eq!(first.is_own(), geteuid().as_raw() == 0);
         assert!(Process::open(0).is_none());
         assert!(Process::open(-1).is_none());
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 /// stays open because of it. The descriptors in `kept` are returned under their new numbers. `name`, of at most 15 bytes, is
 /// what `ps` shows. For a new child with a single thread.
 pub fn leave_caller<const N: usize>(name: &CStr, kept: [BorrowedFd<'_>; N]) -> Result<[OwnedFd; N]> {
-    sys::set_name(name);
+    let _ = rustix::thread::set_name(name);
     dwarfs_fuse::tune_allocator();
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     sys::become_session([null.as_fd(); 3], kept)

@@ -5,7 +5,7 @@
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys::{self, Forked};
-use rustix::process::WaitOptions;
+use rustix::process::{WaitOptions, geteuid};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -15,7 +15,7 @@ const EMPTY_IN_PROC: [&str; 3] = ["/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd", "
 
 /// Makes the namespace.
 pub fn make() -> Result<OwnedFd> {
-    if sys::effective_uid() != 0 {
+    if geteuid().as_raw() != 0 {
         fail!("the caller is not root")
     }
     let read = |path: &str| std::fs::read_to_string(path).context(|| format!("cannot read '{path}'"));

@@ -3,8 +3,8 @@
 use super::image::{Image, Tool};
 use super::place::MARK;
 use crate::failure::{Context, Result};
-use crate::sys;
 use crate::trust::Directory;
+use rustix::process::geteuid;
 use std::fmt::Write as _;
 
 /// A line for each tool, in the order of the tool table: empty for one that is not in place yet.
@@ -66,7 +66,7 @@ fn note(application: &Directory, tool: &Tool, device: u64) -> Option<String> {
     let found = application.status(&tool.path).ok()?;
     let is_right = found.st_mode == libc::S_IFREG | tool.mode
         && found.st_size as u64 == tool.size
-        && found.st_uid == sys::effective_uid()
+        && found.st_uid == geteuid().as_raw()
         && found.st_dev == device;
     is_right.then(|| {
         format!(

@@ -10,6 +10,7 @@ use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys;
 use crate::trust::{Directory, Last, Make, Refusal, shown};
+use rustix::process::geteuid;
 use std::path::{Path, PathBuf};
 
 const DEFAULT: &str = "/tmp/fim";
@@ -29,7 +30,7 @@ pub fn choose() -> Result<PathBuf> {
             Err(refusal) => fail!("FIM_DIR_GLOBAL is '{}', which cannot be used: {refusal}", shown(&path)),
         };
     }
-    let own = PathBuf::from(format!("{DEFAULT}-{}", sys::effective_uid()));
+    let own = PathBuf::from(format!("{DEFAULT}-{}", geteuid().as_raw()));
     let mut refusals = Vec::new();
     // The cache is looked at, and made, only where it is needed.
     let in_tmp = [PathBuf::from(DEFAULT), own].into_iter().map(Some);

@@ -3,8 +3,8 @@
 //! Only after something was unpacked: a warm start looks at its own directory alone.
 
 use crate::janitor::sweep_instances;
-use crate::sys;
 use crate::trust::remove;
+use rustix::process::geteuid;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn hidden_name(path: &Path) -> PathBuf {
 
 fn is_ours(path: &Path) -> bool {
     let found = std::fs::symlink_metadata(path);
-    found.is_ok_and(|found| found.is_dir() && found.uid() == sys::effective_uid())
+    found.is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw())
 }
 
 fn is_unused(application: &Path) -> bool {

@@ -13,6 +13,7 @@ use crate::failure::{Context, EXIT_CODE, Result};
 use crate::names;
 use crate::sys;
 use dwarfs_fuse::{Cache, Layer};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::Deserialize;
 use serde_json::json;
 use std::ffi::OsString;
@@ -38,7 +39,7 @@ struct Request {
 /// Runs the applet; the result is its exit code.
 pub fn command() -> i32 {
     // Whoever asked may end at any time; what is begun here goes with the packer, and is of use to nobody else.
-    if sys::die_with_parent().is_err() || sys::is_unread(std::io::stdout()) {
+    if set_parent_process_death_signal(Some(Signal::KILL)).is_err() || sys::is_unread(std::io::stdout()) {
         return EXIT_CODE;
     }
     let result = perform();

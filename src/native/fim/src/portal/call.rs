@@ -7,7 +7,8 @@ use super::frame;
 use super::message::{Form, Reply};
 use super::request::{Stream, to_payload};
 use crate::sys;
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, unlinkat};
+use rustix::rand::{GetRandomFlags, getrandom};
 use std::io::Result;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -145,9 +146,10 @@ impl Made {
     pub fn make(portal: &Path, caller: Caller, streams: [Stream; 3]) -> Result<Made> {
         let room = open_room(portal, caller)?;
         let mut bytes = [0; 8];
-        sys::fill_random(&mut bytes)?;
+        // So few come in one piece.
+        getrandom(&mut bytes, GetRandomFlags::empty())?;
         let name = format!("{}-{:016x}", std::process::id(), u64::from_le_bytes(bytes));
-        sys::make_directory_at(room.as_fd(), &name)?;
+        mkdirat(&room, &name, Mode::RWXU)?;
         let directory = sys::open_directory_at(room.as_fd(), &name)?;
         let made = Made::fill(&room, &directory, &name, streams);
         if made.is_err() {
@@ -221,7 +223,7 @@ impl Drop for Made {
 /// Removes a call's directory with all that may be in it.
 pub fn remove(room: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &str) {
     for fifo in ALL {
-        let _ = sys::remove_at(directory, fifo, false);
+        let _ = unlinkat(directory, fifo, AtFlags::empty());
     }
-    let _ = sys::remove_at(room, name, true);
+    let _ = unlinkat(room, name, AtFlags::REMOVEDIR);
 }

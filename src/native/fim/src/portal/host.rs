@@ -58,7 +58,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
         return EXIT_CODE;
     };
     let names = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-    sys::set_name(c"fim-portal-host");
+    let _ = rustix::thread::set_name(c"fim-portal-host");
     sys::close_all_on_exec(3);
     // It ends with the boot program, which decides what follows from them.
     sys::dispose_signals(&sys::GROUP_SIGNALS, Disposition::Ignore);

@@ -10,7 +10,7 @@ use super::pump::Pump;
 use crate::sys::{self, Disposition};
 use nix::sys::signal::SigmaskHow;
 use nix::sys::signalfd::SignalFd;
-use rustix::process::WaitOptions;
+use rustix::process::{WaitOptions, getpid, set_child_subreaper};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -34,10 +34,10 @@ struct Served {
 /// Runs the command to its end, and waits for what it leaves behind if there is a lifeline. Only for a process that was
 /// forked for it.
 pub fn serve(call: Call, plan: &Plan, lifeline: Option<OwnedFd>) {
-    sys::set_name(c"fim-portal");
-    sys::lead_session();
+    let _ = rustix::thread::set_name(c"fim-portal");
+    let _ = rustix::process::setsid();
     if !plan.detached {
-        sys::adopt_orphans();
+        let _ = set_child_subreaper(Some(getpid()));
     }
     sys::dispose_signals(&sys::GROUP_SIGNALS, Disposition::Ignore);
     sys::mask_signals(SigmaskHow::SIG_BLOCK, &[libc::SIGCHLD, libc::SIGTTOU]);

@@ -88,6 +88,7 @@ fn open_descriptors() -> Vec<RawFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::{RenameFlags, renameat_with};
     use rustix::io::{fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
     use std::fs::{self, File};
     use std::os::fd::AsRawFd;
@@ -205,15 +206,18 @@ mod tests {
         fs::write(root.join("real/secret"), "inside").unwrap();
         symlink("../outside", root.join("false")).unwrap();
         symlink("../outside/secret", root.join("etc/false")).unwrap();
+        let directory = tree.root();
+        let exchange = |one: &str, other: &str| {
+            renameat_with(&directory, one, &directory, other, RenameFlags::EXCHANGE).unwrap();
+        };
         let over = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                    super::super::exchange(&root.join("real"), &root.join("false")).unwrap();
-                    super::super::exchange(&root.join("etc/file"), &root.join("etc/false")).unwrap();
+                    exchange("real", "false");
+                    exchange("etc/file", "etc/false");
                 }
             });
-            let directory = tree.root();
             let mut opened = 0;
             for _ in 0..20_000 {
                 for path in ["real/secret", "etc/file"] {

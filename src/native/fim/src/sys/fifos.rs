@@ -1,6 +1,7 @@
 //! FIFOs and directories by descriptor, so that no link is followed.
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, mkdirat, mkfifoat, openat, unlinkat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, mkfifoat, openat};
+use rustix::process::geteuid;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -21,7 +22,7 @@ pub fn open_fifo_at(directory: BorrowedFd<'_>, name: &str, flags: OFlags) -> Res
     let place = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let place = openat(directory, name, place, Mode::empty())?;
     let found = fstat(&place)?;
-    if !FileType::from_raw_mode(found.st_mode).is_fifo() || found.st_uid != super::effective_uid() {
+    if !FileType::from_raw_mode(found.st_mode).is_fifo() || found.st_uid != geteuid().as_raw() {
         return Err(Error::new(
             ErrorKind::InvalidInput,
             format!("'{name}' is not a FIFO of ours"),
@@ -54,26 +55,7 @@ pub fn make_fifo_at(directory: BorrowedFd<'_>, name: &str) -> Result<()> {
     Ok(mkfifoat(directory, name, Mode::RUSR | Mode::WUSR)?)
 }
 
-pub fn make_directory_at(directory: BorrowedFd<'_>, name: &str) -> Result<()> {
-    Ok(mkdirat(directory, name, Mode::RWXU)?)
-}
-
-pub fn remove_at(directory: BorrowedFd<'_>, name: &str, is_directory: bool) -> Result<()> {
-    let flags = if is_directory {
-        AtFlags::REMOVEDIR
-    } else {
-        AtFlags::empty()
-    };
-    Ok(unlinkat(directory, name, flags)?)
-}
-
 /// Whether nobody will ever read what is written into a pipe.
 pub fn is_unread(pipe: impl AsFd) -> bool {
     super::poll([super::closed(&pipe)], 0).is_ok_and(|[closed]| closed)
-}
-
-pub fn fill_random(buffer: &mut [u8]) -> Result<()> {
-    // So few bytes come in one piece.
-    rustix::rand::getrandom(buffer, rustix::rand::GetRandomFlags::empty())?;
-    Ok(())
 }

@@ -7,6 +7,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use rustix::mount::{self, MountFlags};
+use rustix::rand::{GetRandomFlags, getrandom};
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::Metadata;
 use std::io::Result;
@@ -93,11 +94,6 @@ pub fn rename_to_new(from: &Path, to: &Path) -> Result<()> {
         }
         result => Ok(result?),
     }
-}
-
-/// Swaps two paths of one file system in one step.
-pub fn exchange(left: &Path, right: &Path) -> Result<()> {
-    Ok(fs::renameat_with(CWD, left, CWD, right, RenameFlags::EXCHANGE)?)
 }
 
 /// Gives a path the times that `metadata` says.
@@ -210,7 +206,8 @@ pub fn open_plain(path: &Path) -> Result<std::fs::File> {
 pub fn replace_file(path: &Path, mode: u32, write: impl FnOnce(&mut std::fs::File) -> Result<()>) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut bytes = [0; 8];
-    super::fill_random(&mut bytes)?;
+    // So few come in one piece.
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{:016x}.part", u64::from_le_bytes(bytes)));
@@ -234,15 +231,4 @@ pub fn kind_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<FileType> {
 pub fn place_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(fs::openat(directory, name, flags, Mode::empty())?)
-}
-
-/// Renames an entry of a directory to a name that nothing has.
-pub fn rename_new(directory: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<()> {
-    Ok(fs::renameat_with(
-        directory,
-        from,
-        directory,
-        to,
-        RenameFlags::NOREPLACE,
-    )?)
 }

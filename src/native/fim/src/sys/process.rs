@@ -8,14 +8,6 @@ use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 
-pub fn effective_uid() -> u32 {
-    process::geteuid().as_raw()
-}
-
-pub fn effective_gid() -> u32 {
-    process::getegid().as_raw()
-}
-
 /// Whether this process is in the first user namespace: the kernel gives that one a fixed number. True if /proc is missing.
 pub fn has_first_users() -> bool {
     const FIRST: u64 = 0xefff_fffd;
@@ -59,16 +51,6 @@ pub fn owning_namespace(namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
     }
 }
 
-/// Has the kernel send a signal when the parent ends.
-pub fn signal_at_end_of_parent(signal: process::Signal) -> Result<()> {
-    Ok(process::set_parent_process_death_signal(Some(signal))?)
-}
-
-/// Dies by SIGKILL when the parent does.
-pub fn die_with_parent() -> Result<()> {
-    signal_at_end_of_parent(process::Signal::KILL)
-}
-
 /// All children, as far as `/proc` tells.
 pub fn children() -> Vec<i32> {
     let own = std::process::id();
@@ -84,11 +66,6 @@ pub fn children() -> Vec<i32> {
     let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(is_child).collect()
-}
-
-/// The name that `ps` shows for this process, at most 15 bytes.
-pub fn set_name(name: &std::ffi::CStr) {
-    let _ = rustix::thread::set_name(name);
 }
 
 /// kill(2), with its meanings of 0 and of negative numbers, and with the number of a signal as another process gives it.
@@ -115,16 +92,6 @@ pub fn wait(pid: i32, options: WaitOptions) -> Option<(i32, WaitStatus)> {
     };
     let (ended, status) = rustix::io::retry_on_intr(wait).ok().flatten()?;
     Some((ended.as_raw_pid(), status))
-}
-
-/// Leads a session of its own without a terminal. A process that leads a group already keeps its session.
-pub fn lead_session() {
-    let _ = process::setsid();
-}
-
-/// Descendants whose parent ends become children of this process.
-pub fn adopt_orphans() {
-    let _ = process::set_child_subreaper(Some(process::getpid()));
 }
 
 /// Whether there is a child, running or not yet waited for.

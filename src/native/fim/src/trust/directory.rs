@@ -8,6 +8,7 @@ use crate::sys;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -314,7 +315,7 @@ fn own(file: File) -> io::Result<File> {
     if !found.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    if found.uid() != sys::effective_uid() {
+    if found.uid() != geteuid().as_raw() {
         return Err(io::Error::other(format!("it belongs to the user {}", found.uid())));
     }
     Ok(file)

@@ -4,7 +4,7 @@ use super::acl::{self, Writer};
 use super::groups::Groups;
 use super::mounts;
 use super::{Refusal, quoted, shown};
-use crate::sys;
+use rustix::process::geteuid;
 use std::cell::OnceCell;
 use std::path::Path;
 
@@ -78,7 +78,7 @@ impl System {
     /// This process.
     pub fn current() -> System {
         System {
-            uid: sys::effective_uid(),
+            uid: geteuid().as_raw(),
             groups: OnceCell::new(),
             stand_in: OnceCell::new(),
         }
