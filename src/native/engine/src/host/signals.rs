@@ -3,9 +3,8 @@
 use super::descriptors::descriptor;
 use super::exports;
 use crate::failure::{OrThrow, throw};
-use nix::sys::signal::{self, SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::Pid;
 use rquickjs::{Ctx, Result};
 use rustix::io::Errno;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
@@ -22,8 +21,15 @@ exports! {
 /// The signals that were blocked when the program started, as they are to be in what it starts.
 static INHERITED: OnceLock<SigSet> = OnceLock::new();
 
-fn named(numbers: &[i32]) -> impl Iterator<Item = Signal> {
-    numbers.iter().filter_map(|number| Signal::try_from(*number).ok())
+/// By numbers, because nix has no real-time signals.
+fn set_of(numbers: &[i32]) -> SigSet {
+    let mut set = *SigSet::empty().as_ref();
+    for number in numbers {
+        // SAFETY: the set is valid; a number that is no signal gives an error.
+        unsafe { libc::sigaddset(&raw mut set, *number) };
+    }
+    // SAFETY: it was made by nix.
+    unsafe { SigSet::from_sigset_t_unchecked(set) }
 }
 
 /// Changes what this thread blocks, and returns what it blocked before.
@@ -47,7 +53,7 @@ pub fn without_signals<A>(function: impl FnOnce() -> A) -> A {
 /// From now on these signals do nothing but make the descriptor readable that is returned.
 fn catch_signals(ctx: Ctx<'_>, numbers: Vec<i32>) -> Result<RawFd> {
     inherited();
-    let set: SigSet = named(&numbers).collect();
+    let set = set_of(&numbers);
     mask(SigmaskHow::SIG_BLOCK, &set);
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
     let descriptor = SignalFd::with_flags(&set, flags).map_err(std::io::Error::from);
@@ -68,8 +74,10 @@ fn read_signal(ctx: Ctx<'_>, number: RawFd) -> Result<u32> {
 /// Gives signals the effect again that they have in every program.
 fn release_signals(numbers: Vec<i32>) {
     let blocked = inherited();
-    let ours: SigSet = named(&numbers).filter(|signal| !blocked.contains(*signal)).collect();
-    mask(SigmaskHow::SIG_UNBLOCK, &ours);
+    // SAFETY: the set is valid.
+    let is_ours = |number: &i32| unsafe { libc::sigismember(blocked.as_ref(), *number) } == 0;
+    let ours: Vec<i32> = numbers.into_iter().filter(is_ours).collect();
+    mask(SigmaskHow::SIG_UNBLOCK, &set_of(&ours));
 }
 
 fn kill(ctx: Ctx<'_>, process: i32, signal: i32) -> Result<()> {
@@ -86,11 +94,9 @@ fn send(ctx: &Ctx<'_>, process: i32, sign: i32, signal: i32) -> Result<()> {
     if process <= 1 {
         return Err(throw(ctx, libc::ESRCH));
     }
-    // 0 only asks whether there is such a process.
-    let signal = match signal {
-        0 => Ok(None),
-        number => Signal::try_from(number).map(Some),
-    };
-    let sent = signal.and_then(|signal| signal::kill(Pid::from_raw(sign * process), signal));
-    sent.map_err(std::io::Error::from).or_throw(ctx)
+    // SAFETY: takes plain numbers. Neither nix nor rustix sends real-time signals.
+    if unsafe { libc::kill(sign * process, signal) } < 0 {
+        return Err(std::io::Error::last_os_error()).or_throw(ctx);
+    }
+    Ok(())
 }

@@ -1,6 +1,5 @@
 //! Processes: who we are, forks into namespaces, ends.
 
-use nix::sys::signal::{self, Signal};
 use rustix::io::Errno;
 use rustix::ioctl::{Getter, ioctl};
 use rustix::process::{self, Pid, WaitId, WaitIdOptions, WaitOptions, WaitStatus};
@@ -68,12 +67,14 @@ pub fn children() -> Vec<i32> {
     pids.filter(is_child).collect()
 }
 
-/// kill(2), with its meanings of 0 and of negative numbers, and with the number of a signal as another process gives it.
+/// kill(2), with its meanings of 0 and of negative numbers, and with the number of any signal: neither rustix nor nix sends those of
+/// real time.
 pub fn kill(pid: i32, signal: i32) -> Result<()> {
-    Ok(signal::kill(
-        nix::unistd::Pid::from_raw(pid),
-        Signal::try_from(signal)?,
-    )?)
+    // SAFETY: takes plain numbers.
+    match unsafe { libc::kill(pid, signal) } {
+        0 => Ok(()),
+        _ => Err(Error::last_os_error()),
+    }
 }
 
 /// How a child ended, as a shell counts: its exit code, or 128 + n when signal n ended it.

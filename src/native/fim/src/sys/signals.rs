@@ -23,7 +23,7 @@ pub enum Disposition {
     Ignore,
 }
 
-/// A set of signals.
+/// A set of signals, of which none is of real time.
 pub fn signal_set(signals: &[i32]) -> SigSet {
     named(signals).collect()
 }
