@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::Fault;
+use crate::fields::{chunk, fs_options, metadata};
 use crate::frozen::{Column, Packed, Place};
 use crate::validate;
 
@@ -54,7 +55,7 @@ impl Files {
         blocks: u32,
     ) -> Result<Self, Fault> {
         let option = |id| options.map_or(Ok(false), |options: Place<'_>| options.field(id).flag());
-        let block_size = root.field(15).number()?;
+        let block_size = root.field(metadata::BLOCK_SIZE).number()?;
         if block_size == 0 || !block_size.is_power_of_two() {
             return Err(Fault::damaged("its block size is no power of two"));
         }
@@ -64,14 +65,19 @@ impl Files {
                 block_size >> 20
             )));
         }
-        let pieces = root.field(1);
-        let table = root.field(4).numbers()?;
+        let pieces = root.field(metadata::CHUNKS);
+        let table = root.field(metadata::CHUNK_TABLE).numbers()?;
         if table.len().saturating_sub(1) > inodes {
             return Err(wrong_length());
         }
-        let first_pieces = validate::unpack(table, packed, option(3)?)?;
-        let shared = match root.field(20).optional()? {
-            Some(list) => unpack_shared(list.numbers()?, packed, option(5)?, inodes)?,
+        let first_pieces = validate::unpack(table, packed, option(fs_options::PACKED_CHUNK_TABLE)?)?;
+        let shared = match root.field(metadata::SHARED_FILES_TABLE).optional()? {
+            Some(list) => unpack_shared(
+                list.numbers()?,
+                packed,
+                option(fs_options::PACKED_SHARED_FILES_TABLE)?,
+                inodes,
+            )?,
             None => Vec::new(),
         };
         let contents = u32::try_from(first_pieces.len().saturating_sub(1)).unwrap_or(u32::MAX);
@@ -80,9 +86,9 @@ impl Files {
             .and_then(|shared| contents.checked_sub(shared))
             .ok_or_else(wrong_length)?;
         let mut files = Self {
-            blocks: pieces.column(1)?,
-            offsets: pieces.column(2)?,
-            sizes: pieces.column(3)?,
+            blocks: pieces.column(chunk::BLOCK)?,
+            offsets: pieces.column(chunk::OFFSET)?,
+            sizes: pieces.column(chunk::SIZE)?,
             first_pieces,
             unique,
             shared,
@@ -250,10 +256,14 @@ impl Files {
 
 /// How images with sparse files say that a piece is a hole; `None` if they have none.
 fn holes(root: Place<'_>) -> Result<Option<(u32, Column)>, Fault> {
-    let Some(hole) = root.field(34).optional()? else {
+    let Some(hole) = root.field(metadata::HOLE_BLOCK_INDEX).optional()? else {
         return Ok(None);
     };
-    let sizes = root.field(35).optional()?.map(Place::numbers).transpose()?;
+    let sizes = root
+        .field(metadata::LARGE_HOLE_SIZE)
+        .optional()?
+        .map(Place::numbers)
+        .transpose()?;
     Ok(Some((hole.number32()?, sizes.unwrap_or_default())))
 }
 

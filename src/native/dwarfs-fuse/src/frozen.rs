@@ -5,6 +5,7 @@
 //! against the metadata's length when it was made, and yields zero for what would lie outside.
 
 use crate::error::Fault;
+use crate::fields::frozen;
 use crate::schema::{Field, Layout, Schema};
 
 /// Bytes after the metadata proper, so that the last number can be loaded with one wide read.
@@ -141,8 +142,8 @@ impl<'a> Place<'a> {
 
     /// The value of an optional field, if it is set.
     pub(crate) fn optional(self) -> Result<Option<Self>, Fault> {
-        Ok(if self.field(1).flag()? {
-            Some(self.field(2))
+        Ok(if self.field(frozen::IS_SET).flag()? {
+            Some(self.field(frozen::VALUE))
         } else {
             None
         })
@@ -150,8 +151,8 @@ impl<'a> Place<'a> {
 
     /// Where a collection lies and how many items it has.
     fn collection(self) -> Result<(u64, u32), Fault> {
-        let distance = self.field(1).number32()?;
-        let count = self.field(2).number32()?;
+        let distance = self.field(frozen::DISTANCE).number32()?;
+        let count = self.field(frozen::COUNT).number32()?;
         Ok((self.storage + u64::from(distance), count))
     }
 

@@ -13,6 +13,7 @@ mod buffer;
 mod cache;
 mod command;
 mod error;
+mod fields;
 mod files;
 mod filesystem;
 mod frozen;

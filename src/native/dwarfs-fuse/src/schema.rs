@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::error::Fault;
+use crate::fields::schema as fields;
 
 const MAX_DEPTH: u32 = 8;
 const MAX_LAYOUTS: usize = 4096;
@@ -53,7 +54,7 @@ impl Schema {
         let mut last = 0;
         while let Some((id, kind)) = input.field(&mut last)? {
             match (id, kind) {
-                (2, Kind::Map) => input.map(|input, id, kind| {
+                fields::LAYOUTS => input.map(|input, id, kind| {
                     if kind != Kind::Struct || schema.layouts.len() >= MAX_LAYOUTS {
                         return Err(damaged());
                     }
@@ -61,8 +62,8 @@ impl Schema {
                     schema.layouts.insert(id, layout);
                     Ok(())
                 })?,
-                (3, Kind::Number) => schema.root = small(input.number()?)?,
-                (4, Kind::Number) => version = input.number()?,
+                fields::ROOT_LAYOUT => schema.root = small(input.number()?)?,
+                fields::FILE_VERSION => version = input.number()?,
                 _ => input.skip(kind, 0)?,
             }
         }
@@ -84,8 +85,8 @@ fn small(number: i32) -> Result<i16, Fault> {
     i16::try_from(number).map_err(|_| damaged())
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Kind {
     True,
     False,
     Number,
@@ -200,8 +201,8 @@ impl Input<'_> {
         let mut last = 0;
         while let Some((id, kind)) = self.field(&mut last)? {
             match (id, kind) {
-                (2, Kind::Number) => layout.bits = u32::try_from(self.number()?).map_err(|_| damaged())?,
-                (3, Kind::Map) => self.map(|input, id, kind| {
+                fields::LAYOUT_BITS => layout.bits = u32::try_from(self.number()?).map_err(|_| damaged())?,
+                fields::LAYOUT_FIELDS => self.map(|input, id, kind| {
                     if kind != Kind::Struct {
                         return Err(damaged());
                     }
@@ -223,8 +224,8 @@ impl Input<'_> {
         let mut last = 0;
         while let Some((id, kind)) = self.field(&mut last)? {
             match (id, kind) {
-                (1, Kind::Number) => field.layout = small(self.number()?)?,
-                (2, Kind::Number) => {
+                fields::FIELD_LAYOUT_ID => field.layout = small(self.number()?)?,
+                fields::FIELD_OFFSET => {
                     // Bytes if positive, bits if negative.
                     let offset = small(self.number()?)?;
                     let units = u32::from(offset.unsigned_abs());

@@ -3,6 +3,7 @@
 use dwarfs::fsst;
 
 use crate::error::Fault;
+use crate::fields::string_table;
 use crate::frozen::{Packed, Place};
 
 /// Decompressed text of a table at most; what lies in the metadata as it is has that bound already.
@@ -75,10 +76,14 @@ impl Strings {
     }
 
     fn parse_compact(table: Place<'_>, packed: &Packed) -> Result<Self, Fault> {
-        let buffer = table.field(1).bytes()?;
-        let symbols = table.field(2).optional()?.map(Place::bytes).transpose()?;
-        let index = table.field(3).numbers()?;
-        let is_delta = table.field(4).flag()?;
+        let buffer = table.field(string_table::BUFFER).bytes()?;
+        let symbols = table
+            .field(string_table::SYMTAB)
+            .optional()?
+            .map(Place::bytes)
+            .transpose()?;
+        let index = table.field(string_table::INDEX).numbers()?;
+        let is_delta = table.field(string_table::PACKED_INDEX).flag()?;
         // No string that is used is empty, so there is a byte for each, and one position more at most.
         if index.len() as usize > buffer.len() + 1 {
             return Err(damaged());
@@ -102,7 +107,7 @@ impl Strings {
         match symbols {
             Some(symbols) => Self::decode(buffer, symbols, &offsets),
             None => {
-                let (start, length) = table.field(1).bytes_range()?;
+                let (start, length) = table.field(string_table::BUFFER).bytes_range()?;
                 Ok(Self {
                     text: Text::Packed { start, length },
                     offsets,

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::error::Fault;
+use crate::fields::{dir_entry, fs_options, inode_data, metadata};
 use crate::files::Files;
 use crate::frozen::{Column, Packed, Place};
 use crate::schema::Schema;
@@ -105,24 +106,27 @@ pub(crate) struct Inodes {
 
 impl Inodes {
     fn parse(root: Place<'_>, options: Option<Place<'_>>, packed: &Packed) -> Result<Self, Fault> {
-        let table = root.field(3);
+        let table = root.field(metadata::INODES);
         let unit = match options {
-            Some(options) => options.field(2).optional()?.map_or(Ok(1), Place::number)?,
+            Some(options) => options
+                .field(fs_options::TIME_RESOLUTION_SEC)
+                .optional()?
+                .map_or(Ok(1), Place::number)?,
             None => 1,
         };
         Ok(Self {
-            mode: table.column(2)?,
-            owner: table.column(4)?,
-            group: table.column(5)?,
-            accessed: table.column(6)?,
-            modified: table.column(7)?,
-            changed: table.column(8)?,
-            modes: validate::numbers(root.field(9), packed)?,
-            owners: validate::numbers(root.field(7), packed)?,
-            groups: validate::numbers(root.field(8), packed)?,
-            time_base: root.field(12).number()?,
+            mode: table.column(inode_data::MODE_INDEX)?,
+            owner: table.column(inode_data::OWNER_INDEX)?,
+            group: table.column(inode_data::GROUP_INDEX)?,
+            accessed: table.column(inode_data::ATIME_OFFSET)?,
+            modified: table.column(inode_data::MTIME_OFFSET)?,
+            changed: table.column(inode_data::CTIME_OFFSET)?,
+            modes: validate::numbers(root.field(metadata::MODES), packed)?,
+            owners: validate::numbers(root.field(metadata::UIDS), packed)?,
+            groups: validate::numbers(root.field(metadata::GIDS), packed)?,
+            time_base: root.field(metadata::TIMESTAMP_BASE).number()?,
             time_unit: unit.max(1),
-            only_modified: options.map_or(Ok(false), |options| options.field(1).flag())?,
+            only_modified: options.map_or(Ok(false), |options| options.field(fs_options::MTIME_ONLY).flag())?,
         })
     }
 
@@ -144,11 +148,11 @@ impl Tree {
     /// Reads and checks decompressed metadata; afterwards every number in it that a method follows is within bounds.
     ///
     /// `blocks` is how many data blocks the image has.
-    pub(crate) fn parse(schema: &[u8], metadata: Vec<u8>, blocks: u32) -> Result<Self, Fault> {
+    pub(crate) fn parse(schema: &[u8], bytes: Vec<u8>, blocks: u32) -> Result<Self, Fault> {
         let schema = Schema::parse(schema)?;
-        let packed = Packed::new(metadata);
+        let packed = Packed::new(bytes);
         let root = Place::root(&schema, &packed);
-        if let Some(features) = root.field(27).optional()? {
+        if let Some(features) = root.field(metadata::FEATURES).optional()? {
             // A forged list takes no room for any number of names.
             for index in 0..features.count()?.min(MAX_FEATURES) {
                 match features.string(index)? {
@@ -160,25 +164,36 @@ impl Tree {
                 }
             }
         }
-        let options = root.field(18).optional()?;
-        let Some(entries) = root.field(19).optional()? else {
+        let options = root.field(metadata::OPTIONS).optional()?;
+        let Some(entries) = root.field(metadata::DIR_ENTRIES).optional()? else {
             return Err(Fault::unsupported(
                 "its metadata is older than version 2.3 of the format",
             ));
         };
-        let names = Strings::parse(root.field(24), root.field(10), &packed)?;
-        let targets = Strings::parse(root.field(25), root.field(11), &packed)?;
+        let names = Strings::parse(
+            root.field(metadata::COMPACT_NAMES),
+            root.field(metadata::NAMES),
+            &packed,
+        )?;
+        let targets = Strings::parse(
+            root.field(metadata::COMPACT_SYMLINKS),
+            root.field(metadata::SYMLINKS),
+            &packed,
+        )?;
         let devices = root
-            .field(17)
+            .field(metadata::DEVICES)
             .optional()?
             .map(Place::numbers)
             .transpose()?
             .unwrap_or_default();
-        let (entry_names, entry_inodes) = (entries.column(1)?, entries.column(2)?);
-        let target_numbers = root.field(6).numbers()?;
+        let (entry_names, entry_inodes) = (
+            entries.column(dir_entry::NAME_INDEX)?,
+            entries.column(dir_entry::INODE_NUM)?,
+        );
+        let target_numbers = root.field(metadata::SYMLINK_TABLE).numbers()?;
         let inodes = Inodes::parse(root, options, &packed)?;
         let total = validate::inode_count(entry_inodes, inodes.mode)?;
-        let first_entries = validate::first_entries(root.field(2), options, &packed, total)?;
+        let first_entries = validate::first_entries(root.field(metadata::DIRECTORIES), options, &packed, total)?;
         let files = Files::parse(root, options, &packed, total, blocks)?;
         let ranges = validate::ranges(&first_entries, target_numbers, &files, devices, total)?;
         let mut tree = Self {

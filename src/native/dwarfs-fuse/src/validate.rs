@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::error::Fault;
+use crate::fields::{directory, fs_options};
 use crate::files::Files;
 use crate::frozen::{Column, Packed, Place};
 use crate::tree::{Kind, Ranges, Tree, kind_of};
@@ -42,8 +43,10 @@ pub(crate) fn first_entries(
     packed: &Packed,
     inodes: u32,
 ) -> Result<Vec<u32>, Fault> {
-    let column = list.column(2)?;
-    let is_delta = options.map_or(Ok(false), |options| options.field(4).flag())?;
+    let column = list.column(directory::FIRST_ENTRY)?;
+    let is_delta = options.map_or(Ok(false), |options| {
+        options.field(fs_options::PACKED_DIRECTORIES).flag()
+    })?;
     if column.len() < 2 || column.len() - 1 > inodes {
         return Err(Fault::damaged("its table of directories has the wrong length"));
     }
