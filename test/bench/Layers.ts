@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import { mkdirSync, statSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { as, type Caller, isolated } from "./Caller.ts"
+import { driver } from "./Driver.ts"
 import { output, succeeds, timed } from "./Processes.ts"
 import type { Outcome, Task, Work } from "./Reader.ts"
 import { summarize, type Summary } from "./Statistics.ts"
@@ -52,12 +53,11 @@ const squash = Effect.fnUntraced(function*(subject: Subject, caller: Caller, wor
 })
 
 /** The driver as an image runs it: the same cache and number of threads. */
-const ours = (subject: Subject): Candidate => ({
+const ours = (subject: Subject, program: string): Candidate => ({
   name: "fim dwarfs",
   size: subject.layer.size,
   argv: (mountpoint) => [
-    `${project}/build/native/fim`,
-    "dwarfs",
+    program,
     subject.image,
     mountpoint,
     "-o",
@@ -94,7 +94,7 @@ export const readings = Effect.fn("Layers.readings")(function*(
   const mountpoint = `${work}/mountpoint`
   mkdirSync(mountpoint)
   const candidates = [
-    ours(subject),
+    ours(subject, driver(project)),
     yield* squash(subject, caller, work, "128K"),
     yield* squash(subject, caller, work, "1M")
   ]

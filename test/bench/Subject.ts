@@ -4,6 +4,7 @@ import { chmodSync, globSync, lstatSync, mkdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { BenchError } from "./BenchError.ts"
 import { type Caller, isolated } from "./Caller.ts"
+import { driver } from "./Driver.ts"
 import { type Command, output } from "./Processes.ts"
 
 /** The checkout that is measured. */
@@ -40,10 +41,10 @@ const unpack = Effect.fnUntraced(function*(image: string, layer: Subject["layer"
   yield* output(ours(isolated(
     "sh",
     "-euc",
-    `"$1/build/native/fim" dwarfs "$2" "$3/layer" -o "$4" & until [ -e "$3/layer/usr" ]; do sleep 0.01; done
+    `"$1" "$2" "$3/layer" -o "$4" & until [ -e "$3/layer/usr" ]; do sleep 0.01; done
      cp -a "$3/layer" "$3/system"`,
     "sh",
-    project,
+    driver(project),
     image,
     work,
     `offset=${layer.offset},imagesize=${layer.size}${isRoot ? "" : ",uid=0,gid=0"}`

@@ -13,6 +13,7 @@ import {
 } from "node:fs"
 import { availableParallelism } from "node:os"
 import { isolated } from "../Caller.ts"
+import { driver } from "../Driver.ts"
 import { type Command, output, timed } from "../Processes.ts"
 import { project } from "../Subject.ts"
 import type { Tree } from "./Programs.ts"
@@ -76,10 +77,10 @@ const unpack = Effect.fnUntraced(function*(image: string, path: string) {
   yield* run(...isolated(
     "sh",
     "-euc",
-    `"$1/build/native/fim" dwarfs "$2" "$3.mount" -o "$4" & until [ -e "$3.mount/usr" ]; do sleep 0.01; done
+    `"$1" "$2" "$3.mount" -o "$4" & until [ -e "$3.mount/usr" ]; do sleep 0.01; done
      cp -a "$3.mount" "$3.part"`,
     "sh",
-    project,
+    driver(project),
     image,
     path,
     `offset=${offset},imagesize=${size}`

@@ -1,4 +1,4 @@
-//! The driver as a program of its own, as `fim` runs it.
+//! The driver as a program of its own, for measurements; `fim` serves layers by the library.
 
 fn main() {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();

@@ -11,7 +11,6 @@ applets:
   adopt        give a data directory another name
   boot         run a command of an image or a program in it, as its launcher says
   commit       turn an upper directory into a tree for a layer, and empty it
-  dwarfs       mount a DwarFS image
   emulate      run a program that can execute those of another architecture
   guest        first process of a guest
   icon         a picture as icons of given sizes
@@ -51,7 +50,6 @@ fn main() {
         "adopt" => adopt::command(rest),
         "boot" => engine::run(),
         "commit" => commit::command(rest),
-        "dwarfs" => dwarfs_fuse::command(rest),
         "emulate" => emulate::command(rest),
         "guest" => guest::command(rest),
         "icon" => icons::command(rest),
