@@ -95,3 +95,20 @@ pub fn close_all_but(kept: &[RawFd]) {
     }
     close_range(first, u32::MAX, false);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::IntoRawFd;
+
+    #[test]
+    fn an_inherited_descriptor_is_given_once_and_only_if_it_is_open() {
+        let given = |number| inherited(number).map_err(|error| error.raw_os_error());
+        let number = fcntl_dupfd_cloexec(stdio::stdin(), 40).unwrap().into_raw_fd();
+        let owned = given(number).unwrap();
+        assert_eq!(owned.as_raw_fd(), number);
+        for refused in [number, 62, 0, 2, -1, 64] {
+            assert_eq!(given(refused).err(), Some(Some(libc::EBADF)), "{refused}");
+        }
+    }
+}

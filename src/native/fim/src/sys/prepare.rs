@@ -122,3 +122,50 @@ impl Placed {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{Seek, Write};
+    use std::os::fd::AsFd;
+    use std::process::Stdio;
+
+    fn file(text: &str) -> File {
+        let mut file = File::from(rustix::fs::memfd_create(c"text", rustix::fs::MemfdFlags::CLOEXEC).unwrap());
+        file.write_all(text.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    #[test]
+    fn a_child_has_its_descriptors_and_a_group_of_its_own() {
+        let (one, other) = (file("one "), file("other "));
+        let places = [(one.as_fd(), 14), (other.as_fd(), 15)];
+        let script = "cat /dev/fd/15 /dev/fd/14; test $(ps -o pgid= -p $$) = $$ && echo leads";
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdout(Stdio::piped());
+        let child = spawn(command, &[Step::LeadGroup, Step::Place(&places)]).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "other one leads\n");
+    }
+
+    #[test]
+    fn a_child_blocks_all_but_faults() {
+        // No shell: that would unblock them itself.
+        let mut command = Command::new("/bin/grep");
+        command.args(["^SigBlk:", "/proc/self/status"]).stdout(Stdio::piped());
+        let output = spawn(command, &[Step::Block]).unwrap().wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let blocked = u64::from_str_radix(text.trim_start_matches("SigBlk:").trim(), 16).unwrap();
+        let is_blocked = |signal: i32| blocked & (1 << (signal - 1)) != 0;
+        assert_eq!([libc::SIGTERM, libc::SIGSEGV].map(is_blocked), [true, false]);
+    }
+
+    #[test]
+    fn a_step_that_fails_is_the_error_of_the_start() {
+        let null = File::open("/dev/null").unwrap();
+        let error = spawn(Command::new("/bin/true"), &[Step::EnterUserNamespace(null.as_fd())]).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
+    }
+}
