@@ -14,7 +14,7 @@ _flatimage_flatimage_place() {
     'flatimage tools fetch') options='--quiet -q --help' valued=([--arch]='words amd64 arm64') ;;
     'flatimage completion') options='--help' slots=('words bash zsh fish') ;;
     'flatimage man') options='--help' slots=('words flatimage image') ;;
-    'app') operations='fim-bind fim-boot fim-casefold fim-desktop fim-env fim-exec fim-help fim-instance fim-layer fim-notify fim-overlay fim-perms fim-portal fim-recipe fim-remote fim-root fim-run fim-unshare fim-version' options='' slots=('guest*') ;;
+    'app') operations='fim-bind fim-boot fim-casefold fim-desktop fim-doctor fim-env fim-exec fim-help fim-info fim-instance fim-layer fim-notify fim-overlay fim-perms fim-portal fim-recipe fim-remote fim-root fim-run fim-unshare fim-version' options='' slots=('guest*') ;;
     'app fim-bind') operations='add del list clear' options='--help' ;;
     'app fim-bind add') options='--help' slots=('words ro rw dev' 'file' 'text') ;;
     'app fim-bind del') options='--help' slots=('text') ;;
@@ -41,6 +41,7 @@ _flatimage_flatimage_place() {
     'app fim-desktop dump mimetype') options='--help' ;;
     'app fim-desktop dump icon') options='--help' slots=('file') ;;
     'app fim-desktop clean') options='--help' ;;
+    'app fim-doctor') options='--json --help' ;;
     'app fim-env') operations='add set del list clear' options='--help' ;;
     'app fim-env add') options='--help' slots=('text*') ;;
     'app fim-env set') options='--help' slots=('text*') ;;
@@ -48,10 +49,11 @@ _flatimage_flatimage_place() {
     'app fim-env list') options='--json --help' ;;
     'app fim-env clear') options='--help' ;;
     'app fim-exec') options='--help' slots=('guest' 'guest*') ;;
-    'app fim-help') operations='apparmor completion man' options='--help' slots=('words bind boot casefold desktop env exec help instance layer notify overlay perms portal recipe remote root run unshare version') ;;
+    'app fim-help') operations='apparmor completion man' options='--help' slots=('words bind boot casefold desktop doctor env exec help info instance layer notify overlay perms portal recipe remote root run unshare version') ;;
     'app fim-help apparmor') options='--help' ;;
     'app fim-help completion') options='--help' slots=('words bash zsh fish' 'text') ;;
     'app fim-help man') options='--help' slots=('text') ;;
+    'app fim-info') options='--json --help' ;;
     'app fim-instance') operations='list exec stop' options='--help' ;;
     'app fim-instance list') options='--json --help' ;;
     'app fim-instance exec') options='--help' slots=('instance' 'guest' 'guest*') ;;

@@ -15,7 +15,7 @@ _flatimage_flatimage_place() {
     'flatimage tools fetch') options=('--arch:For images of this architecture (default: that of the machine)' '--quiet:Show nothing but errors while working' '-q:Show nothing but errors while working' '--help:tell more') valued=(--arch 'words amd64 arm64') ;;
     'flatimage completion') options=('--help:tell more') slots=('words bash zsh fish') ;;
     'flatimage man') options=('--help:tell more') slots=('words flatimage image') ;;
-    'app') operations=('fim-bind:paths of the host in the guest' 'fim-boot:what starts when the image is called without a command of its own' 'fim-casefold:whether names of files ignore case' 'fim-desktop:the image in menus and file managers of the host' 'fim-env:variables of the guest' 'fim-exec:run a program in the guest' 'fim-help:this help' 'fim-instance:running instances of this build, and commands in them' 'fim-layer:layers of files that the image is made of' 'fim-notify:whether a start is announced on the desktop' 'fim-overlay:what lays the writable tree over the layers' 'fim-perms:what the guest may use of the host' 'fim-portal:programs of the host that the guest may run' 'fim-recipe:sets of packages by name' 'fim-remote:where recipes come from' 'fim-root:run a program in the guest as root' 'fim-run:run a program with other settings, once' 'fim-unshare:namespaces that the guest gets for itself' 'fim-version:what this image was made from') options=() slots=('guest*') ;;
+    'app') operations=('fim-bind:paths of the host in the guest' 'fim-boot:what starts when the image is called without a command of its own' 'fim-casefold:whether names of files ignore case' 'fim-desktop:the image in menus and file managers of the host' 'fim-doctor:what this host lets an image do' 'fim-env:variables of the guest' 'fim-exec:run a program in the guest' 'fim-help:this help' 'fim-info:what this image is, keeps, and may use' 'fim-instance:running instances of this build, and commands in them' 'fim-layer:layers of files that the image is made of' 'fim-notify:whether a start is announced on the desktop' 'fim-overlay:what lays the writable tree over the layers' 'fim-perms:what the guest may use of the host' 'fim-portal:programs of the host that the guest may run' 'fim-recipe:sets of packages by name' 'fim-remote:where recipes come from' 'fim-root:run a program in the guest as root' 'fim-run:run a program with other settings, once' 'fim-unshare:namespaces that the guest gets for itself' 'fim-version:what this image was made from') options=() slots=('guest*') ;;
     'app fim-bind') operations=('add:bind one path' 'del:remove one; those after it move up' 'list:print all as JSON' 'clear:remove all') options=('--help:tell more') ;;
     'app fim-bind add') options=('--help:tell more') slots=('words ro rw dev' 'file' 'text') ;;
     'app fim-bind del') options=('--help:tell more') slots=('text') ;;
@@ -42,6 +42,7 @@ _flatimage_flatimage_place() {
     'app fim-desktop dump mimetype') options=('--help:tell more') ;;
     'app fim-desktop dump icon') options=('--help:tell more') slots=('file') ;;
     'app fim-desktop clean') options=('--help:tell more') ;;
+    'app fim-doctor') options=('--json:print JSON' '--help:tell more') ;;
     'app fim-env') operations=('add:set these too' 'set:set these and no others' 'del:remove these' 'list:print all, with variables replaced' 'clear:remove all') options=('--help:tell more') ;;
     'app fim-env add') options=('--help:tell more') slots=('text*') ;;
     'app fim-env set') options=('--help:tell more') slots=('text*') ;;
@@ -49,10 +50,11 @@ _flatimage_flatimage_place() {
     'app fim-env list') options=('--json:print JSON' '--help:tell more') ;;
     'app fim-env clear') options=('--help:tell more') ;;
     'app fim-exec') options=('--help:tell more') slots=('guest' 'guest*') ;;
-    'app fim-help') operations=('apparmor:print a profile for AppArmor' 'completion:print a completion script; `program` is the name of the image' 'man:print a manual page of all commands') options=('--help:tell more') slots=('words bind boot casefold desktop env exec help instance layer notify overlay perms portal recipe remote root run unshare version') ;;
+    'app fim-help') operations=('apparmor:print a profile for AppArmor' 'completion:print a completion script; `program` is the name of the image' 'man:print a manual page of all commands') options=('--help:tell more') slots=('words bind boot casefold desktop doctor env exec help info instance layer notify overlay perms portal recipe remote root run unshare version') ;;
     'app fim-help apparmor') options=('--help:tell more') ;;
     'app fim-help completion') options=('--help:tell more') slots=('words bash zsh fish' 'text') ;;
     'app fim-help man') options=('--help:tell more') slots=('text') ;;
+    'app fim-info') options=('--json:print JSON' '--help:tell more') ;;
     'app fim-instance') operations=('list:print index:pid of each' 'exec:run a command in one' 'stop:end one, and all that runs in it') options=('--help:tell more') ;;
     'app fim-instance list') options=('--json:print JSON' '--help:tell more') ;;
     'app fim-instance exec') options=('--help:tell more') slots=('instance' 'guest' 'guest*') ;;

@@ -1,6 +1,7 @@
 /** All commands of an image. */
 import * as Desktop from "./Desktop.ts"
 import * as Help from "./Help.ts"
+import * as Info from "./Info.ts"
 import * as Instance from "./Instance.ts"
 import * as Layer from "./Layer.ts"
 import * as Programs from "./Programs.ts"
@@ -26,7 +27,7 @@ const ofSettings: ReadonlyArray<SettingsCommand> = [
 ]
 
 /** These are about the image that runs. */
-const ofImage: ReadonlyArray<ImageCommand> = [Instance.command, Layer.command]
+const ofImage: ReadonlyArray<ImageCommand> = [Info.doctor, Info.info, Instance.command, Layer.command]
 
 /** These may run programs in the guest. */
 const ofGuest: ReadonlyArray<GuestCommand> = [Recipe.command]

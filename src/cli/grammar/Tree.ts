@@ -17,6 +17,7 @@ const notOne = (word: string, choices: ReadonlyArray<string>): string =>
 
 const parseList = (argument: Declared.Argument, text: string): ReadonlyArray<string> | string => {
   const words = text.split(",")
+  if (argument.empty !== undefined && words.includes("")) return argument.empty
   const wrong = words.find((word) =>
     argument.choices === undefined ? argument.pattern?.test(word) === false : !argument.choices.includes(word)
   )
