@@ -49,7 +49,13 @@ mod tests {
 
     #[test]
     fn every_byte_comes_back() {
-        let names = [&b"plain"[..], &[0xff, 0xfe], b"", "käse".as_bytes(), &(1..=255).collect::<Vec<u8>>()];
+        let names = [
+            &b"plain"[..],
+            &[0xff, 0xfe],
+            b"",
+            "käse".as_bytes(),
+            &(1..=255).collect::<Vec<u8>>(),
+        ];
         let texts: Vec<_> = names.iter().map(|name| text(name)).collect();
         let mut table = StringTable::default();
         table.buffer = texts.concat().into();

@@ -36,7 +36,15 @@ fn names_and_targets_of_any_bytes() {
     let scratch = Scratch::new("bytes");
     let tree = scratch.folder("tree");
     // Beside those that are text: the same bytes as characters, the first and the last byte, and half a character.
-    let names: [&[u8]; 7] = [b"plain", "käse €".as_bytes(), "\u{e4}".as_bytes(), b"\xe4", b"\x01", b"\xff", b"cut\xe2\x82"];
+    let names: [&[u8]; 7] = [
+        b"plain",
+        "käse €".as_bytes(),
+        "\u{e4}".as_bytes(),
+        b"\xe4",
+        b"\x01",
+        b"\xff",
+        b"cut\xe2\x82",
+    ];
     for (number, name) in names.iter().enumerate() {
         let name = OsStr::from_bytes(name);
         fs::write(tree.join(name), format!("{number}\n")).unwrap();

@@ -60,7 +60,11 @@ fn keep(upper: &Path, new: &Path, kept: &[PathBuf]) -> Vec<String> {
     let mut lost = Vec::new();
     let mut made = BTreeSet::new();
     for path in kept {
-        let parents: Vec<_> = path.ancestors().skip(1).filter(|parent| *parent != Path::new("")).collect();
+        let parents: Vec<_> = path
+            .ancestors()
+            .skip(1)
+            .filter(|parent| *parent != Path::new(""))
+            .collect();
         let linked = parents
             .iter()
             .rev()
@@ -76,7 +80,10 @@ fn keep(upper: &Path, new: &Path, kept: &[PathBuf]) -> Vec<String> {
         let dressed = fs::symlink_metadata(upper.join(directory))
             .and_then(|metadata| super::stage::dress(&new.join(directory), &metadata));
         if let Err(error) = dressed {
-            lost.push(format!("Could not keep the attributes of '/{}': {error}", directory.display()));
+            lost.push(format!(
+                "Could not keep the attributes of '/{}': {error}",
+                directory.display()
+            ));
         }
     }
     lost
