@@ -18,6 +18,7 @@ use fuser::{
 };
 
 use crate::layer::Layer;
+use crate::push::Pusher;
 use crate::tree::{Attributes, Kind};
 use crate::view::{Listed, Node, View};
 
@@ -31,15 +32,18 @@ const LARGEST: u32 = 1 << 20;
 
 pub(crate) struct LayerFilesystem {
     view: Arc<View>,
+    pusher: Option<Pusher>,
     opens_are_free: bool,
     listings_are_free: bool,
     is_reported: AtomicBool,
 }
 
 impl LayerFilesystem {
-    pub(crate) fn new(view: Arc<View>) -> Self {
+    /// With what gives the kernel pages in advance, if there are any.
+    pub(crate) fn new(view: Arc<View>, pusher: Option<Pusher>) -> Self {
         Self {
             view,
+            pusher,
             opens_are_free: false,
             listings_are_free: false,
             is_reported: AtomicBool::new(false),
@@ -157,6 +161,9 @@ impl Filesystem for LayerFilesystem {
         let found = self.view.lookup(directory, name.as_bytes());
         let attributes = found.and_then(|node| self.attributes(node)).unwrap_or_else(missing);
         reply.entry(&FOREVER, &attributes, GENERATION);
+        if let (Some(pusher), Some(node)) = (&self.pusher, found) {
+            pusher.want(&self.view, node);
+        }
     }
 
     fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {

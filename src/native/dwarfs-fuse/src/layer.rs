@@ -1,19 +1,21 @@
 //! An opened layer: its tree, and reading of its files through the shared cache.
 
 mod ahead;
+mod reads;
 mod start;
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::allocator;
 use crate::block::Block;
 use crate::cache::{Cache, Key};
 use crate::error::{Error, Fault};
 use crate::files::Extent;
+use crate::hot::{Hot, Stamp};
 use crate::index::Section;
 use crate::sections::Sections;
 use crate::source::{Source, Window};
@@ -52,6 +54,39 @@ impl Default for Options {
     }
 }
 
+/// Memory for reads from a hot file, to be used again.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    pieces: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+/// Rooms that no read uses: memory from the kernel costs as much as what is read into it.
+static ROOMS: Mutex<Vec<Room>> = Mutex::new(Vec::new());
+/// As many are kept as threads may read at once on most machines.
+const MOST_ROOMS: usize = 4;
+
+impl Room {
+    pub(crate) fn take() -> Self {
+        let room = ROOMS.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        room.unwrap_or_default()
+    }
+
+    pub(crate) fn keep(self) {
+        let mut rooms = ROOMS.lock().unwrap_or_else(PoisonError::into_inner);
+        if rooms.len() < MOST_ROOMS {
+            rooms.push(self);
+        }
+    }
+
+    /// Gives back the memory of all that no read uses.
+    pub(crate) fn release() {
+        let rooms = std::mem::take(&mut *ROOMS.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(rooms);
+        allocator::trim();
+    }
+}
+
 /// A layer whose metadata has been read and checked.
 #[derive(Debug)]
 pub struct Layer {
@@ -66,6 +101,7 @@ pub struct Layer {
     /// Bytes that have been read in a row up to there.
     streak: AtomicU64,
     touched: Touched,
+    hot: Option<Hot>,
 }
 
 impl Layer {
@@ -123,7 +159,31 @@ impl Layer {
             last_end: AtomicU64::new(u64::MAX),
             streak: AtomicU64::new(0),
             touched: Touched::new(),
+            hot: None,
         })
+    }
+
+    /// Has what the file holds read from there.
+    pub fn use_hot(&mut self, hot: Option<Hot>) {
+        self.hot = hot;
+    }
+
+    /// The hot file that is used, if any.
+    pub fn hot(&self) -> Option<&Hot> {
+        self.hot.as_ref()
+    }
+
+    /// What tells the file of the layer from others, as it is now.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        self.window.stamp()
+    }
+
+    pub(crate) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    pub(crate) fn block_size(&self) -> usize {
+        self.tree.files.block_size() as usize
     }
 
     pub(crate) fn tree(&self) -> &Tree {
@@ -226,6 +286,50 @@ impl Layer {
     /// Bytes of a single block are passed without copying. Fails with `EIO` if a block they lie in is damaged, and with
     /// `EINVAL` if the inode is no regular file.
     pub fn read<T>(&self, inode: u32, offset: u64, size: usize, done: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+        if self.hot.is_some() {
+            let mut room = Room::take();
+            if let Some(bytes) = self.read_hot(inode, offset, size, &mut room) {
+                let answer = done(bytes);
+                room.keep();
+                return Ok(answer);
+            }
+        }
+        self.read_blocks(inode, offset, size, |bytes| {
+            self.touched.read(inode, offset, bytes.len(), false);
+            done(bytes)
+        })
+    }
+
+    /// The same if the hot file holds all of it.
+    pub(crate) fn read_hot<'a>(&self, inode: u32, offset: u64, size: usize, room: &'a mut Room) -> Option<&'a [u8]> {
+        let hot = self.hot.as_ref().filter(|hot| !hot.is_broken())?;
+        let Room { pieces, bytes } = room;
+        bytes.clear();
+        let mut parts = Vec::new();
+        for extent in self.extents(inode, offset)? {
+            let length = usize::try_from(extent.size)
+                .unwrap_or(usize::MAX)
+                .min(size - bytes.len());
+            match extent.block {
+                Some(block) => {
+                    let (start, end) = (extent.offset as usize, extent.offset as usize + length);
+                    hot.append(block, start, end, pieces, bytes)?;
+                    parts.push((block, end));
+                }
+                None => bytes.resize(bytes.len() + length, 0),
+            }
+            if bytes.len() >= size {
+                break;
+            }
+        }
+        for (block, end) in parts {
+            self.touched.record(block, end);
+        }
+        self.touched.read(inode, offset, bytes.len(), true);
+        Some(bytes)
+    }
+
+    fn read_blocks<T>(&self, inode: u32, offset: u64, size: usize, done: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
         let extents = self
             .extents(inode, offset)
             .ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;

@@ -8,6 +8,7 @@ use fuser::{BackgroundSession, Config, Session, SessionACL};
 
 use crate::filesystem::LayerFilesystem;
 use crate::layer::Layer;
+use crate::push::Pusher;
 use crate::view::View;
 
 /// A file system being served. Dropping it leaves the threads at work; they end when the mount is gone.
@@ -47,7 +48,9 @@ impl Layer {
 fn serve(view: View, fuse: OwnedFd) -> io::Result<Serving> {
     let config = session_config(&view).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     let view = Arc::new(view);
-    let session = Session::from_fd(LayerFilesystem::new(Arc::clone(&view)), fuse, SessionACL::All, config)?;
+    let pusher = Pusher::start(&view, fuse.try_clone()?);
+    let filesystem = LayerFilesystem::new(Arc::clone(&view), pusher);
+    let session = Session::from_fd(filesystem, fuse, SessionACL::All, config)?;
     Ok(Serving {
         session: session.spawn()?,
         view,

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use dwarfs::positioned_io::{ReadAt, Size};
 
+use crate::hot::Stamp;
+
 /// Where a layer lies: a whole file, or a part of one such as the tail of an executable.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -41,6 +43,11 @@ impl Window {
 
     pub(crate) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// What tells these bytes of this file from others, as long as the file is not changed.
+    pub(crate) fn stamp(&self) -> io::Result<Stamp> {
+        Stamp::of(&self.file, self.offset, self.size)
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Layer;
+use super::reads::Reads;
+use crate::hot::FileRange;
 
 /// What is read later than this after the layer was opened is not the start's any more.
 const START: Duration = Duration::from_secs(3);
@@ -39,6 +41,8 @@ struct Seen {
     /// Those that were made in the cache, and how often one was that had been there before.
     made: HashSet<u32>,
     again: u32,
+    /// Parts of files.
+    reads: Reads,
 }
 
 impl Touched {
@@ -84,6 +88,13 @@ impl Touched {
         }
     }
 
+    /// Remembers that a part of a file is read, and whether the hot file held it.
+    pub(super) fn read(&self, inode: u32, offset: u64, length: usize, is_hot: bool) {
+        if let Some(mut seen) = self.noted() {
+            seen.reads.add(inode, offset, length, is_hot);
+        }
+    }
+
     /// Remembers that a block is not in the cache and will be decompressed.
     pub(super) fn make(&self, block: u32) {
         if let Some(mut seen) = self.noted()
@@ -98,6 +109,16 @@ impl Layer {
     /// The blocks that were read in the first three seconds since the layer was opened, at most 2048 of them.
     pub fn touched(&self) -> Vec<Wanted> {
         self.touched.lock().blocks.clone()
+    }
+
+    /// What was read of files in that time, those first that were read first.
+    pub fn start_reads(&self) -> Vec<FileRange> {
+        self.touched.lock().reads.ranges()
+    }
+
+    /// Bytes that were read in that time, and those of them that the hot file did not hold.
+    pub fn start_bytes(&self) -> (u64, u64) {
+        self.touched.lock().reads.bytes()
     }
 
     /// How often in that time a block was decompressed that had been decompressed before: because the cache is smaller than what
@@ -128,7 +149,9 @@ impl Layer {
             let Some(rest) = room.checked_sub(end.into()) else {
                 return;
             };
-            if (number as usize) < self.blocks.len() {
+            // Of what the hot file has of a block, the rest is hardly ever read.
+            let is_hot = self.hot.as_ref().is_some_and(|hot| hot.has_block(number));
+            if (number as usize) < self.blocks.len() && !is_hot {
                 room = rest;
                 let block = self.block(number, end as usize);
                 self.cache
