@@ -1,7 +1,9 @@
 //! What is unpacked as `bin/fim`: one static program with several jobs, named by its first argument. One program instead of
 //! five keeps the image small and shares its pages between all of them.
 
-use fim::{adopt, commit, emulate, failure, guest, janitor, launcher, merge, patch, portal, remove, tied, trust};
+use fim::{
+    adopt, commit, emulate, failure, guest, hot, janitor, kept, launcher, merge, patch, portal, remove, tied, trust,
+};
 use std::ffi::OsString;
 
 const USAGE: &str = "\
@@ -13,9 +15,11 @@ applets:
   commit       turn an upper directory into a tree for a layer, and empty it
   emulate      run a program that can execute those of another architecture
   guest        first process of a guest
+  hot          fill the hot cache, as the driver of a start says
   icon         a picture as icons of given sizes
   instances    list the instances that run, or run a command in one
   janitor      hold the mounts of an instance and clean up after it
+  kept         list what is kept for this user, and remove what nothing uses
   merge        make one layer of several, or compare it with them
   patch        write stages of bytes into a file under a lock
   portal-host  run commands of a guest on the host, as the boot program decides
@@ -52,9 +56,11 @@ fn main() {
         "commit" => commit::command(rest),
         "emulate" => emulate::command(rest),
         "guest" => guest::command(rest),
+        "hot" => hot::command(rest),
         "icon" => icons::command(rest),
         "instances" => portal::instances_command(rest),
         "janitor" => janitor::command(rest),
+        "kept" => kept::command(rest),
         "merge" => merge::command(),
         "patch" => patch::command(rest),
         "portal-host" => portal::host_command(rest),

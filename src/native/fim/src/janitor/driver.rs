@@ -10,6 +10,7 @@ use super::server::{complain_to, leave_caller};
 use super::start::Starts;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
+use crate::hot::{self, HotCache};
 use crate::names;
 use crate::sys;
 use dwarfs_fuse::{Cache, Layer, Serving, Source};
@@ -35,6 +36,8 @@ pub enum Message {
     Configure {
         owner: Option<(u32, u32)>,
         cache_bytes: u64,
+        /// Where what starts read is kept decompressed, if it is.
+        hot: Option<hot::Place>,
         /// The hash of what identifies the layers, and where it is kept what a start reads of them.
         stack: String,
         #[serde(with = "names::path")]
@@ -85,6 +88,7 @@ fn answer_requests(socket: BorrowedFd<'_>, program: &str) -> Result<()> {
         }
         let message: Message = serde_json::from_slice(&text).context(|| "cannot understand the holder".to_string())?;
         let is_answered = !matches!(message, Message::Guess { .. });
+        let is_end = matches!(message, Message::Remember);
         let reply = match driver.perform(message, descriptor) {
             _ if !is_answered => continue,
             Ok(Done::Now) => b"+".to_vec(),
@@ -92,6 +96,9 @@ fn answer_requests(socket: BorrowedFd<'_>, program: &str) -> Result<()> {
             Err(failure) => format!("-{failure}").into_bytes(),
         };
         sys::send(socket, &reply, None).context(|| "cannot answer the holder".to_string())?;
+        if is_end {
+            driver.keep_hot();
+        }
     }
     match driver.serving {
         Some(serving) => serving.join().context(|| "the layers ended early".to_string()),
@@ -111,6 +118,7 @@ struct Driver {
     program: String,
     owner: Option<(u32, u32)>,
     cache_bytes: u64,
+    hot: Option<hot::Place>,
     cache: Option<Arc<Cache>>,
     stack: String,
     start: PathBuf,
@@ -134,6 +142,7 @@ impl Driver {
             Message::Configure {
                 owner,
                 cache_bytes,
+                hot,
                 stack,
                 start,
                 log,
@@ -142,7 +151,8 @@ impl Driver {
                 self.guess = self
                     .guess
                     .take()
-                    .filter(|guess| guess.starts.is_of(&stack, owner, cache_bytes));
+                    .filter(|guess| guess.starts.is_of(&stack, owner, cache_bytes))
+                    .filter(|guess| guess.starts.is_hot_in(hot.as_ref().map(|hot| hot.directory.as_path())));
                 self.last = match &self.guess {
                     Some(guess) => Some(guess.starts.clone()),
                     None => Starts::read(&start, &stack),
@@ -152,7 +162,7 @@ impl Driver {
                     None => Cache::within_memory(cache_bytes),
                 });
                 (self.owner, self.cache_bytes) = (owner, cache_bytes);
-                (self.stack, self.start) = (stack, start);
+                (self.stack, self.start, self.hot) = (stack, start, hot);
                 Ok(Done::Now)
             }
             Message::Open(place) => {
@@ -181,9 +191,10 @@ impl Driver {
                 // Others may have learned something meanwhile.
                 let is_of = |starts: &Starts| starts.is_of(&self.stack, self.owner, self.cache_bytes);
                 let known = Starts::read(&self.start, &self.stack).filter(is_of);
-                let none = || Starts::of(&self.places, &self.stack, self.owner, self.cache_bytes);
+                let hot = self.hot.as_ref().map(|hot| hot.directory.as_path());
+                let none = || Starts::of(&self.places, &self.stack, self.owner, self.cache_bytes, hot);
                 let mut starts = known.unwrap_or_else(none);
-                if starts.learn(&self.program, layers, &self.places) {
+                if starts.set_hot(hot) | starts.learn(&self.program, layers, &self.places) {
                     starts.write(&self.start)?;
                 }
                 Ok(Done::Now)
@@ -202,11 +213,30 @@ impl Driver {
             size: Some(place.size),
         };
         let options = guess::options(self.owner, self.cache_bytes);
-        let layer = Layer::open(&source, &options, Arc::clone(cache)).map_err(|error| Failure(error.to_string()))?;
+        let layer = Layer::open(&source, &options, Arc::clone(cache));
+        let mut layer = layer.map_err(|error| Failure(error.to_string()))?;
+        let hot = self.hot.as_ref().and_then(|hot| HotCache::open(&hot.directory));
+        layer.use_hot(hot.and_then(|hot| hot.of(&layer)));
         // While the rest of the start is prepared there is time for it.
         let index = self.layers.len();
         let blocks = self.last.as_ref().and_then(|last| last.blocks(&self.program, index));
         guess::expect(&layer, index, blocks);
         Ok(layer)
+    }
+
+    /// Has what this start did not find in the hot cache put there, once nobody waits for it any more.
+    fn keep_hot(&self) {
+        let (Some(place), Some(serving)) = (&self.hot, &self.serving) else {
+            return;
+        };
+        serving.layers().iter().for_each(hot::mark_used);
+        let layers = self.places.iter().zip(serving.layers());
+        let wanted: Vec<_> = layers
+            .filter_map(|(place, layer)| hot::Wanted::of(place, layer))
+            .collect();
+        if !wanted.is_empty() {
+            // Only time is lost without it.
+            let _ = hot::start(place, wanted);
+        }
     }
 }

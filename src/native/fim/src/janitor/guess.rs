@@ -6,6 +6,7 @@ use super::protocol::Place;
 use super::record;
 use super::session::open_work;
 use super::start::Starts;
+use crate::hot::HotCache;
 use crate::sys::same_file;
 use dwarfs_fuse::{Cache, Layer, Options, Wanted};
 use std::collections::VecDeque;
@@ -46,11 +47,14 @@ impl Guess {
         let starts = Starts::read_any(start)?;
         let cache = Cache::within_memory(starts.cache_bytes.min(LARGEST_CACHE));
         let options = options(starts.owner, starts.cache_bytes);
+        let hot = starts.hot.first().and_then(|hot| HotCache::open(hot));
         let mut layers = VecDeque::new();
         for (index, place) in starts.places().enumerate() {
             let file = open_regular(&place.path)?;
             let shown = file.try_clone().ok()?;
-            let layer = Layer::open_file(file, place.offset, Some(place.size), &options, Arc::clone(&cache)).ok()?;
+            let layer = Layer::open_file(file, place.offset, Some(place.size), &options, Arc::clone(&cache));
+            let mut layer = layer.ok()?;
+            layer.use_hot(hot.as_ref().and_then(|hot| hot.of(&layer)));
             expect(&layer, index, starts.blocks(program, index));
             layers.push_back((place.clone(), shown, layer));
         }
@@ -86,7 +90,7 @@ pub fn options(owner: Option<(u32, u32)>, cache_bytes: u64) -> Options {
 }
 
 /// Looked at before it is opened, because opening a device can do something, and a FIFO waits for a writer.
-fn open_regular(path: &Path) -> Option<File> {
+pub fn open_regular(path: &Path) -> Option<File> {
     let known = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
     let mut options = OpenOptions::new();
     let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;

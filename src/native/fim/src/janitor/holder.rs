@@ -252,8 +252,12 @@ impl Holder<'_> {
     fn perform(&mut self, id: u64, operation: Operation) -> Result<()> {
         let done = |result: Result<()>| result.map(|()| Done {});
         match operation {
-            Operation::MountLayers { layers, cache_bytes } => {
-                let result = self.mount_layers(&layers, cache_bytes);
+            Operation::MountLayers {
+                layers,
+                cache_bytes,
+                hot,
+            } => {
+                let result = self.mount_layers(&layers, cache_bytes, hot);
                 answer(&mut self.replies, id, result)
             }
             Operation::MountOverlay {} => {

@@ -6,6 +6,7 @@ use super::protocol::Place;
 use super::start;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
+use crate::hot;
 use crate::sys::{self, End, Forked, Watched};
 use rustix::process::WaitOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -27,6 +28,8 @@ pub struct Layers {
 pub struct Reading<'a> {
     /// Bound of the cache that they share.
     pub cache_bytes: u64,
+    /// Where what starts read of them is kept decompressed, if it is.
+    pub hot: Option<hot::Place>,
     /// The user and group that every file is shown as owned by, where it is not the layer that says so: the only one there
     /// is, as whoever mounts knows it.
     pub owner: Option<(u32, u32)>,
@@ -95,6 +98,7 @@ impl Layers {
             &Message::Configure {
                 owner: how.owner,
                 cache_bytes: how.cache_bytes,
+                hot: how.hot,
                 stack: start::hash(how.stack),
                 start: how.start,
                 log: how.log,

@@ -12,6 +12,7 @@ use super::record::{MERGED, Overlay};
 use super::session::Role;
 use crate::fail;
 use crate::failure::{Context, Result};
+use crate::hot;
 use crate::launcher::wait_for_rest;
 use crate::sys;
 use dwarfs_fuse::MountOptions;
@@ -51,7 +52,7 @@ impl Holder<'_> {
         Ok(())
     }
 
-    pub fn mount_layers(&mut self, layers: &[Place], cache_bytes: u64) -> Result<Mounted> {
+    pub fn mount_layers(&mut self, layers: &[Place], cache_bytes: u64, hot: Option<hot::Place>) -> Result<Mounted> {
         let mut mounted = Mounted {
             unpacked: None,
             were_open: false,
@@ -67,6 +68,7 @@ impl Holder<'_> {
         };
         let reading = Reading {
             cache_bytes,
+            hot,
             owner,
             stack: &self.open.stack,
             start: self.session.start(),

@@ -2,6 +2,7 @@
 //! replies on another. Each reply carries the number of its request; only `run` is answered later than what follows it.
 
 use crate::failure::{Context, Result};
+use crate::hot;
 use crate::names;
 use crate::trust::Purpose;
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,13 @@ pub enum Operation {
     Open(Open),
     /// Mounts what layers, lowest first, show together on `layers/0` of the instance. Where that cannot be mounted they are
     /// unpacked to the first of the `trees` of `open` that can be used, and their trees are bound to `layers/0`, `layers/1`, ….
-    MountLayers { layers: Vec<Place>, cache_bytes: u64 },
+    MountLayers {
+        layers: Vec<Place>,
+        cache_bytes: u64,
+        /// The hot cache, if there is one.
+        #[serde(default)]
+        hot: Option<hot::Place>,
+    },
     /// Mounts the kernel's overlay of what is in `layers` and the data directory on `mount` of the instance.
     MountOverlay {},
     /// The same by a program that serves it through FUSE in the foreground, with `layers/0` alone. It is started in the directory of the instance,

@@ -5,12 +5,13 @@
 
 use super::protocol::Place;
 use crate::failure::{Context, Failure, Result};
+use crate::names;
 use crate::trust::{Directory, shown};
 use dwarfs_fuse::{Layer, Wanted};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Its name in `work`.
 pub const NAME: &str = "start";
@@ -43,6 +44,9 @@ pub struct Starts {
     /// How they were read; see `layers::Reading`.
     pub owner: Option<(u32, u32)>,
     pub cache_bytes: u64,
+    /// Where the hot cache is; empty where there is none.
+    #[serde(default, with = "names::paths")]
+    pub hot: Vec<PathBuf>,
     /// Lowest first.
     layers: Vec<Place>,
     /// The one of which something new was learned last comes first.
@@ -54,6 +58,9 @@ struct Program {
     name: String,
     /// Blocks that had to be decompressed another time, since the cache could not keep them.
     again: u32,
+    /// How much of what was read the hot cache held, in tenths.
+    #[serde(default)]
+    hot: u64,
     /// Of each layer the blocks that were read, in the order of their first reads.
     blocks: Vec<Vec<Wanted>>,
 }
@@ -72,11 +79,18 @@ impl Starts {
     }
 
     /// Of these layers, of which nothing was read yet.
-    pub fn of(layers: &[Place], stack: &str, owner: Option<(u32, u32)>, cache_bytes: u64) -> Starts {
+    pub fn of(
+        layers: &[Place],
+        stack: &str,
+        owner: Option<(u32, u32)>,
+        cache_bytes: u64,
+        hot: Option<&Path>,
+    ) -> Starts {
         Starts {
             stack: stack.to_string(),
             owner,
             cache_bytes,
+            hot: hot.into_iter().map(Path::to_path_buf).collect(),
             layers: layers.to_vec(),
             programs: Vec::new(),
         }
@@ -85,6 +99,18 @@ impl Starts {
     /// Whether it is of these layers, read in this way.
     pub fn is_of(&self, stack: &str, owner: Option<(u32, u32)>, cache_bytes: u64) -> bool {
         (self.stack.as_str(), self.owner, self.cache_bytes) == (stack, owner, cache_bytes)
+    }
+
+    /// Whether the hot cache was in this place, or there was none where none is given.
+    pub fn is_hot_in(&self, directory: Option<&Path>) -> bool {
+        self.hot.first().map(PathBuf::as_path) == directory
+    }
+
+    /// Notes where the hot cache is. Out: whether that is new.
+    pub fn set_hot(&mut self, directory: Option<&Path>) -> bool {
+        let is_new = !self.is_hot_in(directory);
+        self.hot = directory.into_iter().map(Path::to_path_buf).collect();
+        is_new
     }
 
     pub fn places(&self) -> impl Iterator<Item = &Place> {
@@ -107,10 +133,13 @@ impl Starts {
             .iter()
             .map(Layer::decompressed_again)
             .fold(0, u32::saturating_add);
-        self.put(program, again, layers.iter().map(Layer::touched)) || have_moved
+        let sum = |all: (u64, u64), one: (u64, u64)| (all.0.saturating_add(one.0), all.1.saturating_add(one.1));
+        let (read, missed) = layers.iter().map(Layer::start_bytes).fold((0, 0), sum);
+        let hot = read.saturating_sub(missed).saturating_mul(10) / read.max(1);
+        self.put(program, again, hot, layers.iter().map(Layer::touched)) || have_moved
     }
 
-    fn put(&mut self, name: &str, again: u32, blocks: impl Iterator<Item = Vec<Wanted>>) -> bool {
+    fn put(&mut self, name: &str, again: u32, hot: u64, blocks: impl Iterator<Item = Vec<Wanted>>) -> bool {
         let mut room = MOST_BLOCKS;
         let blocks = blocks.map(|mut blocks| {
             blocks.truncate(room);
@@ -120,6 +149,7 @@ impl Starts {
         let new = Program {
             name: name.to_string(),
             again,
+            hot,
             blocks: blocks.collect(),
         };
         if self.programs.contains(&new) {
@@ -185,6 +215,7 @@ mod tests {
             &hash("some layers"),
             Some((0, 7)),
             1 << 40,
+            None,
         )
     }
 
@@ -197,7 +228,7 @@ mod tests {
         let kept = Kept::new("kept");
         let mut starts = starts();
         let read = [vec![(0, 4096), (7, u32::MAX)], Vec::new()];
-        assert!(starts.put("ls", 0, read.clone().into_iter()));
+        assert!(starts.put("ls", 0, 0, read.clone().into_iter()));
         starts.write(&kept.0).unwrap();
         assert!(Starts::read(&kept.0, &starts.stack).is_some_and(|read| read == starts));
         assert!(Starts::read_any(&kept.0).is_some_and(|read| read == starts));
@@ -214,7 +245,7 @@ mod tests {
     #[test]
     fn each_program_is_kept_by_itself() {
         let mut starts = starts();
-        let put = |starts: &mut Starts, name: &str, block| starts.put(name, 0, [vec![(block, 1)]].into_iter());
+        let put = |starts: &mut Starts, name: &str, block| starts.put(name, 0, 0, [vec![(block, 1)]].into_iter());
         for (name, block) in [("ls", 1), ("cat", 2), ("", 3)] {
             assert!(put(&mut starts, name, block));
         }
@@ -240,6 +271,7 @@ mod tests {
             starts.put(
                 name,
                 u32::MAX,
+                10,
                 [blocks(MOST_BLOCKS - 1), blocks(MOST_BLOCKS)].into_iter(),
             );
             starts.write(&kept.0).unwrap();

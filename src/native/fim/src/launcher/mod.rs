@@ -20,6 +20,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+pub use sweep::{is_in_use, remove_application};
 use unpack::{Until, ensure};
 pub use unpack::{command as unpack_command, wait_for_rest};
 

@@ -35,6 +35,35 @@ pub fn sweep(application: &Path) {
     }
 }
 
+/// Whether anything runs from an application directory, or something is being unpacked to it.
+pub fn is_in_use(application: &Path) -> bool {
+    let instances = application.join("instance");
+    sweep_instances(&instances);
+    let is_locked = File::open(application).is_ok_and(|file| file.try_lock().is_err());
+    is_locked || is_in_use_locked(application)
+}
+
+/// Removes an application directory, if nothing uses it: whoever unpacks holds its lock. Out: whether it is gone.
+pub fn remove_application(application: &Path) -> bool {
+    let Ok(lock) = File::open(application) else {
+        return false;
+    };
+    let hidden = hidden_name(application);
+    let is_free = is_ours(application) && lock.try_lock().is_ok() && !is_in_use_locked(application);
+    if is_free && (hidden == application || std::fs::rename(application, &hidden).is_ok()) {
+        remove(&hidden);
+        return true;
+    }
+    false
+}
+
+/// As `is_in_use` for who holds the lock.
+fn is_in_use_locked(application: &Path) -> bool {
+    let instances = application.join("instance");
+    let has_instances = std::fs::read_dir(&instances).is_ok_and(|mut left| left.next().is_some());
+    has_instances || is_running(application)
+}
+
 fn hidden_name(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{}", name.trim_start_matches('.')))

@@ -134,6 +134,11 @@ impl Directory {
         own(self.open_file(name.as_ref(), OFlags::RDONLY, 0)?)
     }
 
+    /// Opens a regular file of the caller's to read and write.
+    pub fn open_to_change(&self, name: impl AsRef<OsStr>) -> io::Result<File> {
+        own(self.open_file(name.as_ref(), OFlags::RDWR, 0)?)
+    }
+
     /// Opens a regular file of the caller's to read and write, made if it is not there.
     pub fn open_or_make(&self, name: impl AsRef<OsStr>, mode: u32) -> io::Result<File> {
         own(self.open_file(name.as_ref(), OFlags::RDWR | OFlags::CREATE, mode)?)
