@@ -14,6 +14,7 @@ import { expand } from "./image/Expand.ts"
 import { Snapshot } from "./image/Snapshot.ts"
 import { settingsLayer } from "./ImageSettings.ts"
 import { FilesystemController } from "./mount/FilesystemController.ts"
+import { HotCache } from "./mount/HotCache.ts"
 import { Instance } from "./mount/Instance.ts"
 import { Janitor } from "./mount/Janitor.ts"
 import { LayerStack } from "./mount/LayerStack.ts"
@@ -42,8 +43,8 @@ export const layerWith = (instance: typeof Instance.layer) =>
     Layer.provideMerge(instance),
     Layer.provideMerge(LayerStack.layer),
     Layer.provideMerge(Layer.mergeAll(Janitor.layer, Snapshot.layer)),
-    // Both reject settings before anything is mounted.
-    Layer.provideMerge(Layer.provide(Layer.merge(bindLimit, Allowances.layer), Snapshot.layer)),
+    // These reject settings and variables before anything is mounted.
+    Layer.provideMerge(Layer.provide(Layer.mergeAll(bindLimit, Allowances.layer, HotCache.layer), Snapshot.layer)),
     Layer.provideMerge(settingsLayer)
   )
 

@@ -9,6 +9,7 @@ import { LogFile } from "../Log.ts"
 import { basename } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
+import { HotCache } from "./HotCache.ts"
 import { Instance, type Unpacked } from "./Instance.ts"
 import type { LayerPlace } from "./LayerPlace.ts"
 import { LayerStack } from "./LayerStack.ts"
@@ -51,7 +52,7 @@ export class FilesystemController extends Context.Service<FilesystemController, 
   static readonly layer: Layer.Layer<
     FilesystemController,
     MountError,
-    Host | Relocate | Snapshot | LayerStack | Instance
+    Host | HotCache | Relocate | Snapshot | LayerStack | Instance
   > = Layer.effect(FilesystemController, Effect.suspend(() => make()))
 }
 
@@ -75,6 +76,7 @@ const make = Effect.fnUntraced(function*() {
   const instance = yield* Instance
   const path = relocate.directories.instance
   const { data, layers } = yield* LayerStack
+  const { place: hot } = yield* HotCache
   const { casefold, overlay: asked, warning } = runFilesystem(yield* Snapshot, host.environment)
   if (warning !== undefined) yield* Effect.logWarning(warning)
   yield* Effect.logDebug("Phase: mount")
@@ -93,7 +95,7 @@ const make = Effect.fnUntraced(function*() {
   // Sent together and executed in this order. The instance owns the mounts and releases them.
   const [opened, { unpacked, were_open: wereOpen }, first] = yield* Effect.all([
     Effect.mapError(instance.opened, failing("Namespace")),
-    instance.mountLayers(layers, { cacheBytes }).pipe(Effect.mapError(failing("Layers"))),
+    instance.mountLayers(layers, { cacheBytes, hot }).pipe(Effect.mapError(failing("Layers"))),
     Effect.result(mountAs(asked))
   ], { concurrency: "unbounded" })
   const logFile = yield* LogFile

@@ -10,6 +10,7 @@ import { treeCandidates } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import * as Utf8 from "../Utf8.ts"
+import type { HotPlace } from "./HotCache.ts"
 import { Done, Janitor, JanitorError } from "./Janitor.ts"
 import { inRequest, type LayerPlace } from "./LayerPlace.ts"
 import { LayerStack } from "./LayerStack.ts"
@@ -98,11 +99,12 @@ export class Instance extends Context.Service<Instance, {
    * in `layers`.
    *
    * @param layers lowest first
-   * @param options `cacheBytes` limits the cache that the layers share
+   * @param options `cacheBytes` limits the cache that the layers share; `hot` is the hot cache, if there is one
    * @returns the reason if the layers were unpacked, and whether they were open already
    */
   readonly mountLayers: (layers: ReadonlyArray<LayerPlace>, options: {
     readonly cacheBytes: number
+    readonly hot: HotPlace | undefined
   }) => Effect.Effect<typeof Mounted.Type, JanitorError>
   /** Mounts the kernel's overlay of `layers` and the data directory on `mount`. */
   readonly mountOverlay: Effect.Effect<void, JanitorError>
@@ -228,10 +230,11 @@ const make = Effect.fnUntraced(function*() {
     )
   return Instance.of({
     opened,
-    mountLayers: Effect.fn("Instance.mountLayers")((layers, { cacheBytes }) =>
+    mountLayers: Effect.fn("Instance.mountLayers")((layers, { cacheBytes, hot }) =>
       prepare("mount-layers", {
         layers: layers.map(inRequest),
-        cache_bytes: cacheBytes
+        cache_bytes: cacheBytes,
+        hot: hot === undefined ? null : { ...hot, directory: ByteString.ofText(hot.directory) }
       }, Mounted).pipe(
         Effect.map(({ unpacked, ...rest }) => ({
           ...rest,

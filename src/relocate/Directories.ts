@@ -70,14 +70,22 @@ export const dataHome = (environment: Host["Service"]["environment"]): string | 
 }
 
 /**
+ * The cache home of the caller: `XDG_CACHE_HOME`, or `.cache` at home; `undefined` if neither is an absolute path.
+ */
+export const cacheHome = (environment: Host["Service"]["environment"]): string | undefined => {
+  const home = environment["HOME"]
+  const cache = environment["XDG_CACHE_HOME"] || (home === undefined ? undefined : `${home}/.cache`)
+  return cache?.startsWith("/") === true ? cache : undefined
+}
+
+/**
  * Where layers may be unpacked that cannot be mounted, best first: in the caller's own cache, where nobody removes single
  * files by their age, or in the global directory.
  */
 export const treeCandidates = (host: Host["Service"], directories: Directories): ReadonlyArray<string> => {
-  const home = host.environment["HOME"]
-  const cache = host.environment["XDG_CACHE_HOME"] || (home === undefined ? undefined : `${home}/.cache`)
+  const cache = cacheHome(host.environment)
   const global = `${directories.global}/layers`
-  return cache?.startsWith("/") === true ? [`${cache}/flatimage/layers`, global] : [global]
+  return cache === undefined ? [global] : [`${cache}/flatimage/layers`, global]
 }
 
 /** Of an absolute path: what is behind the last slash. */

@@ -8,6 +8,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { defaults } from "../../src/image/SettingsDefaults.ts"
 import { Snapshot } from "../../src/image/Snapshot.ts"
+import { HotCache } from "../../src/mount/HotCache.ts"
 import { JanitorLink, type Link } from "../../src/mount/JanitorLink.ts"
 import { LayerStack } from "../../src/mount/LayerStack.ts"
 import { below } from "../../src/relocate/Directories.ts"
@@ -69,6 +70,7 @@ export const surroundings = (janitor: FalseJanitor, removed: Array<string> = [])
     Layer.mock(ChildProcessSpawner, {}),
     Layer.succeed(JanitorLink, janitor.link),
     Layer.succeed(Snapshot, defaults),
+    Layer.succeed(HotCache, { place: undefined }),
     Layer.mock(LayerStack, {
       data: "/data",
       identity: "one",

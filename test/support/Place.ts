@@ -103,7 +103,13 @@ export const place = (user: User, options: PlaceOptions = {}): Effect.Effect<Pla
       )
     }
     const home = makeDirectory(`${directory}/home`, user)
-    const environment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: home, TERM: "xterm", FIM_DIR_GLOBAL: global }
+    const environment = {
+      PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: home,
+      TERM: "xterm",
+      FIM_DIR_GLOBAL: global,
+      FIM_HOT: "0"
+    }
     const command = (words: ReadonlyArray<string>, program = image) => user.command([program, ...words], directory)
     const withDefaults = (given: Process.Options = {}): Process.Options => ({
       directory: home,
