@@ -20,7 +20,7 @@ const pages = [...user.map((name) => `user/${name}`), "boot.md", "format.md", "f
 
 /** A build finds its compiler where the caller has it. */
 const environmentOf = (app: Place, builds: boolean) =>
-  builds ? Object.assign({}, process.env, { FIM_DIR_GLOBAL: app.global }) : app.environment
+  builds ? Object.assign({}, process.env, { FIM_DIR_GLOBAL: app.global, FIM_HOT: "0" }) : app.environment
 
 describe("the manual", () => {
   it("has examples on most of its pages", () => {

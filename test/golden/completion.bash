@@ -4,10 +4,12 @@
 _flatimage_flatimage_place() {
   operations='' options='' valued=() slots=()
   case $1 in
-    'flatimage') operations='build config inspect tools completion man' options='--help' ;;
+    'flatimage') operations='build config inspect du prune tools completion man' options='--help' ;;
     'flatimage build') options='--refresh --reproducible --quiet -q --help' valued=([--dist]='words alpine arch blueprint debian ubuntu' [--arch]='words amd64 arm64' [--suite]='text' [--mirror]='text' [--keyring]='file' [--rootfs]='file' [--sha256]='text' [--signature]='file' [--include]='text' [--level]='text' [--output]='file' [-o]='file' [--identity]='text') slots=('file') ;;
     'flatimage config') options='--help' valued=([--export]='file' [--import]='file') slots=('file' 'image*') ;;
     'flatimage inspect') options='--json --help' slots=('file') ;;
+    'flatimage du') options='--json --help' ;;
+    'flatimage prune') options='--dry-run --help' ;;
     'flatimage tools') operations='list lock fetch' options='--help' ;;
     'flatimage tools list') options='--help' ;;
     'flatimage tools lock') options='--quiet -q --help' valued=([--arch]='words amd64 arm64') ;;

@@ -8,7 +8,7 @@ function __flatimage_flatimage_place --no-scope-shadowing
     set slots
     switch $place
         case 'flatimage'
-            set operations 'build'\t'Build an image' 'config'\t'Read or change the settings of an image without running it' 'inspect'\t'Print and check the parts of an image' 'tools'\t'The programs and libraries from Debian that every image carries' 'completion'\t'Print a completion script for a shell' 'man'\t'Print a manual page'
+            set operations 'build'\t'Build an image' 'config'\t'Read or change the settings of an image without running it' 'inspect'\t'Print and check the parts of an image' 'du'\t'List what flatimage keeps for you on this machine, with sizes' 'prune'\t'Remove hot caches, and unpacked tools that nothing uses' 'tools'\t'The programs and libraries from Debian that every image carries' 'completion'\t'Print a completion script for a shell' 'man'\t'Print a manual page'
             set options '--help'\t'tell more'
         case 'flatimage build'
             set options '--dist'\t'System to build: alpine (the smallest Alpine in which apk works), arch (the smallest Arch Linux in which pacman works), blueprint (an empty system with nothing but busybox and bash, to be filled with layers), debian (the smallest Debian in which apt works), ubuntu (the smallest Ubuntu in which apt works)' '--arch'\t'Architecture of the image (default: that of the machine). arm64 on amd64: the compilers are fetched from Debian once, and programs of arm64 run in an emulator meanwhile' '--suite'\t'Release of the distribution: latest-stable, edge (alpine); trixie, bookworm (debian); noble, jammy (ubuntu)' '--mirror'\t'Where its packages are: http, https or file; Debian\'s is known to apt of this machine' '--keyring'\t'Keys that sign its packages, or the archive: those of this machine otherwise' '--rootfs'\t'Use this directory or tar archive (gzip, xz, zstd) as the system' '--sha256'\t'Checksum that the archive has to have' '--signature'\t'Detached OpenPGP signature that the archive has to have' '--include'\t'Packages of the distribution to install on top' '--level'\t'Compression of the layers: 0 is quickest, 9 smallest' '--output'\t'Image to write (default: dist/NAME.flatimage of the project)' '-o'\t'Image to write (default: dist/NAME.flatimage of the project)' '--identity'\t'Identity of the image that this is a new version of, as \'flatimage inspect\' prints it: it finds that image\'s data' '--refresh'\t'Make the system, and all steps of a definition, again instead of using the cached ones' '--reproducible'\t'Equal inputs give equal bytes: no file is younger than SOURCE_DATE_EPOCH, or the last commit' '--quiet'\t'Show nothing but errors while working' '-q'\t'Show nothing but errors while working' '--help'\t'tell more'
@@ -21,6 +21,10 @@ function __flatimage_flatimage_place --no-scope-shadowing
         case 'flatimage inspect'
             set options '--json'\t'Print one JSON object instead of a table' '--help'\t'tell more'
             set slots 'file'
+        case 'flatimage du'
+            set options '--json'\t'Print one JSON object instead of a table' '--help'\t'tell more'
+        case 'flatimage prune'
+            set options '--dry-run'\t'Print what would be removed' '--help'\t'tell more'
         case 'flatimage tools'
             set operations 'list'\t'Print the pinned packages and sources with their versions and licences' 'lock'\t'Pin the newest versions that the machine\'s mirror of Debian has' 'fetch'\t'Download, verify and compile what is pinned, so that builds need no network for it'
             set options '--help'\t'tell more'

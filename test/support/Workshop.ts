@@ -10,7 +10,12 @@ const patience = 180_000
 
 export const workshop = Effect.gen(function*() {
   const directory = yield* temporary(self)
-  const environment = { ...process.env, FIM_DIR_GLOBAL: `${directory}/global`, SOURCE_DATE_EPOCH: "1700000000" }
+  const environment = {
+    ...process.env,
+    FIM_HOT: "0",
+    FIM_DIR_GLOBAL: `${directory}/global`,
+    SOURCE_DATE_EPOCH: "1700000000"
+  }
   const build = (...words: ReadonlyArray<string>) =>
     Process.run([`${projectRoot}/bin/flatimage`, "build", ...words], { directory, environment, patience })
   const run = (image: string, ...words: ReadonlyArray<string>) =>

@@ -226,6 +226,34 @@ const tools: Command<HostServices> = {
   examples: [{ command: "tools list", description: "What every image carries" }]
 }
 
+const du: Command<HostServices> = {
+  ...operation({
+    name: "du",
+    summary: "List what flatimage keeps for you on this machine, with sizes",
+    options: [{ name: "json", summary: "Print one JSON object instead of a table" }],
+    handler: () => import("./Kept.ts").then(({ du }) => du)
+  }),
+  description: [
+    "List what flatimage keeps for you on this machine: unpacked tools, layers unpacked where they cannot be mounted, hot caches,",
+    "and data directories in your data home. Those beside images are not listed."
+  ],
+  examples: [{ command: "du", description: "what takes how much room" }]
+}
+
+const prune: Command<HostServices> = {
+  ...operation({
+    name: "prune",
+    summary: "Remove hot caches, and unpacked tools that nothing uses",
+    options: [{ name: "dry-run", summary: "Print what would be removed" }],
+    handler: () => import("./Kept.ts").then(({ prune }) => prune)
+  }),
+  description: [
+    "Remove hot caches, and unpacked tools that nothing uses. The next start of an image makes them again. Data directories are",
+    "never removed."
+  ],
+  examples: [{ command: "prune --dry-run", description: "what it would free" }]
+}
+
 const completion: Command<HostServices> = {
   ...operation({
     name: "completion",
@@ -262,7 +290,16 @@ const man: Command<HostServices> = {
 }
 
 /** In the order in which help shows them. */
-export const hostCommands: ReadonlyArray<Command<HostServices>> = [build, config, inspect, tools, completion, man]
+export const hostCommands: ReadonlyArray<Command<HostServices>> = [
+  build,
+  config,
+  inspect,
+  du,
+  prune,
+  tools,
+  completion,
+  man
+]
 
 /** The program with all of them. */
 export const flatimage: Command<HostServices> = {
