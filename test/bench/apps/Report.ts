@@ -66,8 +66,8 @@ export const report = (measured: ReadonlyArray<Measured>, { loads, rounds }: Con
 Written by \`npm run bench -- apps\`; do not edit. Each program is started in turn from the same tree of Debian, ${rounds} rounds,
 medians with minima in parentheses; files are in the page cache, and nothing is mounted before. (a) is the unpacked tree in the image's
 bubblewrap with the kernel's overlay; (b) the same on squashfs (zstd 15, blocks of 128 KiB), mounted by \`squashfuse_ll\` and unmounted
-each time; (c) an image whose tools are unpacked: with a new data directory ("new"), and with one that knows what the last
-start has read. Processor time is that of all processes, drivers included.
+each time; (c) an image whose tools are unpacked: with a new data directory ("new"), with one that knows what the last
+start has read, and with that and a filled hot cache ("hot"). Processor time is that of all processes, drivers included.
 
 ${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores, ${
     decimals(totalmem() / 2 ** 30, 0)

@@ -13,6 +13,9 @@ export interface Variant {
   readonly reset: () => void
 }
 
+/** Size of the hot cache. */
+const hotBytes = "1G"
+
 const isolation = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--unshare-net"]
 
 /** The guest's own environment is the same everywhere; nothing of the host's files is shown. */
@@ -79,8 +82,18 @@ const squashfs = (bwrap: string, prepared: Prepared, program: Program, work: str
   }
 }
 
-/** An image whose tools are unpacked. With `data` a start has left what it keeps there; else there was none. */
-const image = (name: string, path: string, program: Program, work: string, data: string | undefined): Variant => {
+/**
+ * An image whose tools are unpacked. With `data` a start has left what it keeps there; else there was none. `hot` is the size of the hot
+ * cache.
+ */
+const image = (
+  name: string,
+  path: string,
+  program: Program,
+  work: string,
+  data: string | undefined,
+  hot = "0"
+): Variant => {
   const own = `${work}/c-${name.replaceAll(/\W+/g, "-")}`
   return {
     name,
@@ -92,7 +105,8 @@ const image = (name: string, path: string, program: Program, work: string, data:
         FIM_DIR_GLOBAL: `${work}/global`,
         FIM_DIR_DATA: `${own}/data`,
         FIM_LINGER: "0",
-        FIM_HOT: "0"
+        FIM_HOT: hot,
+        XDG_CACHE_HOME: cacheOf(work)
       }
     },
     reset: () => {
@@ -106,15 +120,35 @@ const image = (name: string, path: string, program: Program, work: string, data:
   }
 }
 
+/** Where the hot cache lies. */
+const cacheOf = (work: string) => `${work}/cache`
+
 /** Where the data directory lies that a first start of an image has left, for the others to begin with. */
 const dataOf = (work: string, name: string) => `${work}/data-${name}`
 
-/** The start after which an image has unpacked its tools, and knows what the program reads. */
-export const firstStarts = (prepared: Prepared, program: Program, work: string): ReadonlyArray<Command> =>
-  prepared.images.map(({ name, path }) => ({
-    argv: [path, "fim-exec", ...program.argv],
-    environment: { ...environment, FIM_DIR_GLOBAL: `${work}/global`, FIM_DIR_DATA: dataOf(work, name) }
-  }))
+/**
+ * The starts after which an image has unpacked its tools, knows what the program reads, and has it in the hot cache. `measure` waits for
+ * all that a start leaves behind.
+ */
+export const firstStarts = (
+  measure: string,
+  prepared: Prepared,
+  program: Program,
+  work: string
+): ReadonlyArray<Command> =>
+  prepared.images.flatMap(({ name, path }) =>
+    [[name, "0"], [`${name}-hot`, hotBytes], [`${name}-hot`, hotBytes]].map(([data = "", hot = ""]) => ({
+      argv: [measure, "", path, "fim-exec", ...program.argv] as const,
+      environment: {
+        ...environment,
+        FIM_DIR_GLOBAL: `${work}/global`,
+        FIM_DIR_DATA: dataOf(work, data),
+        FIM_HOT: hot,
+        FIM_LINGER: "0",
+        XDG_CACHE_HOME: cacheOf(work)
+      }
+    }))
+  )
 
 export const variants = (
   bwrap: string,
@@ -126,6 +160,7 @@ export const variants = (
   squashfs(bwrap, prepared, program, work),
   ...prepared.images.flatMap(({ name, path }) => [
     image(`(c) image, ${name}, new`, path, program, work, undefined),
-    image(`(c) image, ${name}`, path, program, work, dataOf(work, name))
+    image(`(c) image, ${name}`, path, program, work, dataOf(work, name)),
+    image(`(c) image, ${name}, hot`, path, program, work, dataOf(work, `${name}-hot`), hotBytes)
   ])
 ]

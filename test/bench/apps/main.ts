@@ -6,7 +6,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
-import { globSync, mkdirSync, writeFileSync } from "node:fs"
+import { chmodSync, globSync, mkdirSync, writeFileSync } from "node:fs"
 import { BenchError } from "../BenchError.ts"
 import { load } from "../Machine.ts"
 import { type Command, output, succeeds, timed } from "../Processes.ts"
@@ -59,7 +59,8 @@ const measureProgram = Effect.fn("apps.program")(
   function*(measure: string, prepared: Prepared, program: Program, work: string) {
     yield* Console.error(`bench: ${program.name}`)
     mkdirSync(work, { recursive: true })
-    for (const command of firstStarts(prepared, program, work)) yield* timed({ ...command, directory: "/" })
+    chmodSync(work, 0o700)
+    for (const command of firstStarts(measure, prepared, program, work)) yield* timed({ ...command, directory: "/" })
     const [bwrap] = globSync(`${work}/global/app/*/bin/bwrap`)
     if (bwrap === undefined) return yield* new BenchError({ reason: "Failed", detail: "the image has no bubblewrap" })
     const all = variants(bwrap, prepared, program, work)
