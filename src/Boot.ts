@@ -18,6 +18,7 @@ import { HotCache } from "./mount/HotCache.ts"
 import { Instance } from "./mount/Instance.ts"
 import { Janitor } from "./mount/Janitor.ts"
 import { LayerStack } from "./mount/LayerStack.ts"
+import { LingerTime } from "./mount/LingerTime.ts"
 import { Portal } from "./portal/Portal.ts"
 import { inGuest } from "./relocate/Directories.ts"
 import { Host } from "./relocate/Host.ts"
@@ -44,7 +45,9 @@ export const layerWith = (instance: typeof Instance.layer) =>
     Layer.provideMerge(LayerStack.layer),
     Layer.provideMerge(Layer.mergeAll(Janitor.layer, Snapshot.layer)),
     // These reject settings and variables before anything is mounted.
-    Layer.provideMerge(Layer.provide(Layer.mergeAll(bindLimit, Allowances.layer, HotCache.layer), Snapshot.layer)),
+    Layer.provideMerge(
+      Layer.provide(Layer.mergeAll(bindLimit, Allowances.layer, HotCache.layer, LingerTime.layer), Snapshot.layer)
+    ),
     Layer.provideMerge(settingsLayer)
   )
 

@@ -93,7 +93,7 @@ const make = Effect.fnUntraced(function*() {
       casefold
     )
   // Sent together and executed in this order. The instance owns the mounts and releases them.
-  const [opened, { unpacked, were_open: wereOpen }, first] = yield* Effect.all([
+  const [opened, { lingered, unpacked, were_open: wereOpen }, first] = yield* Effect.all([
     Effect.mapError(instance.opened, failing("Namespace")),
     instance.mountLayers(layers, { cacheBytes, hot }).pipe(Effect.mapError(failing("Layers"))),
     Effect.result(mountAs(asked))
@@ -104,6 +104,7 @@ const make = Effect.fnUntraced(function*() {
     yield* Effect.logDebug(`Overlay layer '${path}', ${size} bytes from ${offset}`)
   }
   if (wereOpen) yield* Effect.logDebug("The layers are those of the last start and were open already")
+  if (lingered) yield* Effect.logDebug("The layers were still mounted")
   if (unpacked !== null) yield* reportUnpacked(unpacked)
   const { outside } = opened
   if (outside !== undefined) {

@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -14,6 +15,7 @@ import type { HotPlace } from "./HotCache.ts"
 import { Done, Janitor, JanitorError } from "./Janitor.ts"
 import { inRequest, type LayerPlace } from "./LayerPlace.ts"
 import { LayerStack } from "./LayerStack.ts"
+import { LingerTime } from "./LingerTime.ts"
 
 /** Instructions of a seccomp filter, each with its operation, two jumps and operand as in `struct sock_filter`. */
 export type Filter = ReadonlyArray<readonly [code: number, jumpTrue: number, jumpFalse: number, operand: number]>
@@ -52,7 +54,11 @@ const OpenedReply = Schema.Struct({
   outside: Schema.NullOr(Schema.Struct({ bwrap: Schema.String, reason: Schema.String }))
 })
 const Unpacked = Schema.Struct({ reason: Schema.String, directory: Schema.String, missing_devices: Schema.Int })
-const Mounted = Schema.Struct({ unpacked: Schema.NullOr(Unpacked), were_open: Schema.Boolean })
+const Mounted = Schema.Struct({
+  unpacked: Schema.NullOr(Unpacked),
+  were_open: Schema.Boolean,
+  lingered: Schema.Boolean
+})
 const Ended = Schema.Struct({
   code: Schema.Int,
   started: Schema.Boolean,
@@ -100,7 +106,7 @@ export class Instance extends Context.Service<Instance, {
    *
    * @param layers lowest first
    * @param options `cacheBytes` limits the cache that the layers share; `hot` is the hot cache, if there is one
-   * @returns the reason if the layers were unpacked, and whether they were open already
+   * @returns the reason if the layers were unpacked, whether they were open already, and whether they were still mounted
    */
   readonly mountLayers: (layers: ReadonlyArray<LayerPlace>, options: {
     readonly cacheBytes: number
@@ -166,7 +172,7 @@ export class Instance extends Context.Service<Instance, {
   static readonly layer: Layer.Layer<
     Instance,
     JanitorError,
-    FileSystem.FileSystem | Host | Janitor | LayerStack | Relocate | Snapshot
+    FileSystem.FileSystem | Host | Janitor | LayerStack | LingerTime | Relocate | Snapshot
   > = Layer.effect(Instance, Effect.suspend(() => make()))
 }
 
@@ -185,10 +191,14 @@ const make = Effect.fnUntraced(function*() {
   const host = yield* Host
   const janitor = yield* Janitor
   const { directories } = yield* Relocate
-  const { data, identity } = yield* LayerStack
+  const { data, identity, layers } = yield* LayerStack
+  const time = yield* LingerTime
   const { casefold, overlay } = runFilesystem(yield* Snapshot, host.environment)
   const path = directories.instance
   let isLeft = false
+  let lingers = false
+  // Like what a program leaves running, layers stay only if the janitor does not end with us.
+  const mayLinger = janitor.outlivesUs && host.uid !== 0 && time.seconds > 0
 
   const acquire = janitor.send("open", {
     instance: ByteString.ofText(path),
@@ -196,12 +206,14 @@ const make = Effect.fnUntraced(function*() {
     data: ByteString.ofText(data),
     // Instances that see names differently cannot share an overlay.
     stack: [overlay, ...(casefold ? ["casefold"] : []), identity].join(" "),
-    trees: treeCandidates(host, directories).map(ByteString.ofText)
+    trees: treeCandidates(host, directories).map(ByteString.ofText),
+    lingering: mayLinger ? layers.map(inRequest) : null
   }, OpenedReply)
   // The kernel removes mounts and processes with their namespaces, which is faster than one by one: it waits for all processors at
   // each unmount. The directory still exists only if the janitor was killed.
   const release = Effect.suspend(() => isLeft ? janitor.end : takeDown)
-  const takeDown = janitor.end.pipe(
+  const keepLayers = Effect.suspend(() => lingers ? Effect.ignore(janitor.send("keep-layers", {}, Done)) : Effect.void)
+  const takeDown = Effect.andThen(keepLayers, janitor.end).pipe(
     Effect.andThen(janitor.ended),
     Effect.andThen(fs.remove(path, { recursive: true, force: true })),
     Effect.andThen(Effect.logDebug(`Instance released: ${path}`)),
@@ -220,6 +232,24 @@ const make = Effect.fnUntraced(function*() {
     Effect.catch(explained),
     Effect.provideService(FileSystem.FileSystem, fs)
   ))
+  /** Has the layers stay mounted after the last instance, if they may. Whether they do. */
+  const linger = Effect.gen(function*() {
+    if (!mayLinger) return false
+    const { refusal } = yield* Effect.promise(() => import("./Lingering.ts"))
+    const reason = yield* refusal(fs, host, time, layers.map(({ path }) => path))
+    if (reason !== undefined) {
+      yield* Effect.logDebug(`The layers do not stay mounted: ${reason}`)
+      return false
+    }
+    const runtime = host.environment["XDG_RUNTIME_DIR"]
+    yield* ask("linger", {
+      seconds: time.seconds,
+      runtime: runtime?.startsWith("/") === true ? ByteString.ofText(runtime) : null
+    }, Done)
+    return true
+  }).pipe(
+    Effect.catch((error) => Effect.as(Effect.logDebug(`The layers do not stay mounted: ${error.message}`), false))
+  )
   const ask = <A>(operation: string, body: object, reply: Schema.Codec<A, unknown>) =>
     Effect.flatten(janitor.send(operation, body, reply))
   // A janitor that cannot open exits. Requests that were sent together with `open` must then fail with its reason.
@@ -260,9 +290,14 @@ const make = Effect.fnUntraced(function*() {
         targets: targets.map(({ hides, isDirectory, path }) => ({ path, is_directory: isDirectory, hides }))
       }, Prepared)
     ),
-    run: Effect.fn("Instance.run")(({ privateUsers, ...request }) =>
-      ask("run", { ...request, private_users: privateUsers }, Ended)
-    ),
+    run: Effect.fn("Instance.run")(function*({ privateUsers, ...request }) {
+      const reply = yield* janitor.send("run", { ...request, private_users: privateUsers }, Ended)
+      // Now that the program starts there is time for it.
+      const lingering = yield* Effect.forkChild(linger)
+      const ended = yield* reply
+      lingers = (yield* Fiber.join(lingering)) && ended.started && !ended.stays
+      return ended
+    }),
     leave: Effect.suspend(() =>
       janitor.outlivesUs
         ? Effect.map(ask("leave", {}, Done), () => {

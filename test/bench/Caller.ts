@@ -29,6 +29,7 @@ const make = (name: Caller["name"], ids: Caller["ids"], work: string): Caller =>
       PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
       HOME: directory,
       TERM: "dumb",
+      FIM_LINGER: "0",
       FIM_DIR_GLOBAL: `${directory}/global`,
       FIM_DIR_DATA: `${directory}/data`
     }

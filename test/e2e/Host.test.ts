@@ -59,7 +59,7 @@ describe.each(users)("as $name, an image runs", (user) => {
   scenario("with an empty environment, and so without fusermount3", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)
-      const script = "exec env -i FIM_DIR_GLOBAL=\"$FIM_DIR_GLOBAL\" \"$app\" fim-exec echo plain"
+      const script = "exec env -i FIM_LINGER=0 FIM_DIR_GLOBAL=\"$FIM_DIR_GLOBAL\" \"$app\" fim-exec echo plain"
       const outcome = yield* app.shell(script)
       assert.deepStrictEqual([outcome.code, outcome.stdout, outcome.stderr], [0, "plain\n", ""])
       const empty = `${app.directory}/empty`

@@ -56,6 +56,22 @@ describe("an instance", () => {
       assert.strictEqual(removed.length, 1)
     }))
 
+  it.effect("has layers stay that may, in its last request", () =>
+    Effect.gen(function*() {
+      const asked = (seconds: number, outlivesUs: boolean, uid: number) =>
+        Effect.gen(function*() {
+          const janitor = yield* falseJanitor({}, outlivesUs)
+          yield* Effect.flatMap(Instance, ({ run }) => run(program)).pipe(
+            Effect.provide(Layer.provide(instance, surroundings(janitor, [], { seconds, uid })))
+          )
+          return janitor.asked
+        })
+      assert.deepStrictEqual(yield* asked(60, true, 1000), ["open", "run", "linger", "keep-layers"])
+      assert.deepStrictEqual(yield* asked(0, true, 1000), ["open", "run"])
+      assert.deepStrictEqual(yield* asked(60, true, 0), ["open", "run"])
+      assert.deepStrictEqual(yield* asked(60, false, 1000), ["open", "run"])
+    }))
+
   it.effect("asks for all that a start mounts before anything is answered, in the order of the phases", () =>
     Effect.gen(function*() {
       const janitor = yield* falseJanitor()
@@ -95,7 +111,7 @@ describe("the ladder of overlays", () => {
       const refusing = (rungs: number) =>
         Layer.mock(Instance, {
           opened: Effect.succeed({ shared: false, ownUsers: true, sharedUsers: undefined, outside: undefined }),
-          mountLayers: () => Effect.succeed({ unpacked: null, were_open: false }),
+          mountLayers: () => Effect.succeed({ unpacked: null, were_open: false, lingered: false }),
           mountOverlay: Effect.suspend(() => answer("bwrap", rungs)),
           serveOverlay: (argv) => Effect.suspend(() => answer(argv.join(" ").match(/bin\/(\S+)/)?.[1] ?? "", rungs))
         })

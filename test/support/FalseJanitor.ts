@@ -11,6 +11,7 @@ import { Snapshot } from "../../src/image/Snapshot.ts"
 import { HotCache } from "../../src/mount/HotCache.ts"
 import { JanitorLink, type Link } from "../../src/mount/JanitorLink.ts"
 import { LayerStack } from "../../src/mount/LayerStack.ts"
+import { LingerTime } from "../../src/mount/LingerTime.ts"
 import { below } from "../../src/relocate/Directories.ts"
 import { Relocate } from "../../src/relocate/Relocate.ts"
 import { hostWith } from "./Host.ts"
@@ -28,7 +29,7 @@ export interface FalseJanitor {
 
 const answers: Readonly<Record<string, object>> = {
   open: { holder: 2, shared: false, own_users: true, shared_users: null, outside: null },
-  "mount-layers": { unpacked: null, were_open: false },
+  "mount-layers": { unpacked: null, were_open: false, lingered: false },
   "read-root": { content: null },
   "prepare-root": { replaced: [], points: [] },
   run: { code: 7, started: true, stays: false, damage: null }
@@ -63,14 +64,19 @@ export const falseJanitor = Effect.fnUntraced(function*(
   return { link, asked, ends: () => ends } satisfies FalseJanitor
 })
 
-/** Everything around the mounts of a run: an image in `/image` with one layer, and a false janitor. */
-export const surroundings = (janitor: FalseJanitor, removed: Array<string> = []) =>
+/** Everything around the mounts of a run: an image in `/image` with one layer, and a false janitor. `seconds` are of `FIM_LINGER`. */
+export const surroundings = (
+  janitor: FalseJanitor,
+  removed: Array<string> = [],
+  { seconds = 0, uid = 0 }: { readonly seconds?: number; readonly uid?: number } = {}
+) =>
   Layer.mergeAll(
-    hostWith(),
+    hostWith({}, uid),
     Layer.mock(ChildProcessSpawner, {}),
     Layer.succeed(JanitorLink, janitor.link),
     Layer.succeed(Snapshot, defaults),
     Layer.succeed(HotCache, { place: undefined }),
+    Layer.succeed(LingerTime, { seconds, isChosen: true }),
     Layer.mock(LayerStack, {
       data: "/data",
       identity: "one",

@@ -108,7 +108,9 @@ export const place = (user: User, options: PlaceOptions = {}): Effect.Effect<Pla
       HOME: home,
       TERM: "xterm",
       FIM_DIR_GLOBAL: global,
-      FIM_HOT: "0"
+      FIM_HOT: "0",
+      // What stays mounted would count as left behind.
+      FIM_LINGER: "0"
     }
     const command = (words: ReadonlyArray<string>, program = image) => user.command([program, ...words], directory)
     const withDefaults = (given: Process.Options = {}): Process.Options => ({

@@ -9,7 +9,20 @@ import { Relocate } from "../../relocate/Relocate.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
 
-/** Pids of the running instances of the caller, in the order of their indices. */
+/** An instance of the caller that runs, or a driver whose layers stay mounted for so many seconds more. */
+interface Listed {
+  readonly index: number
+  readonly pid: number
+  readonly lingering?: number
+}
+
+/** A line of `fim instances`. */
+const parse = (line: string, index: number): Listed => {
+  const [pid = Number.NaN, lingering] = line.split(" ").map((number) => Number.parseInt(number, 10))
+  return { index, pid, ...(lingering === undefined ? {} : { lingering }) }
+}
+
+/** The running instances of the caller, and then the layers that linger, in the order of their indices. */
 const running = Effect.fnUntraced(
   function*() {
     const { directories } = yield* Relocate
@@ -18,16 +31,20 @@ const running = Effect.fnUntraced(
       detached: false,
       env: {}
     })
-    return (yield* spawner.string(command)).split("\n").filter((pid) => pid !== "")
+    return (yield* spawner.string(command)).split("\n").filter((line) => line !== "").map(parse)
   },
   Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the instances" }))
 )
 
 export const list = Effect.fn("fim-instance.list")(function*({ json }: { readonly json: boolean }) {
-  const instances = (yield* running()).map((pid, index) => ({ index, pid: Number.parseInt(pid, 10) }))
+  const instances = yield* running()
   yield* json
     ? printJson(instances)
-    : printLines(instances.map(({ index, pid }) => `${index}:${pid}`))
+    : printLines(
+      instances.map(({ index, lingering, pid }) =>
+        `${index}:${pid}${lingering === undefined ? "" : ` layers stay mounted for ${lingering} s`}`
+      )
+    )
 })
 
 const failed = (text: string) => new CommandError({ text, context: "Could not stop an instance" })

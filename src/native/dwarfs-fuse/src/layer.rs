@@ -186,6 +186,11 @@ impl Layer {
         self.tree.files.block_size() as usize
     }
 
+    /// What the kernel says of the file that is read, whatever is at its path by now.
+    pub fn status(&self) -> io::Result<std::fs::Metadata> {
+        self.window.status()
+    }
+
     pub(crate) fn tree(&self) -> &Tree {
         &self.tree
     }

@@ -49,6 +49,10 @@ impl Window {
     pub(crate) fn stamp(&self) -> io::Result<Stamp> {
         Stamp::of(&self.file, self.offset, self.size)
     }
+
+    pub(crate) fn status(&self) -> io::Result<std::fs::Metadata> {
+        self.file.metadata()
+    }
 }
 
 /// Length of a regular file, or of a block device, whose metadata says zero.

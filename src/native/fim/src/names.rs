@@ -24,6 +24,22 @@ pub mod path {
     pub struct Named(#[serde(with = "self")] pub PathBuf);
 }
 
+/// A path that may be missing.
+pub mod optional_path {
+    use super::path::Named;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::path::PathBuf;
+
+    pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+        path.clone().map(Named).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+        let named = Option::<Named>::deserialize(deserializer)?;
+        Ok(named.map(|Named(path)| path))
+    }
+}
+
 /// Several paths.
 pub mod paths {
     use super::path::Named;

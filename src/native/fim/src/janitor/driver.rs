@@ -5,6 +5,7 @@
 //! instances that share the overlay after the one that started it has ended.
 
 use super::guess::{self, Guess};
+use super::linger::{FileState, Keeper, Terms, Waited};
 use super::protocol::Place;
 use super::server::{complain_to, leave_caller};
 use super::start::Starts;
@@ -15,7 +16,7 @@ use crate::names;
 use crate::sys;
 use dwarfs_fuse::{Cache, Layer, Serving, Source};
 use serde::{Deserialize, Serialize};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,24 +51,28 @@ pub enum Message {
     Serve,
     /// Keep what has been read so far for the next start.
     Remember,
+    /// Let the layers stay for a while after the last instance.
+    Linger(Terms),
+    /// The message carries a mount namespace in which nothing is mounted but the layers: hold it.
+    Hold,
 }
 
 /// The driver itself: serves what it is told through the socket, until none of it is mounted any more. The answer is its
 /// exit code. For a new child with a single thread.
 pub fn run(socket: &OwnedFd, program: &str) -> i32 {
-    let [socket] = match leave_caller(c"fim-dwarfs", [socket.as_fd()]) {
-        Ok(kept) => kept,
+    let mut socket = match leave_caller(c"fim-dwarfs", [socket.as_fd()]) {
+        Ok([kept]) => Some(kept),
         Err(error) => {
             console::complain!("E::cannot detach the DwarFS driver: {error}");
             return EXIT_CODE;
         }
     };
-    match answer_requests(socket.as_fd(), program) {
+    match answer_requests(&mut socket, program) {
         Ok(()) => 0,
         Err(failure) => {
             // There may be nobody to serve any more, and then no directory for the log either.
-            let is_abandoned = sys::poll([sys::closed(&socket)], 0).is_ok_and(|[closed]| closed);
-            if !is_abandoned {
+            let is_closed = |socket: &OwnedFd| sys::poll([sys::closed(socket)], 0).is_ok_and(|[closed]| closed);
+            if !socket.as_ref().is_none_or(is_closed) {
                 console::complain!("E::{failure}");
             }
             EXIT_CODE
@@ -75,16 +80,31 @@ pub fn run(socket: &OwnedFd, program: &str) -> i32 {
     }
 }
 
-fn answer_requests(socket: BorrowedFd<'_>, program: &str) -> Result<()> {
+/// Until the holder has closed its end, and the layers are to stay no longer.
+fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
     let mut driver = Driver {
         program: program.to_string(),
         ..Driver::default()
     };
-    loop {
+    while holder.is_some() || driver.keeper.is_some() {
+        if let Some(keeper) = &mut driver.keeper {
+            match keeper.wait(holder.as_ref().map(AsFd::as_fd)) {
+                Waited::Holder => {}
+                Waited::Nothing => continue,
+                Waited::Over => {
+                    driver.keeper = None;
+                    continue;
+                }
+            }
+        }
+        let Some(socket) = holder.as_ref().map(AsFd::as_fd) else {
+            continue;
+        };
         let (text, descriptor) =
             sys::receive(socket, MESSAGE_LIMIT).context(|| "cannot hear the holder".to_string())?;
         if text.is_empty() {
-            break;
+            *holder = None;
+            continue;
         }
         let message: Message = serde_json::from_slice(&text).context(|| "cannot understand the holder".to_string())?;
         let is_answered = !matches!(message, Message::Guess { .. });
@@ -129,7 +149,11 @@ struct Driver {
     places: Vec<Place>,
     /// Those that are not served yet, lowest first.
     layers: Vec<Layer>,
+    /// What was known of the file of each place when it was opened.
+    files: Vec<FileState>,
     serving: Option<Serving>,
+    /// Lets the layers stay.
+    keeper: Option<Keeper>,
 }
 
 impl Driver {
@@ -173,6 +197,8 @@ impl Driver {
                         (self.open(&place)?, Done::Now)
                     }
                 };
+                let status = layer.status().context(|| "cannot look at a layer".to_string())?;
+                self.files.push(FileState::of(&status));
                 self.places.push(place);
                 self.layers.push(layer);
                 Ok(done)
@@ -197,6 +223,21 @@ impl Driver {
                 if starts.set_hot(hot) | starts.learn(&self.program, layers, &self.places) {
                     starts.write(&self.start)?;
                 }
+                Ok(Done::Now)
+            }
+            Message::Linger(terms) => {
+                let Some(application) = super::application().filter(|_| self.serving.is_some()) else {
+                    fail!("there is nothing that could stay")
+                };
+                let (places, files) = (self.places.clone(), self.files.clone());
+                self.keeper = Some(Keeper::new(&application, &self.stack, terms, places, files)?);
+                Ok(Done::Now)
+            }
+            Message::Hold => {
+                let (Some(keeper), Some(namespace)) = (&mut self.keeper, descriptor) else {
+                    fail!("the layers are not to stay")
+                };
+                keeper.hold(namespace);
                 Ok(Done::Now)
             }
         }

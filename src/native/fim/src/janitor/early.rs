@@ -2,6 +2,7 @@
 
 use super::guess;
 use super::layers::Layers;
+use super::linger::{self, Line};
 use super::users;
 use crate::failure::Result;
 use std::ffi::OsString;
@@ -13,6 +14,8 @@ pub struct Early {
     pub program: String,
     /// The layers of the last start, in the hands of a driver. Without them the start takes longer, and nothing else.
     pub layers: Option<Layers>,
+    /// Where they are still mounted, the way to their driver: then no other is started.
+    pub line: Option<Line>,
     /// What guests of root are put into; the error says why there is none.
     pub users: Result<OwnedFd>,
 }
@@ -22,8 +25,15 @@ impl Early {
     /// with a single thread.
     pub fn make(program: String, starts: &[OsString]) -> Early {
         let start = guess::choose(starts.iter().map(PathBuf::from));
+        let line = match (&start, super::application()) {
+            (Some(start), Some(application)) if linger::may_join() => linger::likely(&application, start),
+            _ => None,
+        };
         Early {
-            layers: start.and_then(|start| Layers::guess(start, &program).ok()),
+            layers: start
+                .filter(|_| line.is_none())
+                .and_then(|start| Layers::guess(start, &program).ok()),
+            line,
             program,
             users: users::make(),
         }

@@ -49,6 +49,10 @@ pub struct Holder<'a> {
     pub own_users: bool,
     /// Where there are no namespaces, what takes their place.
     pub outside: Option<Outside>,
+    /// A copy of the mount of layers that were still mounted, until it is mounted.
+    pub lent: Option<OwnedFd>,
+    /// Where the layers are mounted, if the driver is given our mount namespace at the end.
+    pub own_layers: Option<OwnedFd>,
     /// What guests of root are put into; the error says why there is none.
     pub users: Result<OwnedFd>,
     /// Our pid as processes outside see it; our own `/proc` shows only the inside.
@@ -208,6 +212,7 @@ impl Holder<'_> {
                     self.leave(id)?;
                     has_left = true;
                 }
+                Operation::KeepLayers {} if running.is_none() => return self.keep_layers(),
                 Operation::Resumed {} => {
                     if let Some(running) = running.as_mut() {
                         running.program.resumed();
@@ -268,6 +273,10 @@ impl Holder<'_> {
                 let result = self.serve_overlay(&argv, casefold);
                 answer(&mut self.replies, id, done(result))
             }
+            Operation::Linger(terms) => {
+                let result = self.linger(terms);
+                answer(&mut self.replies, id, done(result))
+            }
             Operation::PreparePortal { allowed } => {
                 let result = self.prepare_portal(allowed.as_deref());
                 answer(&mut self.replies, id, done(result))
@@ -291,6 +300,7 @@ impl Holder<'_> {
             | Operation::Run(_)
             | Operation::Signal { .. }
             | Operation::Leave {}
+            | Operation::KeepLayers {}
             | Operation::Resumed {} => answer::<Done>(
                 &mut self.replies,
                 id,

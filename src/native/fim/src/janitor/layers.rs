@@ -2,6 +2,7 @@
 //! process, which is `driver`.
 
 use super::driver::{self, MESSAGE_LIMIT, Message};
+use super::linger::{self, Line, Terms};
 use super::protocol::Place;
 use super::start;
 use crate::fail;
@@ -22,6 +23,10 @@ pub struct Layers {
     end: Option<End>,
     /// Absent when the driver is another instance's, which has mounted everything already.
     socket: Option<OwnedFd>,
+    /// To a driver that others have started, and that lets its layers stay.
+    line: Option<Line>,
+    /// Whether it holds the mount by itself, so that it need not be given one.
+    is_lent: bool,
 }
 
 /// How layers are read.
@@ -48,6 +53,18 @@ impl Layers {
             driver: Some(driver),
             end: Some(end),
             socket: None,
+            line: None,
+            is_lent: false,
+        })
+    }
+
+    /// Those that a driver has kept mounted. To be called outside of the namespaces.
+    pub fn lent(line: Line) -> Result<Layers> {
+        let shared = Layers::shared(line.driver)?;
+        Ok(Layers {
+            line: Some(line),
+            is_lent: true,
+            ..shared
         })
     }
 
@@ -57,6 +74,8 @@ impl Layers {
             driver: None,
             end: None,
             socket: None,
+            line: None,
+            is_lent: false,
         }
     }
 
@@ -130,6 +149,37 @@ impl Layers {
         if self.socket.is_some() && self.tell(&Message::Remember, None).is_ok() {
             let _ = self.hear();
         }
+    }
+
+    /// Has the layers stay for a while after the last instance. Whether this instance has to give the mount when it leaves.
+    pub fn linger(&mut self, stack: &str, terms: Terms) -> Result<bool> {
+        if self.socket.is_some() {
+            self.tell(&Message::Linger(terms), None)?;
+            self.hear()?;
+            return Ok(true);
+        }
+        if self.line.is_none() {
+            self.line = super::application().and_then(|application| linger::find(&application, stack));
+        }
+        let Some(line) = &self.line else {
+            fail!("the driver of the layers does not let them stay")
+        };
+        line.stay(terms)?;
+        Ok(!self.is_lent)
+    }
+
+    /// Gives the driver a mount namespace in which nothing is mounted but the layers.
+    pub fn hold(&self, namespace: BorrowedFd<'_>) -> Result<()> {
+        if let Some(line) = &self.line {
+            return line.hold(namespace);
+        }
+        self.tell(&Message::Hold, Some(namespace))?;
+        self.hear().map(drop)
+    }
+
+    /// Whether the driver is a child of the janitor.
+    pub fn is_own(&self) -> bool {
+        self.socket.is_some()
     }
 
     /// `poll`, which also ends with the driver, where there is one. Says of each descriptor whether it has one of its events, and

@@ -13,6 +13,7 @@ mod guess;
 mod holder;
 mod instance;
 mod layers;
+mod linger;
 mod locate;
 mod mounts;
 mod namespaces;
@@ -35,12 +36,16 @@ use crate::streams;
 use crate::sys::{self, Disposition, End, Forked, Watched};
 use crate::trust::examine;
 use cache::TreePlaces;
+use driver::DRIVER_LOG;
 use early::Early;
 pub use guess::open_regular;
 use holder::Holder;
 use instance::Instance;
 pub use instance::{Living, living, sweep_instances};
 use layers::Layers;
+use linger::Lent;
+pub use linger::{Line, VARIABLE as LINGER, all as lingering, release};
+use mounts::{LINGERS, UNMOUNTS, WAIT};
 pub use namespaces::map_users;
 use namespaces::{Entered, enter};
 pub use points::{Made, NAME as POINTS};
@@ -158,7 +163,7 @@ pub fn application() -> Option<PathBuf> {
 }
 
 /// Makes the instance, waits for its end and removes it.
-fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: File) -> Result<()> {
+fn keep(id: u64, open: &Open, mut early: Early, requests: Requests, mut replies: File) -> Result<()> {
     let boot = requests.watch().context(|| "cannot copy a descriptor".to_string())?;
     let instance = match Instance::make(&open.instance, open.pid) {
         Ok(instance) => instance,
@@ -166,20 +171,23 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
     };
     let is_abandoned = || sys::poll([sys::closed(&boot)], 0).is_ok_and(|[closed]| closed);
     let result = Session::decide(open, is_abandoned);
-    let session = match result {
+    let mut session = match result {
         Ok(session) => session,
         Err(failure) => {
             instance.remove();
             return answer::<Done>(&mut replies, id, Err(failure));
         }
     };
+    if let Some(lent) = borrow(open, &session, early.line.take()) {
+        session.role = Role::Lent(lent);
+    }
     let mut answers = replies.try_clone().context(|| "cannot copy a descriptor".to_string())?;
     let Started {
         holder,
         is_outside,
         farewell,
         leaving,
-    } = match start_holder(id, open, &session, early, requests, replies) {
+    } = match start_holder(id, open, &mut session, early, requests, replies) {
         Ok(started) => started,
         Err(failure) => {
             session.leave();
@@ -217,10 +225,15 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
             }
         }
     }
-    if sys::poll([sys::readable(&farewell)], 0).is_ok_and(|[asked]| asked) {
-        let _ = sys::poll([sys::closed(&farewell)], PATIENCE.as_millis() as i32);
+    let mut said = hear(&farewell);
+    let patience = || sys::poll([sys::closed(&farewell)], PATIENCE.as_millis() as i32);
+    if said.contains(&WAIT) {
+        let _ = patience();
     }
-    let _ = sys::kill(holder, libc::SIGKILL);
+    let unmounts = said.contains(&UNMOUNTS);
+    if !unmounts {
+        let _ = sys::kill(holder, libc::SIGKILL);
+    }
     session.retire();
     if is_outside {
         // The programs that served these mounts go with the holder.
@@ -232,13 +245,37 @@ fn keep(id: u64, open: &Open, early: Early, requests: Requests, mut replies: Fil
     // Both holders of the replies have now let go, which tells the boot program that the instance is gone. What follows
     // is work on a directory and namespaces that nobody can find any more, and takes some milliseconds.
     drop(answers);
+    if unmounts {
+        let _ = patience();
+        let _ = sys::kill(holder, libc::SIGKILL);
+    }
     condemned.remove();
     sys::wait(holder, WaitOptions::empty());
     // A driver that other instances still use goes on without us.
-    if session.leave() {
+    said.extend(hear(&farewell));
+    if session.leave() && !said.contains(&LINGERS) {
         while sys::wait(-1, WaitOptions::empty()).is_some() {}
     }
     Ok(())
+}
+
+/// Layers that an instance before has left mounted, if they may be used and are those of this one.
+fn borrow(open: &Open, session: &Session, line: Option<Line>) -> Option<Lent> {
+    let layers = open.lingering.as_ref()?;
+    if !linger::may_join() || !matches!(session.role, Role::First) {
+        return None;
+    }
+    let line = line.or_else(|| linger::find(&application()?, &open.stack))?;
+    line.join(layers, open.instance.join(DRIVER_LOG)).ok()
+}
+
+/// What a holder has said, without waiting.
+fn hear(pipe: &OwnedFd) -> Vec<u8> {
+    let mut said = vec![0; 16];
+    let is_ready = sys::poll([sys::readable(pipe)], 0).is_ok_and(|[ready]| ready);
+    let count = is_ready.then(|| rustix::io::read(pipe, &mut said[..]).unwrap_or(0));
+    said.truncate(count.unwrap_or(0));
+    said
 }
 
 /// Lets go of everything of the caller's that this process holds: his streams, his terminal and his directory.
@@ -268,7 +305,7 @@ struct Started {
     is_outside: bool,
     /// Readable once the holder has left the boot program.
     leaving: OwnedFd,
-    /// Readable once the holder asks not to be killed while it ends, and closed when it has let go of everything.
+    /// What the holder says about its end, see `mounts`; closed when it has let go of everything.
     farewell: OwnedFd,
 }
 
@@ -276,26 +313,38 @@ struct Started {
 fn start_holder(
     id: u64,
     open: &Open,
-    session: &Session,
+    session: &mut Session,
     early: Early,
     requests: Requests,
     replies: File,
 ) -> Result<Started> {
     // A driver that is not needed ends here: the holder must not keep its socket.
-    let layers = match (&session.role, early.layers) {
+    let mut layers = match (&session.role, early.layers) {
         (Role::First, Some(layers)) => layers,
         (Role::First, None) => Layers::serve(&early.program)?,
         (Role::Joined { driver, .. }, _) => driver.map_or_else(|| Ok(Layers::unserved()), Layers::shared)?,
+        (Role::Lent(lent), _) => {
+            let line = lent.line.try_clone();
+            Layers::lent(line.context(|| "cannot copy a descriptor".to_string())?)?
+        }
     };
     let tree_places = TreePlaces::judge(&open.trees);
     let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let (farewell, last_word) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let (leaving, left) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+    let mut entered = enter(&session.role);
+    if entered.is_err() && matches!(session.role, Role::Lent(_)) {
+        // A kernel or a filter without the calls for it: the layers are mounted anew.
+        session.role = Role::First;
+        layers = Layers::serve(&early.program)?;
+        entered = enter(&session.role);
+    }
     let Entered {
         forked,
         own_users,
         outside,
-    } = match enter(&session.role) {
+        lent,
+    } = match entered {
         Ok(entered) => entered,
         Err(failure) => {
             layers.dismiss();
@@ -314,6 +363,8 @@ fn start_holder(
                     layers,
                     own_users,
                     outside,
+                    lent,
+                    own_layers: None,
                     users: early.users,
                     outside_pid,
                     servers: Vec::new(),

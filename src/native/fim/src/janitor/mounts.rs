@@ -6,6 +6,7 @@ use super::casefold;
 use super::driver::DRIVER_LOG;
 use super::holder::Holder;
 use super::layers::{Layers, Reading};
+use super::linger::Terms;
 use super::overlay;
 use super::protocol::{self, Mounted, Place, Unpacked};
 use super::record::{MERGED, Overlay};
@@ -22,7 +23,15 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// What a holder says to the janitor. A guest's files are served by programs, which have to be alive when it ends: wait.
+pub const WAIT: u8 = b'+';
+/// It unmounts by itself all but the layers. Nobody waits for that but the janitor.
+pub const UNMOUNTS: u8 = b'U';
+/// The driver stays.
+pub const LINGERS: u8 = b'L';
 
 impl Holder<'_> {
     /// Whether another instance has mounted everything.
@@ -42,6 +51,12 @@ impl Holder<'_> {
             "cannot mount /proc for the new process namespace; the host may hide parts of /proc".to_string()
         })?;
         if let Role::Joined { merged, trees, .. } = &self.session.role {
+            if self.open.lingering.is_some() && trees.is_empty() {
+                // For when we are the last ones: those of the first instance go with its directory.
+                let layers = merged.with_file_name("layers").join("0");
+                let target = self.layer_target(0)?;
+                let _ = mount_bind(&layers, &target);
+            }
             self.tree_locks = cache::share(trees)?;
             self.trees.clone_from(trees);
             let target = self.open.instance.join(MERGED);
@@ -56,9 +71,16 @@ impl Holder<'_> {
         let mut mounted = Mounted {
             unpacked: None,
             were_open: false,
+            lingered: false,
         };
         // Those of a shared overlay are mounted already.
         if self.is_joined() {
+            return Ok(mounted);
+        }
+        if let Some(lent) = self.lent.take() {
+            let target = self.layer_target(0)?;
+            sys::mount_copy(lent.as_fd(), &target).context(|| "cannot mount the layers".to_string())?;
+            mounted.lingered = true;
             return Ok(mounted);
         }
         let owner = match (&self.outside, self.own_users) {
@@ -111,6 +133,45 @@ impl Holder<'_> {
             directory: cache.path().to_path_buf(),
             missing_devices,
         })
+    }
+
+    /// Has the layers stay for a while after this instance, if they can.
+    pub fn linger(&mut self, terms: Terms) -> Result<()> {
+        if !self.own_users || self.outside.is_some() || !self.trees.is_empty() {
+            fail!("layers stay only where an ordinary user has mounted them in namespaces")
+        }
+        // Where it cannot be done here, nobody could join them.
+        sys::copy_of_mount(&self.layer_target(0)?).context(|| "mounts cannot be copied".to_string())?;
+        let failed = || "cannot find the layers".to_string();
+        // Not by its path at the end: the janitor renames the directory of the instance before.
+        let layers = sys::open_directory(&self.layer_target(0)?).context(failed)?;
+        let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev()).context(failed);
+        // Whoever joined the instance that has mounted them may have come too late for them.
+        if device(&self.layer_target(0)?)? == device(&self.open.instance)? {
+            fail!("the layers are not mounted here")
+        }
+        if self.layers.linger(&self.open.stack, terms)? {
+            self.own_layers = Some(layers);
+            self.last_word
+                .write_all(&[UNMOUNTS])
+                .context(|| "the janitor has ended".to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Unmounts everything but the layers, and gives the driver the mount namespace to hold.
+    pub fn keep_layers(&mut self) -> Result<()> {
+        let Some(layers) = self.own_layers.take() else {
+            return Ok(());
+        };
+        let failed = || "cannot leave the layers mounted".to_string();
+        let namespace = File::open("/proc/self/ns/mnt").context(failed)?;
+        sys::keep_only(layers.as_fd()).context(failed)?;
+        self.layers.hold(namespace.as_fd())?;
+        if self.layers.is_own() {
+            self.last_word.write_all(&[LINGERS]).context(failed)?;
+        }
+        Ok(())
     }
 
     fn layer_target(&self, index: usize) -> Result<PathBuf> {
@@ -169,7 +230,7 @@ impl Holder<'_> {
         }
         self.prepare_overlay()?;
         self.last_word
-            .write_all(b"+")
+            .write_all(&[WAIT])
             .context(|| "the janitor has ended".to_string())?;
         let log = self.open.instance.join("logs/fuse/overlay.log");
         self.servers.push(overlay::serve(argv, Path::new(MERGED), &log)?);

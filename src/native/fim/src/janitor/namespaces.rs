@@ -1,6 +1,7 @@
 //! The way into the namespaces of an instance: new ones, those of the instance whose overlay is shared, or none where the
 //! host refuses them.
 
+use super::linger::Lent;
 use super::outside::Outside;
 use super::session::Role;
 use crate::fail;
@@ -11,6 +12,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space as setns};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// Where the holder is.
 pub struct Entered {
@@ -19,6 +21,8 @@ pub struct Entered {
     pub own_users: bool,
     /// What takes the place of namespaces.
     pub outside: Option<Outside>,
+    /// A copy of the mount of layers that were still mounted, in the holder.
+    pub lent: Option<OwnedFd>,
 }
 
 impl Entered {
@@ -27,6 +31,7 @@ impl Entered {
             forked,
             own_users,
             outside: None,
+            lent: None,
         }
     }
 }
@@ -51,29 +56,53 @@ pub fn enter(role: &Role) -> Result<Entered> {
                         forked,
                         own_users: false,
                         outside: Some(outside),
+                        lent: None,
                     })
                 }
             }
         }
-        Role::Joined { user, mount, .. } => join(user.as_ref(), mount, NEW).map(Entered::namespaces),
+        Role::Joined { user, mount, .. } => {
+            let (forked, _) = by_way(NEW, || {
+                let user = user.as_ref();
+                user.map_or(Ok(()), |user| setns(user.as_fd(), Some(LinkNameSpaceType::User)))?;
+                Ok(setns(mount.as_fd(), Some(LinkNameSpaceType::Mount))?)
+            })?;
+            Ok(Entered::namespaces((forked, user.is_some())))
+        }
+        Role::Lent(Lent { user, mount, .. }) => {
+            let (forked, lent) = by_way(libc::CLONE_NEWPID, || copy_lent(user, mount))?;
+            Ok(Entered {
+                lent,
+                ..Entered::namespaces((forked, true))
+            })
+        }
     }
 }
 
-/// A process in between enters the namespaces, makes the holder as its sibling, and ends.
-fn join(user: Option<&OwnedFd>, mount: &OwnedFd, new: i32) -> Result<(Forked, bool)> {
+/// Enters a user namespace, with a copy of the caller's mount namespace that belongs to it; and gets a copy of the layers, which are
+/// the root of another one.
+fn copy_lent(user: &OwnedFd, mount: &OwnedFd) -> std::io::Result<OwnedFd> {
+    setns(user.as_fd(), Some(LinkNameSpaceType::User))?;
+    sys::copy_mounts()?;
+    let own = File::open("/proc/self/ns/mnt")?;
+    setns(mount.as_fd(), Some(LinkNameSpaceType::Mount))?;
+    let layers = sys::copy_of_mount(Path::new("/"))?;
+    setns(own.as_fd(), Some(LinkNameSpaceType::Mount))?;
+    Ok(layers)
+}
+
+/// A process in between goes where the holder is to be, makes it as its sibling with new namespaces, and ends. What it got on its way
+/// the holder has.
+fn by_way<T>(new: i32, go: impl FnOnce() -> std::io::Result<T>) -> Result<(Forked, Option<T>)> {
     let failed = || "cannot enter the namespaces of the running instance".to_string();
     let (reader, writer) = sys::pipe().context(failed)?;
     match sys::clone(0).context(failed)? {
         Forked::Child => {
             drop(reader);
-            let forked = user
-                .map_or(Ok(()), |user| setns(user.as_fd(), Some(LinkNameSpaceType::User)))
-                .and_then(|()| setns(mount.as_fd(), Some(LinkNameSpaceType::Mount)))
-                .map_err(std::io::Error::from)
-                .and_then(|()| sys::clone(new | libc::CLONE_PARENT));
+            let forked = go().and_then(|got| Ok((sys::clone(new | libc::CLONE_PARENT)?, got)));
             match forked {
-                Ok(Forked::Child) => Ok((Forked::Child, user.is_some())),
-                Ok(Forked::Parent(holder)) => {
+                Ok((Forked::Child, got)) => Ok((Forked::Child, Some(got))),
+                Ok((Forked::Parent(holder), _)) => {
                     let _ = File::from(writer).write_all(&holder.to_le_bytes());
                     std::process::exit(0)
                 }
@@ -88,7 +117,7 @@ fn join(user: Option<&OwnedFd>, mount: &OwnedFd, new: i32) -> Result<(Forked, bo
             if read.is_err() {
                 fail!("{}", failed())
             }
-            Ok((Forked::Parent(i32::from_le_bytes(number)), user.is_some()))
+            Ok((Forked::Parent(i32::from_le_bytes(number)), None))
         }
     }
 }

@@ -83,13 +83,23 @@ impl Process {
         if !is_same(&owner, &user)? {
             return None;
         }
-        let ours = Process::this()?.0.open_file("ns/user")?;
-        if is_same(&user, &ours)? {
-            return Some((None, mount));
-        }
-        let made_by = sys::namespace_owner(user.as_fd()).ok()?;
-        (made_by == geteuid().as_raw()).then_some((Some(user), mount))
+        judge(owner, mount)
     }
+}
+
+/// As [`Process::namespaces`] for a descriptor that should be of a mount namespace.
+pub fn namespaces_of(mount: OwnedFd) -> Option<(Option<OwnedFd>, OwnedFd)> {
+    let owner = sys::owning_namespace(mount.as_fd()).ok()?;
+    judge(owner, mount)
+}
+
+fn judge(user: OwnedFd, mount: OwnedFd) -> Option<(Option<OwnedFd>, OwnedFd)> {
+    let ours = Process::this()?.0.open_file("ns/user")?;
+    if is_same(&user, &ours)? {
+        return Some((None, mount));
+    }
+    let made_by = sys::namespace_owner(user.as_fd()).ok()?;
+    (made_by == geteuid().as_raw()).then_some((Some(user), mount))
 }
 
 fn is_same(one: impl AsFd, other: impl AsFd) -> Option<bool> {

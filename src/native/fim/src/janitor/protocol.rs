@@ -1,6 +1,7 @@
 //! What the boot program and the janitor say to each other: one JSON object per line, requests on one descriptor and
 //! replies on another. Each reply carries the number of its request; only `run` is answered later than what follows it.
 
+use super::linger::Terms;
 use crate::failure::{Context, Result};
 use crate::hot;
 use crate::names;
@@ -65,6 +66,10 @@ pub enum Operation {
     /// What the program has left running lives on without the boot program, until it ends or is stopped. After that nothing more is
     /// heard of the instance, and the end of the boot program is not the end of it. Answered once nothing of the caller's is held.
     Leave {},
+    /// The layers are to stay mounted for a while after the last instance, unless the boot program is killed: see `keep-layers`.
+    Linger(Terms),
+    /// The last request after `linger`, and not answered: the program has ended, and everything but the layers may go.
+    KeepLayers {},
     /// Answers the event `stopped`: only after this is the next one sent, so a guest that stops and goes on as fast as it can
     /// causes no more events than the boot program asks for.
     Resumed {},
@@ -85,6 +90,9 @@ pub struct Open {
     /// Where layers may be unpacked, best first.
     #[serde(default, with = "names::paths")]
     pub trees: Vec<PathBuf>,
+    /// The layers, lowest first, where those may be used that an instance before has left mounted.
+    #[serde(default)]
+    pub lingering: Option<Vec<Place>>,
 }
 
 impl Open {
@@ -171,6 +179,8 @@ pub struct Mounted {
     pub unpacked: Option<Unpacked>,
     /// Whether they were open before the request came, because the last start had the same.
     pub were_open: bool,
+    /// Whether they were still mounted.
+    pub lingered: bool,
 }
 
 #[derive(Serialize)]

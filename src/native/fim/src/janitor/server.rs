@@ -22,3 +22,9 @@ pub fn complain_to(log: &Path) -> Result<()> {
     let log = OpenOptions::new().append(true).create(true).open(log)?;
     Ok(rustix::stdio::dup2_stderr(log)?)
 }
+
+/// What it complains of is lost from here on.
+pub fn complain_to_nobody() -> Result<()> {
+    let null = OpenOptions::new().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stderr(null)?)
+}

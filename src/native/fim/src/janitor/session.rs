@@ -10,6 +10,7 @@
 //! the namespace. So where the janitor was killed nobody holds a lock any more while the guest may still write, and whoever
 //! gets the lock also looks for holders that are not gone: they are there until all of their namespace is.
 
+use super::linger::Lent;
 use super::process::Here;
 use super::protocol::Open;
 use super::record::{self, Overlay, Wanted};
@@ -53,6 +54,8 @@ pub enum Role {
         driver: Option<i32>,
         trees: Vec<PathBuf>,
     },
+    /// Mount an overlay above layers that are still mounted.
+    Lent(Lent),
 }
 
 impl Session {
@@ -249,6 +252,7 @@ mod tests {
                 data,
                 stack: "ours".to_string(),
                 trees: Vec::new(),
+                lingering: None,
             };
             Kept { open, work }
         }

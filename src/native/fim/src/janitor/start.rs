@@ -113,6 +113,11 @@ impl Starts {
         is_new
     }
 
+    /// The hash of what identifies the layers.
+    pub fn stack(&self) -> &str {
+        &self.stack
+    }
+
     pub fn places(&self) -> impl Iterator<Item = &Place> {
         self.layers.iter()
     }

@@ -4,7 +4,7 @@
 use super::image::Image;
 use super::variable;
 use crate::failure::{Context, EXIT_CODE, Result};
-use crate::janitor::{REPLIES, REQUESTS, REST, START};
+use crate::janitor::{LINGER, REPLIES, REQUESTS, REST, START};
 use crate::streams;
 use crate::sys::{self, Forked, Step};
 use crate::trust::TRUST_GROUP;
@@ -47,8 +47,10 @@ pub fn start(application: &Path, image: &Image, program: &OsStr, is_complete: bo
             .arg(image.reserved_offset.to_string());
     }
     command.arg(program).args(starts(&image.path)).env_clear();
-    if let Some(group) = variable(TRUST_GROUP) {
-        command.env(TRUST_GROUP, group);
+    for name in [TRUST_GROUP, LINGER] {
+        if let Some(value) = variable(name) {
+            command.env(name, value);
+        }
     }
     // Not by `spawn`, which waits until the other program is loaded. The boot program sees that it is not there.
     if let Forked::Child = sys::clone(0).context(failed)? {

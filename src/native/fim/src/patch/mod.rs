@@ -27,6 +27,7 @@ mod lock;
 mod rewrite;
 mod stage;
 
+use crate::janitor;
 use apply::apply;
 use lock::lock;
 use stage::read_stage;
@@ -91,6 +92,7 @@ impl Options {
 fn serve(options: &Options, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     let file = lock(&options.path, options.wait)?;
     let metadata = file.metadata()?;
+    janitor::release(&metadata);
     writeln!(output, "locked {} {}", metadata.dev(), metadata.ino())?;
     output.flush()?;
     while let Some(stage) = read_stage(input)? {

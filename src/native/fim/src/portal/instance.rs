@@ -3,7 +3,7 @@
 use super::call::Caller;
 use super::client::{self, Asked};
 use crate::failure::EXIT_CODE;
-use crate::janitor::{Living, living};
+use crate::janitor::{Line, Living, lingering, living};
 use crate::sys::{self, End};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -24,16 +24,19 @@ pub fn is_exec(words: &[OsString]) -> bool {
     words.first().is_some_and(|word| word == "fim-instance") && is(1, "exec") && !asks_for_help
 }
 
-/// `fim instances DIR` prints the pids of the running instances. `fim instances DIR --exec ID COMMAND...` runs a command in one,
+/// `fim instances DIR` prints the pids of the running instances, and behind them those of drivers whose layers linger, each with the
+/// seconds that are left. `fim instances DIR --exec ID COMMAND...` runs a command in one,
 /// `fim instances DIR --stop ID` ends one and prints why it could not, if so.
 pub fn command(arguments: &[OsString]) -> i32 {
     match arguments {
         [directory] => {
-            let lines: Vec<String> = living(Path::new(directory))
-                .iter()
-                .map(|living| format!("{}\n", living.pid))
-                .collect();
-            console::output(&lines.concat()).map_or(EXIT_CODE, |()| 0)
+            let directory = Path::new(directory);
+            let living = living(directory).into_iter().map(|living| format!("{}\n", living.pid));
+            let resting = resting(directory)
+                .into_iter()
+                .map(|(line, left)| format!("{} {left}\n", line.driver));
+            let lines: String = living.chain(resting).collect();
+            console::output(&lines).map_or(EXIT_CODE, |()| 0)
         }
         [directory, option, words @ ..] if option == "--exec" => execute(Path::new(directory), words),
         [directory, option, id] if option == "--stop" => {
@@ -45,6 +48,13 @@ pub fn command(arguments: &[OsString]) -> i32 {
             EXIT_CODE
         }
     }
+}
+
+/// Drivers of this application directory whose layers are mounted and used by nobody, each with the seconds that are left.
+fn resting(instances: &Path) -> Vec<(Line, u64)> {
+    let lines = instances.parent().map(lingering).unwrap_or_default();
+    let resting = |line: Line| line.left().map(|left| (line, left));
+    lines.into_iter().filter_map(resting).collect()
 }
 
 /// The instance of an index in the list of those that run, or why there is none.
@@ -63,8 +73,16 @@ fn find(instances: &Path, id: &OsStr) -> Result<Living, &'static str> {
 /// How long an instance may take to end before it is ended by force: longer than it gives what runs in it.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// `fim-instance stop ID`: asks everything in it to end, and waits until it has.
+/// `fim-instance stop ID`: asks everything in it to end, and waits until it has; or has layers unmounted that linger.
 fn stop(instances: &Path, id: &OsStr) -> Result<(), String> {
+    let index: usize = id.to_string_lossy().parse().unwrap_or(usize::MAX);
+    let running = living(instances).len();
+    let resting = index
+        .checked_sub(running)
+        .and_then(|index| resting(instances).into_iter().nth(index));
+    if let Some((line, _)) = resting {
+        return line.end(None, PATIENCE).map_err(|failure| failure.0);
+    }
     let living = find(instances, id)?;
     let Ok(end) = End::of(living.pid) else { return Ok(()) };
     for signal in [libc::SIGTERM, libc::SIGKILL] {
