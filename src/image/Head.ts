@@ -5,10 +5,10 @@ import { viewOf } from "../View.ts"
 import * as Elf from "./Elf.ts"
 import { reservedSize } from "./ReservedLayout.ts"
 
-/** A launcher has 3 MB: a file that asks for more is another program. */
+/** A launcher has 3 MB: a file that needs more is another program. */
 const largestHead = 256 << 20
 
-/** A file that is no image. */
+/** A file that is not an image. */
 export class HeadError extends Data.TaggedError("HeadError")<{ readonly detail: string }> {
   override get message(): string {
     return this.detail

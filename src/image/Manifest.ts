@@ -19,7 +19,7 @@ export const Tool = Schema.Struct({
   size: Size,
   sha256: Sha256,
   encoding: Schema.Literals(["zstd", "raw"]),
-  /** Whether a start continues before it is unpacked, and waits only when it needs it. */
+  /** Whether a start continues before this tool is unpacked, and waits only when it needs the tool. */
   later: Schema.optionalKey(Schema.Boolean)
 })
 export type Tool = typeof Tool.Type
@@ -48,7 +48,7 @@ export const ToolTable = Schema.Struct({
 })
 export type ToolTable = typeof ToolTable.Type
 
-/** A tool table that cannot be read. */
+/** A tool table that is not valid. */
 export class ManifestError extends Data.TaggedError("ManifestError")<{
   readonly reason: "TooLarge" | "NotUtf8" | "Invalid"
   readonly detail: string
@@ -65,7 +65,12 @@ const encodeJson = Schema.encodeSync(json)
 const tooLarge = (size: number) =>
   new ManifestError({ reason: "TooLarge", detail: `the tool table has ${size} bytes, more than ${largestTable}` })
 
-/** Reads a tool table: the bytes of its blob, without the size in front. Any bytes give a value or a `ManifestError`. */
+/**
+ * Decodes a tool table.
+ *
+ * @param bytes any bytes: its blob, without the size field
+ * @returns the table, or a `ManifestError`
+ */
 export const decode = (bytes: Uint8Array): Result.Result<ToolTable, ManifestError> => {
   if (bytes.length > largestTable) return Result.fail(tooLarge(bytes.length))
   return Result.try({
@@ -81,7 +86,7 @@ export const decode = (bytes: Uint8Array): Result.Result<ToolTable, ManifestErro
   )
 }
 
-/** The bytes of a tool table, without the size in front. Fails with `ManifestError` above {@link largestTable}. */
+/** Encodes a tool table, without the size field. Fails with `ManifestError` above {@link largestTable} bytes. */
 export const encode = (table: ToolTable): Result.Result<Uint8Array, ManifestError> => {
   const bytes = new TextEncoder().encode(encodeJson(table))
   return bytes.length > largestTable ? Result.fail(tooLarge(bytes.length)) : Result.succeed(bytes)

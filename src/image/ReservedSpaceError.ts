@@ -3,13 +3,16 @@ import type { PlatformError } from "effect/PlatformError"
 import type { FieldName } from "./ReservedLayout.ts"
 import type { EncodeFailure } from "./SettingsCodec.ts"
 
-/** What went wrong, as data. `Damaged`: a field holds invalid bytes; `Busy`: others locked the file for too long; `Layer`: none was appended; `Layers`: none was removed or merged. */
+/**
+ * The reasons. `Damaged`: a field holds invalid bytes. `Busy`: others locked the file for too long. `Layer`: no layer was
+ * appended. `Layers`: none was removed or merged.
+ */
 export type Reason = Data.TaggedEnum<{
   ReadOnly: { readonly detail: string }
   NoRoom: { readonly field: FieldName; readonly bytes: number; readonly fits: number }
   Invalid: { readonly field: FieldName; readonly detail: string }
   Damaged: { readonly field: FieldName; readonly detail: string }
-  /** The file has `size` bytes; the reserved space alone would end at the byte `end`. */
+  /** The file has `size` bytes, but the reserved space alone ends at the byte `end`. */
   Truncated: { readonly size: number; readonly end: number }
   Busy: { readonly detail: string }
   Io: { readonly detail: string }

@@ -27,7 +27,7 @@ const ETXTBSY = 26
 const EROFS = 30
 const ETIMEDOUT = 110
 
-/** What `error ERRNO TEXT` means. */
+/** The error for a reply `error ERRNO TEXT`. */
 const patchError = (target: Target, answer: string): ReservedSpaceError => {
   const [, errno = "0", text = answer] = /^error (\d+) (.*)$/.exec(answer) ?? []
   const detail = text.replace(/ \(os error \d+\)$/, "")
@@ -51,13 +51,13 @@ const patchError = (target: Target, answer: string): ReservedSpaceError => {
   }
 }
 
-/** The lock: `apply` writes one stage. Released with the scope, or with the death of either process. */
+/** Takes the lock; `apply` writes one stage. Released with the scope, or when either process dies. */
 const acquire = Effect.fnUntraced(function*(target: Target) {
   const stages = yield* Effect.acquireRelease(Queue.make<Uint8Array, Cause.Done>(), Queue.shutdown)
   const range = `${target.offset}:${reservedSize}`
   const args = ["patch", target.path, "--range", range, "--wait", String(target.wait)]
   const handle = yield* ChildProcess.make(target.patcher, args, {
-    // In our process group: a group of its own would keep the lock when the group is killed.
+    // In our process group: a separate group would keep the lock when ours is killed.
     detached: false,
     stdin: Stream.fromQueue(stages),
     stdout: "pipe",
@@ -97,13 +97,13 @@ export interface Session {
   readonly slot: (field: FieldName) => Effect.Effect<Uint8Array, ReservedSpaceError>
   readonly commit: (changes: ReadonlyArray<Journal.Change>) => Effect.Effect<void, ReservedSpaceError>
   readonly apply: (stage: Stage) => Effect.Effect<void, ReservedSpaceError>
-  /** Bytes of the file, when what an earlier writer left is finished. */
+  /** Size of the file in bytes, after the work of a killed writer was completed. */
   readonly fileSize: number
 }
 
 /**
- * Runs `use` with the lock held, the image open, and what an earlier writer left finished. `commit` writes the changes, all
- * or none, and cannot be interrupted half-way.
+ * Runs `use` with the lock held, the image open, and the work of a killed writer completed. `commit` writes the changes,
+ * all or none, and cannot be interrupted half-way.
  */
 export const locked = Effect.fnUntraced(function*<A, E, R>(
   target: Target,

@@ -4,7 +4,7 @@ import { identityPattern } from "./Identity.ts"
 import { iconCapacity } from "./ReservedLayout.ts"
 import { bindingTypes, integrationNames, overlayNames, permissionNames, unshareNames } from "./SettingsDefaults.ts"
 
-/** A zero byte ends a field and half a surrogate pair does not survive UTF-8: neither can be stored, nor given to a program. */
+/** A zero byte ends a field, and a lone surrogate is lost in UTF-8: neither can be stored or passed to a program. */
 export const Text = Schema.String.check(
   Schema.makeFilter((text) => text.isWellFormed() && !text.includes("\0"), {
     expected: "well-formed text without a zero character"
@@ -31,7 +31,7 @@ export const Desktop = Schema.Struct({
 })
 export type Desktop = typeof Desktop.Type
 
-/** Four letters is what `char ext[4]` holds. */
+/** At most four letters, because the field is `char ext[4]`. */
 export const Icon = Schema.Struct({
   extension: Schema.Literals(["png", "svg", "jpg", "jpeg"]),
   data: Schema.Uint8Array.check(
@@ -56,7 +56,7 @@ export const Extension = Schema.Struct({
 })
 export type Extension = typeof Extension.Type
 
-/** Sets of names are arrays in alphabetical order, each name once. */
+/** The settings that a start reads. Sets of names are arrays in alphabetical order, each name once. */
 export const Settings = Schema.Struct({
   permissions: Schema.Array(Schema.Literals(permissionNames)),
   notify: Schema.Boolean,
@@ -72,7 +72,7 @@ export const Settings = Schema.Struct({
 })
 export type Settings = typeof Settings.Type
 
-/** Every field with its type. The icon is apart from `Settings`: a megabyte that a start does not need. */
+/** All fields and their types. The icon is not part of `Settings`: it is a megabyte that a start does not need. */
 export interface Fields extends Settings {
   readonly icon: Icon | undefined
 }

@@ -1,4 +1,4 @@
-/** The settings of one run: those stored, unless `FIM_OVERLAY` and `FIM_CASEFOLD` override them. */
+/** The file system settings of one run: the stored ones, unless `FIM_OVERLAY` and `FIM_CASEFOLD` override them. */
 import type { Variables } from "./Expand.ts"
 import type { Settings } from "./Settings.ts"
 import { type Overlay, overlayNames } from "./SettingsDefaults.ts"
@@ -6,7 +6,7 @@ import { type Overlay, overlayNames } from "./SettingsDefaults.ts"
 export interface RunFilesystem {
   readonly overlay: Overlay
   readonly casefold: boolean
-  /** Set when the overlay is not the one that was asked for. */
+  /** A warning if the run uses another overlay than the requested one. */
   readonly warning: string | undefined
 }
 
