@@ -28,7 +28,7 @@ interface CCompiler {
   /** The directory in which the paths that it names are: empty if they are those of the machine. */
   readonly root: string
   /** Runs it, with a directory to work in if it is to write. Gives its standard output. */
-  readonly run: (words: ReadonlyArray<string>, place?: string) => Effect.Effect<string, BuildError>
+  readonly run: (args: ReadonlyArray<string>, place?: string) => Effect.Effect<string, BuildError>
 }
 
 /** Our own part of it, below `src/native/bubblewrap`. */
@@ -40,7 +40,7 @@ const remedy = "install gcc and the static C library (libc6-dev)"
  * Words for the compiler. Nothing in them depends on where or when it is compiled; `assert` has the names of the files, which are
  * relative. It always has the same address, like our own programs: it parses no foreign data.
  */
-const compilerWords = [
+const compilerArguments = [
   "-std=gnu11",
   "-O2",
   "-D_GNU_SOURCE",
@@ -97,7 +97,7 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
           (path) => sha256OfFile(fs, native, path)
         )
         const { debian } = compiler.architecture
-        const parts = [debian, source.sha256, version, compilerWords, configuration(source), files]
+        const parts = [debian, source.sha256, version, compilerArguments, configuration(source), files]
         return sha256(native, JSON.stringify(parts)).slice(0, 16)
       })
 
@@ -112,7 +112,7 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
         yield* fs.writeFileString(`${work}/config.h`, configuration(source)).pipe(atPath(work))
         // In an order that no file system decides.
         const names = (yield* fs.readDirectory(work).pipe(atPath(work))).filter((name) => name.endsWith(".c")).sort()
-        yield* compiler.run([...compilerWords, "-o", "bwrap", ...names, "own/capability.c"], work)
+        yield* compiler.run([...compilerArguments, "-o", "bwrap", ...names, "own/capability.c"], work)
         yield* fs.rename(`${work}/bwrap`, path).pipe(atPath(path))
       }, Effect.scoped)
 
@@ -141,7 +141,7 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
       const ownCompiler: CCompiler = {
         architecture,
         root: "",
-        run: (words, place) => programs.run("gcc", words, { remedy, ...(place === undefined ? {} : { cwd: place }) })
+        run: (args, place) => programs.run("gcc", args, { remedy, ...(place === undefined ? {} : { cwd: place }) })
       }
       return Bubblewrap.of({ program: yield* Effect.cached(compiledBy(ownCompiler)), compiledBy })
     })

@@ -16,7 +16,7 @@ export interface DownloadOptions {
 }
 
 /** A server that sends nothing for so long has gone. */
-const patience = "30 seconds"
+const timeout = "30 seconds"
 
 const chunkSize = 1 << 20
 
@@ -76,7 +76,7 @@ export class Download extends Context.Service<Download, {
 
       const remote = Effect.fnUntraced(function*(url: string, path: string, options: DownloadOptions) {
         const response = yield* client.get(url).pipe(
-          Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(failed(url, "the server is silent")) }),
+          Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(failed(url, "the server is silent")) }),
           Effect.mapError((error) => error._tag === "BuildError" ? error : failed(url, explain(error)))
         )
         if (response.status !== 200) return yield* failed(url, `the server answers ${response.status}`)
@@ -90,7 +90,7 @@ export class Download extends Context.Service<Download, {
         const bytes = response.stream.pipe(
           Stream.mapError((error) => failed(url, `the answer was cut short: ${explain(error)}`)),
           Stream.timeoutOrElse({
-            duration: patience,
+            duration: timeout,
             orElse: () => Stream.fail(failed(url, "the server went silent in the middle of its answer"))
           })
         )

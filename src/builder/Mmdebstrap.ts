@@ -120,8 +120,8 @@ export class Mmdebstrap extends Context.Service<Mmdebstrap, {
         const transport = yield* apt.transport
         const include = [...distribution.packages, ...options.include]
         const { debian } = yield* target
-        const { ownUsers, words } = yield* emulator.emulation("tree")
-        const [program = "mmdebstrap", ...before] = [...words, "mmdebstrap"]
+        const { ownUsers, prefix } = yield* emulator.emulation("tree")
+        const [program = "mmdebstrap", ...before] = [...prefix, "mmdebstrap"]
         yield* replacePath(fs, path, (temporary) =>
           programs.run(program, [
             ...before,

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 
-const mostLinks = 8
+const maxLinks = 8
 
 const normalize = (path: string): string => {
   const parts: Array<string> = []
@@ -38,7 +38,7 @@ export const resolveInTree = (
       const info = yield* lstat(fs, here)
       if (info === undefined) return undefined
       if (info.type === "SymbolicLink") {
-        if (++links > mostLinks) {
+        if (++links > maxLinks) {
           return yield* buildError("BadBinary", { path: here, detail: "its symbolic links have no end" })
         }
         const target = yield* fs.readLink(here).pipe(atPath(here))
@@ -72,7 +72,7 @@ export const directoryInTree = (
       const here = [tree, ...done, name].join("/")
       const info = yield* lstat(fs, here)
       if (info?.type === "SymbolicLink") {
-        if (++links > mostLinks) {
+        if (++links > maxLinks) {
           return yield* buildError("BadBinary", { path: here, detail: "its symbolic links have no end" })
         }
         const target = yield* fs.readLink(here).pipe(atPath(here))

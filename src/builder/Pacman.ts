@@ -109,7 +109,7 @@ export class Pacman extends Context.Service<Pacman, {
         ).pipe(atPath(configuration))
         for (const path of ["var/lib/pacman/sync", "proc", "dev", "run", "tmp"]) yield* directoryInTree(fs, tree, path)
         const wanted = [...new Set([...distribution.packages, ...include])]
-        const pacman = (network: boolean, words: ReadonlyArray<string>, from: number) => {
+        const pacman = (network: boolean, args: ReadonlyArray<string>, from: number) => {
           let seen = 0
           return sandbox.beside(tree, [
             "pacman",
@@ -117,7 +117,7 @@ export class Pacman extends Context.Service<Pacman, {
             configuration,
             "--noconfirm",
             "--noprogressbar",
-            ...words,
+            ...args,
             "--",
             ...wanted
           ], {

@@ -44,11 +44,11 @@ export class Progress extends Context.Service<Progress, {
       const write = (text: string) => Stream.run(Stream.make(text), stdio.stderr()).pipe(Effect.ignore)
 
       const step = Effect.fn("Progress.step")(function*<A, E, R>(
-        said: string,
+        text: string,
         work: (report: Report) => Effect.Effect<A, E, R>,
         summary?: (value: A) => string
       ) {
-        const label = printable(said)
+        const label = printable(text)
         if (yield* Quiet) return yield* work(() => Effect.void)
         const started = yield* Clock.currentTimeMillis
         const drawn = yield* Ref.make(0)

@@ -58,7 +58,7 @@ export const stripMember = (member: Member, count: number): Member | undefined =
 }
 
 /** As many as the kernel follows. */
-const mostLinks = 40
+const maxLinks = 40
 
 /**
  * Where a path leads when the symbolic links unpacked so far are followed.
@@ -88,7 +88,7 @@ const follow = (
       here = [...here, part]
       continue
     }
-    if (++followed > mostLinks) return undefined
+    if (++followed > maxLinks) return undefined
     if (target.startsWith("/")) {
       if (!rooted) return undefined
       here = []

@@ -6,7 +6,7 @@ import { type Architecture, architectureNames } from "./Machine.ts"
 import { resolveInTree } from "./PackageTree.ts"
 
 /** What nearly every system has: its shell first, which may be the only one in a small tree. */
-const likely = [
+const likelyPrograms = [
   "bin/sh",
   "usr/bin/sh",
   "bin/bash",
@@ -19,7 +19,7 @@ const likely = [
 
 /** Directories whose first files are read if none of these exists, and how many. */
 const directories = ["bin", "usr/bin", "usr/local/bin", "sbin", "usr/sbin"]
-const mostFiles = 50
+const maxFiles = 50
 
 /** Names of `e_machine`, as Debian has them. */
 const names: Readonly<Record<number, string>> = {
@@ -34,7 +34,7 @@ const names: Readonly<Record<number, string>> = {
 }
 
 /** Processors run programs of these too, and images let them. */
-const elder: Readonly<Record<Architecture["debian"], number>> = { amd64: 3, arm64: 40 }
+const legacyMachines: Readonly<Record<Architecture["debian"], number>> = { amd64: 3, arm64: 40 }
 
 /** `e_machine` of an ELF file of either width and order; `undefined` for anything else. */
 export const machineOf = (header: Uint8Array): number | undefined => {
@@ -61,13 +61,13 @@ const programAt = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: s
   Effect.orElseSucceed(program, (): Program | undefined => undefined))
 
 const findProgram = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: string) {
-  for (const path of likely) {
+  for (const path of likelyPrograms) {
     const program = yield* programAt(fs, tree, path)
     if (program !== undefined) return program
   }
   for (const directory of directories) {
     const entries = yield* Effect.orElseSucceed(fs.readDirectory(`${tree}/${directory}`), (): Array<string> => [])
-    for (const name of entries.toSorted().slice(0, mostFiles)) {
+    for (const name of entries.toSorted().slice(0, maxFiles)) {
       const program = yield* programAt(fs, tree, `${directory}/${name}`)
       if (program !== undefined) return program
     }
@@ -88,7 +88,9 @@ export const checkArchitecture = Effect.fnUntraced(function*(
   target: Architecture
 ): Effect.fn.Return<void, BuildError> {
   const program = yield* findProgram(fs, tree)
-  if (program === undefined || program.machine === target.elf || program.machine === elder[target.debian]) return
+  if (program === undefined || program.machine === target.elf || program.machine === legacyMachines[target.debian]) {
+    return
+  }
   const name = names[program.machine] ?? `processor ${program.machine}`
   const other = architectureNames.find((known) => known === name)
   return yield* buildError("Refused", {

@@ -33,14 +33,14 @@ const surroundings = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
 const started = (
   variables: Readonly<Record<string, string>>,
   directory: string,
-  words: ReadonlyArray<string>
+  args: ReadonlyArray<string>
 ): ReadonlyArray<string> => [
   "--clearenv",
   ...Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]),
   "--chdir",
   directory,
   "--",
-  ...words
+  ...args
 ]
 
 /** What a program sees beside its tree. */
@@ -59,7 +59,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
   /** Runs a program of the tree as root of it. Fails with `BuildError` unless it ends with 0. */
   readonly inside: (
     tree: string,
-    words: ReadonlyArray<string>
+    args: ReadonlyArray<string>
   ) => Effect.Effect<string, BuildError>
   /**
    * Runs a program of the machine, which may write to nothing but `writable` and to the tree, and may enter it. With
@@ -67,7 +67,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
    */
   readonly beside: (
     tree: string,
-    words: ReadonlyArray<string>,
+    args: ReadonlyArray<string>,
     options: RunOptions & { readonly writable: ReadonlyArray<string>; readonly network: boolean }
   ) => Effect.Effect<string, BuildError>
   /**
@@ -76,7 +76,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
    */
   readonly using: (
     usr: string,
-    words: ReadonlyArray<string>,
+    args: ReadonlyArray<string>,
     toolset: Toolset
   ) => Effect.Effect<string, BuildError>
 }>()("flatimage/builder/TreeSandbox") {
@@ -87,7 +87,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
       const bubblewrap = yield* Bubblewrap
       const { isRoot } = yield* Machine
 
-      const run = Effect.fnUntraced(function*(words: ReadonlyArray<string>, options: RunOptions = {}) {
+      const run = Effect.fnUntraced(function*(args: ReadonlyArray<string>, options: RunOptions = {}) {
         const { path } = yield* bubblewrap.program
         return yield* programs.run(path, [
           ...(isRoot ? [] : ["--unshare-user", "--uid", "0", "--gid", "0"]),
@@ -100,14 +100,14 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
           "--cap-drop",
           "ALL",
           ...capabilities.flatMap((name) => ["--cap-add", name]),
-          ...words
+          ...args
         ], options).pipe(
           // Of the sandbox nobody wants to know what its command line is.
           Effect.mapError((error) =>
             error.reason._tag === "ProgramFailed"
               ? buildError("ProgramFailed", {
                 ...error.reason,
-                command: words.slice(words.indexOf("--") + 1).join(" ").slice(0, 200)
+                command: args.slice(args.indexOf("--") + 1).join(" ").slice(0, 200)
               })
               : error
           )
@@ -115,7 +115,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
       })
 
       const inside = Effect.fn("TreeSandbox.inside")(
-        (tree: string, words: ReadonlyArray<string>) =>
+        (tree: string, args: ReadonlyArray<string>) =>
           run([
             "--unshare-net",
             "--bind",
@@ -124,14 +124,14 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             ...surroundings,
             "--tmpfs",
             "/run",
-            ...started(environment, "/", words)
+            ...started(environment, "/", args)
           ])
       )
 
       const beside = Effect.fn("TreeSandbox.beside")(
         (
           tree: string,
-          words: ReadonlyArray<string>,
+          args: ReadonlyArray<string>,
           { network, writable, ...options }: RunOptions & {
             readonly writable: ReadonlyArray<string>
             readonly network: boolean
@@ -155,12 +155,12 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             "--chdir",
             "/",
             "--",
-            ...words
+            ...args
           ], options)
       )
 
       const using = Effect.fn("TreeSandbox.using")(
-        (usr: string, words: ReadonlyArray<string>, toolset: Toolset) =>
+        (usr: string, args: ReadonlyArray<string>, toolset: Toolset) =>
           run([
             "--unshare-net",
             "--ro-bind",
@@ -170,7 +170,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             ...surroundings,
             ...toolset.readable.flatMap((path) => ["--ro-bind", path, path]),
             ...toolset.writable.flatMap((path) => ["--bind", path, path]),
-            ...started(toolset.environment, toolset.directory, words)
+            ...started(toolset.environment, toolset.directory, args)
           ])
       )
 

@@ -1,15 +1,15 @@
 /** Chooses the names of an image among the other images of a desktop. Pure. */
 import type { Shape as Native } from "../platform/NativeBytes.ts"
 import { type Identity, identityOf } from "./Names.ts"
-import type { Kept } from "./Records.ts"
+import type { StoredRecord } from "./Records.ts"
 
 export interface Claim {
   readonly identity: Identity
   readonly apart: boolean
   /** What the image has made before, under whichever name and from wherever it was. */
-  readonly own: ReadonlyArray<Kept>
+  readonly own: ReadonlyArray<StoredRecord>
   /** What other images have made. */
-  readonly others: ReadonlyArray<Kept>
+  readonly others: ReadonlyArray<StoredRecord>
 }
 
 /**
@@ -19,7 +19,7 @@ export interface Claim {
 export const claimOf = (native: Native, options: {
   readonly name: string
   readonly image: string
-  readonly records: ReadonlyArray<Kept>
+  readonly records: ReadonlyArray<StoredRecord>
   readonly isThere: (image: string) => boolean
   readonly isTaken: boolean
 }): Claim => {

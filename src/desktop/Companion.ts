@@ -8,7 +8,7 @@ import { DesktopIntegration } from "./Integration.ts"
 import { announce } from "./Notification.ts"
 
 /** Nobody waits longer for a desktop at the end of a program. */
-const patience = "60 seconds"
+const timeout = "60 seconds"
 
 /**
  * Brings the files of the desktop up to date and announces the start. In: what the image is set to. Never fails: the program
@@ -34,6 +34,6 @@ export const join = Effect.fn("Companion.join")(
     if (notify) yield* announce(desktop.name, identity)
   },
   Effect.scoped,
-  Effect.timeout(patience),
+  Effect.timeout(timeout),
   Effect.ignore({ log: "Warn" })
 )

@@ -12,7 +12,7 @@ import { type DesktopError, filesError } from "./DesktopError.ts"
 import { Records } from "./Records.ts"
 
 /** More of a file that is in our way is not read. */
-const largest = 65_536
+const maxSize = 65_536
 
 export class DesktopFiles extends Context.Service<DesktopFiles, {
   /** A text; nothing where there is no file, or none that could be ours. */
@@ -91,7 +91,7 @@ const make = Effect.fnUntraced(function*() {
       const target = yield* at(path)
       const { _tag, size } = yield* kindOf(target)
       if (_tag === "Missing") return undefined
-      if (_tag !== "File" || size > largest) return ""
+      if (_tag !== "File" || size > maxSize) return ""
       return yield* fs.readFileString(target).pipe(Effect.mapError(filesError(target)))
     }),
     exists: (path) => at(path).pipe(Effect.flatMap(kindOf), Effect.map(({ _tag }) => _tag !== "Missing")),
@@ -116,7 +116,7 @@ const make = Effect.fnUntraced(function*() {
           )
         )
       ]
-      const made: Array<string> = []
+      const created: Array<string> = []
       for (const path of wanted) {
         const target = resolve(top, path)
         const isNew = yield* fs.makeDirectory(target).pipe(
@@ -124,9 +124,9 @@ const make = Effect.fnUntraced(function*() {
           Effect.catchIf((error) => error.reason._tag === "AlreadyExists", () => Effect.succeed(false)),
           Effect.mapError(filesError(target))
         )
-        if (isNew) made.push(path)
+        if (isNew) created.push(path)
       }
-      return made
+      return created
     }),
     removeDirectories: Effect.fn("DesktopFiles.removeDirectories")(function*(paths) {
       const left: Array<string> = []

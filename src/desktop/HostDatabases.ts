@@ -5,10 +5,10 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { Posix } from "../platform/Posix.ts"
-import { runUnheard } from "./HostProgram.ts"
+import { runSilently } from "./HostProgram.ts"
 
 /** A database of some hundred types takes a second. */
-const patience = "20 seconds"
+const timeout = "20 seconds"
 
 /** What `update-mime-database` makes beside `packages`. */
 const mimeCaches =
@@ -39,7 +39,7 @@ const make = Effect.fnUntraced(function*() {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
 
   /** A host without the program has no use for what it would make. */
-  const run = (program: string, directory: string) => runUnheard(spawner, program, [directory], patience)
+  const run = (program: string, directory: string) => runSilently(spawner, program, [directory], timeout)
 
   const namesIn = (directory: string) => Effect.orElseSucceed(fs.readDirectory(directory), () => [])
   const removeAll = (paths: ReadonlyArray<string>) =>

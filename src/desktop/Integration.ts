@@ -19,7 +19,7 @@ import { DesktopFiles } from "./DesktopFiles.ts"
 import { DesktopImage } from "./DesktopImage.ts"
 import { isEntryOf } from "./Entry.ts"
 import { HostDatabases } from "./HostDatabases.ts"
-import { IconPress } from "./IconPress.ts"
+import { IconConverter } from "./IconConverter.ts"
 import { isTypeOf } from "./MimeType.ts"
 import { type Identity, identityOf, nameProblem, pathProblem } from "./Names.ts"
 import { entryPath, type PlannedFile, planOf, typePath } from "./Plan.ts"
@@ -38,7 +38,7 @@ export class DesktopIntegration extends Context.Service<DesktopIntegration, {
     never,
     FileSystem.FileSystem | NativeBytes | Posix | Host | DesktopImage | ReservedSpace | ChildProcessSpawner
   > = Layer.effect(DesktopIntegration, Effect.suspend(() => make())).pipe(
-    Layer.provide(Layer.mergeAll(DesktopFiles.layer, HostDatabases.layer, IconPress.layer)),
+    Layer.provide(Layer.mergeAll(DesktopFiles.layer, HostDatabases.layer, IconConverter.layer)),
     Layer.provide(Records.layer)
   )
 }
@@ -64,7 +64,7 @@ const make = Effect.fnUntraced(function*() {
   const records = yield* Records
   const files = yield* DesktopFiles
   const databases = yield* HostDatabases
-  const press = yield* IconPress
+  const converter = yield* IconConverter
 
   /** Nothing is written to a data home that others could change: after `sudo` it may be another user's. */
   const checkHome = Effect.gen(function*() {
@@ -115,18 +115,18 @@ const make = Effect.fnUntraced(function*() {
   })
 
   /** The resized icons that are missing, or all of them if the picture is another. */
-  const pressed = Effect.fnUntraced(function*(
+  const convertedIcons = Effect.fnUntraced(function*(
     plan: ReadonlyArray<PlannedFile>,
     icon: NonNullable<Effect.Success<ReturnType<typeof readIcon>>>,
     isNew: boolean
   ) {
-    if (icon.extension === "svg" && isNew) yield* press.check(icon)
+    if (icon.extension === "svg" && isNew) yield* converter.check(icon)
     const sizes = new Set<number>()
     for (const { content, path } of plan) {
       if (typeof content === "string" || content.size === undefined) continue
       if (isNew || !(yield* files.exists(path))) sizes.add(content.size)
     }
-    return sizes.size === 0 ? new Map<number, Uint8Array>() : yield* press.press(icon, [...sizes])
+    return sizes.size === 0 ? new Map<number, Uint8Array>() : yield* converter.convert(icon, [...sizes])
   })
 
   const readIcon = Effect.fnUntraced(function*(desktop: Desktop) {
@@ -141,7 +141,7 @@ const make = Effect.fnUntraced(function*() {
     const known = own.find(({ key }) => key === identity.file)?.record
     const whole = planOf({ desktop, identity, image, icon: icon?.extension })
     const isNew = known?.icon !== digest
-    const icons = icon === undefined ? new Map<number, Uint8Array>() : yield* pressed(whole, icon, isNew).pipe(
+    const icons = icon === undefined ? new Map<number, Uint8Array>() : yield* convertedIcons(whole, icon, isNew).pipe(
       // All else is as good without.
       Effect.catchTag("DesktopError", (error) => Effect.as(Effect.logWarning(error.message), undefined))
     )
@@ -156,7 +156,7 @@ const make = Effect.fnUntraced(function*() {
     const before = filesOf(own)
     const paths = plan.map(({ path }) => path)
     yield* checkHome
-    const made = yield* files.makeDirectories(["flatimage/desktop/.", ...paths])
+    const created = yield* files.makeDirectories(["flatimage/desktop/.", ...paths])
     const record: Record = {
       format: 1,
       image,
@@ -165,7 +165,7 @@ const make = Effect.fnUntraced(function*() {
       icon: digest,
       apart,
       files: distinct([...before, ...paths]),
-      directories: distinct([...own.flatMap((entry) => entry.record.directories), ...made])
+      directories: distinct([...own.flatMap((entry) => entry.record.directories), ...created])
     }
     // Before anything is made, so that whatever a start that is killed leaves behind is known.
     yield* records.write(identity.file, record)

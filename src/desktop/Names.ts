@@ -3,7 +3,7 @@ import type { Shape as Native } from "../platform/NativeBytes.ts"
 import { sha256 } from "../platform/Sha256.ts"
 
 /** In bytes of UTF-8. With prefix and extension, the name of a file may have 255. */
-const longest = 128
+const maxNameLength = 128
 
 const length = (text: string): number => new TextEncoder().encode(text).length
 
@@ -15,7 +15,9 @@ export const nameProblem = (name: string): string | undefined => {
     return "Application name cannot contain control characters or line breaks"
   }
   const bytes = length(name)
-  return bytes > longest ? `Application name is ${bytes} bytes long, at most ${longest} are possible` : undefined
+  return bytes > maxNameLength
+    ? `Application name is ${bytes} bytes long, at most ${maxNameLength} are possible`
+    : undefined
 }
 
 /** The names that one image uses on one desktop. */

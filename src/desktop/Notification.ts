@@ -5,15 +5,15 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { NativeBytes } from "../platform/NativeBytes.ts"
 import { dataHome } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
-import { runUnheard } from "./HostProgram.ts"
+import { runSilently } from "./HostProgram.ts"
 import { type Identity, identityOf } from "./Names.ts"
 import { noticeIcons } from "./Plan.ts"
 
 /** Nobody may be there to show it, and the message bus then takes its time to say so. */
-const patience = "2 seconds"
+const timeout = "2 seconds"
 
 /** The words of `notify-send`. None of them can be taken for an option but the first. */
-const noticeWords = (name: string, icon: string | undefined): ReadonlyArray<string> => [
+const notifyArguments = (name: string, icon: string | undefined): ReadonlyArray<string> => [
   ...(icon === undefined ? [] : ["-i", icon]),
   `Started '${name}' FlatImage`
 ]
@@ -31,5 +31,5 @@ export const announce = Effect.fn("Notification.announce")(function*(name: strin
     ? []
     : noticeIcons(identity ?? identityOf(native, name)).map((path) => `${home}/${path}`)
   const there = yield* Effect.filter(candidates, (path) => Effect.orElseSucceed(fs.exists(path), () => false))
-  yield* runUnheard(spawner, "notify-send", noticeWords(name, there[0]), patience)
+  yield* runSilently(spawner, "notify-send", notifyArguments(name, there[0]), timeout)
 })

@@ -50,20 +50,20 @@ export type Record = typeof Record.Type
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Record))
 
 /** A record with the name of its file, without `.json`. */
-export interface Kept {
+export interface StoredRecord {
   readonly key: string
   readonly record: Record
 }
 
 const subdirectory = "flatimage/desktop"
-const largest = 65_536
+const maxSize = 65_536
 
 export class Records extends Context.Service<Records, {
   /** The data home; fails where there is none. */
   readonly home: Effect.Effect<string, DesktopError>
   /** The record of that name, if there is one that makes sense. */
   readonly read: (key: string) => Effect.Effect<Record | undefined, DesktopError>
-  readonly all: Effect.Effect<ReadonlyArray<Kept>, DesktopError>
+  readonly all: Effect.Effect<ReadonlyArray<StoredRecord>, DesktopError>
   /** Takes the place of the record of that name in one step. */
   readonly write: (key: string, record: Record) => Effect.Effect<void, DesktopError>
   readonly remove: (key: string) => Effect.Effect<void, DesktopError>
@@ -90,7 +90,7 @@ const make = Effect.fnUntraced(function*() {
       Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed(0)),
       Effect.mapError(filesError(path))
     )
-    if (size === 0 || size > largest) return undefined
+    if (size === 0 || size > maxSize) return undefined
     return yield* fs.readFileString(path).pipe(
       Effect.flatMap(decode),
       Effect.catch((error) => Effect.as(Effect.logDebug(`'${path}' is no record: ${error.message}`), undefined))
@@ -106,7 +106,7 @@ const make = Effect.fnUntraced(function*() {
         Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed([])),
         Effect.mapError(filesError(directory))
       )
-      const stored: Array<Kept> = []
+      const stored: Array<StoredRecord> = []
       for (const name of names.sort()) {
         if (!name.endsWith(".json")) continue
         const key = name.slice(0, -".json".length)

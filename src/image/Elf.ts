@@ -18,8 +18,8 @@ const dynamicStringTable = 5
 const dynamicStringTableSize = 10
 
 // A hostile file could name one long string many times. No real library comes near either limit.
-const longestString = 4096
-const mostLibraries = 1024
+const maxStringLength = 4096
+const maxLibraries = 1024
 
 /** Why a file is not an ELF-64 little-endian program. `offset` is in bytes from the start of the file. */
 export class ElfError extends Data.TaggedError("ElfError")<{
@@ -116,7 +116,7 @@ export const tablesEnd = (bytes: Uint8Array): Result.Result<number, ElfError> =>
   })
 
 const stringAt = (bytes: Uint8Array, offset: number, limit: number): string | undefined => {
-  const until = Math.min(limit, offset + longestString, bytes.length)
+  const until = Math.min(limit, offset + maxStringLength, bytes.length)
   if (!(offset >= 0) || offset >= until) return undefined
   const end = bytes.subarray(offset, until).indexOf(0)
   return end < 0 ? undefined : new TextDecoder("latin1").decode(bytes.subarray(offset, offset + end))
@@ -223,8 +223,8 @@ export const needed = (elf: Elf, bytes: Uint8Array): Result.Result<ReadonlyArray
     if (tag === dynamicStringTableSize) tableSize = value
   }
   if (names.length === 0) return Result.succeed([])
-  if (names.length > mostLibraries) {
-    return fail("OutOfRange", dynamic.offset, `more than ${mostLibraries} shared libraries are named`)
+  if (names.length > maxLibraries) {
+    return fail("OutOfRange", dynamic.offset, `more than ${maxLibraries} shared libraries are named`)
   }
   const address = tableAddress
   const holder = address === undefined ?

@@ -10,7 +10,7 @@ import type { Extension } from "./Settings.ts"
 export type Identified = Pick<Extension, "identity" | "formerly">
 
 /** How many former identities an image stores. It gets a new identity only after it was copied. */
-const mostFormer = 8
+const maxFormer = 8
 
 /** Thirty-two hexadecimal digits, in lower case. */
 export const identityPattern = /^[0-9a-f]{32}$/
@@ -23,7 +23,7 @@ export const drawIdentity: Effect.Effect<string> = drawHex(16)
 /** The extension with a new identity; the former one is added to `formerly`. */
 export const withIdentity = (extension: Extension, identity: string): Extension => {
   const { formerly = [], identity: before, ...rest } = extension
-  const remembered = before === undefined ? formerly : [...formerly, before].slice(-mostFormer)
+  const remembered = before === undefined ? formerly : [...formerly, before].slice(-maxFormer)
   return { ...rest, identity, ...(remembered.length === 0 ? {} : { formerly: remembered }) }
 }
 

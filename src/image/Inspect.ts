@@ -40,7 +40,7 @@ const chunkSize = 1 << 20
 const prefixSize = Layers.prefixSize
 
 // A launcher has 3 MB: a header that needs more is damaged.
-const largestHead = 256 << 20
+const maxHeadSize = 256 << 20
 
 /** Reports what an image file contains. */
 export class Inspector extends Context.Service<Inspector, {
@@ -98,7 +98,7 @@ export class Inspector extends Context.Service<Inspector, {
           const start = yield* readUpTo(0, Elf.headerSize)
           const tables = Elf.tablesEnd(start)
           if (Result.isFailure(tables)) return void problems.push(tables.failure.message)
-          const elf = Elf.parse(yield* readUpTo(0, Math.min(tables.success, largestHead)))
+          const elf = Elf.parse(yield* readUpTo(0, Math.min(tables.success, maxHeadSize)))
           if (Result.isFailure(elf)) return void problems.push(elf.failure.message)
           const { end } = elf.success
           if (end > size) return void problems.push(`the head ends at byte ${end}, beyond the end of the file`)
@@ -127,8 +127,8 @@ export class Inspector extends Context.Service<Inspector, {
           if (tableSize === undefined) return undefined
           const at = offset + prefixSize
           parts.push({ name: "tool table", offset: at, size: tableSize, detail: "JSON" })
-          if (tableSize > Manifest.largestTable) {
-            problems.push(`the tool table has ${tableSize} bytes, more than ${Manifest.largestTable} (at byte ${at})`)
+          if (tableSize > Manifest.maxTableSize) {
+            problems.push(`the tool table has ${tableSize} bytes, more than ${Manifest.maxTableSize} (at byte ${at})`)
             return undefined
           }
           const table = Manifest.decode(yield* readUpTo(at, tableSize))

@@ -19,7 +19,7 @@ const metadataSchema = 7
 const metadata = 8
 
 // An image has one section for each block of 1 MiB or more: a longer chain is not valid.
-const mostSections = 1_000_000
+const maxSections = 1_000_000
 
 /** The result for one layer. `sections` counts the valid ones. */
 export interface LayerReport {
@@ -43,7 +43,7 @@ export const inspectLayer = <E>(read: ReadRange<E>, layer: Layer): Effect.Effect
       return { version, sections, problems }
     }
     while (offset < end) {
-      if (sections === mostSections) return stop(`there are more than ${mostSections} sections`)
+      if (sections === maxSections) return stop(`there are more than ${maxSections} sections`)
       if (end - offset < headerSize) return stop("the header of a section is cut off")
       const header = Bytes.concat(yield* Stream.runCollect(read(offset, headerSize)))
       if (header.length < headerSize) return stop("the header of a section is cut off")

@@ -108,10 +108,10 @@ const open = Effect.fnUntraced(function*(target: Target, session: Session, keepe
       yield* apply({ _tag: "Rebuild", end, path, layer: layer ?? "" })
       return { path, offset: next.offset }
     }),
-    replace: Effect.fnUntraced(function*(made) {
-      const expected = yield* identity(made.path).pipe(Effect.mapError(explained))
+    replace: Effect.fnUntraced(function*(created) {
+      const expected = yield* identity(created.path).pipe(Effect.mapError(explained))
       yield* Effect.catch(
-        apply({ _tag: "Replace", path: made.path }),
+        apply({ _tag: "Replace", path: created.path }),
         // If the reply was lost, the identity of the file at the name shows the outcome.
         (error) =>
           Effect.flatMap(

@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /** Largest tool table in bytes. */
-export const largestTable = 1_048_576
+export const maxTableSize = 1_048_576
 
 const Sha256 = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
 
@@ -63,7 +63,7 @@ const decodeJson = Schema.decodeUnknownResult(json)
 const encodeJson = Schema.encodeSync(json)
 
 const tooLarge = (size: number) =>
-  new ManifestError({ reason: "TooLarge", detail: `the tool table has ${size} bytes, more than ${largestTable}` })
+  new ManifestError({ reason: "TooLarge", detail: `the tool table has ${size} bytes, more than ${maxTableSize}` })
 
 /**
  * Decodes a tool table.
@@ -72,7 +72,7 @@ const tooLarge = (size: number) =>
  * @returns the table, or a `ManifestError`
  */
 export const decode = (bytes: Uint8Array): Result.Result<ToolTable, ManifestError> => {
-  if (bytes.length > largestTable) return Result.fail(tooLarge(bytes.length))
+  if (bytes.length > maxTableSize) return Result.fail(tooLarge(bytes.length))
   return Result.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
     catch: () => new ManifestError({ reason: "NotUtf8", detail: "the tool table is not UTF-8" })
@@ -89,5 +89,5 @@ export const decode = (bytes: Uint8Array): Result.Result<ToolTable, ManifestErro
 /** Encodes a tool table, without the size field. Fails with `ManifestError` above {@link largestTable} bytes. */
 export const encode = (table: ToolTable): Result.Result<Uint8Array, ManifestError> => {
   const bytes = new TextEncoder().encode(encodeJson(table))
-  return bytes.length > largestTable ? Result.fail(tooLarge(bytes.length)) : Result.succeed(bytes)
+  return bytes.length > maxTableSize ? Result.fail(tooLarge(bytes.length)) : Result.succeed(bytes)
 }

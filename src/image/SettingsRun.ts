@@ -14,13 +14,13 @@ export const runFilesystem = (
   settings: Pick<Settings, "overlay" | "casefold">,
   variables: Variables
 ): RunFilesystem => {
-  const asked = overlayNames.find((name) => name === variables["FIM_OVERLAY"]) ?? settings.overlay
+  const requested = overlayNames.find((name) => name === variables["FIM_OVERLAY"]) ?? settings.overlay
   const casefold = variables["FIM_CASEFOLD"] === "1" || settings.casefold
-  return casefold && asked === "bwrap"
+  return casefold && requested === "bwrap"
     ? {
       overlay: "unionfs",
       casefold,
       warning: "casefold cannot be used with bwrap overlayfs, falling back to unionfs"
     }
-    : { overlay: asked, casefold, warning: undefined }
+    : { overlay: requested, casefold, warning: undefined }
 }

@@ -29,7 +29,7 @@ const crosses = (name: string, value: string): boolean =>
   (names.has(name) || /^LC_[A-Z]+$/.test(name)) && isHarmless(name, value)
 
 /** The only variables of the caller that are used, so only these are sent. `*` stands for any end of a name. */
-export const lookedAt: ReadonlyArray<string> = [...names, "LC_*"]
+export const usedVariables: ReadonlyArray<string> = [...names, "LC_*"]
 
 /** Variables of the launcher, which are about this image and not about the programs of the host. */
 const own: ReadonlySet<string> = new Set([

@@ -12,7 +12,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { exitCode } from "../Failure.ts"
 import * as Utf8 from "../Utf8.ts"
-import { decide, lookedAt, type Policy } from "./Decision.ts"
+import { decide, type Policy, usedVariables } from "./Decision.ts"
 import * as Frames from "./Frames.ts"
 import { type Decision, decode } from "./Message.ts"
 import { PortalError } from "./PortalError.ts"
@@ -34,7 +34,7 @@ export const serve = Effect.fn("HostDaemon.serve")(
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const decisions = yield* Queue.make<Uint8Array, Cause.Done>()
     const handle = yield* spawner.spawn(
-      ChildProcess.make(options.program, ["portal-host", options.portal, ...lookedAt], {
+      ChildProcess.make(options.program, ["portal-host", options.portal, ...usedVariables], {
         stdin: "ignore",
         stdout: "ignore",
         stderr: "ignore",

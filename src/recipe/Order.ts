@@ -4,7 +4,7 @@ import type { Recipe } from "./Recipe.ts"
 import { RecipeError } from "./RecipeError.ts"
 
 /** More recipes than any purpose needs: a limit for a server that adds a dependency to each reply. */
-export const mostRecipes = 100
+export const maxRecipes = 100
 
 export type Named<A extends Pick<Recipe, "dependencies">> = A & { readonly name: string }
 
@@ -29,8 +29,8 @@ export const inOrder = <A extends Pick<Recipe, "dependencies">, E, R>(
         })
       }
       if (seen.has(name)) return
-      if (seen.size === mostRecipes) {
-        return yield* new RecipeError({ reason: "Limit", detail: `More than ${mostRecipes} recipes are needed` })
+      if (seen.size === maxRecipes) {
+        return yield* new RecipeError({ reason: "Limit", detail: `More than ${maxRecipes} recipes are needed` })
       }
       seen.add(name)
       const recipe = yield* load(name)

@@ -23,16 +23,16 @@ export interface Options {
 export type Located = Recipe & { readonly location: string }
 
 /** A recipe that was asked for, or that one of those depends on. */
-export type Had = Named<Recipe>
+export type NamedRecipe = Named<Recipe>
 
 export class Recipes extends Context.Service<Recipes, {
   /**
    * Fetches these and all that they depend on, whatever the cache has. Stores all of them or none. The answer has each once,
    * behind those it depends on.
    */
-  readonly fetch: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Had>, RecipeError>
+  readonly fetch: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<NamedRecipe>, RecipeError>
   /** The same, but takes what the cache has from there. */
-  readonly provide: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Had>, RecipeError>
+  readonly provide: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<NamedRecipe>, RecipeError>
   /** One that the cache has. */
   readonly cached: (name: string) => Effect.Effect<Located, RecipeError>
   /** Names of those that the cache has. */

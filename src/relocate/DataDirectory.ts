@@ -10,11 +10,11 @@ import type { Identified } from "../image/Identity.ts"
 import { notice } from "../Log.ts"
 import {
   claim,
+  type DirectoryState,
   imageFile,
+  inspectDirectory,
   isOtherName,
   isOthers,
-  type Look,
-  look,
   make,
   removeAbandoned,
   siblings
@@ -27,7 +27,7 @@ import { type Examine, problemOf, registeredDataHome } from "./TrustedDirectory.
 
 /** What a start does to get its data directory. */
 type Decision =
-  | { readonly _tag: "Use"; readonly directory: string; readonly look: Look }
+  | { readonly _tag: "Use"; readonly directory: string; readonly state: DirectoryState }
   /** To `to`, if nothing runs on it; else it is used where it is. */
   | { readonly _tag: "Rename"; readonly from: string; readonly to: string }
   /** `notices` are functions of the directory that is made. */
@@ -64,8 +64,8 @@ const nowhere = ({ problems }: Facts, tried: ReadonlyArray<string>): Decision =>
 })
 
 /** Looks at a directory, and remembers why it cannot be used. */
-const lookAt = Effect.fnUntraced(function*({ examine, host, image, making, problems }: Facts, directory: string) {
-  const found = yield* look(directory, image, { examine, making, uid: host.uid })
+const stateOf = Effect.fnUntraced(function*({ examine, host, image, making, problems }: Facts, directory: string) {
+  const found = yield* inspectDirectory(directory, image, { examine, making, uid: host.uid })
   if (found._tag === "Unusable") problems.set(directory, { text: found.problem, notable: found.notable })
   return found
 })
@@ -77,11 +77,11 @@ const isPlace = Effect.fnUntraced(function*({ examine, problems }: Facts, parent
   return judged.usable
 })
 
-const use = (directory: string, found: Look): Decision => ({ _tag: "Use", directory, look: found })
+const use = (directory: string, found: DirectoryState): Decision => ({ _tag: "Use", directory, state: found })
 
 const chosen = Effect.fnUntraced(function*(facts: Facts, directory: string) {
   const { image } = facts
-  const found = yield* lookAt(facts, directory)
+  const found = yield* stateOf(facts, directory)
   switch (found._tag) {
     case "Foreign":
       return {
@@ -126,7 +126,7 @@ const former = Effect.fnUntraced(function*(facts: Facts, place: string, isFree: 
     const decision: Decision = { _tag: "Rename", from: directory, to: `${place}/${dataNames(image)[0]}` }
     return { decision, several: undefined }
   }
-  const found = yield* lookAt(facts, directory)
+  const found = yield* stateOf(facts, directory)
   return { decision: found._tag === "Ours" ? use(directory, found) : undefined, several: undefined }
 })
 
@@ -138,7 +138,7 @@ const elsewhere = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArra
     let isFree = false
     for (const name of dataNames(image)) {
       const directory = `${place}/${name}`
-      const found = yield* lookAt(facts, directory)
+      const found = yield* stateOf(facts, directory)
       if (name === dataNames(image)[0]) isFree = found._tag === "Absent"
       if (found._tag !== "Ours" || found.record === undefined) continue
       if (!(yield* isOthers(found.record, image))) return use(directory, found)
@@ -156,7 +156,7 @@ const same = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<str
     for (const name of dataNames(image)) {
       if (name === undefined) continue
       const directory = `${place}/${name}`
-      const found = yield* lookAt(facts, directory)
+      const found = yield* stateOf(facts, directory)
       if (found._tag === "Ours" && isCurrent(found.record, image)) return use(directory, found)
       if (found._tag === "Ours" || found._tag === "Unclaimed") return undefined
     }
@@ -187,7 +187,7 @@ const search = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<s
   const taken: Array<string> = []
   for (const [index, place] of places.entries()) {
     const directory = `${place}/${usual}`
-    const found = yield* lookAt(facts, directory)
+    const found = yield* stateOf(facts, directory)
     if (found._tag === "Ours" || found._tag === "Unclaimed") return use(directory, found)
     if (found._tag === "Unusable") {
       const fs = yield* FileSystem.FileSystem
@@ -199,7 +199,7 @@ const search = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<s
       continue
     }
     if (second !== undefined) {
-      const own = yield* lookAt(facts, `${place}/${second}`)
+      const own = yield* stateOf(facts, `${place}/${second}`)
       if (own._tag === "Ours") return use(`${place}/${second}`, own)
     }
     const { decision, several } = yield* former(facts, place, found._tag === "Absent")
@@ -224,7 +224,7 @@ const search = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<s
 })
 
 /** Records the image as the user of the directory, unless it is recorded already. False if another image was faster. */
-const settle = Effect.fnUntraced(function*(image: ImageFile, directory: string, found: Look) {
+const settle = Effect.fnUntraced(function*(image: ImageFile, directory: string, found: DirectoryState) {
   if (found._tag === "Absent" || found._tag === "Unusable" || isCurrent(found.record, image)) return true
   if (found.record !== undefined && (yield* isOtherName(found.record, image))) return true
   if (found.damage !== undefined) yield* notice(Notices.damaged(directory, found.damage))
@@ -257,7 +257,7 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
     const decision = yield* Effect.mapError(decide(facts), ({ message }) => message)
     if (decision._tag === "Refuse") return yield* Effect.fail(decision.detail)
     if (decision._tag === "Use") {
-      if (!(yield* settle(image, decision.directory, decision.look))) continue
+      if (!(yield* settle(image, decision.directory, decision.state))) continue
       yield* warn(problems, decision.directory)
       return decision.directory
     }
@@ -267,7 +267,7 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
       if (answer === "renamed") yield* notice(Notices.renamed(from, to))
       if (answer === "renamed" || answer === "taken" || answer === "gone") continue
       // An instance runs on it, or its parent directory cannot be written to.
-      const found = yield* Effect.option(lookAt({ ...facts, making: false }, from))
+      const found = yield* Effect.option(stateOf({ ...facts, making: false }, from))
       if (Option.exists(found, ({ _tag }) => _tag === "Ours")) return from
       continue
     }
@@ -275,18 +275,18 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
     const fs = yield* FileSystem.FileSystem
     const names = yield* Effect.orElseSucceed(fs.readDirectory(parent), () => [])
     yield* removeAbandoned(parent, names, yield* Clock.currentTimeMillis)
-    const made = yield* Effect.result(make(parent, name, image, examine))
-    if (made._tag === "Failure") {
-      if (closed.has(parent)) return yield* Effect.fail(made.failure.message)
+    const created = yield* Effect.result(make(parent, name, image, examine))
+    if (created._tag === "Failure") {
+      if (closed.has(parent)) return yield* Effect.fail(created.failure.message)
       closed.add(parent)
       if (chosenData(host) !== undefined) {
-        problems.set(`${parent}/${name}`, { text: made.failure.message, notable: false })
+        problems.set(`${parent}/${name}`, { text: created.failure.message, notable: false })
         const refused = nowhere(facts, [`${parent}/${name}`])
         return yield* Effect.fail(refused._tag === "Refuse" ? refused.detail : "")
       }
       continue
     }
-    if (!made.success) continue
+    if (!created.success) continue
     const directory = `${parent}/${name}`
     for (const line of notices) yield* notice(line(directory))
     yield* warn(problems, directory)

@@ -22,26 +22,26 @@ import {
 import { type Examine, problemOf } from "./TrustedDirectory.ts"
 
 /** The most siblings that are read; a directory with more of them is not used for images. */
-const mostSiblings = 1_000
+const maxSiblings = 1_000
 
 /** Milliseconds after which an unfinished directory belongs to nobody any more. */
 const abandoned = 600_000
 const part = /^\.fim-[0-9a-f]{16}\.part$/
 
 /** The content of a record file. `damage` is why it is invalid. */
-interface Held {
+interface RecordFile {
   readonly record?: DataRecord
   readonly damage?: string
 }
 
 /** A directory and what it is to the image. */
-export type Look =
+export type DirectoryState =
   | { readonly _tag: "Absent" }
   /** `problem` is the reason. It is `notable` if others can change the directory. */
   | { readonly _tag: "Unusable"; readonly owner: number; readonly problem: string; readonly notable: boolean }
   | { readonly _tag: Claim; readonly record: DataRecord | undefined; readonly damage: string | undefined }
 
-const damaged = (damage: string): Held => ({ damage })
+const damaged = (damage: string): RecordFile => ({ damage })
 
 const random = drawHex(8)
 
@@ -72,27 +72,32 @@ const readRecord = Effect.fnUntraced(function*(directory: string, uid: number) {
     return damaged(`it belongs to user ${owner}`)
   }
   const parsed = parseRecord(yield* fs.readFileString(path))
-  return Result.isSuccess(parsed) ? { record: parsed.success } satisfies Held : damaged(parsed.failure)
+  return Result.isSuccess(parsed) ? { record: parsed.success } satisfies RecordFile : damaged(parsed.failure)
 })
 
 /** Classifies a directory by its record, regardless of who can change it. */
 export const recorded = Effect.fnUntraced(function*(directory: string, image: ImageFile, uid: number) {
   const fs = yield* FileSystem.FileSystem
-  const held = yield* Effect.result(readRecord(directory, uid))
-  if (Result.isFailure(held)) {
+  const content = yield* Effect.result(readRecord(directory, uid))
+  if (Result.isFailure(content)) {
     const info = yield* Effect.option(fs.stat(directory))
-    if (Option.isNone(info)) return { _tag: "Absent" } satisfies Look as Look
-    if (held.failure.reason._tag !== "NotFound") {
-      const problem = `its record cannot be read: ${held.failure.message}`
-      return { _tag: "Unusable", owner: ownerOf(info.value), problem, notable: false } satisfies Look as Look
+    if (Option.isNone(info)) return { _tag: "Absent" } satisfies DirectoryState as DirectoryState
+    if (content.failure.reason._tag !== "NotFound") {
+      const problem = `its record cannot be read: ${content.failure.message}`
+      return {
+        _tag: "Unusable",
+        owner: ownerOf(info.value),
+        problem,
+        notable: false
+      } satisfies DirectoryState as DirectoryState
     }
   }
-  const { damage, record }: Held = Result.isSuccess(held) ? held.success : {}
-  return { _tag: claimOf(record, image), record, damage } satisfies Look as Look
+  const { damage, record }: RecordFile = Result.isSuccess(content) ? content.success : {}
+  return { _tag: claimOf(record, image), record, damage } satisfies DirectoryState as DirectoryState
 })
 
 /** How directories are checked. */
-export interface Looking {
+export interface InspectOptions {
   readonly uid: number
   /** Whether missing subdirectories are created. */
   readonly making: boolean
@@ -100,8 +105,8 @@ export interface Looking {
 }
 
 /** Looks at a directory. What others can change is not used, whatever is in it. */
-export const look = Effect.fnUntraced(
-  function*(directory: string, image: ImageFile, { examine, making, uid }: Looking) {
+export const inspectDirectory = Effect.fnUntraced(
+  function*(directory: string, image: ImageFile, { examine, making, uid }: InspectOptions) {
     const fs = yield* FileSystem.FileSystem
     const found = yield* recorded(directory, image, uid)
     if (found._tag === "Absent") return found
@@ -110,9 +115,14 @@ export const look = Effect.fnUntraced(
     const judged = yield* examine(directory, making && isOwn ? "rooms" : "find")
     if (judged.usable) return found
     const info = yield* Effect.option(fs.stat(directory))
-    if (Option.isNone(info)) return { _tag: "Absent" } satisfies Look as Look
+    if (Option.isNone(info)) return { _tag: "Absent" } satisfies DirectoryState as DirectoryState
     const { notable } = judged
-    return { _tag: "Unusable", owner: ownerOf(info.value), problem: problemOf(judged), notable } satisfies Look as Look
+    return {
+      _tag: "Unusable",
+      owner: ownerOf(info.value),
+      problem: problemOf(judged),
+      notable
+    } satisfies DirectoryState as DirectoryState
   }
 )
 
@@ -134,7 +144,7 @@ const writeRecord = Effect.fnUntraced(function*(directory: string, record: DataR
 })
 
 /** Says in a directory that it is the image's. False when another image has said so meanwhile, without a record before. */
-export const claim = Effect.fnUntraced(function*(directory: string, image: ImageFile, before: Look) {
+export const claim = Effect.fnUntraced(function*(directory: string, image: ImageFile, before: DirectoryState) {
   const record = recordOf(image)
   if (record === undefined) return true
   const isFirst = before._tag === "Unclaimed" && before.damage === undefined
@@ -207,12 +217,12 @@ export const siblings = Effect.fnUntraced(function*(parent: string, image: Image
   const fs = yield* FileSystem.FileSystem
   const names = yield* Effect.orElseSucceed(fs.readDirectory(parent), () => [])
   const found: Array<Sibling> = []
-  for (const name of names.filter(isDataName).sort().slice(0, mostSiblings)) {
+  for (const name of names.filter(isDataName).sort().slice(0, maxSiblings)) {
     const directory = `${parent}/${name}`
     const owned = yield* Effect.option(Effect.all([fs.lstat(directory), fs.stat(directory)]))
     if (Option.isNone(owned) || owned.value.some((info) => ownerOf(info) !== uid)) continue
-    const held = yield* Effect.result(readRecord(directory, uid))
-    const record = Result.isSuccess(held) ? (held.success as Held).record : undefined
+    const content = yield* Effect.result(readRecord(directory, uid))
+    const record = Result.isSuccess(content) ? (content.success as RecordFile).record : undefined
     if (record === undefined || image.identity === undefined || record.identity !== image.identity) continue
     found.push({ directory, record, file: yield* fileOf(record, image) })
   }

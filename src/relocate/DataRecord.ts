@@ -10,14 +10,14 @@ export const recordName = "image.json"
 /** Bytes: a path of the longest kind, all of whose characters are escaped. */
 export const recordLimit = 32_768
 
-const longestPath = 4_096
+const maxPathLength = 4_096
 
 const Digits = Schema.String.check(Schema.makeFilter((text) => /^\d{1,20}$/.test(text), { expected: "a number" }))
 
 export const DataRecord = Schema.Struct({
   identity: Schema.String.check(Schema.makeFilter(isIdentity, { expected: "32 hexadecimal digits" })),
   path: Schema.String.check(
-    Schema.makeFilter((path) => path.startsWith("/") && !path.includes("\0") && path.length <= longestPath, {
+    Schema.makeFilter((path) => path.startsWith("/") && !path.includes("\0") && path.length <= maxPathLength, {
       expected: "an absolute path"
     })
   ),

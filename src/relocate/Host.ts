@@ -13,5 +13,5 @@ export class Host extends Context.Service<Host, {
   /** The working directory; absent when it was removed. */
   readonly directory: string | undefined
   /** The caller's words behind the program's name, byte for byte: they need not be text. */
-  readonly words: ReadonlyArray<Uint8Array>
+  readonly args: ReadonlyArray<Uint8Array>
 }>()("flatimage/relocate/Host") {}

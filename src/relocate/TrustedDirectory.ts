@@ -6,7 +6,7 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 
 /** The result for one directory. */
-export const Judged = Schema.Struct({
+export const Verdict = Schema.Struct({
   usable: Schema.Boolean,
   /** Whether to warn the caller that it is skipped: others can change it and it exists, or it is unfit. */
   notable: Schema.Boolean,
@@ -14,7 +14,7 @@ export const Judged = Schema.Struct({
   /** What to type so that it can be used. */
   remedy: Schema.NullOr(Schema.String)
 })
-export type Judged = typeof Judged.Type
+export type Verdict = typeof Verdict.Type
 
 /**
  * How it will be used: `find` reads an existing directory; `rooms` uses an existing data directory and creates its missing
@@ -23,9 +23,9 @@ export type Judged = typeof Judged.Type
 export type Purpose = "find" | "rooms" | "make" | "place"
 
 /** Judges a directory. On a start the janitor does it. */
-export type Examine = (path: string, purpose: Purpose) => Effect.Effect<Judged, { readonly message: string }>
+export type Examine = (path: string, purpose: Purpose) => Effect.Effect<Verdict, { readonly message: string }>
 
-const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Judged))
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Verdict))
 
 /** The same by the program `fim`, for commands that have no janitor to ask. */
 export const examineBy = Effect.fnUntraced(function*(program: string) {
@@ -36,7 +36,7 @@ export const examineBy = Effect.fnUntraced(function*(program: string) {
 })
 
 /** Why a directory is not used, and what there is to type. */
-export const problemOf = ({ reason, remedy }: Pick<Judged, "reason" | "remedy">): string =>
+export const problemOf = ({ reason, remedy }: Pick<Verdict, "reason" | "remedy">): string =>
   `${reason ?? "no reason was given"}${remedy === null ? "" : `; to use it: ${remedy}`}`
 
 /**

@@ -257,7 +257,7 @@ function __flatimage_flatimage_place --no-scope-shadowing
             set options '--help'\t'tell more'
             set slots 'guest' 'guest*'
         case 'app fim-run'
-            set options '--allow'\t'grant permissions' '--deny'\t'withdraw permissions, also those of the image' '--bind'\t'show a file of the host, at the same path unless told' '--env'\t'set a variable' '--pwd'\t'start there; a relative directory is of the host, and bound' '--root'\t'run as root of the guest' '--help'\t'tell more'
+            set options '--allow'\t'grant permissions' '--deny'\t'withdraw permissions, also those of the image' '--bind'\t'show a file of the host in the guest, by default at the same path' '--env'\t'set a variable' '--pwd'\t'start in this directory; a relative one is a directory of the host, which is bound' '--root'\t'run as root of the guest' '--help'\t'tell more'
             set valued '--allow'\t'text' '--deny'\t'text' '--bind'\t'file' '--env'\t'text' '--pwd'\t'directory'
             set slots 'guest*'
         case 'app fim-unshare'

@@ -99,7 +99,7 @@ _flatimage_flatimage_place() {
     'app fim-remote get') options=('--json:print JSON' '--help:tell more') ;;
     'app fim-remote clear') options=('--help:tell more') ;;
     'app fim-root') options=('--help:tell more') slots=('guest' 'guest*') ;;
-    'app fim-run') options=('--allow:grant permissions' '--deny:withdraw permissions, also those of the image' '--bind:show a file of the host, at the same path unless told' '--env:set a variable' '--pwd:start there; a relative directory is of the host, and bound' '--root:run as root of the guest' '--help:tell more') valued=(--allow 'text' --deny 'text' --bind 'file' --env 'text' --pwd 'directory') slots=('guest*') ;;
+    'app fim-run') options=('--allow:grant permissions' '--deny:withdraw permissions, also those of the image' '--bind:show a file of the host in the guest, by default at the same path' '--env:set a variable' '--pwd:start in this directory; a relative one is a directory of the host, which is bound' '--root:run as root of the guest' '--help:tell more') valued=(--allow 'text' --deny 'text' --bind 'file' --env 'text' --pwd 'directory') slots=('guest*') ;;
     'app fim-unshare') operations=('add:these too' 'del:not these' 'set:these and no others' 'list:print them, one per line' 'clear:back to the default') options=('--help:tell more') ;;
     'app fim-unshare add') options=('--help:tell more') slots=('list all! cgroup ipc net pid user uts') ;;
     'app fim-unshare del') options=('--help:tell more') slots=('list all! cgroup ipc net pid user uts') ;;

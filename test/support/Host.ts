@@ -4,4 +4,4 @@ import { Host } from "../../src/relocate/Host.ts"
 
 /** A process of root with these variables. */
 export const hostWith = (environment: Readonly<Record<string, string | undefined>> = {}) =>
-  Layer.succeed(Host, { environment, pid: 7, uid: 0, gid: 0, architecture: "x64", directory: "/", words: [] })
+  Layer.succeed(Host, { environment, pid: 7, uid: 0, gid: 0, architecture: "x64", directory: "/", args: [] })

@@ -145,7 +145,7 @@ export class Apk extends Context.Service<Apk, {
         yield* writeDatabase(fs, tree, installed, { wanted, repositories: bases, architecture: processor }).pipe(
           Effect.provideContext(services)
         )
-        const problems = yield* runScripts(fs, (words) => sandbox.inside(tree, words), tree, installed)
+        const problems = yield* runScripts(fs, (args) => sandbox.inside(tree, args), tree, installed)
         for (const problem of problems) yield* progress.note(`note: ${problem}`)
         yield* report(total, total)
       }, Effect.scoped)

@@ -35,7 +35,7 @@ const directoriesOf = (installed: ReadonlyArray<Installed>): ReadonlyArray<strin
  */
 export const runScripts = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
-  run: (words: ReadonlyArray<string>) => Effect.Effect<string, BuildError>,
+  run: (args: ReadonlyArray<string>) => Effect.Effect<string, BuildError>,
   tree: string,
   installed: ReadonlyArray<Installed>
 ) {
@@ -45,13 +45,13 @@ export const runScripts = Effect.fnUntraced(function*(
     const script = verified.scripts.get(name)
     if (script === undefined) return
     const patterns = verified.triggers.map(patternOf)
-    const words = name === "trigger"
+    const args = name === "trigger"
       ? directories.filter((path) => patterns.some((pattern) => pattern.test(path))).map((path) => `/${path}`)
       : [verified.package.version]
-    if (words.length === 0) return
+    if (args.length === 0) return
     const file = `${place}/${verified.package.name}-${verified.package.version}.${name}`
     yield* writeInTree(fs, tree, [file, script, 0o755])
-    const result = yield* Effect.result(run([`/${file}`, ...words]))
+    const result = yield* Effect.result(run([`/${file}`, ...args]))
     if (result._tag === "Failure") {
       problems.push(`the script ${name} of ${verified.package.name} failed: ${result.failure.message}`)
     }

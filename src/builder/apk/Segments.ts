@@ -13,9 +13,9 @@ import { RsaSignatures, type SignedDigest } from "../../platform/RsaSignatures.t
 import { type BuildError, buildError } from "../BuildError.ts"
 
 /** Bytes that a stream which is read here may have when it is inflated: an index of all packages has 10 MB. */
-const mostInflated = 256 << 20
+const maxInflated = 256 << 20
 
-const mostMembers = 4096
+const maxMembers = 4096
 
 const deflated = 8
 const [hasText, hasChecksum, hasExtra, hasName, hasComment] = [1, 2, 4, 8, 16]
@@ -55,7 +55,7 @@ export const readSegment = Effect.fnUntraced(function*(
   const { inflateRaw } = yield* Compression
   const header = headerLength(bytes, start)
   if (header === undefined) return yield* strange(path, `there is no gzip stream at its byte ${start}`)
-  const { consumed, content } = yield* inflateRaw(bytes.subarray(start + header), mostInflated).pipe(
+  const { consumed, content } = yield* inflateRaw(bytes.subarray(start + header), maxInflated).pipe(
     Effect.mapError(() => strange(path, `the gzip stream at its byte ${start} is damaged or too large`))
   )
   // The stream is followed by its CRC and length.
@@ -73,7 +73,7 @@ export const readMembers = Effect.fnUntraced(function*(path: string, tar: Uint8A
       Effect.gen(function*() {
         const content = Bytes.concat(yield* Stream.runCollect(entry.body))
         if (entry.header.type !== "File") return
-        if (found.size >= mostMembers || found.has(entry.header.path)) {
+        if (found.size >= maxMembers || found.has(entry.header.path)) {
           return yield* strange(
             path,
             `it has ${found.has(entry.header.path) ? "two files of one name" : "too many files"}`

@@ -77,8 +77,8 @@ export class CrossCompiler extends Context.Service<CrossCompiler, {
         return yield* compiledBy({
           architecture: target,
           root: yield* toolchain.tree(target),
-          run: (words, place) =>
-            toolchain.run(target, [crossGcc(target), ...words], {
+          run: (args, place) =>
+            toolchain.run(target, [crossGcc(target), ...args], {
               readable: [],
               writable: place === undefined ? [] : [place],
               environment: {},

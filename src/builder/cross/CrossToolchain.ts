@@ -58,7 +58,7 @@ export class CrossToolchain extends Context.Service<CrossToolchain, {
   /** Runs a program of it in a sandbox. Gives its standard output. Fails with `BuildError` unless it ends with 0. */
   readonly run: (
     target: Architecture,
-    words: ReadonlyArray<string>,
+    args: ReadonlyArray<string>,
     toolset: Toolset
   ) => Effect.Effect<string, BuildError>
 }>()("flatimage/builder/cross/CrossToolchain") {
@@ -73,10 +73,10 @@ export class CrossToolchain extends Context.Service<CrossToolchain, {
 
       const run = Effect.fn("CrossToolchain.run")(function*(
         target: Architecture,
-        words: ReadonlyArray<string>,
+        args: ReadonlyArray<string>,
         toolset: Toolset
       ) {
-        return yield* sandbox.using(`${yield* tree(target)}/usr`, words, {
+        return yield* sandbox.using(`${yield* tree(target)}/usr`, args, {
           ...toolset,
           environment: {
             PATH: "/usr/bin",

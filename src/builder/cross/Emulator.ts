@@ -29,7 +29,7 @@ const rules = "/proc/sys/fs/binfmt_misc"
  * program's own.
  */
 export interface Emulation {
-  readonly words: ReadonlyArray<string>
+  readonly prefix: ReadonlyArray<string>
   /** Whether they make a user namespace, with the caller as its root. */
   readonly ownUsers: boolean
 }
@@ -82,7 +82,7 @@ export class Emulator extends Context.Service<Emulator, {
         }))
       })
 
-      const wordsWith = Effect.fnUntraced(function*(interpreter: string) {
+      const prefixWith = Effect.fnUntraced(function*(interpreter: string) {
         const { fim } = yield* compiler.native
         const { groups, users } = yield* maps
         return [fim, "emulate", "--users", users, "--groups", groups, registration(interpreter), "--"]
@@ -99,12 +99,12 @@ export class Emulator extends Context.Service<Emulator, {
       /** Whether the rule is to be our own. */
       const choose = Effect.fnUntraced(function*(target: Architecture, purpose: Purpose) {
         // A user without a range of other users cannot build a tree in any other way either.
-        const [program = "", ...words] = purpose === "tree" || isRoot ? yield* wordsWith("/bin/true") : []
+        const [program = "", ...args] = purpose === "tree" || isRoot ? yield* prefixWith("/bin/true") : []
         // The directories above an image belong to the machine's root, whom a user's namespace does not map: the image would
         // trust none of them.
         const ownRule = program === ""
           ? Effect.fail("steps run in a namespace of root, and this user is not root")
-          : programs.run(program, [...words, "/bin/true"]).pipe(
+          : programs.run(program, [...args, "/bin/true"]).pipe(
             // Its command line is the rule, which is no secret.
             Effect.mapError((error) => error.reason._tag === "ProgramFailed" ? error.reason.output : error.message)
           )
@@ -125,9 +125,9 @@ export class Emulator extends Context.Service<Emulator, {
       const emulation = Effect.fn("Emulator.emulation")(function*(purpose: Purpose) {
         const target = yield* Target
         const own = target !== undefined && (yield* choose(target, purpose))
-        if (!own) return { words: [], ownUsers: false }
+        if (!own) return { prefix: [], ownUsers: false }
         const interpreter = `${yield* packages.tree(emulator)}/${emulatorName}`
-        return { words: yield* wordsWith(interpreter), ownUsers: true }
+        return { prefix: yield* prefixWith(interpreter), ownUsers: true }
       })
 
       return Emulator.of({ check, emulation })

@@ -31,12 +31,12 @@ export const identityMap = (map: string): string =>
   }).join(",")
 
 /** How many users Debian has, up to nobody. */
-const least = 65_535
+const minimumUsers = 65_535
 
 const rangeOf = (text: string, name: string, uid: number) => {
   for (const line of text.split("\n")) {
     const [who, start, count] = line.trim().split(":")
-    if ((who === name || who === String(uid)) && Number(count) >= least) return `1 ${start} ${count}`
+    if ((who === name || who === String(uid)) && Number(count) >= minimumUsers) return `1 ${start} ${count}`
   }
   return undefined
 }

@@ -7,7 +7,7 @@ import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256OfFile } from "../Digest.ts"
 
 /** Files and directories that a step may copy. */
-const mostEntries = 200_000
+const maxEntries = 200_000
 
 const lstat = (fs: FileSystem.FileSystem, path: string) => fs.lstat(path).pipe(atPath(path))
 
@@ -31,8 +31,8 @@ const entriesOf = Effect.fnUntraced(function*(
   for (let name = left.pop(); name !== undefined; name = left.pop()) {
     const here = `${path}${name}`
     const { mode, type } = yield* lstat(fs, here)
-    if (entries.length >= mostEntries) {
-      return yield* buildError("Refused", { detail: `${path} has more than ${mostEntries} files` })
+    if (entries.length >= maxEntries) {
+      return yield* buildError("Refused", { detail: `${path} has more than ${maxEntries} files` })
     }
     if (type !== "Directory" && type !== "File" && type !== "SymbolicLink") {
       return yield* buildError("Refused", {

@@ -17,7 +17,7 @@ import { Workspace } from "../Workspace.ts"
 
 /** A command of a step. */
 export interface GuestCommand {
-  readonly words: ReadonlyArray<string>
+  readonly args: ReadonlyArray<string>
   readonly network: boolean
   /** Added to that of the guest. */
   readonly environment: Readonly<Record<string, string>>
@@ -84,17 +84,17 @@ export class Runner extends Context.Service<Runner, {
         const data = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "run")
         const env = { ...noSettings, FIM_DIR_DATA: data, FIM_LAYERS: layers.join(":") }
         const emulation = yield* emulator.emulation("steps")
-        const [program = image, ...before] = [...emulation.words, image]
-        const run = (words: ReadonlyArray<string>, options: RunOptions = {}) =>
-          programs.run(program, [...before, ...words], { ...options, env })
+        const [program = image, ...before] = [...emulation.prefix, image]
+        const run = (args: ReadonlyArray<string>, options: RunOptions = {}) =>
+          programs.run(program, [...before, ...args], { ...options, env })
         yield* run(["fim-perms", ...(command.network ? ["set", "network"] : ["clear"])])
         // The output is for the builder, and its last lines explain a failure.
         const variables = Object.entries(command.environment).map(([name, value]) => `${name}=${value}`)
-        const all = ["bash", "-c", "exec \"$@\" >&2", "bash", "env", ...variables, ...command.words]
+        const all = ["bash", "-c", "exec \"$@\" >&2", "bash", "env", ...variables, ...command.args]
         yield* run(["fim-root", ...all], command.input === undefined ? {} : { input: command.input }).pipe(
           Effect.mapError((error) =>
             error.reason._tag === "ProgramFailed"
-              ? buildError("ProgramFailed", { ...error.reason, command: command.words.join(" ").slice(0, 200) })
+              ? buildError("ProgramFailed", { ...error.reason, command: command.args.join(" ").slice(0, 200) })
               : error
           )
         )

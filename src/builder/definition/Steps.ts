@@ -8,7 +8,7 @@ import { sha256 } from "../../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256OfFile } from "../Digest.ts"
 import type { Distribution } from "../dist/Distribution.ts"
-import { installWords } from "../dist/Distributions.ts"
+import { installCommand } from "../dist/Distributions.ts"
 import { Machine } from "../Machine.ts"
 import { Epoch, Mkdwarfs } from "../Mkdwarfs.ts"
 import { Programs } from "../Programs.ts"
@@ -115,7 +115,7 @@ export class Steps extends Context.Service<Steps, {
         const reproducible = epoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(epoch) }
         if ("run" in step) {
           const command: GuestCommand = {
-            words: typeof step.run === "string" ? ["sh", "-euc", step.run] : step.run,
+            args: typeof step.run === "string" ? ["sh", "-euc", step.run] : step.run,
             network: step.network ?? false,
             environment: { ...reproducible, ...step.environment }
           }
@@ -126,15 +126,15 @@ export class Steps extends Context.Service<Steps, {
           // By the image's own tools, for the root tree may have none; and in the guest, for directories there may be links.
           const script = "busybox mkdir -p \"$1\" && exec busybox tar -x -f - -C \"$1\""
           const command: GuestCommand = {
-            words: ["busybox", "sh", "-c", script, "sh", parent],
+            args: ["busybox", "sh", "-c", script, "sh", parent],
             network: false,
             environment: {},
             input: archive
           }
           return command
         }
-        const words = distribution === undefined ? undefined : installWords(distribution, step.packages)
-        if (distribution === undefined || words === undefined) {
+        const args = distribution === undefined ? undefined : installCommand(distribution, step.packages)
+        if (distribution === undefined || args === undefined) {
           return yield* buildError("Refused", {
             detail: distribution === undefined
               ? "packages need a distribution: name it as \"dist\" of the base"
@@ -146,7 +146,7 @@ export class Steps extends Context.Service<Steps, {
           return yield* buildError("Refused", { detail: `${JSON.stringify(strange)} is not the name of a package` })
         }
         const command: GuestCommand = {
-          words,
+          args,
           network: true,
           environment: reproducible
         }

@@ -14,7 +14,7 @@ export const findDistribution = (name: string): Distribution | undefined =>
   distributions.find((distribution) => distribution.name === name)
 
 /** The command with which root of the guest installs packages; nothing where nothing can. */
-export const installWords = (
+export const installCommand = (
   { install }: Distribution,
   packages: ReadonlyArray<string>
 ): ReadonlyArray<string> | undefined => install === undefined ? undefined : ["sh", "-euc", install, "sh", ...packages]

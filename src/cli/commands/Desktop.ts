@@ -46,7 +46,7 @@ export const command: SettingsCommand = {
         ...items,
         shown: "entry,mimetype,icon|none",
         choices: [...names, "none"],
-        alone: { word: "none", error: "'none' option should not be used with others" },
+        alone: { value: "none", error: "'none' option should not be used with others" },
         missing: "Missing arguments for 'enable' (entry,mimetype,icon,none)"
       }],
       handler: () => desktop().then(({ enable }) => enable)

@@ -4,7 +4,7 @@ import type { SettingsCommand } from "./Services.ts"
 
 const help = () => import("../config/Help.ts")
 
-/** The name of an image's file, which becomes part of a script or a page. */
+/** The file name of the image, which becomes part of a script or a page. */
 const program = {
   name: "program",
   optional: true,

@@ -19,7 +19,8 @@ export const command: ImageCommand = {
       options: [json],
       handler: () => import("../instance/Instance.ts").then(({ list }) => list)
     }),
-    // The launcher hands these words to the native program, which needs no runtime: src/native/fim/src/portal/instance.rs.
+    // The launcher passes these arguments to the native program, which needs no runtime:
+    // src/native/fim/src/portal/instance.rs.
     operation({
       name: "exec",
       summary: "run a command in one",

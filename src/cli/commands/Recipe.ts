@@ -34,14 +34,14 @@ export const command: GuestCommand = {
     operation({
       name: "fetch",
       summary: "fetch anew, all or none",
-      // Without one it says which there are.
+      // Without a name it lists the recipes.
       arguments: [{ ...names, optional: true }],
       handler: () => recipes().then(({ fetch }) => fetch)
     }),
     operation({
       name: "info",
       summary: "print what fetched recipes say",
-      // Those in front of a name that is not valid are printed.
+      // Recipes before an invalid name are printed.
       arguments: [anyNames],
       options: [json],
       handler: () => recipes().then(({ info }) => info)

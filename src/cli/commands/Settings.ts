@@ -1,4 +1,4 @@
-/** The commands for what an image is set to. */
+/** The commands that change the settings of an image. */
 import { bindingTypes, namespaceNames, overlayNames, permissionNames } from "../../image/SettingsDefaults.ts"
 import { json, operation } from "../grammar/Command.ts"
 import type { SettingsCommand } from "./Services.ts"
@@ -10,7 +10,7 @@ const permissions = {
   shown: "permission,...",
   as: "list",
   choices: ["all", ...[...permissionNames].sort()],
-  alone: { word: "all", error: "Permission 'all' should not be used with others" },
+  alone: { value: "all", error: "Permission 'all' should not be used with others" },
   refused: { none: "Invalid permission 'NONE'" },
   invalid: "Invalid permission"
 } as const
@@ -67,7 +67,7 @@ const namespaces = {
   shown: "option,...",
   as: "list",
   choices: ["all", ...[...namespaceNames].sort()],
-  alone: { word: "all", error: "Unshare option 'all' should not be used with others" },
+  alone: { value: "all", error: "Unshare option 'all' should not be used with others" },
   refused: { none: "Invalid unshare option 'NONE'" },
   invalid: "Invalid unshare option"
 } as const
@@ -308,7 +308,7 @@ export const casefold: SettingsCommand = {
   examples: [{ command: "fim-casefold on", description: "README and readme are one file" }]
 }
 
-// FlatImage in C++ says this where there are too many words, and scripts look for it.
+// FlatImage in C++ prints this for too many arguments, and scripts match it.
 const tooManyNotify = { tooMany: missingSwitch("fim-notify") }
 
 const getNotify = { ...tooManyNotify, options: [json], handler: () => switches().then(({ notify }) => notify.get) }
@@ -348,7 +348,8 @@ const programs = {
   shown: "program",
   about: "host program",
   as: "repeated",
-  // A name is looked up in the host's PATH. With a slash it has to be a whole path: it would depend on the guest's directory.
+  // A plain name is searched in the host's PATH. A path must be absolute: a relative one would depend on the guest's
+  // directory.
   pattern: /^(?!\.{1,2}$)[^/]+$|^\/(?!.*\/\.{0,2}(\/|$))./,
   invalid: "Invalid program '%s'",
   hint: "a name, an absolute path, or '*' for all programs"

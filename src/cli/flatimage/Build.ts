@@ -14,7 +14,7 @@ import { archiveRoot, packagesRoot } from "../../builder/RootRequest.ts"
 import { Workspace } from "../../builder/Workspace.ts"
 import { isIdentity } from "../../image/Identity.ts"
 
-/** What the words of the command say: the declaration of `flatimage build` in HostCommands.ts. */
+/** The arguments and options that `flatimage build` declares in HostCommands.ts. */
 export interface Input {
   readonly definition: string | undefined
   readonly dist: string | undefined
@@ -41,7 +41,7 @@ interface Choice {
   readonly request: Omit<Request, "level" | "output" | "epoch" | "identity">
 }
 
-/** The flags among `names` that are given, without those that are not. */
+/** The options among `names` that are given. */
 const given = <Name extends "mirror" | "keyring" | "suite" | "sha256" | "signature">(
   input: Input,
   ...names: ReadonlyArray<Name>
@@ -74,13 +74,13 @@ const fromArchive = Effect.fnUntraced(function*(path: Path.Path, input: Input, r
   return choice
 })
 
-/** Where packages come from, as the flags say. */
+/** Where packages come from, by the given options. */
 const originOf = (path: Path.Path, input: Input) => {
   const { keyring, ...rest } = given(input, "mirror", "keyring")
   return { ...rest, ...(keyring === undefined ? {} : { keyring: path.resolve(keyring) }) }
 }
 
-/** What the words mean. Fails with `BuildError` when they do not go together. */
+/** The request that the options describe. Fails with `BuildError` if they contradict each other. */
 const choose = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   path: Path.Path,

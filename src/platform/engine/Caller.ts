@@ -42,9 +42,9 @@ const isInForeground = (): boolean => {
 }
 
 /** A guest that stops itself must not stop us where nobody could let us go on. */
-const suspend = (asked: boolean) =>
+const suspend = (requested: boolean) =>
   Effect.sync(() => {
-    if (asked || isInForeground()) host.kill(host.processId(), signalNumber("SIGSTOP"))
+    if (requested || isInForeground()) host.kill(host.processId(), signalNumber("SIGSTOP"))
   })
 
 export const layer = Layer.mergeAll(

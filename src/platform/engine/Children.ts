@@ -41,7 +41,9 @@ const variablesOf = ({ env, extendEnv }: ChildProcess.CommandOptions): ReadonlyA
   ]
 }
 
-const wordsOf = (command: ChildProcess.StandardCommand): readonly [program: string, words: ReadonlyArray<string>] => {
+const argumentsOf = (
+  command: ChildProcess.StandardCommand
+): readonly [program: string, args: ReadonlyArray<string>] => {
   const { shell } = command.options
   if (shell === undefined || shell === false) return [command.command, command.args.map(text)]
   return [shell === true ? "/bin/sh" : shell, ["-c", command.command]]
@@ -81,11 +83,11 @@ const terminate = (
 ) =>
 (options?: ChildProcess.KillOptions): Failing<void> => {
   const signal = options?.killSignal ?? defaults.killSignal ?? "SIGTERM"
-  const patience = options?.forceKillAfter ?? defaults.forceKillAfter
+  const timeout = options?.forceKillAfter ?? defaults.forceKillAfter
   return Effect.andThen(
     send(signal),
-    patience === undefined ? end : Effect.timeoutOrElse(end, {
-      duration: Duration.fromInputUnsafe(patience),
+    timeout === undefined ? end : Effect.timeoutOrElse(end, {
+      duration: Duration.fromInputUnsafe(timeout),
       orElse: () => Effect.andThen(Effect.ignore(send("SIGKILL")), end)
     })
   )
@@ -102,10 +104,10 @@ const start = Effect.fnUntraced(function*(
 ) {
   const { cwd, detached } = command.options
   if (cwd !== undefined) yield* attempt("FileSystem", "access", cwd, () => host.access(cwd, false, false))
-  const [program, words] = wordsOf(command)
+  const [program, args] = argumentsOf(command)
   const [pid, descriptor] = yield* failing(
     "spawn",
-    () => host.spawn(program, words, variablesOf(command.options), plumbing.theirs, cwd, detached !== false)
+    () => host.spawn(program, args, variablesOf(command.options), plumbing.theirs, cwd, detached !== false)
   )
   const ended = Deferred.makeUnsafe<End>()
   const cancel = whenReadable(descriptor, () => {

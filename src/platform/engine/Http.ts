@@ -21,7 +21,7 @@ const letters = { head: 0x48, data: 0x44, error: 0x45, end: 0x5a }
 const frameSize = 5
 
 /** So many pieces may wait before no more are read. */
-const most = 16
+const maxPieces = 16
 
 /** Headers by their names, which are the same in any case. */
 class AnswerHeaders {
@@ -127,7 +127,7 @@ class Exchange {
       else if (this.#failure === undefined) resolve({ done: true, value: undefined })
       else reject(this.#failure)
     }
-    if (!this.#over && this.#pieces.length < most) this.#watch()
+    if (!this.#over && this.#pieces.length < maxPieces) this.#watch()
   }
 
   #take(): void {
@@ -145,7 +145,7 @@ class Exchange {
       at = end
     }
     this.#rest = joined.slice(at)
-    if (this.#pieces.length >= most) this.#pause()
+    if (this.#pieces.length >= maxPieces) this.#pause()
     this.#settle()
   }
 

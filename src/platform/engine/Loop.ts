@@ -17,8 +17,8 @@ let immediates = new Map<number, () => void>()
 let lastId = 0
 
 /** The most consecutive turns for immediates before descriptors are polled. */
-const patience = 16
-let impatience = 0
+const maxImmediateTurns = 16
+let immediateTurns = 0
 
 /** A wait as long as this, in milliseconds, is a rest: there is time to collect garbage. */
 const rest = 200
@@ -94,7 +94,7 @@ const untilTimer = (): number | undefined => {
 }
 
 /** Returns whether anything was ready. */
-const look = (milliseconds: number | undefined): boolean => {
+const pollDescriptors = (milliseconds: number | undefined): boolean => {
   const all = [...watched.keys()]
   // An argument that is there has to be a number.
   const ready = milliseconds === undefined ? host.poll(all) : host.poll(all, milliseconds)
@@ -109,16 +109,16 @@ const look = (milliseconds: number | undefined): boolean => {
 export const turn = (): boolean => {
   if (immediates.size > 0) {
     runImmediates()
-    if (++impatience < patience) return true
-    impatience = 0
-    look(0)
+    if (++immediateTurns < maxImmediateTurns) return true
+    immediateTurns = 0
+    pollDescriptors(0)
     runTimers()
     return true
   }
   if (!isWaiting()) return false
   const soon = untilTimer()
   const isRest = !rested && (soon === undefined || soon > rest)
-  const found = look(isRest ? rest : soon)
+  const found = pollDescriptors(isRest ? rest : soon)
   if (isRest && !found) host.collectGarbage()
   rested = isRest && !found
   runTimers()

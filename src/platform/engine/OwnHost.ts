@@ -10,7 +10,7 @@ export const make = (): Host["Service"] =>
     gid: host.groupId(),
     architecture: host.architecture(),
     directory: host.workingDirectory(),
-    words: host.arguments().map((word) => new Uint8Array(host.fromName(word)))
+    args: host.arguments().map((word) => new Uint8Array(host.fromName(word)))
   })
 
 /** Ends the process. */

@@ -65,13 +65,13 @@ const readInput = Effect.gen(function*() {
 })
 
 /** What was read of the next line. */
-let begun = ""
+let partialLine = ""
 
 const readLine: Effect.Effect<string, Terminal.QuitError> = Effect.suspend(() => {
-  const end = begun.indexOf("\n")
+  const end = partialLine.indexOf("\n")
   if (end >= 0) {
-    const line = begun.slice(0, end)
-    begun = begun.slice(end + 1)
+    const line = partialLine.slice(0, end)
+    partialLine = partialLine.slice(end + 1)
     return Effect.succeed(line.replace(/\r$/, ""))
   }
   return Descriptors.stream("Terminal", Output.input).pipe(
@@ -80,7 +80,7 @@ const readLine: Effect.Effect<string, Terminal.QuitError> = Effect.suspend(() =>
     Effect.flatMap(Option.match({
       onNone: () => Effect.fail(new Terminal.QuitError({})),
       onSome: (bytes) => {
-        begun += host.toName(bytes)
+        partialLine += host.toName(bytes)
         return readLine
       }
     }))

@@ -133,7 +133,7 @@ declare module "fim:host" {
    */
   export const spawn: (
     program: string,
-    words: ReadonlyArray<string>,
+    args: ReadonlyArray<string>,
     variables: ReadonlyArray<string>,
     descriptors: ReadonlyArray<number>,
     directory: string | undefined,

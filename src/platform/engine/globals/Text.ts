@@ -58,7 +58,7 @@ export class TextDecoder {
   /** The beginning of a character of which more is to come. */
   #rest = new Uint8Array(0)
   /** Whether text was decoded since the stream began. */
-  #begun = false
+  #started = false
 
   constructor(label = "utf-8", options: { readonly fatal?: boolean; readonly ignoreBOM?: boolean } = {}) {
     const name = label.trim().toLowerCase()
@@ -85,11 +85,11 @@ export class TextDecoder {
     }
     const text = host.decode(bytes, this.fatal)
     if (text === undefined) {
-      this.#begun = false
+      this.#started = false
       throw new TypeError("The encoded data was not valid for encoding utf-8")
     }
-    const hasMark = !this.#begun && !this.ignoreBOM && text.charCodeAt(0) === 0xfeff
-    this.#begun = options.stream === true && (this.#begun || text !== "")
+    const hasMark = !this.#started && !this.ignoreBOM && text.charCodeAt(0) === 0xfeff
+    this.#started = options.stream === true && (this.#started || text !== "")
     return hasMark ? text.slice(1) : text
   }
 }

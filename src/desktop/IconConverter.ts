@@ -13,19 +13,20 @@ import { DesktopError } from "./DesktopError.ts"
 import { DesktopImage } from "./DesktopImage.ts"
 
 /** Longer than the native part allows itself. */
-const patience = "30 seconds"
+const timeout = "30 seconds"
 
-export class IconPress extends Context.Service<IconPress, {
+export class IconConverter extends Context.Service<IconConverter, {
   /** Fails unless the picture has the format of its extension. */
   readonly check: (icon: Icon) => Effect.Effect<void, DesktopError>
   /** A PNG or JPEG picture as PNG icons, by pixels a side. */
-  readonly press: (
+  readonly convert: (
     icon: Icon,
     sizes: ReadonlyArray<number>
   ) => Effect.Effect<ReadonlyMap<number, Uint8Array>, DesktopError>
-}>()("flatimage/desktop/IconPress") {
-  static readonly layer: Layer.Layer<IconPress, never, DesktopImage | ChildProcessSpawner.ChildProcessSpawner> = Layer
-    .effect(IconPress, Effect.suspend(() => make()))
+}>()("flatimage/desktop/IconConverter") {
+  static readonly layer: Layer.Layer<IconConverter, never, DesktopImage | ChildProcessSpawner.ChildProcessSpawner> =
+    Layer
+      .effect(IconConverter, Effect.suspend(() => make()))
 }
 
 const noPicture = (detail: string) => new DesktopError({ reason: "Icon", detail })
@@ -65,7 +66,7 @@ const make = Effect.fnUntraced(function*() {
   const { fim } = yield* DesktopImage
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
 
-  const press = Effect.fn("IconPress.press")(
+  const convert = Effect.fn("IconConverter.convert")(
     function*(icon: Icon, sizes: ReadonlyArray<number>) {
       const format = icon.extension === "png" ? "png" : "jpeg"
       const handle = yield* spawner.spawn(ChildProcess.make(fim, ["icon", format, ...sizes.map(String)], {
@@ -85,14 +86,14 @@ const make = Effect.fnUntraced(function*() {
     },
     Effect.scoped,
     Effect.timeoutOrElse({
-      duration: patience,
-      orElse: () => Effect.fail(noPicture(`the icon could not be read within ${patience}`))
+      duration: timeout,
+      orElse: () => Effect.fail(noPicture(`the icon could not be read within ${timeout}`))
     }),
     Effect.catchTag("PlatformError", (error) => Effect.fail(noPicture(`the icon could not be read: ${error.message}`)))
   )
 
-  return IconPress.of({
-    check: (icon) => icon.extension === "svg" ? checkSvg(icon.data) : Effect.asVoid(press(icon, [])),
-    press
+  return IconConverter.of({
+    check: (icon) => icon.extension === "svg" ? checkSvg(icon.data) : Effect.asVoid(convert(icon, [])),
+    convert
   })
 })
