@@ -10,12 +10,12 @@ import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
 
 export interface DownloadOptions {
-  /** Bytes; more is rejected, regardless of the length in the server's headers. */
+  /** Limit in bytes. A larger file is rejected, whatever the headers say. */
   readonly limit: number
   readonly report?: Report
 }
 
-/** A server that sends nothing for so long has gone. */
+/** How long a server may send nothing. */
 const timeout = "30 seconds"
 
 const chunkSize = 1 << 20
@@ -25,8 +25,8 @@ const failed = (url: string, detail: string) => buildError("Unreachable", { url,
 /** Fetches files by their URL. */
 export class Download extends Context.Service<Download, {
   /**
-   * Writes the content of a URL (`http:`, `https:`, `file:`) to the file `path`. Nothing of it is trusted: the caller
-   * verifies it. Fails with `BuildError` on any reply but success, on one that is cut short, and on one above the limit.
+   * Writes the content of a URL (`http:`, `https:`, `file:`) to the file `path`. The content is not trusted: the caller has
+   * to verify it. Fails with `BuildError` unless the reply is a success, complete and within the limit.
    */
   readonly fetch: (url: string, path: string, options: DownloadOptions) => Effect.Effect<void, BuildError>
 }>()("flatimage/builder/Download") {

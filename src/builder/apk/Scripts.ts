@@ -6,10 +6,10 @@ import { removeInTree, writeInTree } from "../PackageTree.ts"
 import type { Installed } from "./Database.ts"
 import type { ScriptName } from "./Package.ts"
 
-/** Where apk puts them too, while they run. */
+/** Directory of the scripts while they run, as in apk. */
 const place = "lib/apk/exec"
 
-/** `*` and `?` stand for what is within one name. */
+/** A pattern in which `*` and `?` do not match a slash. */
 const patternOf = (text: string): RegExp =>
   new RegExp(
     `^${
@@ -18,7 +18,7 @@ const patternOf = (text: string): RegExp =>
     }$`
   )
 
-/** Directories that packages have put something into, without slashes at their ends. */
+/** Directories into which packages were unpacked, without slashes at their ends. */
 const directoriesOf = (installed: ReadonlyArray<Installed>): ReadonlyArray<string> => {
   const found = new Set<string>()
   for (const { name, type } of installed.flatMap(({ members }) => members)) {
@@ -29,9 +29,13 @@ const directoriesOf = (installed: ReadonlyArray<Installed>): ReadonlyArray<strin
 }
 
 /**
- * Runs what the packages want to be run after they are installed, in their order: first what makes users, then what sets them up,
- * at last the triggers. As with apk, a script that fails does not undo the installation: the failures are given back. In: a way
- * to run the words of a command in the tree. Fails with `BuildError` when the scripts cannot be written.
+ * Runs the scripts of installed packages, in the order of installation: first those that create users, then those that
+ * configure the packages, finally the triggers. As in apk, a failed script does not undo the installation.
+ *
+ * @param run runs a command in the tree
+ * @param tree directory of the tree
+ * @param installed the packages, in order
+ * @returns a message for each failed script; fails with `BuildError` if the scripts cannot be written
  */
 export const runScripts = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,

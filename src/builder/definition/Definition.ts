@@ -9,7 +9,7 @@ import { architectureNames } from "../Machine.ts"
 const Path = Text.check(Schema.isNonEmpty())
 const Sha256 = Schema.String.check(Schema.isPattern(/^[0-9a-fA-F]{64}$/))
 const Dist = Schema.Literals(distributionNames)
-// Words in front of a command: nothing that its program could take for an option.
+// Variables are arguments before a command: a name must not look like an option.
 const Variables = Schema.Record(Schema.String.check(Schema.isPattern(/^[A-Za-z_][A-Za-z0-9_]*$/)), Text)
 const Names = Schema.Array(Text.check(Schema.isNonEmpty()))
 
@@ -125,14 +125,14 @@ export type Definition = typeof Definition.Type
 
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Definition), { onExcessProperty: "error" })
 
-/** Reads the text of a definition. Fails with what is wrong, and where, in one line. */
+/** Parses the text of a definition. Fails with the problem and its place, in one line. */
 export const parseDefinition = (text: string): Result.Result<Definition, string> =>
   Result.mapError(decode(text), (error) => {
     const line = error.message.replace(/\s+/g, " ")
     return line.length > 400 ? `${line.slice(0, 400)}…` : line
   })
 
-/** The JSON Schema that is published. */
+/** The published JSON Schema. */
 export const jsonSchema = (): unknown => {
   const { definitions, schema } = Schema.toJsonSchemaDocument(Definition, { onExcessProperty: "error" })
   return { $schema: "https://json-schema.org/draft/2020-12/schema", ...schema, $defs: definitions }

@@ -24,19 +24,19 @@ const revision = 2
 
 export interface StepsRequest {
   readonly steps: ReadonlyArray<Step>
-  /** The directory that the paths in the steps are relative to. */
+  /** The paths in the steps are relative to this directory. */
   readonly directory: string
   readonly distribution: Distribution | undefined
-  /** The lowest layer. */
+  /** Path of the lowest layer. */
   readonly base: string
-  /** An image without layers to run commands in, made only when there is one to run, and its program `fim`. */
+  /** An image without layers in which commands run, and its program `fim`. Made only if there is a command to run. */
   readonly runner: Effect.Effect<{ readonly image: string; readonly fim: string }, BuildError, Scope.Scope>
   readonly level: number
-  /** Whether to make all layers anew. */
+  /** Whether to make all layers again, although they are cached. */
   readonly refresh: boolean
 }
 
-/** One line that describes a step. */
+/** A one-line description of a step. */
 export const labelOf = (step: Step): string => {
   const text = "packages" in step
     ? `Packages ${step.packages.join(" ")}`
@@ -50,8 +50,8 @@ export const labelOf = (step: Step): string => {
 /** Makes a layer of each step of a definition. */
 export class Steps extends Context.Service<Steps, {
   /**
-   * The paths of the layers, lowest first, without the base. A layer is made only when the cache has none of the same base,
-   * the same steps up to this one, and the same files that they copy. Fails with `BuildError`.
+   * The paths of the layers, lowest first, without the base. A layer is made only if the cache has none with the same base,
+   * the same steps up to this one, and the same copied files. Fails with `BuildError`.
    */
   readonly make: (request: StepsRequest) => Effect.Effect<ReadonlyArray<string>, BuildError, Scope.Scope>
 }>()("flatimage/builder/definition/Steps") {
@@ -67,7 +67,7 @@ export class Steps extends Context.Service<Steps, {
       const workspace = yield* Workspace
       const { isRoot, target } = yield* Machine
 
-      /** The copied files as an archive, under their new name; and their target directory. */
+      /** An archive of the copied files under their new name, and their target directory. */
       const archiveOf = Effect.fnUntraced(function*(
         step: Extract<Step, { readonly copy: string }>,
         directory: string
@@ -123,7 +123,8 @@ export class Steps extends Context.Service<Steps, {
         }
         if ("copy" in step) {
           const { archive, parent } = yield* archiveOf(step, directory)
-          // By the image's own tools, for the root tree may have none; and in the guest, for directories there may be links.
+          // Uses the image's own tools, because the root tree may have none. Runs in the guest, because target directories
+          // may be links.
           const script = "busybox mkdir -p \"$1\" && exec busybox tar -x -f - -C \"$1\""
           const command: GuestCommand = {
             args: ["busybox", "sh", "-c", script, "sh", parent],
@@ -154,7 +155,7 @@ export class Steps extends Context.Service<Steps, {
       })
 
       const make = Effect.fn("Steps.make")(function*(request: StepsRequest) {
-        // It is there for all steps, not for the first that needs it.
+        // Its cost belongs to all steps, not to the first one that needs it.
         const { debian } = yield* target
         const image = yield* Effect.cached(Scope.provide(request.runner, yield* Effect.scope))
         const layers = [request.base]
@@ -175,7 +176,7 @@ export class Steps extends Context.Service<Steps, {
           if (present && !fresh) {
             yield* progress.note(`${label}: cached`)
           } else {
-            // What was made before on top of another layer of that name is as old.
+            // A layer that was made before on top of another layer with this name is outdated too.
             fresh = true
             yield* progress.step(label, (report) =>
               Effect.gen(function*() {

@@ -7,7 +7,7 @@ export const blueprint = {
   suites: [],
   manager: { _tag: "None" },
   packages: [],
-  // Recipes may name some; nothing here installs them.
+  // Recipes may name packages, but nothing here installs them.
   packageName: /^[A-Za-z0-9@_+][A-Za-z0-9@._+-]*$/,
   archiveStrip: 0,
   files: [],

@@ -5,7 +5,7 @@ import { debian } from "./Debian.ts"
 import type { Distribution } from "./Distribution.ts"
 import { ubuntu } from "./Ubuntu.ts"
 
-/** All that `--dist` may name. */
+/** All values of `--dist`. */
 export const distributions: ReadonlyArray<Distribution> = [alpine, arch, blueprint, debian, ubuntu]
 
 export const distributionNames = distributions.map(({ name }) => name)
@@ -13,7 +13,11 @@ export const distributionNames = distributions.map(({ name }) => name)
 export const findDistribution = (name: string): Distribution | undefined =>
   distributions.find((distribution) => distribution.name === name)
 
-/** The command with which root of the guest installs packages; nothing where nothing can. */
+/**
+ * The command with which root of the guest installs packages.
+ *
+ * @returns program and arguments; `undefined` if the distribution cannot install packages
+ */
 export const installCommand = (
   { install }: Distribution,
   packages: ReadonlyArray<string>
