@@ -1,13 +1,13 @@
-/** The messages of a start about data directories, one line each. Pure. */
+/** Messages of a start about data directories, one line each. Pure. */
 import { printable } from "../Printable.ts"
 import { type DataRecord, recordName } from "./DataRecord.ts"
 
-/** A word of a shell's command line. */
+/** Quotes an argument for a shell. */
 const word = (text: string): string => `'${printable(text).replaceAll("'", "'\\''")}'`
 
 const digits = (identity: string | undefined): string => identity === undefined ? "no identity" : identity.slice(0, 8)
 
-/** How to give a directory to the image that is started. */
+/** The command that gives a directory to this image. */
 const give = (directory: string): string => `to use it with this image: rm ${word(`${directory}/${recordName}`)}`
 
 /** The directory with the image's name belongs to another image. */
@@ -47,7 +47,11 @@ export const unusable = (directory: string, problem: string, used: string | unde
     printable(problem)
   }; to choose another: FIM_DIR_DATA=DIRECTORY`
 
-/** None can be used. In: directories, each with the reason. */
+/**
+ * No directory can be used.
+ *
+ * @param tried directories, each with the reason
+ */
 export const nowhere = (tried: ReadonlyArray<readonly [directory: string, problem: string | undefined]>): string => {
   const each = tried.map(([directory, problem]) =>
     problem === undefined ? word(directory) : `${word(directory)}: ${printable(problem)}`
