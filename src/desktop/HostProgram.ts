@@ -5,8 +5,8 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 
 /**
- * Runs a program without output, and waits for its end, at most `timeout`. A host may not have it; the result is only
- * logged for debugging.
+ * Runs a program of the host without output, and waits for its end, at most `timeout`. The host may not have it. The result
+ * is only logged for debugging.
  */
 export const runSilently = (
   spawner: ChildProcessSpawner.ChildProcessSpawner["Service"],

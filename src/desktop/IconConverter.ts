@@ -1,4 +1,4 @@
-/** Converts pictures to icons: programs that treat them as hostile decode, resize and check them. */
+/** Converts pictures to icons. Programs that treat pictures as hostile decode, resize and check them. */
 import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -12,13 +12,13 @@ import { viewOf } from "../View.ts"
 import { DesktopError } from "./DesktopError.ts"
 import { DesktopImage } from "./DesktopImage.ts"
 
-/** Longer than the native part allows itself. */
+/** Longer than the time limit of the native part. */
 const timeout = "30 seconds"
 
 export class IconConverter extends Context.Service<IconConverter, {
   /** Fails unless the picture has the format of its extension. */
   readonly check: (icon: Icon) => Effect.Effect<void, DesktopError>
-  /** A PNG or JPEG picture as PNG icons, by pixels a side. */
+  /** Converts a PNG or JPEG picture to PNG icons, by width and height in pixels. */
   readonly convert: (
     icon: Icon,
     sizes: ReadonlyArray<number>
@@ -31,7 +31,7 @@ export class IconConverter extends Context.Service<IconConverter, {
 
 const noPicture = (detail: string) => new DesktopError({ reason: "Icon", detail })
 
-/** Of the answers of `fim icon`: `u32 size`, `u32 length`, PNG. */
+/** Parses the reply of `fim icon`: `u32 size`, `u32 length`, PNG, repeated. */
 const iconsIn = (bytes: Uint8Array): ReadonlyMap<number, Uint8Array> => {
   const icons = new Map<number, Uint8Array>()
   const view = viewOf(bytes)
@@ -46,7 +46,7 @@ const iconsIn = (bytes: Uint8Array): ReadonlyMap<number, Uint8Array> => {
 
 const collect = <E>(stream: Stream.Stream<Uint8Array, E>) => Effect.map(Stream.runCollect(stream), Bytes.concat)
 
-/** What comes first in a document that is one: declarations and comments aside, `svg`. */
+/** Checks that the first element of a document, after declarations and comments, is `svg`. */
 const checkSvg = Effect.fnUntraced(function*(data: Uint8Array) {
   const Xml = yield* Effect.promise(() => import("effect/encoding/Xml"))
   const names = yield* Stream.succeed(data).pipe(

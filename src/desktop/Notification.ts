@@ -9,18 +9,20 @@ import { runSilently } from "./HostProgram.ts"
 import { type Identity, identityOf } from "./Names.ts"
 import { noticeIcons } from "./Plan.ts"
 
-/** Nobody may be there to show it, and the message bus then takes its time to say so. */
+/** Without a notification service, the message bus reports that only after a while. */
 const timeout = "2 seconds"
 
-/** The words of `notify-send`. None of them can be taken for an option but the first. */
+/** The arguments of `notify-send`. Only the first can be parsed as an option. */
 const notifyArguments = (name: string, icon: string | undefined): ReadonlyArray<string> => [
   ...(icon === undefined ? [] : ["-i", icon]),
   `Started '${name}' FlatImage`
 ]
 
 /**
- * Sends the notification with the host's `notify-send`, if there is one, and waits until it is sent. In: the name of the
- * application, and the names that its icon was installed under.
+ * Sends the notification with the host's `notify-send`, if there is one, and waits until it is sent.
+ *
+ * @param name of the application
+ * @param identity the names of its installed icon, if there is one
  */
 export const announce = Effect.fn("Notification.announce")(function*(name: string, identity: Identity | undefined) {
   const fs = yield* FileSystem.FileSystem
