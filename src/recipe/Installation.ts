@@ -1,4 +1,4 @@
-/** The commands that install recipes, and the desktop integration that follows. Pure. */
+/** The command that installs recipes, and the desktop integration that follows. Pure. */
 import * as Result from "effect/Result"
 import type { Distribution } from "../builder/dist/Distribution.ts"
 import { installCommand } from "../builder/dist/Distributions.ts"
@@ -7,18 +7,24 @@ import type { Named } from "./Order.ts"
 import type { Recipe } from "./Recipe.ts"
 import { RecipeError } from "./RecipeError.ts"
 
-/** Names of the longest kind still fit into a command line. */
+/** Limit of packages: names of maximal length still fit into a command line. */
 export const maxPackages = 4000
 
 export interface Installation {
-  /** The command for root of the guest; nothing if there are no packages. */
+  /** The command for root of the guest; `undefined` if there are no packages. */
   readonly args: ReadonlyArray<string> | undefined
-  /** Names of the recipes that have such a part, and that of the last one. */
+  /** Names of the recipes with a desktop part, and the last recipe's part. */
   readonly desktops: ReadonlyArray<string>
   readonly desktop: { readonly name: string; readonly document: SetupDocument } | undefined
 }
 
-/** In: recipes of that distribution, in order. Each package is named once. Fails with `Limit` for too many of them. */
+/**
+ * The installation of recipes. Each package is installed once.
+ *
+ * @param recipes in order
+ * @param distribution theirs
+ * @returns the command; fails with `Limit` if there are too many packages
+ */
 export const installationOf = (
   recipes: ReadonlyArray<Named<Recipe>>,
   distribution: Distribution

@@ -16,28 +16,28 @@ export interface Options {
   readonly distribution: Distribution
   /** The data directory. */
   readonly data: string
-  /** Where recipes come from, as it is stored. */
+  /** URL of the recipes, as it is stored. */
   readonly remote: string | undefined
 }
 
 export type Located = Recipe & { readonly location: string }
 
-/** A recipe that was asked for, or that one of those depends on. */
+/** A requested recipe, or one of its dependencies. */
 export type NamedRecipe = Named<Recipe>
 
 export class Recipes extends Context.Service<Recipes, {
   /**
-   * Fetches these and all that they depend on, whatever the cache has. Stores all of them or none. The answer has each once,
-   * behind those it depends on.
+   * Fetches these recipes and all their dependencies, whether they are cached or not. Stores all of them or none. Returns
+   * each once, after its dependencies.
    */
   readonly fetch: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<NamedRecipe>, RecipeError>
-  /** The same, but takes what the cache has from there. */
+  /** The same, but uses cached recipes. */
   readonly provide: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<NamedRecipe>, RecipeError>
-  /** One that the cache has. */
+  /** One cached recipe. Fails with `Missing`. */
   readonly cached: (name: string) => Effect.Effect<Located, RecipeError>
-  /** Names of those that the cache has. */
+  /** Names of the cached recipes. */
   readonly names: Effect.Effect<ReadonlyArray<string>, RecipeError>
-  /** Where a recipe is fetched from. */
+  /** URL of a recipe. */
   readonly urlOf: (name: string) => Effect.Effect<string, RecipeError>
 }>()("flatimage/recipe/Recipes") {
   static readonly layer = (
