@@ -5,8 +5,8 @@ import type { PlatformError } from "effect/PlatformError"
 
 export class Posix extends Context.Service<Posix, {
   /**
-   * Removes an empty directory; fails for any other. `FileSystem.remove` removes a directory only together with what somebody
-   * puts into it meanwhile.
+   * Removes an empty directory; fails for any other. `FileSystem.remove` would also remove the files that somebody puts
+   * into it meanwhile.
    */
   readonly rmdir: (path: string) => Effect.Effect<void, PlatformError>
 }>()("flatimage/platform/Posix") {}

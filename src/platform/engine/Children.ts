@@ -49,7 +49,7 @@ const argumentsOf = (
   return [shell === true ? "/bin/sh" : shell, ["-c", command.command]]
 }
 
-/** Why a command is invalid. The message must contain no secret. */
+/** Why a command is not valid. The message must contain no secret. */
 const refusal = (command: ChildProcess.StandardCommand): string | undefined => {
   const { env, shell } = command.options
   if (shell !== undefined && shell !== false && command.args.length > 0) {
@@ -65,7 +65,7 @@ const refusal = (command: ChildProcess.StandardCommand): string | undefined => {
   return variable === undefined ? undefined : `the variable ${variable[0]} has a zero byte in it`
 }
 
-/** Waits until nobody is left of a group whose leader has ended, for a second at most. */
+/** Waits until a group whose leader has ended is empty, for a second at most. */
 const groupGone = (pid: number): Effect.Effect<void> =>
   attempt("ChildProcess", "kill", pid, () => host.killGroup(pid, 0)).pipe(
     Effect.andThen(Effect.sleep("10 millis")),
@@ -75,7 +75,7 @@ const groupGone = (pid: number): Effect.Effect<void> =>
     Effect.asVoid
   )
 
-/** Ends a child by a signal, waits for its end, and sends SIGKILL if that takes too long. */
+/** Ends a child by a signal, waits for its end, and sends SIGKILL after the timeout. */
 const terminate = (
   send: (signal: ChildProcess.Signal) => Failing<void>,
   end: Effect.Effect<void>,
@@ -93,7 +93,7 @@ const terminate = (
   )
 }
 
-/** The end of a child, and of its group if it has one of its own. */
+/** Waits for the end of a child, and of its group if it leads one. */
 const endingOf = (ended: Deferred.Deferred<End>, pid: number, detached: boolean | undefined): Effect.Effect<void> =>
   Effect.andThen(Deferred.await(ended), detached === false ? Effect.void : groupGone(pid))
 
@@ -121,7 +121,7 @@ const start = Effect.fnUntraced(function*(
 
 type Failed = <A>(method: string, call: () => A) => Failing<A>
 
-/** Sends signals to a child, and to its group if it has one of its own. */
+/** Sends signals to a child, and to its group if it leads one. */
 const sending = (pid: number, detached: boolean | undefined, failing: Failed) => (signal: ChildProcess.Signal) =>
   failing(
     "kill",
@@ -201,7 +201,7 @@ const sourceOf = (handle: Handle, from: ChildProcess.PipeFromOption): Output => 
   return from === "stdout" ? handle.stdout : handle.getOutputFd(ChildProcess.parseFdName(from) ?? 1)
 }
 
-/** The command with something to read, in place of what it would read otherwise. */
+/** The command with another input stream. */
 const reading = (command: ChildProcess.StandardCommand, to: ChildProcess.PipeToOption, stream: Output) =>
   ChildProcess.make(command.command, command.args, {
     ...command.options,
@@ -212,7 +212,7 @@ const reading = (command: ChildProcess.StandardCommand, to: ChildProcess.PipeToO
 
 interface Link {
   readonly command: ChildProcess.StandardCommand
-  /** What leads to it, unless it is the first. */
+  /** How the previous command of the pipeline leads to it; unused for the first. */
   readonly options: ChildProcess.PipeOptions
 }
 

@@ -1,6 +1,7 @@
 /**
- * `fetch` as far as Effect's client needs it: the response with its headers, and a body that is read piece by piece. The host makes
- * the request in a thread and reports it through a pipe, in the format that `src/native/engine/src/host/fetch.rs` describes.
+ * The part of `fetch` that Effect's client needs: the response with its headers, and a body that is read piece by piece.
+ * The host makes the request in a thread and reports it through a pipe, in the format of
+ * `src/native/engine/src/host/fetch.rs`.
  */
 import * as host from "fim:host"
 import { whenReadable } from "./Loop.ts"
@@ -20,10 +21,10 @@ interface Waiting {
 const letters = { head: 0x48, data: 0x44, error: 0x45, end: 0x5a }
 const frameSize = 5
 
-/** So many pieces may wait before no more are read. */
+/** How many pieces may wait before reading pauses. */
 const maxPieces = 16
 
-/** Headers by their names, which are the same in any case. */
+/** Headers by name. Case does not matter. */
 class AnswerHeaders {
   readonly #all: ReadonlyArray<readonly [string, string]>
   constructor(all: ReadonlyArray<readonly [string, string]>) {
@@ -44,7 +45,7 @@ class AnswerHeaders {
   }
 }
 
-/** What went wrong, with the code that Node has for it. */
+/** The error of a request, with Node's code. */
 const failureOf = (json: string): TypeError => {
   const { code, detail, peer } = JSON.parse(json) as {
     readonly code: string
@@ -54,7 +55,7 @@ const failureOf = (json: string): TypeError => {
   return Object.assign(new TypeError(detail), { code, peer: peer ?? undefined })
 }
 
-/** One request. Settles `answered` with the head of the answer; what comes after is taken from `read`. */
+/** One request. Settles `answered` with the status and headers; `read` returns the rest. */
 class Exchange {
   readonly #descriptor: number
   readonly #answered: (head: Head) => void
@@ -83,7 +84,7 @@ class Exchange {
     this.#cancel = undefined
   }
 
-  /** Ends it: nobody reads the pipe any more. */
+  /** Stops the request and closes the pipe. */
   stop(failure?: unknown): void {
     if (this.#over) return
     this.#over = true
@@ -101,7 +102,7 @@ class Exchange {
     return promise
   }
 
-  /** All that is still to be read. */
+  /** The rest of the body. */
   readAll(pieces: Array<Uint8Array> = []): Promise<ArrayBuffer> {
     return this.read().then(({ value }) => {
       if (value !== undefined) {
@@ -174,7 +175,7 @@ const answer = (url: string, head: Head, exchange: Exchange) => ({
   }
 })
 
-/** Requests have no bodies here, and answers that lead to another address are given as they are. */
+/** Requests have no bodies here, and redirects are returned unfollowed. */
 export const fetch = ((input: string | URL, init?: RequestInit) => {
   const { promise, reject, resolve } = Promise.withResolvers<unknown>()
   const signal = init?.signal

@@ -16,5 +16,5 @@ export const make = (): Host["Service"] =>
 /** Ends the process. */
 export const exit: (code: number) => never = host.exit
 
-/** Milliseconds since the process was started. */
+/** Milliseconds since the start of the process. */
 export const elapsed = (): number => host.now()
