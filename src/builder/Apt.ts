@@ -137,7 +137,7 @@ export class Apt extends Context.Service<Apt, {
           `Dir::State "${home}/state";`,
           `Dir::State::status "${home}/status";`,
           `Dir::Cache "${home}/cache";`,
-          // The binary caches have 80 MB and save a second.
+          // The binary caches take 80 MB and save only a second.
           `Dir::Cache::pkgcache "";`,
           `Dir::Cache::srcpkgcache "";`,
           `Dir::Log "${home}/log";`,

@@ -61,7 +61,7 @@ export interface Request {
  */
 const neededByEveryStart: ReadonlySet<string> = new Set(["bin/fim", "bin/bwrap", "bin/bash", "bin/busybox"])
 
-/** The identity of a release: it follows from all that the image consists of, so that two builds of the same give the same. */
+/** The identity of a release. It follows from the whole content of the image, so equal builds have equal identities. */
 const identityOfContent = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   native: Native,

@@ -24,7 +24,7 @@ export const RunChanges = Context.Reference<Changes>("flatimage/image/RunChanges
  * expanded.
  *
  * @param settings those of the image
- * @param changes those of this start
+ * @param changes those of this start: `allow` and `deny`
  * @returns the settings of the run
  */
 export const changed = (settings: Settings, { allow, deny }: Changes): Settings => ({
