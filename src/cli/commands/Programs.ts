@@ -21,7 +21,7 @@ export const exec: Command<never> = {
   summary: "run a program in the guest",
   description: ["All arguments after the name of the command belong to the program."],
   arguments: programArguments,
-  examples: [{ command: "fim-exec ls -la /", description: "look around" }],
+  examples: [{ command: "fim-exec ls -la /", description: "list the files of the guest" }],
   exitCodes
 }
 
@@ -70,9 +70,9 @@ export const run: Command<never> = {
   options: runOptions,
   examples: [
     { command: "fim-run --pwd . ffmpeg -i in.mkv out.webm", description: "work on files of the current directory" },
-    { command: "fim-run --allow network,wayland", description: "the boot command, with two permissions more" },
-    { command: "fim-run --deny all --env LANG=C sh", description: "a shell without any permission" },
-    { command: "fim-run --bind ~/Music:/music:ro mpv /music", description: "one directory, read-only" }
+    { command: "fim-run --allow network,wayland", description: "run the boot command with two more permissions" },
+    { command: "fim-run --deny all --env LANG=C sh", description: "run a shell without any permission" },
+    { command: "fim-run --bind ~/Music:/music:ro mpv /music", description: "bind one directory, read-only" }
   ],
   exitCodes
 }

@@ -84,7 +84,7 @@ export interface Operation<R> {
    */
   readonly operations?: ReadonlyArray<Operation<R>>
   /** The operation that applies when the next argument selects none. */
-  readonly bare?: string
+  readonly default?: string
   /** The errors if the name of an operation is missing, and if it is unknown. */
   readonly missing?: string
   readonly unknown?: string
@@ -158,12 +158,12 @@ export const findOperation = <R>(of: Pick<Operation<R>, "operations">, arg: stri
  * @param args the remaining arguments; each must be a switch of that operation
  * @returns `undefined` if an operation must be selected
  */
-export const bareOperation = <R>(
-  of: Pick<Operation<R>, "operations" | "bare">,
+export const defaultOperation = <R>(
+  of: Pick<Operation<R>, "operations" | "default">,
   args: ReadonlyArray<string>
 ): Operation<R> | undefined => {
-  const bare = of.bare === undefined ? undefined : findOperation(of, of.bare)
-  return args.every((arg) => bare?.options?.some(({ name }) => arg === `--${name}`)) ? bare : undefined
+  const operation = of.default === undefined ? undefined : findOperation(of, of.default)
+  return args.every((arg) => operation?.options?.some(({ name }) => arg === `--${name}`)) ? operation : undefined
 }
 
 const bracketed = (argument: Argument): string => {

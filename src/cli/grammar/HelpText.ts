@@ -58,10 +58,10 @@ export const usageText = <R>(commands: ReadonlyArray<Command<R>>): string =>
     "",
     "Usage:",
     "  app [argument...]           run the boot command",
-    "  app <command> [word...]     a command of flatimage",
+    "  app <command> [argument...] run a command of flatimage",
     "",
     "Commands:",
     ...columns(commands.map(({ name, summary }) => [name, summary])),
     "",
-    "'app fim-help <topic>' and 'app <command> --help' tell more."
+    "'app fim-help <topic>' and 'app <command> --help' show more."
   ].join("\n")

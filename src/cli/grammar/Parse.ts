@@ -1,7 +1,7 @@
 /** The parser of an image's commands: from arguments to values, by the declaration of a command. It loads nothing. */
 import * as Result from "effect/Result"
 import { type CommandError, quoteList, usageError } from "../config/CommandError.ts"
-import { type Argument, bareOperation, type Command, findOperation, type Operation, type Option } from "./Command.ts"
+import { type Argument, type Command, defaultOperation, findOperation, type Operation, type Option } from "./Command.ts"
 import { didYouMean } from "./Suggest.ts"
 
 /** A command with valid arguments. */
@@ -178,8 +178,8 @@ const parseAt = <R>(at: Operation<R>, args: ReadonlyArray<string>, path: Readonl
   const chosen = first === undefined ? undefined : findOperation(at, first)
   if (chosen !== undefined) return parseAt(chosen, args.slice(1), [...path, chosen.name])
   if (at.arguments !== undefined) return parseLeaf(at, args, command)
-  const bare = bareOperation(at, args)
-  if (bare !== undefined) return parseAt(bare, args, [...path, bare.name])
+  const chosenByDefault = defaultOperation(at, args)
+  if (chosenByDefault !== undefined) return parseAt(chosenByDefault, args, [...path, chosenByDefault.name])
   if (first === undefined) return Result.fail(usageError(at.missing ?? `Missing operation for '${command}'`, at.hint))
   return Result.fail(
     usageError(

@@ -126,8 +126,8 @@ export const withDataMarked = <R>(
   const [first = "", ...rest] = args
   const chosen = Declared.findOperation(declared, first)
   if (chosen !== undefined) return [first, ...withDataMarked(chosen, rest)]
-  const bare = Declared.bareOperation(declared, args)
-  if (bare !== undefined) return [bare.name, ...withDataMarked(bare, args)]
+  const chosenByDefault = Declared.defaultOperation(declared, args)
+  if (chosenByDefault !== undefined) return [chosenByDefault.name, ...withDataMarked(chosenByDefault, args)]
   if (declared.operations !== undefined) return args
   if (declared.options === undefined) return first === "--" ? args : ["--", ...args]
   const before = declared.arguments?.findIndex(({ as }) => as === "rest") ?? -1

@@ -65,7 +65,7 @@ const switchOf = (option: Option): Switch => ({
   value: (option.value ?? option.choices) === undefined ? undefined : slotOf(option, [])
 })
 
-const help: Switch = { names: ["--help"], summary: "tell more", value: undefined }
+const help: Switch = { names: ["--help"], summary: "show help", value: undefined }
 
 const placesAt = <R>(
   operation: Operation<R>,
