@@ -25,6 +25,7 @@ export interface ArchiveSource {
   readonly strip?: number
 }
 
+/** Whether a text begins with a URL scheme, so that it is not a path. */
 export const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
 
 /** Limits of an archive and of a signature, in bytes. */

@@ -44,7 +44,7 @@ const text = Reason.$match({
   ProgramMissing: (r) => `${r.program} is not installed: ${r.remedy}`,
   ProgramFailed: (r) => `${r.command} failed with ${r.exitCode}${r.output === "" ? "" : `: ${r.output}`}`,
   File: (r) => `${r.path}: ${r.detail}`,
-  NoMirror: (r) => `Debian's packages cannot be had: ${r.detail}`,
+  NoMirror: (r) => `Debian's packages cannot be fetched: ${r.detail}`,
   PackageGone: (r) =>
     `the mirror does not have ${r.name} ${r.version} (${r.detail}): run "flatimage tools lock" to lock the versions it has`,
   Tampered: (r) => `${r.path} is not the locked file: its SHA-256 is ${r.actual}, not ${r.expected}`,

@@ -9,6 +9,7 @@ import { explain } from "../NetworkFailure.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
 
+/** Options of one download. */
 export interface DownloadOptions {
   /** Limit in bytes. A larger file is rejected, whatever the headers say. */
   readonly limit: number

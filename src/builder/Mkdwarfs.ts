@@ -13,6 +13,7 @@ import { replacePath } from "./Replace.ts"
 import { RuntimeCompiler } from "./Runtime.ts"
 import { Workspace } from "./Workspace.ts"
 
+/** Options of the packer. */
 export interface PackOptions {
   /** 0 is the fastest, 9 the smallest. */
   readonly level: number

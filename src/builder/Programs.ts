@@ -8,6 +8,7 @@ import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import { BuildError, buildError } from "./BuildError.ts"
 
+/** Options of one run. */
 export interface RunOptions {
   readonly cwd?: string
   /** Added to the environment of this process; `undefined` removes a variable. */
@@ -63,7 +64,7 @@ export class Programs extends Context.Service<Programs, {
           })
         const programMissing = buildError("ProgramMissing", {
           program,
-          remedy: options.remedy ?? "run bin/setup, which says which packages are missing"
+          remedy: options.remedy ?? "run bin/setup, which lists the missing packages"
         })
         const path = yield* Tie
         const tie = path !== undefined && (yield* Effect.orElseSucceed(fs.exists(path), () => false)) ? path : undefined

@@ -16,6 +16,7 @@ export interface Origin {
   readonly keyring?: string
 }
 
+/** The mirrors and keys of a distribution. */
 export interface Repository {
   /** URL without a slash at its end. */
   readonly mirror: string

@@ -43,6 +43,7 @@ export interface NativePrograms {
   readonly mkdwarfs: string
 }
 
+/** What to do if cargo is missing. */
 export const cargoRemedy = "install Rust 1.85 or newer"
 
 /**

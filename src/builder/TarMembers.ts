@@ -105,6 +105,7 @@ export interface Unpacking {
   readonly directories: Set<string>
 }
 
+/** The state of an empty tree. */
 export const unpacking = (): Unpacking => ({ links: new Map(), directories: new Set() })
 
 /**

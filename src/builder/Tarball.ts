@@ -7,6 +7,7 @@ import { Machine } from "./Machine.ts"
 import { Programs } from "./Programs.ts"
 import { checkMembers, type Member, parseMember, stripMember, type Unpacking, unpacking } from "./TarMembers.ts"
 
+/** Options of unpacking. */
 export interface UnpackOptions {
   /** How many parent directories the tree has in the archive. Members outside of them are left out. */
   readonly strip?: number

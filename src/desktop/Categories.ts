@@ -16,6 +16,7 @@ const additional =
   "Emulator Engineering FileTools FileManager TerminalEmulator Filesystem Monitor Security Accessibility Calculator " +
   "Clock TextEditor Documentation Adult Core KDE GNOME XFCE DDE GTK Qt Motif Java ConsoleOnly"
 
+/** The registered main and additional categories. */
 export const registeredCategories: ReadonlySet<string> = new Set(`${main} ${additional}`.split(" "))
 
 /** A registered category, or a desktop's own, which begins with `X-`. */

@@ -3,6 +3,7 @@ import type { Shape as Native } from "../platform/NativeBytes.ts"
 import { type Identity, identityOf } from "./Names.ts"
 import type { StoredRecord } from "./Records.ts"
 
+/** The names of an image, and the records that the choice is based on. */
 export interface Claim {
   readonly identity: Identity
   readonly apart: boolean

@@ -14,6 +14,7 @@ import { Records } from "./Records.ts"
 /** Limit of a file that is read, in bytes. A larger one is not ours. */
 const maxSize = 65_536
 
+/** Files and directories of the data home. */
 export class DesktopFiles extends Context.Service<DesktopFiles, {
   /** The text of a file; `undefined` if there is no file, or none that can be ours. */
   readonly read: (path: string) => Effect.Effect<string | undefined, DesktopError>

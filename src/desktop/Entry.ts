@@ -12,7 +12,7 @@ const escapeValue = (value: string): string =>
     .replace(/^ +| +$/g, (spaces) => "\\s".repeat(spaces.length))
 
 /** An argument of a command line: in quotes, with special characters escaped, and without field codes. */
-const quoteWord = (word: string): string => `"${word.replace(/["`$\\]/g, "\\$&").replaceAll("%", "%%")}"`
+const quoteArgument = (word: string): string => `"${word.replace(/["`$\\]/g, "\\$&").replaceAll("%", "%%")}"`
 
 /** The entry of an image at an absolute path, without a newline at the end. */
 export const entryText = (options: {
@@ -27,7 +27,7 @@ export const entryText = (options: {
     `Name=${escapeValue(identity.name)}`,
     "Type=Application",
     `Comment=${escapeValue(`FlatImage distribution of "${identity.name}"`)}`,
-    `Exec=${escapeValue(`${quoteWord(image)} %F`)}`,
+    `Exec=${escapeValue(`${quoteArgument(image)} %F`)}`,
     `Icon=flatimage_${identity.file}`,
     `MimeType=application/flatimage_${identity.type};`,
     ...(categories.length === 0 ? [] : [`Categories=${categories.join(";")};`])

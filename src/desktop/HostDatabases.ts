@@ -16,6 +16,7 @@ const mimeCaches =
 const mediaTypes =
   "application audio chemical font image inode message model multipart text video x-content x-epoc x-scheme-handler"
 
+/** The host's databases of types, entries and icons. */
 export class HostDatabases extends Context.Service<HostDatabases, {
   /** Call it after a change of types. `home` is the data home, here and below. */
   readonly updateTypes: (home: string) => Effect.Effect<void>

@@ -15,6 +15,7 @@ import { DesktopImage } from "./DesktopImage.ts"
 /** Longer than the time limit of the native part. */
 const timeout = "30 seconds"
 
+/** Checks pictures and converts them to icons. */
 export class IconConverter extends Context.Service<IconConverter, {
   /** Fails unless the picture has the format of its extension. */
   readonly check: (icon: Icon) => Effect.Effect<void, DesktopError>

@@ -9,6 +9,7 @@ import { dirname } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { DesktopError } from "./DesktopError.ts"
 
+/** Reads pictures from files and servers. */
 export class IconSource extends Context.Service<IconSource, {
   /**
    * Reads a picture and checks only its size.

@@ -25,6 +25,7 @@ import { type Identity, identityOf, nameProblem, pathProblem } from "./Names.ts"
 import { entryPath, type PlannedFile, planOf, typePath } from "./Plan.ts"
 import { type Record, Records } from "./Records.ts"
 
+/** The integration of one image into the caller's desktop. */
 export class DesktopIntegration extends Context.Service<DesktopIntegration, {
   /** Creates the files of enabled integrations and removes those of disabled ones. Cheap if nothing has changed. */
   readonly refresh: (desktop: Desktop) => Effect.Effect<Identity, DesktopError | ReservedSpaceError>

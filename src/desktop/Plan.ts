@@ -8,6 +8,7 @@ import type { Identity } from "./Names.ts"
 /** Width and height in pixels. */
 export const iconSizes = [16, 22, 24, 32, 48, 64, 96, 128, 256] as const
 
+/** A file to create. */
 export interface PlannedFile {
   readonly path: string
   /** A text, the unchanged picture, or the picture resized to this width and height in pixels. */
@@ -16,7 +17,9 @@ export interface PlannedFile {
   readonly shared: boolean
 }
 
+/** Path of an image's desktop entry. */
 export const entryPath = (identity: Identity): string => `applications/flatimage-${identity.file}.desktop`
+/** Path of the file with an image's MIME type. */
 export const typePath = (identity: Identity): string => `mime/packages/flatimage-${identity.file}.xml`
 
 const hicolor = "icons/hicolor"

@@ -30,6 +30,7 @@ const isOurDirectory = (path: string): boolean =>
 const paths = (isOurs: (path: string) => boolean) =>
   Schema.Array(Schema.String.check(Schema.makeFilter(isOurs, { expected: "a path of ours" })))
 
+/** The record of one image. */
 export const Record = Schema.Struct({
   format: Schema.Literal(1),
   /** Absolute path of the image that created the files. */
@@ -58,6 +59,7 @@ export interface StoredRecord {
 const subdirectory = "flatimage/desktop"
 const maxSize = 65_536
 
+/** Reads and writes the records. */
 export class Records extends Context.Service<Records, {
   /** Path of the data home; fails if there is none. */
   readonly home: Effect.Effect<string, DesktopError>

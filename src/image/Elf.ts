@@ -32,6 +32,7 @@ export class ElfError extends Data.TaggedError("ElfError")<{
   }
 }
 
+/** A program segment. Offset and size in bytes of the file. */
 export interface Segment {
   readonly type: number
   readonly offset: number
@@ -39,6 +40,7 @@ export interface Segment {
   readonly size: number
 }
 
+/** A section. Offset and size in bytes of the file. */
 export interface Section {
   readonly name: string
   readonly type: number
@@ -46,6 +48,7 @@ export interface Section {
   readonly size: number
 }
 
+/** The header tables of a file. */
 export interface Elf {
   readonly machine: number
   readonly segments: ReadonlyArray<Segment>

@@ -15,6 +15,7 @@ const maxFormer = 8
 /** Thirty-two hexadecimal digits, in lower case. */
 export const identityPattern = /^[0-9a-f]{32}$/
 
+/** Whether a text is an identity. */
 export const isIdentity = (text: string): boolean => identityPattern.test(text)
 
 /** Draws a new identity: 32 hexadecimal digits. */

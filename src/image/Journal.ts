@@ -33,6 +33,7 @@ export type Stage =
   | { readonly _tag: "Write"; readonly sync: boolean; readonly writes: ReadonlyArray<Write> }
   | { readonly _tag: "Truncate"; readonly length: number }
 
+/** Bytes to write at one place. */
 export interface Write {
   /** Counted from the start of the file. */
   readonly offset: number

@@ -44,6 +44,7 @@ const patchHeaderSize = 12
 /** Blocks of zeros of this length are found by native code. */
 const zeros = new Uint8Array(4096)
 
+/** Decodes the header of the journal, whatever its bytes. */
 export const parseHeader = (native: Native, bytes: Uint8Array): Header => {
   const view = viewOf(bytes)
   const position = view.getBigUint64(16, true)
@@ -106,6 +107,7 @@ export const patchesOf = (native: Native, offset: number, bytes: Uint8Array): Re
   return patches
 }
 
+/** Encodes patches as the payload of a record. */
 export const encodePayload = (patches: ReadonlyArray<Patch>): Uint8Array => {
   const bytes = new Uint8Array(patches.reduce((sum, patch) => sum + patchHeaderSize + patch.data.length, 4))
   const view = viewOf(bytes)

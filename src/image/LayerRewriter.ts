@@ -34,6 +34,7 @@ export interface Rewriting {
   readonly replace: (image: NewImage) => Effect.Effect<void, ReservedSpaceError>
 }
 
+/** A new image that has not replaced the old one yet. */
 export interface NewImage {
   readonly path: string
   /** Offset of the new uppermost layer, in bytes. */

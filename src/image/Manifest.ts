@@ -13,6 +13,7 @@ const AppletName = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[A-Za-z0-9
 
 const Size = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 
+/** One entry of the tool table. */
 export const Tool = Schema.Struct({
   path: ToolPath,
   mode: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0o777 })),
@@ -24,6 +25,7 @@ export const Tool = Schema.Struct({
 })
 export type Tool = typeof Tool.Type
 
+/** Origin and licences of a program in the image. */
 export const Dependency = Schema.Struct({
   version: Schema.String,
   source: Schema.String,

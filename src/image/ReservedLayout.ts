@@ -2,8 +2,10 @@
  * Offset and size of every field of the reserved space: the table of `docs/format.md` as numbers, in bytes from its start.
  */
 
+/** Size of the reserved space in bytes. */
 export const reservedSize = 4_194_304
 
+/** A range of the reserved space, in bytes. */
 export interface Slot {
   readonly offset: number
   readonly size: number
@@ -12,6 +14,7 @@ export interface Slot {
 /** Bytes of the icon slot that hold the picture: the slot less `char ext[4]` and the `u64` size. */
 export const iconCapacity = 1_048_564
 
+/** The slot of each field. */
 export const slots = {
   permissions: { offset: 0, size: 8 },
   notify: { offset: 8, size: 1 },
@@ -45,6 +48,7 @@ export const fieldNames: ReadonlyArray<FieldName> = [
   "extension"
 ]
 
+/** The journal, at the end of the reserved space. */
 export const journal: Slot = { offset: 3_227_664, size: reservedSize - 3_227_664 }
 
 /** The bytes before the JSON of our own field: `FIMX` and version 1. */

@@ -16,6 +16,7 @@ import type { Session } from "./ReservedWriter.ts"
 import type { Extension, Fields, Settings } from "./Settings.ts"
 import { defaults } from "./SettingsDefaults.ts"
 
+/** The image, and how to write to it. */
 export interface Options {
   readonly path: string
   /** Offset of the reserved space in the file, in bytes. */
@@ -34,6 +35,7 @@ export interface Snapshot<A> {
   readonly warnings: ReadonlyArray<string>
 }
 
+/** Reads and writes the settings of one image. */
 export interface Shape {
   /** Reads one field. A damaged one has its default, with a warning in the log. */
   readonly read: <Field extends FieldName>(field: Field) => Effect.Effect<Fields[Field], ReservedSpaceError>
@@ -110,7 +112,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     if (bytes !== undefined) return bytes
     return yield* new ReservedSpaceError({
       path,
-      reason: Reason.Busy({ detail: "a program that does not know of locks is writing to it" })
+      reason: Reason.Busy({ detail: "a program that ignores its lock is writing to it" })
     })
   }, Effect.scoped)
 

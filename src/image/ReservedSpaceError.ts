@@ -19,6 +19,7 @@ export type Reason = Data.TaggedEnum<{
   Layer: { readonly detail: string }
   Layers: { readonly detail: string }
 }>
+/** Constructors of the reasons. */
 export const Reason = Data.taggedEnum<Reason>()
 
 const clearing: Partial<Record<FieldName, string>> = {
@@ -30,7 +31,7 @@ const clearing: Partial<Record<FieldName, string>> = {
   unshare: "fim-unshare clear"
 }
 
-const words = (path: string, reason: Reason): string => {
+const describe = (path: string, reason: Reason): string => {
   switch (reason._tag) {
     case "ReadOnly":
       return `Cannot write the settings of '${path}': ${reason.detail}. Make the file and its file system writable, or copy` +
@@ -57,15 +58,17 @@ const words = (path: string, reason: Reason): string => {
   }
 }
 
+/** Settings that cannot be read or written. `path` is the image. */
 export class ReservedSpaceError extends Data.TaggedError("ReservedSpaceError")<{
   readonly path: string
   readonly reason: Reason
 }> {
   override get message(): string {
-    return words(this.path, this.reason)
+    return describe(this.path, this.reason)
   }
 }
 
+/** The error for a value that cannot be stored in the image at `path`. */
 export const encodeError = (path: string, failure: EncodeFailure): ReservedSpaceError =>
   new ReservedSpaceError({
     path,
@@ -74,5 +77,6 @@ export const encodeError = (path: string, failure: EncodeFailure): ReservedSpace
       : Reason.Invalid(failure)
   })
 
+/** Converts a file system failure at `path`. */
 export const platformError = (path: string) => (error: PlatformError): ReservedSpaceError =>
   new ReservedSpaceError({ path, reason: Reason.Io({ detail: error.message }) })

@@ -13,6 +13,7 @@ import { type FieldName, journal, reservedSize, slots } from "./ReservedLayout.t
 import { readAt, readJournal, type Source } from "./ReservedReader.ts"
 import { platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
 
+/** The image to write to. */
 export interface Target {
   readonly path: string
   readonly offset: number

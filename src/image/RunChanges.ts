@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import type { Binding, Settings } from "./Settings.ts"
 import type { Permission } from "./SettingsDefaults.ts"
 
+/** Changes for one start. */
 export interface Changes {
   readonly allow: ReadonlyArray<Permission>
   /** Permissions that this start does not have, whoever grants them. */

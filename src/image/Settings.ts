@@ -11,19 +11,24 @@ export const Text = Schema.String.check(
   })
 )
 
+/** The name of a variable. */
 export const VariableName = Text.check(
   Schema.makeFilter((name) => name.length > 0 && !name.includes("="), { expected: "a name without '='" })
 )
 
+/** Variables of the guest, by name. */
 export const Environment = Schema.Record(VariableName, Text)
 export type Environment = typeof Environment.Type
 
+/** The boot command. */
 export const Boot = Schema.Struct({ program: Text.check(Schema.isNonEmpty()), args: Schema.Array(Text) })
 export type Boot = typeof Boot.Type
 
+/** A path of the host that the guest sees. */
 export const Binding = Schema.Struct({ dst: Text, src: Text, type: Schema.Literals(bindingTypes) })
 export type Binding = typeof Binding.Type
 
+/** Name and categories on the desktop, and the enabled integrations. */
 export const Desktop = Schema.Struct({
   categories: Schema.Array(Text),
   integrations: Schema.Array(Schema.Literals(integrationNames)),

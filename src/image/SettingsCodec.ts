@@ -59,12 +59,12 @@ const names = <const Names extends ReadonlyArray<string>>(
 const overlay: Codec<Overlay> = {
   decode: (bytes) => {
     const name = overlayNames[bytes[0] ?? 0]
-    return name === undefined ? Result.fail(`${bytes[0]} is no overlay type`) : Result.succeed(name)
+    return name === undefined ? Result.fail(`${bytes[0]} is not an overlay type`) : Result.succeed(name)
   },
   encode: (value) =>
     overlayNames.includes(value)
       ? Result.succeed(Uint8Array.of(overlayNames.indexOf(value)))
-      : Result.fail({ _tag: "Invalid", field: "overlay", detail: `'${value}' is no overlay type` })
+      : Result.fail({ _tag: "Invalid", field: "overlay", detail: `'${value}' is not an overlay type` })
 }
 
 /** One short line: the message of a schema quotes the value, which may be a megabyte. */

@@ -39,8 +39,10 @@ export type Unshare = (typeof unshareNames)[number]
 export const overlayNames = ["bwrap", "overlayfs", "unionfs"] as const
 export type Overlay = (typeof overlayNames)[number]
 
+/** Types of binds. */
 export const bindingTypes = ["ro", "rw", "dev"] as const
 
+/** Desktop integrations, in the order of their bits. */
 export const integrationNames = ["ENTRY", "MIMETYPE", "ICON"] as const
 
 /** The value of each field that was never written. */

@@ -35,6 +35,7 @@ const Document = Schema.Struct({
 const encodeDocument = Schema.encodeUnknownResult(Document)
 const decodeDocument = Schema.decodeUnknownResult(Schema.fromJsonString(Document), { onExcessProperty: "error" })
 
+/** The document with all settings. Fails with the problem. */
 export const encodeSettings = (settings: Fields): Result.Result<string, string> =>
   encodeDocument({
     format: 1,

@@ -3,6 +3,7 @@ import type { Variables } from "./Expand.ts"
 import type { Settings } from "./Settings.ts"
 import { type Overlay, overlayNames } from "./SettingsDefaults.ts"
 
+/** How the root tree of a run is mounted. */
 export interface RunFilesystem {
   readonly overlay: Overlay
   readonly casefold: boolean
@@ -10,6 +11,13 @@ export interface RunFilesystem {
   readonly warning: string | undefined
 }
 
+/**
+ * The file system settings of one run.
+ *
+ * @param settings the stored ones
+ * @param variables the caller's environment
+ * @returns the overlay and case folding to use
+ */
 export const runFilesystem = (
   settings: Pick<Settings, "overlay" | "casefold">,
   variables: Variables

@@ -10,6 +10,7 @@ export class CompressionError extends Data.TaggedError("CompressionError")<{ rea
   }
 }
 
+/** Options of zstd. */
 export interface ZstdOptions {
   readonly level: number
   /** Binary logarithm of the window size in bytes. Unpacking needs as much memory. */
@@ -23,6 +24,7 @@ export interface Inflated {
   readonly consumed: number
 }
 
+/** Compresses and unpacks. */
 export class Compression extends Context.Service<Compression, {
   /** Compresses bytes into one zstd frame that contains their number. */
   readonly zstd: (bytes: Uint8Array, options: ZstdOptions) => Effect.Effect<Uint8Array, CompressionError>

@@ -13,6 +13,7 @@ export interface Hasher {
   readonly digest: () => Uint8Array
 }
 
+/** Operations on bytes. */
 export interface Shape {
   /** Whether both have the same length and the same bytes. */
   readonly equal: (left: Uint8Array, right: Uint8Array) => boolean
@@ -23,6 +24,7 @@ export interface Shape {
   readonly hasher: (algorithm: Algorithm) => Hasher
 }
 
+/** The service with these operations. */
 export class NativeBytes extends Context.Service<NativeBytes, Shape>()("flatimage/platform/NativeBytes") {}
 
 /** The digest of bytes in memory. */

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { PlatformError } from "effect/PlatformError"
 
+/** POSIX functions. */
 export class Posix extends Context.Service<Posix, {
   /**
    * Removes an empty directory; fails for any other. `FileSystem.remove` would also remove the files that somebody puts

@@ -5,6 +5,7 @@ import type * as Effect from "effect/Effect"
 /** Digest algorithms of signatures. Effect's `Signature` has no SHA-1, with which Alpine's keys still sign. */
 export type SignedDigest = "sha1" | "sha256" | "sha512"
 
+/** Verifies RSA signatures. */
 export class RsaSignatures extends Context.Service<RsaSignatures, {
   /** Whether a text is a public RSA key in PEM. */
   readonly isPublicKey: (pem: string) => Effect.Effect<boolean>

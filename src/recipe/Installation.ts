@@ -10,6 +10,7 @@ import { RecipeError } from "./RecipeError.ts"
 /** Limit of packages: names of maximal length still fit into a command line. */
 export const maxPackages = 4000
 
+/** What to install, and what follows. */
 export interface Installation {
   /** The command for root of the guest; `undefined` if there are no packages. */
   readonly args: ReadonlyArray<string> | undefined

@@ -15,8 +15,10 @@ export const limits = {
   description: 2000
 } as const
 
+/** Whether a text is a valid name of a recipe. */
 export const isRecipeName = (name: string): boolean => recipeName.test(name)
 
+/** A valid recipe. */
 export interface Recipe {
   readonly description: string
   /** Packages for the distribution, in the order of the file. */

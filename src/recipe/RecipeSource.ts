@@ -11,6 +11,7 @@ import { RecipeError } from "./RecipeError.ts"
 const time = "30 seconds"
 const redirects = 5
 
+/** Reads the texts of recipes. */
 export class RecipeSource extends Context.Service<RecipeSource, {
   /** The content of a URL of `http:`, `https:` or `file:`. */
   readonly fetch: (url: string, report: Report) => Effect.Effect<string, RecipeError>

@@ -12,6 +12,7 @@ import { cacheDirectory, cachedNames, cachePath, store } from "./RecipeCache.ts"
 import { RecipeError } from "./RecipeError.ts"
 import { RecipeSource } from "./RecipeSource.ts"
 
+/** Whose recipes, where they are cached, and where they come from. */
 export interface Options {
   readonly distribution: Distribution
   /** The data directory. */
@@ -25,6 +26,7 @@ export type Located = Recipe & { readonly location: string }
 /** A requested recipe, or one of its dependencies. */
 export type NamedRecipe = Named<Recipe>
 
+/** The recipes of one distribution. */
 export class Recipes extends Context.Service<Recipes, {
   /**
    * Fetches these recipes and all their dependencies, whether they are cached or not. Stores all of them or none. Returns
@@ -64,7 +66,7 @@ const make = Effect.fnUntraced(function*({ data, distribution, remote }: Options
       return yield* new RecipeError({
         reason: "Remote",
         detail: `Invalid remote URL '${remote}'`,
-        hint: "It has to begin with 'http://', 'https://' or 'file://'"
+        hint: "It must begin with 'http://', 'https://' or 'file://'"
       })
     }
     return `${remote.replace(/\/+$/, "")}/${distribution.name}/latest/${name}.json`

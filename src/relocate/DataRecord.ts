@@ -14,6 +14,7 @@ const maxPathLength = 4_096
 
 const Digits = Schema.String.check(Schema.makeFilter((text) => /^\d{1,20}$/.test(text), { expected: "a number" }))
 
+/** The schema of a record file. */
 export const DataRecord = Schema.Struct({
   identity: Schema.String.check(Schema.makeFilter(isIdentity, { expected: "32 hexadecimal digits" })),
   path: Schema.String.check(
@@ -34,6 +35,7 @@ const decode = Schema.decodeUnknownResult(Schema.fromJsonString(DataRecord))
 export const parseRecord = (text: string): Result.Result<DataRecord, string> =>
   Result.mapError(decode(text), () => "it is not a record of an image")
 
+/** The text of a record file. */
 export const recordText = (record: DataRecord): string => `${JSON.stringify(record)}\n`
 
 /** The image that is started. */
@@ -105,6 +107,7 @@ export type Pick =
   | { readonly _tag: "Rename"; readonly sibling: Sibling }
   | { readonly _tag: "Several"; readonly directories: ReadonlyArray<string> }
 
+/** Selects the sibling that an image uses. */
 export const pickSibling = (siblings: ReadonlyArray<Sibling>): Pick => {
   const mine = siblings.find(({ file }) => file === "This")
   if (mine !== undefined) return { _tag: "Use", sibling: mine }

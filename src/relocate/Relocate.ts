@@ -12,6 +12,7 @@ import * as Paths from "./Directories.ts"
 import { Host } from "./Host.ts"
 import type { Examine } from "./TrustedDirectory.ts"
 
+/** Why the image or its directories cannot be used. */
 export class RelocateError extends Data.TaggedError("RelocateError")<{
   readonly reason: "NotAnImage" | "DataDirectory"
   readonly detail: string

@@ -30,7 +30,7 @@ export const unpack = Effect.fn("Unpack.unpack")(function*(image: string) {
   if (variables["FIM_DIR_APP"] === undefined) {
     return yield* new RelocateError({
       reason: "NotAnImage",
-      detail: `cannot unpack '${image}': it is not an image, or its launcher said no`
+      detail: `cannot unpack '${image}': it is not an image, or its launcher refused`
     })
   }
   return variables

@@ -25,6 +25,7 @@ import { resolve } from "./Resolve.ts"
 import { runScripts } from "./Scripts.ts"
 import type { Keys } from "./Segments.ts"
 
+/** Options of a tree. */
 export interface ApkOptions {
   readonly suite: string
   /** Packages in addition to the distribution's own. */

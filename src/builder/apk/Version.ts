@@ -48,6 +48,7 @@ const compareLists = (left: ReadonlyArray<bigint>, right: ReadonlyArray<bigint>)
   return order(left.length, right.length)
 }
 
+/** Whether a text is a version of apk. */
 export const isVersion = (text: string): boolean => parse(text) !== undefined
 
 /**

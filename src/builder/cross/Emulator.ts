@@ -77,7 +77,7 @@ export class Emulator extends Context.Service<Emulator, {
         ])
         const found = userMaps({ name: name.trim(), uid, gid: Number(gid) }, ...ranges)
         return found ?? (yield* buildError("Refused", {
-          detail: "this user has no users of its own, which the tree needs: build as root, or have root run " +
+          detail: "this user has no subordinate ids, which the tree needs: build as root, or run as root " +
             "\"apt-get install uidmap\" and \"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " +
             `${name.trim()}"`
         }))

@@ -45,7 +45,7 @@ const FromDirectory = Schema.Struct({
 
 const keepCaches = Schema.optionalKey(
   Schema.Boolean.annotate({
-    description: "Whether its layer has the caches and lists of package managers, false if not said"
+    description: "Whether its layer has the caches and lists of package managers; false by default"
   })
 )
 
@@ -73,12 +73,13 @@ const Run = Schema.Struct({
     description: "A script for the image's sh, or a program and its arguments; as root, in the sandbox"
   }),
   network: Schema.optionalKey(
-    Schema.Boolean.annotate({ description: "Whether it may use the network, false if not said" })
+    Schema.Boolean.annotate({ description: "Whether it may use the network; false by default" })
   ),
   environment: Schema.optionalKey(Variables),
   keepCaches
 })
 
+/** One step. Each makes a layer. */
 export const Step = Schema.Union([Packages, Copy, Run])
 export type Step = typeof Step.Type
 
@@ -95,17 +96,18 @@ const Settings = Schema.Struct({
   portal: Schema.optionalKey(Schema.Array(Text).annotate({ description: "Host programs that the guest may start" }))
 })
 
+/** A definition file. */
 export const Definition = Schema.Struct({
   $schema: Schema.optionalKey(Schema.String),
   format: Schema.Literal(1),
   name: Schema.optionalKey(
     Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)).annotate({
-      description: "Name of the image without .flatimage; that of the definition file if not said"
+      description: "Name of the image without .flatimage; by default that of the definition file"
     })
   ),
   arch: Schema.optionalKey(
     Schema.Literals(architectureNames).annotate({
-      description: "Architecture of the image, that of the machine that builds if not said"
+      description: "Architecture of the image; by default that of the machine that builds"
     })
   ),
   base: Schema.Union([FromDistribution, FromArchive, FromDirectory], { mode: "oneOf" }),

@@ -85,7 +85,7 @@ export const loadDefinition = Effect.fn("loadDefinition")(function*(
   const directory = path.slice(0, slash) || "/"
   const info = yield* fs.stat(path).pipe(atPath(path))
   if (info.type !== "File" || info.size > sizeLimit) {
-    return yield* buildError("Definition", { path, detail: `it is no file of at most ${sizeLimit} bytes` })
+    return yield* buildError("Definition", { path, detail: `it is not a file of at most ${sizeLimit} bytes` })
   }
   const definition = yield* fs.readFileString(path).pipe(
     atPath(path),

@@ -25,6 +25,7 @@ export interface GuestCommand {
   readonly input?: string
 }
 
+/** A command, the image it runs in, and the layers below. */
 export interface GuestRequest {
   /** An image without layers. The run changes it. */
   readonly image: string

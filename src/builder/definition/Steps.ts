@@ -22,6 +22,7 @@ import { type GuestCommand, Runner } from "./Runner.ts"
 /** Increase it when a change of this module must invalidate cached layers. */
 const revision = 2
 
+/** The steps of a definition, and what they build on. */
 export interface StepsRequest {
   readonly steps: ReadonlyArray<Step>
   /** The paths in the steps are relative to this directory. */
@@ -77,7 +78,9 @@ export class Steps extends Context.Service<Steps, {
         if (parts.includes("..")) return yield* buildError("Refused", { detail: `${step.to} has ".." in it` })
         if (step.to.endsWith("/")) parts.push(source.slice(source.lastIndexOf("/") + 1))
         const name = parts.at(-1)
-        if (name === undefined) return yield* buildError("Refused", { detail: `${step.to} is no place for a file` })
+        if (name === undefined) {
+          return yield* buildError("Refused", { detail: `${step.to} cannot be the path of a file` })
+        }
         const scratch = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "copy")
         yield* programs.run("cp", [
           "--recursive",
@@ -91,7 +94,7 @@ export class Steps extends Context.Service<Steps, {
         if (step.mode !== undefined) {
           const info = yield* fs.lstat(`${scratch}/${name}`).pipe(atPath(source))
           if (info.type !== "File") {
-            return yield* buildError("Refused", { detail: `${step.copy} is no file: "mode" is for files` })
+            return yield* buildError("Refused", { detail: `${step.copy} is not a file: "mode" is for files` })
           }
           yield* fs.chmod(`${scratch}/${name}`, parseInt(step.mode, 8)).pipe(atPath(source))
         }

@@ -1,5 +1,6 @@
 import type { Distribution } from "./Distribution.ts"
 
+/** Arch Linux. */
 export const arch = {
   name: "arch",
   title: "ARCH",

@@ -1,5 +1,6 @@
 import type { Distribution } from "./Distribution.ts"
 
+/** An empty system with busybox and bash. */
 export const blueprint = {
   name: "blueprint",
   title: "BLUEPRINT",
@@ -56,6 +57,7 @@ export const blueprintLinks: ReadonlyArray<readonly [path: string, target: strin
   ["etc/mtab", "../proc/self/mounts"]
 ]
 
+/** Files of the tree. */
 export const blueprintFiles: ReadonlyArray<readonly [path: string, content: string]> = [
   [
     "etc/os-release",

@@ -8,8 +8,10 @@ import { ubuntu } from "./Ubuntu.ts"
 /** All values of `--dist`. */
 export const distributions: ReadonlyArray<Distribution> = [alpine, arch, blueprint, debian, ubuntu]
 
+/** Their names, for `--dist`. */
 export const distributionNames = distributions.map(({ name }) => name)
 
+/** The distribution with this name; `undefined` if there is none. */
 export const findDistribution = (name: string): Distribution | undefined =>
   distributions.find((distribution) => distribution.name === name)
 

@@ -18,6 +18,7 @@ export const dpkgSettings = [
 /** A trailing `-` would make apt remove the package. */
 export const debPackageName = /^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$/
 
+/** Files that prepare the tree for a sandbox. */
 export const dpkgFiles: ReadonlyArray<RootFile> = [
   // Packages would start their services at installation, and there is no init to run them.
   ["usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755],
@@ -39,6 +40,7 @@ export const dpkgFiles: ReadonlyArray<RootFile> = [
   ["etc/resolv.conf", "", 0o644]
 ]
 
+/** Files to remove from a finished tree. */
 export const dpkgLeftovers = [
   // The network settings of the machine that built it.
   "etc/apt/apt.conf.d/99mmdebstrap",

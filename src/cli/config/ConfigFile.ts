@@ -36,7 +36,10 @@ const importSettings = Effect.fnUntraced(function*(source: string) {
   const text = yield* (yield* FileSystem.FileSystem).readFileString(source)
   const values = yield* Effect.fromResult(decodeSettings(text)).pipe(
     Effect.mapError((detail) =>
-      new CommandError({ text: `'${source}' holds no settings: ${detail}`, context: "Could not import the settings" })
+      new CommandError({
+        text: `'${source}' contains no settings: ${detail}`,
+        context: "Could not import the settings"
+      })
     )
   )
   yield* (yield* ReservedSpace).writeAll(values)

@@ -22,7 +22,7 @@ type Integration = (typeof integrationNames)[number]
 /** Nothing can be enabled, shown or removed before the image is set up. */
 const notSetUp = new CommandError({
   text: "Empty json data",
-  hint: "'fim-desktop setup <file.json>' says what the desktop is to show",
+  hint: "to set it up: fim-desktop setup <file.json>",
   context: "Could not read the desktop integration"
 })
 

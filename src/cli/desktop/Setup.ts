@@ -60,7 +60,7 @@ export const storeDesktop = Effect.fnUntraced(function*(document: SetupDocument,
   if (unknown !== undefined) {
     return yield* new DesktopError({
       reason: "Category",
-      detail: `'${unknown}' is no registered category; categories of your own begin with 'X-'`
+      detail: `'${unknown}' is not a registered category; your own categories begin with 'X-'`
     })
   }
   const icon = yield* (yield* IconSource).read(document.icon, beside)

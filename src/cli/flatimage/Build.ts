@@ -90,7 +90,7 @@ const choose = Effect.fnUntraced(function*(
     (input.suite ?? input.sha256 ?? input.signature ?? input.include ?? input.dist ?? input.rootfs) !== undefined
   if (input.definition !== undefined) {
     if (about) {
-      return yield* refused("a definition says itself what its system is: only --mirror and --keyring go with it")
+      return yield* refused("a definition describes its own system: only --mirror and --keyring can be added")
     }
     const origin = originOf(path, input)
     return yield* loadDefinition(fs, path.resolve(input.definition), { origin, refresh: input.refresh })
@@ -98,7 +98,7 @@ const choose = Effect.fnUntraced(function*(
   if (input.rootfs !== undefined) return yield* fromArchive(path, input, input.rootfs)
   if (input.dist === undefined) {
     return yield* refused(
-      "what to build is not said: add --dist debian, --dist blueprint, --rootfs DIR|TAR or a definition"
+      "nothing to build: add --dist debian, --dist blueprint, --rootfs DIR|TAR or a definition"
     )
   }
   if ((input.sha256 ?? input.signature) !== undefined) {

@@ -30,13 +30,13 @@ const maxNameLength = 40
  * The known name that is closest to a typed one: at most two letters away, or one letter if either has at most four
  * letters.
  *
- * @param word the typed name
+ * @param name the typed name
  * @param known all names
  * @returns `undefined` if none is close, or if the name itself is known
  */
-export const closest = (word: string, known: ReadonlyArray<string>): string | undefined => {
-  if (word.length > maxNameLength) return undefined
-  const typed = word.toLowerCase()
+export const closest = (name: string, known: ReadonlyArray<string>): string | undefined => {
+  if (name.length > maxNameLength) return undefined
+  const typed = name.toLowerCase()
   const near = known
     .map((name) => ({ name, away: distance(typed, name.toLowerCase()) }))
     .filter(({ away, name }) => away > 0 && away <= (Math.min(typed.length, name.length) <= 4 ? 1 : 2))
@@ -47,12 +47,12 @@ export const closest = (word: string, known: ReadonlyArray<string>): string | un
 /**
  * The line of an error that suggests a known name.
  *
- * @param word the typed name
+ * @param name the typed name
  * @param known all names
  * @param before the command line before the name
  * @returns `undefined` if no known name is close
  */
-export const didYouMean = (word: string, known: ReadonlyArray<string>, before = ""): string | undefined => {
-  const name = closest(word, known)
-  return name === undefined ? undefined : `did you mean ${before}${name}?`
+export const didYouMean = (name: string, known: ReadonlyArray<string>, before = ""): string | undefined => {
+  const suggestion = closest(name, known)
+  return suggestion === undefined ? undefined : `did you mean ${before}${suggestion}?`
 }

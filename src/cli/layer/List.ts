@@ -28,6 +28,7 @@ const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<stri
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
 }
 
+/** The lines that the command prints. */
 export const lines = (layers: ReadonlyArray<Listed>, form: "short" | "long"): ReadonlyArray<string> =>
   form === "short"
     ? layers.map(({ index, offset, path, size }) => `${index}:${offset}:${size}:${path}`)

@@ -13,6 +13,7 @@ import * as Utf8 from "../../Utf8.ts"
 import { storeDesktop } from "../desktop/Setup.ts"
 import { GuestRun } from "./GuestRun.ts"
 
+/** The distribution whose packages are installed. */
 export interface Options {
   readonly distribution: Distribution
 }
@@ -24,7 +25,7 @@ const besideOf = Effect.fnUntraced(function*(name: string, icon: string) {
   if (beside !== undefined) return beside
   return yield* new DesktopError({
     reason: "Icon",
-    detail: `the icon '${icon.slice(0, 100)}' is no HTTP URL, and the recipe is not from a file of this machine`
+    detail: `the icon '${icon.slice(0, 100)}' is not an HTTP URL, and the recipe is not from a file of this machine`
   })
 })
 

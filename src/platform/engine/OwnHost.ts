@@ -2,6 +2,7 @@
 import * as host from "fim:host"
 import { Host } from "../../relocate/Host.ts"
 
+/** Reads the facts about this process. */
 export const make = (): Host["Service"] =>
   Host.of({
     environment: host.environment(),

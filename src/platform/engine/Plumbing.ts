@@ -13,6 +13,7 @@ import { attempt, errno, failure } from "./SystemError.ts"
 type Input = Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError>
 type Output = Stream.Stream<Uint8Array, PlatformError.PlatformError>
 
+/** The pipes of one child. */
 export interface Plumbing {
   /** The child's descriptors, by their numbers there; -1 for none. */
   readonly theirs: ReadonlyArray<number>

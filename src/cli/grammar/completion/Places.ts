@@ -28,6 +28,7 @@ interface Switch {
   readonly value: Slot | undefined
 }
 
+/** A command or operation, and what can follow it. */
 export interface Place {
   /** The program, then commands and operations. */
   readonly path: string
