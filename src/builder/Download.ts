@@ -80,7 +80,7 @@ export class Download extends Context.Service<Download, {
           Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(failed(url, "the server is silent")) }),
           Effect.mapError((error) => error._tag === "BuildError" ? error : failed(url, explain(error)))
         )
-        if (response.status !== 200) return yield* failed(url, `the server answers ${response.status}`)
+        if (response.status !== 200) return yield* failed(url, `the server replied with status ${response.status}`)
         const length = response.headers["content-encoding"] === undefined
           ? response.headers["content-length"]
           : undefined
@@ -89,15 +89,15 @@ export class Download extends Context.Service<Download, {
           return yield* failed(url, `it has ${total} bytes, more than ${options.limit}`)
         }
         const bytes = response.stream.pipe(
-          Stream.mapError((error) => failed(url, `the answer was cut short: ${explain(error)}`)),
+          Stream.mapError((error) => failed(url, `the response was cut short: ${explain(error)}`)),
           Stream.timeoutOrElse({
             duration: timeout,
-            orElse: () => Stream.fail(failed(url, "the server went silent in the middle of its answer"))
+            orElse: () => Stream.fail(failed(url, "the server went silent in the middle of its response"))
           })
         )
         const done = yield* store(url, path, bytes, total, options, (error) => error)
         if (total !== undefined && done !== total) {
-          return yield* failed(url, `the answer was cut short after ${done} of ${total} bytes`)
+          return yield* failed(url, `the response was cut short after ${done} of ${total} bytes`)
         }
       })
 

@@ -29,8 +29,8 @@ const EROFS = 30
 const ETIMEDOUT = 110
 
 /** The error for a reply `error ERRNO TEXT`. */
-const patchError = (target: Target, answer: string): ReservedSpaceError => {
-  const [, errno = "0", text = answer] = /^error (\d+) (.*)$/.exec(answer) ?? []
+const patchError = (target: Target, reply: string): ReservedSpaceError => {
+  const [, errno = "0", text = reply] = /^error (\d+) (.*)$/.exec(reply) ?? []
   const detail = text.replace(/ \(os error \d+\)$/, "")
   switch (Number(errno)) {
     case EPERM:
@@ -65,18 +65,18 @@ const acquire = Effect.fnUntraced(function*(target: Target) {
     stderr: "ignore"
   }).pipe(Effect.mapError(platformError(target.path)))
   const pull = yield* Stream.toPull(handle.stdout.pipe(Stream.decodeText(), Stream.splitLines))
-  const answer = Effect.gen(function*() {
+  const reply = Effect.gen(function*() {
     const [line] = yield* pull
     return line
   }).pipe(
     Effect.catch((error) =>
       Cause.isDone(error)
-        ? Effect.succeed(`error 0 '${target.patcher}' ended without an answer`)
+        ? Effect.succeed(`error 0 '${target.patcher}' ended without a reply`)
         : Effect.fail(platformError(target.path)(error))
     )
   )
   const expect = Effect.fnUntraced(function*(pattern: RegExp) {
-    const line = yield* answer
+    const line = yield* reply
     const match = pattern.exec(line)
     if (match === null) return yield* patchError(target, line)
     return match

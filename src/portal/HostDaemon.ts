@@ -47,7 +47,7 @@ export const serve = Effect.fn("HostDaemon.serve")(
     yield* Effect.addFinalizer(() => Effect.andThen(Queue.end(decisions), Effect.ignore(handle.exitCode)))
     const ready = yield* Deferred.make<void, PortalError>()
 
-    const answer = Effect.fnUntraced(function*(payload: Uint8Array) {
+    const reply = Effect.fnUntraced(function*(payload: Uint8Array) {
       const message = yield* decode(payload)
       if (message.kind === "ready") {
         yield* Deferred.succeed(ready, undefined)
@@ -64,7 +64,7 @@ export const serve = Effect.fn("HostDaemon.serve")(
 
     const decoder = Frames.makeDecoder(Frames.limit)
     yield* handle.getOutputFd(4).pipe(
-      Stream.runForEach((bytes) => Effect.forEach(decoder.push(bytes), answer, { discard: true })),
+      Stream.runForEach((bytes) => Effect.forEach(decoder.push(bytes), reply, { discard: true })),
       Effect.ignore({ log: "Debug" }),
       Effect.andThen(Deferred.fail(ready, failed({ message: "it has ended" }))),
       Effect.forkScoped

@@ -272,9 +272,9 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
     }
     if (decision._tag === "Rename") {
       const { from, to } = decision
-      const answer = yield* adopt(from, to)
-      if (answer === "renamed") yield* notice(Notices.renamed(from, to))
-      if (answer === "renamed" || answer === "taken" || answer === "gone") continue
+      const reply = yield* adopt(from, to)
+      if (reply === "renamed") yield* notice(Notices.renamed(from, to))
+      if (reply === "renamed" || reply === "taken" || reply === "gone") continue
       // An instance runs on it, or its parent directory is read-only.
       const found = yield* Effect.option(stateOf({ ...facts, making: false }, from))
       if (Option.exists(found, ({ _tag }) => _tag === "Ours")) return from

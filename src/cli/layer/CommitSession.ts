@@ -10,7 +10,7 @@ import type { Overlay } from "../../image/SettingsDefaults.ts"
 import { inRequest, type LayerPlace } from "../../mount/LayerPlace.ts"
 import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
-import { decodeAnswer } from "./Answer.ts"
+import { decodeReply } from "./Reply.ts"
 
 const LeftOut = Schema.Struct({ path: Schema.String, files: Schema.Int, bytes: Schema.Int })
 /** Files below a directory of the guest that were left out of a layer. */
@@ -41,17 +41,17 @@ export const openCommit = Effect.fnUntraced(function*(data: string, program: str
     Queue.end(requests).pipe(Effect.andThen(Effect.ignore(handle.exitCode)), Effect.timeoutOption("1 minute"))
   )
   const pull = yield* Stream.toPull(handle.stdout.pipe(Stream.decodeText(), Stream.splitLines))
-  const hear = Effect.fnUntraced(function*<A>(answer: Schema.Codec<A, unknown>) {
+  const readReply = Effect.fnUntraced(function*<A>(reply: Schema.Codec<A, unknown>) {
     const [line] = yield* pull.pipe(
-      Effect.mapError((error) => failed(Cause.isDone(error) ? "'fim commit' ended without an answer" : error.message))
+      Effect.mapError((error) => failed(Cause.isDone(error) ? "'fim commit' ended without a reply" : error.message))
     )
-    return yield* decodeAnswer("fim commit", line, answer).pipe(Effect.mapError(failed))
+    return yield* decodeReply("fim commit", line, reply).pipe(Effect.mapError(failed))
   })
-  const ask = Effect.fnUntraced(function*<A>(request: object, answer: Schema.Codec<A, unknown>) {
+  const ask = Effect.fnUntraced(function*<A>(request: object, reply: Schema.Codec<A, unknown>) {
     yield* Queue.offer(requests, Utf8.encode(`${JSON.stringify(request)}\n`))
-    return yield* hear(answer)
+    return yield* readReply(reply)
   })
-  yield* hear(Done)
+  yield* readReply(Done)
   const scratch = `${data}/tmp/commit`
   return {
     /** The tree that `stage` creates. The layer can be packed beside it, and is removed with the scope. */

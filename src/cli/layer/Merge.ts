@@ -10,7 +10,7 @@ import { inRequest, type LayerPlace } from "../../mount/LayerPlace.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
 import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
-import { decodeAnswer } from "./Answer.ts"
+import { decodeReply } from "./Reply.ts"
 
 const failed = (detail: string) => new CommandError({ text: detail, context: "Could not merge the layers" })
 
@@ -35,7 +35,7 @@ const ask = Effect.fnUntraced(function*({ below, layers }: Merged, wanted: Wante
     pack: wanted.pack?.map(ByteString.ofText),
     verify: wanted.verify === undefined ? undefined : inRequest(wanted.verify)
   }
-  const answer = yield* ChildProcess.make(`${directories.bin}/fim`, ["merge"], {
+  const reply = yield* ChildProcess.make(`${directories.bin}/fim`, ["merge"], {
     detached: false,
     stdin: Stream.make(Utf8.encode(JSON.stringify(request))),
     stdout: "pipe",
@@ -45,7 +45,7 @@ const ask = Effect.fnUntraced(function*({ below, layers }: Merged, wanted: Wante
     Effect.scoped,
     Effect.mapError((error) => failed(error.message))
   )
-  yield* decodeAnswer("fim merge", answer.trimEnd(), Done).pipe(Effect.mapError(failed))
+  yield* decodeReply("fim merge", reply.trimEnd(), Done).pipe(Effect.mapError(failed))
 })
 
 /** Packs the merged tree. `args` are arguments of the packer, which prints its progress on standard error. */

@@ -25,7 +25,7 @@ const frameSize = 5
 const maxPieces = 16
 
 /** Headers by name. Case does not matter. */
-class AnswerHeaders {
+class ResponseHeaders {
   readonly #all: ReadonlyArray<readonly [string, string]>
   constructor(all: ReadonlyArray<readonly [string, string]>) {
     this.#all = all.map(([name, value]) => [name.toLowerCase(), value])
@@ -55,10 +55,10 @@ const failureOf = (json: string): TypeError => {
   return Object.assign(new TypeError(detail), { code, peer: peer ?? undefined })
 }
 
-/** One request. Settles `answered` with the status and headers; `read` returns the rest. */
+/** One request. Calls `onHead` with the status and headers; `read` returns the rest. */
 class Exchange {
   readonly #descriptor: number
-  readonly #answered: (head: Head) => void
+  readonly #onHead: (head: Head) => void
   readonly #refused: (reason: unknown) => void
   readonly #space = new Uint8Array(64 * 1024)
   #rest = new Uint8Array(0)
@@ -68,9 +68,9 @@ class Exchange {
   #over = false
   #failure: unknown = undefined
 
-  constructor(descriptor: number, answered: (head: Head) => void, refused: (reason: unknown) => void) {
+  constructor(descriptor: number, onHead: (head: Head) => void, refused: (reason: unknown) => void) {
     this.#descriptor = descriptor
-    this.#answered = answered
+    this.#onHead = onHead
     this.#refused = refused
     this.#watch()
   }
@@ -152,17 +152,17 @@ class Exchange {
 
   #handle(letter: number, content: Uint8Array): void {
     if (letter === letters.data) this.#pieces.push(content)
-    else if (letter === letters.head) this.#answered(JSON.parse(host.decode(content, false) ?? "") as Head)
+    else if (letter === letters.head) this.#onHead(JSON.parse(host.decode(content, false) ?? "") as Head)
     else if (letter === letters.error) this.stop(failureOf(host.decode(content, false) ?? ""))
     else this.stop()
   }
 }
 
-const answer = (url: string, head: Head, exchange: Exchange) => ({
+const response = (url: string, head: Head, exchange: Exchange) => ({
   status: head.status,
   statusText: "",
   ok: head.status >= 200 && head.status < 300,
-  headers: new AnswerHeaders(head.headers),
+  headers: new ResponseHeaders(head.headers),
   url,
   arrayBuffer: () => exchange.readAll(),
   body: {
@@ -187,7 +187,7 @@ export const fetch = ((input: string | URL, init?: RequestInit) => {
   const headers = Object.entries((init?.headers ?? {}) as Record<string, string>).flat()
   const exchange: Exchange = new Exchange(
     host.fetch(url, init?.method ?? "GET", headers),
-    (head) => resolve(answer(url, head, exchange)),
+    (head) => resolve(response(url, head, exchange)),
     reject
   )
   signal?.addEventListener("abort", () => exchange.stop(signal.reason), { once: true })
