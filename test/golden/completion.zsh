@@ -15,7 +15,7 @@ _flatimage_flatimage_place() {
     'flatimage tools fetch') options=('--arch:For images of this architecture (default: that of the machine)' '--quiet:Show only errors' '-q:Show only errors' '--help:show help') valued=(--arch 'words amd64 arm64') ;;
     'flatimage completion') options=('--help:show help') slots=('words bash zsh fish') ;;
     'flatimage man') options=('--help:show help') slots=('words flatimage image') ;;
-    'app') operations=('fim-bind:paths of the host in the guest' 'fim-boot:the program that starts by default' 'fim-casefold:whether names of files ignore case' 'fim-desktop:the image in menus and file managers of the host' 'fim-env:variables of the guest' 'fim-exec:run a program in the guest' 'fim-help:this help' 'fim-instance:running instances of this build, and commands in them' 'fim-layer:the layers of the image' 'fim-notify:whether a start is announced on the desktop' 'fim-overlay:the file system that makes the layers writable' 'fim-perms:permissions of the guest on the host' 'fim-portal:programs of the host that the guest may run' 'fim-recipe:named sets of packages' 'fim-remote:the URL of recipes' 'fim-root:run a program in the guest as root' 'fim-run:run a program with other settings, once' 'fim-unshare:namespaces of the guest that are separate from the host' 'fim-version:version, build and contents of this image') options=() slots=('guest*') ;;
+    'app') operations=('fim-bind:paths of the host in the guest' 'fim-boot:the program that starts by default' 'fim-casefold:whether names of files ignore case' 'fim-desktop:the image in menus and file managers of the host' 'fim-doctor:what this host lets an image do' 'fim-env:variables of the guest' 'fim-exec:run a program in the guest' 'fim-help:this help' 'fim-info:what this image is, keeps, and may use' 'fim-instance:running instances of this build, and commands in them' 'fim-layer:the layers of the image' 'fim-notify:whether a start is announced on the desktop' 'fim-overlay:the file system that makes the layers writable' 'fim-perms:permissions of the guest on the host' 'fim-portal:programs of the host that the guest may run' 'fim-recipe:named sets of packages' 'fim-remote:the URL of recipes' 'fim-root:run a program in the guest as root' 'fim-run:run a program with other settings, once' 'fim-unshare:namespaces of the guest that are separate from the host' 'fim-version:version, build and contents of this image') options=() slots=('guest*') ;;
     'app fim-bind') operations=('add:bind one path' 'del:remove one; the following indices decrease by one' 'list:print all as JSON' 'clear:remove all') options=('--help:show help') ;;
     'app fim-bind add') options=('--help:show help') slots=('words ro rw dev' 'file' 'text') ;;
     'app fim-bind del') options=('--help:show help') slots=('text') ;;
@@ -42,6 +42,7 @@ _flatimage_flatimage_place() {
     'app fim-desktop dump mimetype') options=('--help:show help') ;;
     'app fim-desktop dump icon') options=('--help:show help') slots=('file') ;;
     'app fim-desktop clean') options=('--help:show help') ;;
+    'app fim-doctor') options=('--json:print JSON' '--help:show help') ;;
     'app fim-env') operations=('add:set these in addition' 'set:set these and remove all others' 'del:remove these' 'list:print all, with variables expanded' 'clear:remove all') options=('--help:show help') ;;
     'app fim-env add') options=('--help:show help') slots=('text*') ;;
     'app fim-env set') options=('--help:show help') slots=('text*') ;;
@@ -49,10 +50,11 @@ _flatimage_flatimage_place() {
     'app fim-env list') options=('--json:print JSON' '--help:show help') ;;
     'app fim-env clear') options=('--help:show help') ;;
     'app fim-exec') options=('--help:show help') slots=('guest' 'guest*') ;;
-    'app fim-help') operations=('apparmor:print a profile for AppArmor' 'completion:print a completion script; `program` is the name of the image' 'man:print a manual page of all commands') options=('--help:show help') slots=('words bind boot casefold desktop env exec help instance layer notify overlay perms portal recipe remote root run unshare version') ;;
+    'app fim-help') operations=('apparmor:print a profile for AppArmor' 'completion:print a completion script; `program` is the name of the image' 'man:print a manual page of all commands') options=('--help:show help') slots=('words bind boot casefold desktop doctor env exec help info instance layer notify overlay perms portal recipe remote root run unshare version') ;;
     'app fim-help apparmor') options=('--help:show help') ;;
     'app fim-help completion') options=('--help:show help') slots=('words bash zsh fish' 'text') ;;
     'app fim-help man') options=('--help:show help') slots=('text') ;;
+    'app fim-info') options=('--json:print JSON' '--help:show help') ;;
     'app fim-instance') operations=('list:print index:pid of each instance' 'exec:run a command in an instance' 'stop:stop an instance and all processes in it') options=('--help:show help') ;;
     'app fim-instance list') options=('--json:print JSON' '--help:show help') ;;
     'app fim-instance exec') options=('--help:show help') slots=('instance' 'guest' 'guest*') ;;
