@@ -22,9 +22,9 @@ interface Check {
   readonly detail: string
 }
 
-describe.each(users)("as $name", (user) => {
-  const stateOf = (checks: ReadonlyArray<Check>, name: string) => checks.find((check) => check.name === name)?.state
+const stateOf = (checks: ReadonlyArray<Check>, name: string) => checks.find((check) => check.name === name)?.state
 
+describe.each(users)("as $name", (user) => {
   scenario("fim-info describes the image, and makes nothing", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user, { copy: true })
