@@ -176,7 +176,10 @@ it.layer(TestLayer)("an archive of a root tree", (it) => {
         const url = `${yield* serve(filesOf(directory))}/root.tar`
         const remote = yield* verified({ path: url, signature: `${url}.sig`, keyring: own.keyring })
         assert.strictEqual(yield* fs.readFileString(remote), "tree")
-        assert.match(yield* refusal({ path: url, signature: `${url}.none`, keyring: own.keyring }), /replied with status 404/)
+        assert.match(
+          yield* refusal({ path: url, signature: `${url}.none`, keyring: own.keyring }),
+          /replied with status 404/
+        )
         assert.isFalse(existsSync(remote), "what was not verified is not kept")
       })
   )
