@@ -28,8 +28,8 @@ const guest = Layer.effect(
 )
 
 /** Carries out a command. In: its words. Those that need no guest do not wait for what one needs. Out: the exit code. */
-export const command = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
-  const code = yield* Effect.provide(withoutGuest(words), imageInfo)
+export const command = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
+  const code = yield* Effect.provide(withoutGuest(args), imageInfo)
   if (code !== undefined) return code
   const [path, stdio, terminal] = yield* Effect.promise(() =>
     Promise.all([
@@ -39,7 +39,7 @@ export const command = Effect.fnUntraced(function*(words: ReadonlyArray<string>)
     ])
   )
   return yield* Effect.provide(
-    withGuest(words),
+    withGuest(args),
     Layer.mergeAll(imageInfo, guest, path.layer, stdio.layer, terminal.layer)
   )
 }, Effect.provide(platform))

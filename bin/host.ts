@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import { Host } from "../src/relocate/Host.ts"
 
 /** The caller's words as bytes. The runtime gives them as text, in which what is not UTF-8 is lost. */
-const words = (): ReadonlyArray<Uint8Array> => {
+const args = (): ReadonlyArray<Uint8Array> => {
   const count = process.argv.length - 2
   const all = readFileSync("/proc/self/cmdline").toString("latin1").split("\0").slice(0, -1)
   return all.slice(all.length - count).map((word) => new Uint8Array(Buffer.from(word, "latin1")))
@@ -34,5 +34,5 @@ export const make = (options?: {
     gid: process.getegid?.() ?? 0,
     architecture: process.arch,
     directory: directory(),
-    words: words()
+    args: args()
   })

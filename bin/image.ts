@@ -17,7 +17,7 @@ import { Host } from "../src/relocate/Host.ts"
 
 const host = OwnHost.make()
 
-const request = Request.parse(host.words)
+const request = Request.parse(host.args)
 const isCommand = request._tag === "Success" && request.success._tag === "Command"
 const isDebug = host.environment["FIM_DEBUG"] === "1"
 
@@ -55,10 +55,10 @@ const main = Effect.gen(function*() {
   const parsed = yield* Effect.fromResult(request)
   if (parsed._tag === "Command") {
     const { command } = yield* Effect.promise(() => import("./command.ts"))
-    return yield* command(parsed.words)
+    return yield* command(parsed.args)
   }
   const { run, runChanged } = yield* Effect.promise(() => import("./run.ts"))
-  return yield* parsed._tag === "Run" ? runChanged(parsed.words) : run(parsed)
+  return yield* parsed._tag === "Run" ? runChanged(parsed.args) : run(parsed)
 }).pipe(Effect.provide(surroundings))
 
 const runMain = Runtime.makeRunMain(({ fiber }) => {

@@ -23,8 +23,8 @@ const start = Effect.fnUntraced(function*(request: ProgramRequest) {
 export const run = (request: ProgramRequest) => Effect.provide(start(request), platform)
 
 /** Runs the program that words behind `fim-run` name, with the changes that they ask for. Out: its exit code. */
-export const runChanged = Effect.fnUntraced(function*(words: ReadonlyArray<Uint8Array>) {
+export const runChanged = Effect.fnUntraced(function*(args: ReadonlyArray<Uint8Array>) {
   const { runRequest } = yield* Effect.promise(() => import("../src/cli/run/RunRequest.ts"))
-  const { changes, request } = yield* runRequest(words)
+  const { changes, request } = yield* runRequest(args)
   return yield* Effect.provideService(start(request), RunChanges, changes)
 }, Effect.provide(platform))

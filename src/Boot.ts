@@ -63,19 +63,19 @@ const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
   const { data } = yield* LayerStack
   const guest = inGuest(relocate.directories)
   /** A shell without arguments shows the prompt of the image, which the file of the distribution would replace. */
-  const prompted = (words: ReadonlyArray<Uint8Array>) =>
-    words.length === 1 && words[0] !== undefined && Utf8.decode(words[0]) === "bash"
-      ? [...words, ...["--rcfile", `${guest.instance}/bashrc`].map(Utf8.encode)]
-      : words
+  const prompted = (args: ReadonlyArray<Uint8Array>) =>
+    args.length === 1 && args[0] !== undefined && Utf8.decode(args[0]) === "bash"
+      ? [...args, ...["--rcfile", `${guest.instance}/bashrc`].map(Utf8.encode)]
+      : args
   if (request._tag === "Execute") {
-    return { root: request.root || forcedRoot, words: prompted(request.words) } satisfies Program
+    return { root: request.root || forcedRoot, args: prompted(request.args) } satisfies Program
   }
   const program = expand(
     boot.program,
     variablesOf({ host, relocate, distribution: extension.distribution, data }, guest)
   )
-  const words = [...[program, ...boot.args].map(Utf8.encode), ...request.words]
-  return { root: forcedRoot, words: prompted(words) } satisfies Program
+  const args = [...[program, ...boot.args].map(Utf8.encode), ...request.args]
+  return { root: forcedRoot, args: prompted(args) } satisfies Program
 })
 
 /** Creates the reference that {@link run} sets to the function that delivers signals, once there is a program. */

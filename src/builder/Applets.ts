@@ -1,15 +1,19 @@
 import * as Effect from "effect/Effect"
 import { type BuildError, buildError } from "./BuildError.ts"
 
-/** In the table of names each ends with a zero byte; these two are the first, in the order of their bytes. */
+/** The first two entries of the table of names, sorted by their bytes. A zero byte ends each name. */
 const beginning = "[\0[[\0"
 
 /**
- * The names of the programs that a busybox has, read from its file: one for another architecture cannot be run to ask it. The result is
- * what `busybox --list` prints, without busybox itself. Fails with `BuildError` if there is not exactly one table of names.
+ * The names of busybox's programs, read from its file, because a busybox for another architecture cannot be run.
+ *
+ * @param path of the file, for messages
+ * @param bytes its content
+ * @returns the output of `busybox --list` without busybox itself; fails with `BuildError` unless there is exactly one table
+ *   of names
  */
 export const appletsOf = (path: string, bytes: Uint8Array): Effect.Effect<ReadonlyArray<string>, BuildError> => {
-  // One character a byte.
+  // One character for each byte.
   const text = new TextDecoder("latin1").decode(bytes)
   const from = text.indexOf(beginning)
   const to = text.indexOf("\0\0", from)

@@ -14,7 +14,7 @@ import { Workspace } from "./Workspace.ts"
 
 const archives: ReadonlyArray<Archive> = ["debian", "debian-security"]
 
-/** Lists of packages, or of what they are made from. */
+/** Lists of binary packages, or of source packages. */
 type ListKind = "deb" | "deb-src"
 
 /** Lines of `sources.list` for one suite, with security updates where the machine has a mirror of them. */
@@ -32,7 +32,7 @@ export const sourceLines = (
     return uri === undefined ? [] : [`${kind} ${options}${uri} ${release} ${components.join(" ")}`]
   })
 
-/** One paragraph of a Debian control file, continuation lines left out. */
+/** Parses the paragraphs of a Debian control file. Continuation lines are dropped. */
 export const parseParagraphs = (text: string): ReadonlyArray<Readonly<Record<string, string>>> =>
   text.split(/\n{2,}/).filter((paragraph) => paragraph.trim() !== "").map((paragraph) =>
     Object.fromEntries(
@@ -46,7 +46,7 @@ export const parseParagraphs = (text: string): ReadonlyArray<Readonly<Record<str
 /** One file in the output of `apt-get source --print-uris`. */
 const sourceLine = /^'(\S+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$/
 
-/** The original archive of a source package, as a pin that lacks what is said elsewhere. */
+/** The original archive of a source package: a pin without the fields that come from elsewhere. */
 export interface SourceArchive {
   readonly archive: Archive
   readonly version: string
@@ -55,7 +55,13 @@ export interface SourceArchive {
   readonly sha256: string
 }
 
-/** Finds the original archive in what `apt-get source --print-uris` prints; nothing where there is none, or none of a known mirror. */
+/**
+ * Finds the original archive in the output of `apt-get source --print-uris`.
+ *
+ * @param output the output
+ * @param mirrors the mirrors of this machine
+ * @returns `undefined` if there is no archive, or none of a known mirror
+ */
 export const parseSourceUris = (output: string, mirrors: Sources["mirrors"]): SourceArchive | undefined => {
   for (const line of output.split("\n")) {
     const [, uri = "", name = "", size = "", sha256 = ""] = sourceLine.exec(line) ?? []
@@ -70,14 +76,17 @@ export const parseSourceUris = (output: string, mirrors: Sources["mirrors"]): So
 const isTransportSetting = (line: string) =>
   /^Acquire::(https?::|Retries|Check-Valid-Until|Check-Date|ForceIPv[46])/.test(line)
 
-/** Of which architectures apt sees packages, that of names without one first. Without any it is that of the machine. */
+/**
+ * The architectures whose packages apt sees. The first one applies to names without an architecture. By default the
+ * machine's.
+ */
 export type Architectures = ReadonlyArray<Package["architecture"]>
 
-/** Apt with a configuration, lists and caches of its own: nothing of the machine's packages is read or changed. */
+/** apt with its own configuration, lists and caches: it neither reads nor changes packages of the machine. */
 export class Apt extends Context.Service<Apt, {
-  /** Settings that say how this machine reaches the network, such as proxies, as lines of a configuration. */
+  /** Lines of a configuration with this machine's network settings, such as proxies. */
   readonly transport: Effect.Effect<ReadonlyArray<string>, BuildError>
-  /** The environment of an apt that sees one suite only. Fails with `BuildError`. */
+  /** The environment of an apt that sees only one suite. Fails with `BuildError`. */
   readonly environment: (
     suite: string,
     architectures?: Architectures
@@ -95,7 +104,7 @@ export class Apt extends Context.Service<Apt, {
     suite: string,
     name: string
   ) => Effect.Effect<SourceArchive & { readonly homepage: string }, BuildError>
-  /** The path of a pinned package or source in the cache; downloaded when it is not there, verified in any case. */
+  /** Downloads a pinned package or source unless it is cached, and always verifies it. Returns its path in the cache. */
   readonly fetch: (pinned: Package | Source) => Effect.Effect<string, BuildError>
 }>()("flatimage/builder/Apt") {
   static readonly layer = Layer.effect(
@@ -128,11 +137,11 @@ export class Apt extends Context.Service<Apt, {
           `Dir::State "${home}/state";`,
           `Dir::State::status "${home}/status";`,
           `Dir::Cache "${home}/cache";`,
-          // The binary caches have 80 MB and save a second.
+          // The binary caches take 80 MB and save only a second.
           `Dir::Cache::pkgcache "";`,
           `Dir::Cache::srcpkgcache "";`,
           `Dir::Log "${home}/log";`,
-          // The unprivileged user of apt cannot enter a home directory. What is downloaded is signed and pinned.
+          // apt's unprivileged user cannot enter a home directory. The downloads are signed and pinned.
           `APT::Sandbox::User "root";`,
           `Acquire::Languages "none";`,
           `Acquire::GzipIndexes "true";`,

@@ -12,30 +12,31 @@ import type { Report } from "./Progress.ts"
 import { replacePath } from "./Replace.ts"
 import { Workspace } from "./Workspace.ts"
 
-/** An archive of a root tree, and what makes it trustworthy. */
+/** An archive of a root tree, and how to verify it. */
 export interface ArchiveSource {
   /** Path or URL. */
   readonly path: string
   /** Hexadecimal digits. */
   readonly sha256?: string
-  /** Path or URL of a detached OpenPGP signature, and the keys that may make it. */
+  /** Path or URL of a detached OpenPGP signature, and the keys that may have made it. */
   readonly signature?: string
   readonly keyring?: string
-  /** How many directories are above the tree. */
+  /** How many parent directories the tree has in the archive. */
   readonly strip?: number
 }
 
+/** Whether a text begins with a URL scheme, so that it is not a path. */
 export const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
 
-/** Bytes of an archive, of a signature. */
+/** Limits of an archive and of a signature, in bytes. */
 const archiveLimit = 8 * (1 << 30)
 const signatureLimit = 64 << 10
 
-/** Fetches archives of root trees, and reads nothing in them before they are verified. */
+/** Fetches archives of root trees. Reads nothing in them before they are verified. */
 export class Archives extends Context.Service<Archives, {
   /**
-   * The path of an archive on this machine: its own, or that of the download in the cache. Fails with `BuildError` when it is
-   * not what its checksum or its signature says, and for a URL that has neither.
+   * Returns the path of a verified archive: its own path, or that of the download in the cache. Fails with `BuildError` if
+   * checksum or signature do not match, and for a URL without either.
    */
   readonly verified: (source: ArchiveSource, report: Report) => Effect.Effect<string, BuildError>
 }>()("flatimage/builder/Archives") {
@@ -85,7 +86,7 @@ export class Archives extends Context.Service<Archives, {
           : source.signature
         yield* fs.access(signature, { readable: true }).pipe(atPath(signature))
         yield* gpgv.verify(path, signature, source.keyring).pipe(
-          // What was wrong is fetched again: a mirror may have been between two versions.
+          // A wrong signature is fetched again next time: the mirror may have been between two versions.
           Effect.tapError(() => signature === source.signature ? Effect.void : Effect.ignore(fs.remove(signature)))
         )
       })
@@ -98,7 +99,7 @@ export class Archives extends Context.Service<Archives, {
               `${source.path} is trusted only with a checksum or a signature: add --sha256 DIGITS or --signature FILE|URL`
           })
         }
-        // A checksum that is another means that other bytes are wanted.
+        // Another checksum means that other bytes are wanted.
         const path = remote
           ? yield* cached(source.path, source.sha256?.toLowerCase() ?? "", archiveLimit, report)
           : source.path

@@ -12,24 +12,24 @@ import { replaceFile } from "./Replace.ts"
 import { Workspace } from "./Workspace.ts"
 
 /**
- * Bytes per zstd frame. Frames stand for themselves: a new boot program shares all but its last one with the one before
- * it, so that only that has to be compressed again, and a launcher can unpack several at a time. It costs 1 % of size.
+ * Bytes per zstd frame. Frames are independent: a new boot program shares all but the last frame with the one before, so
+ * only that frame is compressed again. A launcher can unpack several frames at a time. This costs 1 % of size.
  */
 export const frameSize = 32 << 20
 
-/** A file for an image. Sizes in bytes. */
+/** A compressed file for an image. Sizes in bytes. */
 export interface Blob {
   readonly sha256: string
   readonly size: number
-  /** Files in the cache that, one after the other, are the zstd data. */
+  /** Files in the cache whose concatenation is the zstd data. */
   readonly frames: ReadonlyArray<string>
   readonly packedSize: number
 }
 
-/** A frame is its own window: what is repeated anywhere in it is stored once. Unpacking takes as much memory. */
+/** The window is a whole frame: a repetition anywhere in it is stored once. Unpacking takes as much memory. */
 const windowLog = Math.log2(frameSize)
 
-/** Compresses files, and never the same bytes twice. */
+/** Compresses files. Results are cached by content. */
 export class Blobs extends Context.Service<Blobs, {
   /** Compresses a file. Calls `report` with the bytes done. Fails with `BuildError`. */
   readonly pack: (path: string, level: number, report: Report) => Effect.Effect<Blob, BuildError>

@@ -4,7 +4,7 @@ import { atPath } from "./BuildError.ts"
 import type { Closure } from "./Closure.ts"
 import { blueprintDirectories, blueprintFiles, blueprintLinks } from "./dist/Blueprint.ts"
 
-/** Makes the tree of the blueprint in an empty directory: busybox, bash and the files they read. */
+/** Makes the tree of the blueprint in an empty directory: busybox, bash and the files that they read. */
 export const makeBlueprint = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   closure: Closure,
@@ -25,7 +25,7 @@ export const makeBlueprint = Effect.fnUntraced(function*(
     yield* fs.chmod(`${directory}/usr/bin/${program}`, 0o755)
   }
   for (const applet of closure.applets) {
-    // Bash is the better shell of that name.
+    // bash itself has this name.
     if (applet !== "bash") yield* fs.symlink("busybox", `${directory}/usr/bin/${applet}`)
   }
 }, (effect, _fs, _closure, directory) => atPath(directory)(effect))

@@ -15,32 +15,32 @@ import { scratchDirectory } from "./Scratch.ts"
 import { bubblewrapSource } from "./Toolbox.ts"
 import { Workspace } from "./Workspace.ts"
 
-/** bubblewrap as it was compiled here, and what it was compiled from. */
+/** A compiled bubblewrap and the source it was compiled from. */
 export interface Compiled {
-  /** Path of the program, which is static. */
+  /** Path of the static program. */
   readonly path: string
   readonly source: Source
 }
 
-/** A compiler for C with the static C library of an architecture. */
+/** A C compiler with the static C library of an architecture. */
 interface CCompiler {
   readonly architecture: Architecture
-  /** The directory in which the paths that it names are: empty if they are those of the machine. */
+  /** The root directory of the paths that it prints; empty if they are paths of the machine. */
   readonly root: string
-  /** Runs it, with a directory to work in if it is to write. Gives its standard output. */
-  readonly run: (words: ReadonlyArray<string>, place?: string) => Effect.Effect<string, BuildError>
+  /** Runs it and returns its standard output. `place` is its working directory, in which it may write. */
+  readonly run: (args: ReadonlyArray<string>, place?: string) => Effect.Effect<string, BuildError>
 }
 
-/** Our own part of it, below `src/native/bubblewrap`. */
+/** Our own source files, below `src/native/bubblewrap`. */
 const ownFiles = ["capability.c", "sys/capability.h"]
 
 const remedy = "install gcc and the static C library (libc6-dev)"
 
 /**
- * Words for the compiler. Nothing in them depends on where or when it is compiled; `assert` has the names of the files, which are
- * relative. It always has the same address, like our own programs: it parses no foreign data.
+ * Arguments of the compiler. The result does not depend on the time or place of the compilation; file names, which `assert`
+ * contains, are relative. The program has a fixed address, like our own programs: it parses no foreign data.
  */
-const compilerWords = [
+const compilerArguments = [
   "-std=gnu11",
   "-O2",
   "-D_GNU_SOURCE",
@@ -57,19 +57,22 @@ const compilerWords = [
   "-Iown"
 ]
 
-/** What upstream's build system would write. Without an assumed kernel all that older kernels need is compiled in. */
+/**
+ * The definitions that upstream's build system would write. Without an assumed kernel, everything for older kernels is
+ * compiled in.
+ */
 const configuration = (source: Source): string => `#define PACKAGE_STRING "bubblewrap ${source.version}"\n`
 
 /**
- * Compiles bubblewrap. Debian's own is dynamic, so a loader and four libraries would be loaded at each start, and it assumes a newer
- * kernel than ours: see `docs/decisions/0022-kernel-floor.md`.
+ * Compiles bubblewrap. Debian's program is dynamic, so each start would load a loader and four libraries, and it assumes a
+ * newer kernel than we do: see `docs/decisions/0022-kernel-floor.md`.
  */
 export class Bubblewrap extends Context.Service<Bubblewrap, {
   /** The program for this machine's images and for the sandboxes of builds: `compiledBy` the machine's own compiler. */
   readonly program: Effect.Effect<Compiled, BuildError>
   /**
-   * The program as a compiler makes it, unless the cache has what this compiler would make. Fails with `BuildError` where the source cannot
-   * be had, is not the pinned one, or cannot be compiled.
+   * Compiles the program, unless the cache has the result of the same compiler. Fails with `BuildError` if the source
+   * cannot be fetched, is not the pinned one, or cannot be compiled.
    */
   readonly compiledBy: (compiler: CCompiler) => Effect.Effect<Compiled, BuildError>
 }>()("flatimage/builder/Bubblewrap") {
@@ -86,18 +89,18 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
       const workspace = yield* Workspace
       const own = `${workspace.root}/src/native/bubblewrap`
 
-      /** All that the program depends on, in short: another compiler or C library makes another one. */
+      /** A short digest of everything that the result depends on, the compiler and its C library included. */
       const keyOf = Effect.fnUntraced(function*(source: Source, compiler: CCompiler) {
         const version = yield* compiler.run(["--version"])
         const library = (yield* compiler.run(["-print-file-name=libc.a"])).trim()
-        // The compiler prints the bare name if it finds none.
+        // The compiler prints the plain name if it finds no library.
         if (!library.startsWith("/")) return yield* buildError("ProgramMissing", { program: library, remedy })
         const files = yield* Effect.forEach(
           [`${compiler.root}${library}`, ...ownFiles.map((name) => `${own}/${name}`)],
           (path) => sha256OfFile(fs, native, path)
         )
         const { debian } = compiler.architecture
-        const parts = [debian, source.sha256, version, compilerWords, configuration(source), files]
+        const parts = [debian, source.sha256, version, compilerArguments, configuration(source), files]
         return sha256(native, JSON.stringify(parts)).slice(0, 16)
       })
 
@@ -110,9 +113,9 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
           yield* fs.copyFile(`${own}/${name}`, `${work}/own/${name}`).pipe(atPath(`${own}/${name}`))
         }
         yield* fs.writeFileString(`${work}/config.h`, configuration(source)).pipe(atPath(work))
-        // In an order that no file system decides.
+        // In an order that does not depend on the file system.
         const names = (yield* fs.readDirectory(work).pipe(atPath(work))).filter((name) => name.endsWith(".c")).sort()
-        yield* compiler.run([...compilerWords, "-o", "bwrap", ...names, "own/capability.c"], work)
+        yield* compiler.run([...compilerArguments, "-o", "bwrap", ...names, "own/capability.c"], work)
         yield* fs.rename(`${work}/bwrap`, path).pipe(atPath(path))
       }, Effect.scoped)
 
@@ -141,7 +144,7 @@ export class Bubblewrap extends Context.Service<Bubblewrap, {
       const ownCompiler: CCompiler = {
         architecture,
         root: "",
-        run: (words, place) => programs.run("gcc", words, { remedy, ...(place === undefined ? {} : { cwd: place }) })
+        run: (args, place) => programs.run("gcc", args, { remedy, ...(place === undefined ? {} : { cwd: place }) })
       }
       return Bubblewrap.of({ program: yield* Effect.cached(compiledBy(ownCompiler)), compiledBy })
     })

@@ -3,37 +3,37 @@ import * as Effect from "effect/Effect"
 import type { PlatformError } from "effect/PlatformError"
 import * as Runtime from "effect/Runtime"
 
-/** What can go wrong while an image is made. */
+/** The reasons why a build fails. */
 type Reason = Data.TaggedEnum<{
   /** A program of the machine is not installed. */
   ProgramMissing: { readonly program: string; readonly remedy: string }
-  /** A program ended with a failure; `output` is the end of what it wrote to its standard error. */
+  /** A program failed; `output` is the end of its standard error. */
   ProgramFailed: { readonly command: string; readonly exitCode: number; readonly output: string }
   /** A file cannot be read or written. */
   File: { readonly path: string; readonly detail: string }
   /** Debian's packages cannot be fetched. */
   NoMirror: { readonly detail: string }
-  /** The mirror does not have the locked version any more. */
+  /** The mirror no longer has the locked version. */
   PackageGone: { readonly name: string; readonly version: string; readonly detail: string }
-  /** A file is not the one that was locked. */
+  /** A file does not match the lock. */
   Tampered: { readonly path: string; readonly expected: string; readonly actual: string }
   /** A file cannot be fetched. */
   Unreachable: { readonly url: string; readonly detail: string }
-  /** A signature is missing or wrong, or is of a key that is not trusted. */
+  /** A signature is missing or wrong, or its key is not trusted. */
   Untrusted: { readonly path: string; readonly detail: string }
-  /** The packages asked for cannot be installed together, or are not there. */
+  /** The requested packages do not exist, or cannot be installed together. */
   Unresolved: { readonly detail: string }
   /** A definition file requests something impossible. */
   Definition: { readonly path: string; readonly detail: string }
   /** The lock file cannot be read. */
   LockInvalid: { readonly path: string; readonly detail: string }
-  /** No locked package has a library that a tool needs. */
+  /** No locked package contains a library that a tool needs. */
   LibraryMissing: { readonly library: string; readonly neededBy: string }
-  /** A program or library is not what it should be. */
+  /** A program or library is not valid. */
   BadBinary: { readonly path: string; readonly detail: string }
-  /** An archive would write outside the directory it is unpacked to. */
+  /** An archive would write outside its directory. */
   UnsafeArchive: { readonly archive: string; readonly member: string; readonly detail: string }
-  /** A part of the project has not been made yet. */
+  /** A part of the project has not been built yet. */
   NotMade: { readonly path: string; readonly remedy: string }
   /** The request cannot be fulfilled. */
   Refused: { readonly detail: string }
@@ -44,7 +44,7 @@ const text = Reason.$match({
   ProgramMissing: (r) => `${r.program} is not installed: ${r.remedy}`,
   ProgramFailed: (r) => `${r.command} failed with ${r.exitCode}${r.output === "" ? "" : `: ${r.output}`}`,
   File: (r) => `${r.path}: ${r.detail}`,
-  NoMirror: (r) => `Debian's packages cannot be had: ${r.detail}`,
+  NoMirror: (r) => `Debian's packages cannot be fetched: ${r.detail}`,
   PackageGone: (r) =>
     `the mirror does not have ${r.name} ${r.version} (${r.detail}): run "flatimage tools lock" to lock the versions it has`,
   Tampered: (r) => `${r.path} is not the locked file: its SHA-256 is ${r.actual}, not ${r.expected}`,
@@ -61,7 +61,7 @@ const text = Reason.$match({
   Refused: (r) => r.detail
 })
 
-/** The one error of this module. Its message is one sentence with what to do. */
+/** The error of a build. Its message is one sentence that says what to do. */
 export class BuildError extends Data.TaggedError("BuildError")<{ readonly reason: Reason }> {
   override readonly [Runtime.errorExitCode] = 125
 
@@ -70,12 +70,12 @@ export class BuildError extends Data.TaggedError("BuildError")<{ readonly reason
   }
 }
 
-/** A `BuildError` of the given reason. */
+/** Makes a `BuildError` with the given reason. */
 export const buildError = <Tag extends Reason["_tag"]>(
   _tag: Tag,
   fields: Omit<Extract<Reason, { readonly _tag: Tag }>, "_tag">
 ): BuildError => {
-  // The two halves together are a member of the union, which the compiler cannot see through the type parameter.
+  // Both parts together are a member of the union, which the compiler cannot derive from the type parameter.
   const reason = { _tag, ...fields } as unknown as Reason
   return new BuildError({ reason })
 }
@@ -90,13 +90,13 @@ const systemText = (error: PlatformError): string => {
     case "AlreadyExists":
       return "exists already"
     default: {
-      // The system's own words hold what the classification does not, such as a full disk.
+      // The system's message contains details that the classification lacks, such as a full disk.
       const cause = "cause" in reason ? reason.cause : undefined
       return cause instanceof Error ? cause.message : error.message
     }
   }
 }
 
-/** Turns a failure of the file system at `path` into a `BuildError`. */
+/** Converts a file system failure at `path` to a `BuildError`. */
 export const atPath = (path: string) =>
   Effect.mapError((error: PlatformError) => buildError("File", { path, detail: systemText(error) }))

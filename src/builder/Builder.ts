@@ -33,50 +33,53 @@ import { Workspace } from "./Workspace.ts"
 /** What to build. */
 export interface Request {
   readonly root: RootSource
-  /** As `fim-version full` prints it. */
+  /** The distribution as `fim-version full` prints it. */
   readonly distribution: string
-  /** How small the layer is to be, from 0 to 9. */
+  /** Compression level of the layer, from 0 (fastest) to 9 (smallest). */
   readonly level: number
   readonly output: string
-  /** In place of the defaults. */
+  /** Settings that replace defaults. */
   readonly settings?: Partial<Fields>
-  /** What is done on top of the root tree, each in a layer of its own. */
+  /** Steps on top of the root tree. Each makes a layer. */
   readonly steps?: Pick<StepsRequest, "directory" | "distribution" | "steps">
-  /** Whether to make all layers of the steps anew. */
+  /** Whether to make all layers of the steps again, although they are cached. */
   readonly refresh?: boolean
-  /** Makes the image reproducible: no file in it is younger, in seconds since 1970, and its identity follows from its content. */
+  /**
+   * Seconds since 1970. If set, the image is reproducible: no file in it is younger, and its identity follows from its
+   * content.
+   */
   readonly epoch?: number
-  /** That of the image, in Debian's words; that of the machine if not said. */
+  /** Architecture of the image, in Debian's naming; by default that of this machine. */
   readonly architecture?: string
   /** The identity of the image that this one is a new version of: 32 hexadecimal digits. */
   readonly identity?: string
 }
 
 /**
- * Tools that a first start unpacks before it continues: the program itself, the sandbox, and the guest's tools below `/fim`. The others
- * are for overlays in user space, and for packing layers.
+ * Tools that a first start unpacks before it continues: the program itself, the sandbox, and the guest's tools below
+ * `/fim`. The others are for overlays in user space and for packing layers.
  */
 const neededByEveryStart: ReadonlySet<string> = new Set(["bin/fim", "bin/bwrap", "bin/bash", "bin/busybox"])
 
-/** The identity of a release: it follows from all that the image consists of, so that two builds of the same give the same. */
+/** The identity of a release. It follows from the whole content of the image, so equal builds have equal identities. */
 const identityOfContent = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   native: Native,
   settings: Uint8Array,
   { head, layers, table }: Pick<Parts, "head" | "layers" | "table">
 ) {
-  // The table has the digests of the tools.
+  // The table contains the digests of the tools.
   const files = yield* Effect.forEach([head, ...layers], (path) => sha256OfFile(fs, native, path))
   const lines = ["flatimage identity 1", sha256(native, table), sha256(native, settings), ...files]
   return sha256(native, lines.join("\n")).slice(0, 32)
 })
 
-/** Tools are compressed once and unpacked once per machine: as small as can be. */
+/** Tools are compressed once per build, and unpacked once per machine: the smallest size is best. */
 const toolLevel = 19
 
-/** Makes images: the whole of a build, each step by the service that knows it. */
+/** Makes images. Each step of a build is a separate service. */
 export class Builder extends Context.Service<Builder, {
-  /** Builds an image and returns its parts. Fails with `BuildError`, and leaves nothing behind then. */
+  /** Builds an image and returns its parts. Fails with `BuildError`, and then leaves nothing behind. */
   readonly build: (request: Request) => Effect.Effect<Written, BuildError>
 }>()("flatimage/builder/Builder") {
   static readonly layer = Layer.effect(
@@ -168,7 +171,7 @@ export class Builder extends Context.Service<Builder, {
             })
           }
           const ofMachine = yield* progress.step("Compiling the native programs", () => compiler.native)
-          // Packages and steps run programs of the image. Without them nothing does.
+          // Only packages and steps run programs of the image.
           if (root._tag === "Packages") yield* emulator.check("tree")
           if ((request.steps?.steps.length ?? 0) > 0) yield* emulator.check("steps")
           const native = target === undefined
@@ -179,7 +182,7 @@ export class Builder extends Context.Service<Builder, {
             )
           const closure = yield* tools.locked
           const parts = yield* toolsOf(native, closure, yield* crossCompiler.bubblewrap)
-          // Refused before anything else is made.
+          // Rejected before anything else is made.
           const unnamed = yield* newReservedSpace(request.distribution, request.settings, request.identity)
           const base = yield* roots.make(root, closure, request.level)
           const layers = request.steps === undefined ? [] : yield* steps.make({
@@ -187,9 +190,9 @@ export class Builder extends Context.Service<Builder, {
             base,
             runner: Effect.gen(function*() {
               const image = `${yield* scratchDirectory(fs, yield* workspace.directory("cache"), "runner")}/image`
-              // Steps run with nothing granted, whatever the image is to be granted.
+              // Steps run without permissions, whatever the image is granted.
               const reserved = yield* newReservedSpace(request.distribution)
-              // It runs here, whatever its layers are for.
+              // It runs on this machine, whatever architecture its layers are for.
               const here = target === undefined
                 ? parts
                 : yield* toolsOf(ofMachine, yield* tools.ofMachine, yield* bubblewrap.program)

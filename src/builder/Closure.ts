@@ -33,7 +33,7 @@ const Index = Schema.Struct({
   applets: Schema.Array(Schema.String)
 })
 
-/** Debian's part of the tools. `directory` holds `bin` and `lib` with the `files`. */
+/** The tools that come from Debian. `directory` contains `bin` and `lib` with the `files`. */
 export interface Closure {
   readonly directory: string
   readonly files: ReadonlyArray<typeof ClosureFile.Type>
@@ -56,10 +56,10 @@ interface Found {
 
 const decodeIndex = Schema.decodeUnknownEffect(Schema.fromJsonString(Index))
 
-// Part of the name of the cached directory, so that another layout does not meet the files of this one.
+// Part of the name of the cached directory, so that files of another layout are not reused.
 const layoutVersion = 2
 
-/** The programs and libraries of Debian that an image carries. */
+/** The programs and libraries of Debian that an image contains. */
 export class ToolClosure extends Context.Service<ToolClosure, {
   /** Unpacks packages below `directory`. */
   readonly unpack: (
@@ -67,13 +67,13 @@ export class ToolClosure extends Context.Service<ToolClosure, {
     directory: string
   ) => Effect.Effect<ReadonlyArray<Unpacked>, BuildError>
   /**
-   * The tools and every library they need, found by reading `DT_NEEDED`. Fails with `BuildError` when one is in none of
-   * the packages.
+   * The tools and all libraries that they need, found by reading `DT_NEEDED`. Fails with `BuildError` if no package
+   * contains one of them.
    */
   readonly collect: (unpacked: ReadonlyArray<Unpacked>) => Effect.Effect<ReadonlyArray<Found>, BuildError>
-  /** The closure that the lock describes for the architecture of the image; downloads what the cache does not have. */
+  /** The locked tools for the architecture of the image. Downloads what the cache does not have. */
   readonly locked: Effect.Effect<Closure, BuildError>
-  /** That for the machine itself, whose programs a build runs. */
+  /** The same for this machine, whose programs a build runs. */
   readonly ofMachine: Effect.Effect<Closure, BuildError>
 }>()("flatimage/builder/Closure/ToolClosure") {
   static readonly layer = Layer.effect(
@@ -213,7 +213,7 @@ export class ToolClosure extends Context.Service<ToolClosure, {
           ),
           Effect.result
         )
-        // A cached file that is gone or changed is no error: everything is made again from the pinned packages.
+        // A missing or changed file in the cache is no error: everything is made again from the pinned packages.
         const index = Result.isSuccess(known) ? known.success : yield* build(packages, directory)
         return { ...index, directory, packages }
       })

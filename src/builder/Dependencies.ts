@@ -3,22 +3,23 @@ import type { Closure } from "./Closure.ts"
 import type { Source } from "./Lock.ts"
 import { bubblewrapSource, toolSources } from "./Toolbox.ts"
 
-/** Where the text of a licence with an SPDX name can be read. */
+/** URL of the text of a licence with an SPDX identifier. */
 const licenseUrl = (name: string): string =>
   name.startsWith("LicenseRef-") ? "" : `https://spdx.org/licenses/${name.split(" ")[0]}.html`
 
 const licensesOf = (names: ReadonlyArray<string>): Dependency["licenses"] =>
   names.map((type) => ({ type, url: licenseUrl(type) }))
 
-/** Our own programs, each under the name of the program that it replaces, where readers of the list expect it. */
+/** Our own programs. Each has the name of the program that it replaces, because readers of the list expect that name. */
 const ownPrograms = [
   { path: "bin/fim", dependency: "ciopfs", source: "src/native/casefold", license: "Apache-2.0" },
   { path: "bin/mkdwarfs", dependency: "dwarfs_aio", source: "src/native/mkdwarfs", license: "GPL-3.0-only" }
 ]
 
 /**
- * What `fim-version deps` prints of our own programs. In: what they were built from, and the programs of the image with
- * the checksum of each.
+ * The entries of `fim-version deps` for our own programs.
+ *
+ * @returns entries by name; `sha` is the checksum of the program
  */
 export const ownDependencies = (
   revision: { readonly version: string; readonly commit: string },
@@ -37,7 +38,7 @@ export const ownDependencies = (
     })
   )
 
-/** What `fim-version deps` prints of Debian's tools: the checksum is that of the program itself. */
+/** The entries of `fim-version deps` for Debian's tools. The checksum is that of the program itself. */
 export const debianDependencies = (closure: Closure): Readonly<Record<string, Dependency>> =>
   Object.fromEntries(
     toolSources.flatMap((tool) => {
@@ -53,7 +54,7 @@ export const debianDependencies = (closure: Closure): Readonly<Record<string, De
     })
   )
 
-/** What `fim-version deps` prints of bubblewrap: the archive that it was compiled from, and the checksum of the program. */
+/** The entry of `fim-version deps` for bubblewrap: the source archive, and the checksum of the program. */
 export const bubblewrapDependency = (source: Source, sha: string): Readonly<Record<string, Dependency>> => ({
   [bubblewrapSource.dependency]: {
     version: source.version,

@@ -18,7 +18,7 @@ export const sha256OfFile = (fs: FileSystem.FileSystem, native: Native, path: st
       )
   })
 
-/** Fails with `BuildError` unless the file has that SHA-256. */
+/** Fails with `BuildError` unless the file has this SHA-256. */
 export const verifyFile = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   native: Native,

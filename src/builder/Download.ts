@@ -9,14 +9,15 @@ import { explain } from "../NetworkFailure.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
 
+/** Options of one download. */
 export interface DownloadOptions {
-  /** Bytes; more is rejected, regardless of the length in the server's headers. */
+  /** Limit in bytes. A larger file is rejected, whatever the headers say. */
   readonly limit: number
   readonly report?: Report
 }
 
-/** A server that sends nothing for so long has gone. */
-const patience = "30 seconds"
+/** How long a server may send nothing. */
+const timeout = "30 seconds"
 
 const chunkSize = 1 << 20
 
@@ -25,8 +26,8 @@ const failed = (url: string, detail: string) => buildError("Unreachable", { url,
 /** Fetches files by their URL. */
 export class Download extends Context.Service<Download, {
   /**
-   * Writes the content of a URL (`http:`, `https:`, `file:`) to the file `path`. Nothing of it is trusted: the caller
-   * verifies it. Fails with `BuildError` on any reply but success, on one that is cut short, and on one above the limit.
+   * Writes the content of a URL (`http:`, `https:`, `file:`) to the file `path`. The content is not trusted: the caller has
+   * to verify it. Fails with `BuildError` unless the reply is a success, complete and within the limit.
    */
   readonly fetch: (url: string, path: string, options: DownloadOptions) => Effect.Effect<void, BuildError>
 }>()("flatimage/builder/Download") {
@@ -76,10 +77,10 @@ export class Download extends Context.Service<Download, {
 
       const remote = Effect.fnUntraced(function*(url: string, path: string, options: DownloadOptions) {
         const response = yield* client.get(url).pipe(
-          Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(failed(url, "the server is silent")) }),
+          Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(failed(url, "the server is silent")) }),
           Effect.mapError((error) => error._tag === "BuildError" ? error : failed(url, explain(error)))
         )
-        if (response.status !== 200) return yield* failed(url, `the server answers ${response.status}`)
+        if (response.status !== 200) return yield* failed(url, `the server replied with status ${response.status}`)
         const length = response.headers["content-encoding"] === undefined
           ? response.headers["content-length"]
           : undefined
@@ -88,15 +89,15 @@ export class Download extends Context.Service<Download, {
           return yield* failed(url, `it has ${total} bytes, more than ${options.limit}`)
         }
         const bytes = response.stream.pipe(
-          Stream.mapError((error) => failed(url, `the answer was cut short: ${explain(error)}`)),
+          Stream.mapError((error) => failed(url, `the response was cut short: ${explain(error)}`)),
           Stream.timeoutOrElse({
-            duration: patience,
-            orElse: () => Stream.fail(failed(url, "the server went silent in the middle of its answer"))
+            duration: timeout,
+            orElse: () => Stream.fail(failed(url, "the server went silent in the middle of its response"))
           })
         )
         const done = yield* store(url, path, bytes, total, options, (error) => error)
         if (total !== undefined && done !== total) {
-          return yield* failed(url, `the answer was cut short after ${done} of ${total} bytes`)
+          return yield* failed(url, `the response was cut short after ${done} of ${total} bytes`)
         }
       })
 

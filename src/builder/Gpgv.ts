@@ -14,19 +14,19 @@ import { Workspace } from "./Workspace.ts"
 const armor =
   /-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+\r?\n)*\r?\n([A-Za-z0-9+/=\s]+?)(?:\r?\n=[A-Za-z0-9+/]{4})?\r?\n-----END/g
 
-/** The keys of a keyring as gpgv reads it: text armour taken off. */
+/** Removes text armour from a keyring, because gpgv reads binary keys. */
 const dearmor = (bytes: Uint8Array): Uint8Array => {
   const text = ByteString.ofBytes(bytes)
   if (!text.includes("-----BEGIN PGP PUBLIC KEY BLOCK-----")) return bytes
   return Bytes.concat(
     [...text.matchAll(armor)].map((match) =>
-      // gpgv prints why it rejects a key.
+      // On invalid text gpgv reports why it rejects the key.
       Result.getOrElse(Base64.decode((match[1] ?? "").replaceAll(/\s/g, "")), () => new Uint8Array())
     )
   )
 }
 
-/** Checks OpenPGP signatures with the machine's gpgv, which knows no keys but those it is given. */
+/** Checks OpenPGP signatures with the machine's gpgv, which uses only the given keys. */
 export class Gpgv extends Context.Service<Gpgv, {
   /** Fails with `BuildError` unless a key of the keyring made the detached signature of the file. */
   readonly verify: (file: string, signature: string, keyring: string) => Effect.Effect<void, BuildError>

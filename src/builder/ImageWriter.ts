@@ -10,20 +10,20 @@ import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
 import { ownPid, removeLeftovers } from "./Scratch.ts"
 
-/** The parts of an image, in their order. */
+/** The parts of an image, in the order of the file. */
 export interface Parts {
   /** Path of the launcher program. */
   readonly head: string
   /** The tool table. */
   readonly table: Uint8Array
-  /** Each tool's compressed data as the files it consists of. */
+  /** The compressed data of each tool: the files whose concatenation it is. */
   readonly tools: ReadonlyArray<ReadonlyArray<string>>
   readonly reserved: Uint8Array
   /** Paths of DwarFS images, lowest first. */
   readonly layers: ReadonlyArray<string>
 }
 
-/** Where the parts of a written image ended up. Bytes. */
+/** Offsets and sizes of the parts of a written image, in bytes. */
 export interface Written {
   readonly head: number
   readonly tools: number
@@ -40,7 +40,10 @@ const prefix = (size: number): Uint8Array => {
   return bytes
 }
 
-/** The head of an image: the launcher, cut where its ELF ends, marked, and with the reserved offset in its section. */
+/**
+ * The head of an image: the launcher, cut off at the end of its ELF, with the marks, and with the reserved offset in its
+ * section.
+ */
 const makeHead = (launcher: Uint8Array, path: string, offsetOf: (headSize: number) => number) =>
   Effect.gen(function*() {
     const elf = yield* Effect.fromResult(Elf.parse(launcher)).pipe(
@@ -59,8 +62,8 @@ const makeHead = (launcher: Uint8Array, path: string, offsetOf: (headSize: numbe
 /** Writes images. */
 export class ImageWriter extends Context.Service<ImageWriter, {
   /**
-   * Writes an image to `path`, which has the old or the new content at each moment. Calls `report` with the bytes done.
-   * On a failure or an interruption nothing is left beside it. Fails with `BuildError`.
+   * Writes an image to `path`, which has either the old or the new content at every moment. Calls `report` with the bytes
+   * done. A failure or an interruption leaves no other file. Fails with `BuildError`.
    */
   readonly write: (path: string, parts: Parts, report: Report) => Effect.Effect<Written, BuildError>
 }>()("flatimage/builder/ImageWriter") {
@@ -69,7 +72,7 @@ export class ImageWriter extends Context.Service<ImageWriter, {
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
 
-      // In the names of unfinished images, to distinguish those of killed builds from those that are being written.
+      // Part of the names of unfinished images: it distinguishes those of killed builds from those that are being written.
       const self = yield* ownPid(fs)
 
       const sizeOf = (path: string) => fs.stat(path).pipe(Effect.map((info) => Number(info.size)), atPath(path))
@@ -148,7 +151,7 @@ export class ImageWriter extends Context.Service<ImageWriter, {
               yield* fill(temporary)
               yield* fs.chmod(temporary, 0o755).pipe(atPath(path))
               yield* fs.rename(temporary, path).pipe(atPath(path))
-              // Without this a power cut may bring the old name back.
+              // Without this a power cut may restore the old name.
               yield* sync(directory)
             }),
           (temporary) => fs.remove(temporary, { force: true }).pipe(Effect.ignore({ log: true }))

@@ -1,4 +1,4 @@
-/** Debian's names of licences as SPDX identifiers. Names that are not here stay unchanged. */
+/** SPDX identifiers for Debian's names of licences. Other names stay unchanged. */
 const spdx: Readonly<Record<string, string>> = {
   "GPL-1": "GPL-1.0-only",
   "GPL-1+": "GPL-1.0-or-later",
@@ -23,7 +23,10 @@ const spdx: Readonly<Record<string, string>> = {
   "public-domain": "LicenseRef-public-domain"
 }
 
-/** Source packages whose copyright file is prose, or of which only the original archive is taken: read by hand. */
+/**
+ * Source packages without a machine-readable copyright file, or of which only the original archive is used. A person read
+ * these.
+ */
 const byHand: Readonly<Record<string, ReadonlyArray<string>>> = {
   bash: ["GPL-3.0-or-later"],
   bubblewrap: ["LGPL-2.1-or-later"],
@@ -35,8 +38,11 @@ const byHand: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /**
- * The licences of a package, as SPDX names where there is one. In: its source package and its copyright file, of which
- * Debian's machine-readable format is understood: the licence of the whole, not those of single files.
+ * The licences of a package. Uses the licence of the whole package, not those of single files.
+ *
+ * @param source its source package
+ * @param copyright its copyright file; only Debian's machine-readable format is parsed
+ * @returns SPDX identifiers, or Debian's names if there is none
  */
 export const licensesOf = (source: string, copyright: string): ReadonlyArray<string> => {
   const known = byHand[source]

@@ -23,7 +23,7 @@ const content = {
 
 const about = { homepage: Schema.String, licenses: Schema.Array(Schema.String) }
 
-/** One Debian package, pinned. `file` is its place below the archive's root, `size` is in bytes. */
+/** A pinned Debian package. `file` is its path below the archive's root, `size` is in bytes. */
 export const Package = Schema.Struct({
   ...origin,
   architecture: Schema.Literals(["amd64", "arm64"]),
@@ -35,8 +35,8 @@ export const Package = Schema.Struct({
 export type Package = typeof Package.Type
 
 /**
- * The original source archive of one program, pinned. `file` and `size` are as those of a package, `version` is upstream's: Debian's
- * changes are not in it.
+ * The pinned original source archive of a program. `file` and `size` are as in a package. `version` is upstream's, because
+ * the archive has no changes of Debian.
  */
 export const Source = Schema.Struct({
   ...origin,
@@ -47,7 +47,9 @@ export const Source = Schema.Struct({
 export type Source = typeof Source.Type
 const decodePackage = Schema.decodeUnknownEffect(Package)
 
-/** The package that a paragraph of a suite's list describes, without licenses. Fails with `BuildError` if it is not valid. */
+/**
+ * The package that a paragraph of a suite's list describes, without licences. Fails with `BuildError` if it is not valid.
+ */
 export const packageOf = (
   paragraph: Readonly<Record<string, string>>,
   suite: string,
@@ -56,7 +58,7 @@ export const packageOf = (
   decodePackage({
     name: paragraph["Package"],
     suite,
-    // Files of the security archive are below this directory of the pool, and no others.
+    // All files of the security archive, and no others, are below this directory of the pool.
     archive: paragraph["Filename"]?.startsWith("pool/updates/") ? "debian-security" : "debian",
     version: paragraph["Version"],
     architecture,
@@ -87,7 +89,7 @@ const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(LockFile))
 /** The pinned packages of the tools. */
 export class Lock extends Context.Service<Lock, {
   readonly path: string
-  /** Fails with `BuildError` when the file is missing or not valid. */
+  /** Fails with `BuildError` if the file is missing or not valid. */
   readonly read: Effect.Effect<LockFile, BuildError>
   readonly write: (lock: LockFile) => Effect.Effect<void, BuildError>
 }>()("flatimage/builder/Lock") {

@@ -17,13 +17,13 @@ import { Workspace } from "./Workspace.ts"
 
 const decodeSource = Schema.decodeUnknownEffect(Source)
 
-// What packages pull in that holds no library: fetching them for a lock would be for nothing.
+// Packages without libraries need not be fetched for a lock.
 const mayHoldLibraries = (paragraph: Readonly<Record<string, string>>, wanted: ReadonlyArray<string>) =>
   wanted.includes(paragraph["Package"] ?? "") || (paragraph["Section"] ?? "").includes("libs")
 
-/** Finds the newest versions of the tools and of the libraries they need. */
+/** Finds the newest versions of the tools and of the libraries that they need. */
 export class LockResolver extends Context.Service<LockResolver, {
-  /** Resolves the tools for the architecture of the image and writes the lock; other architectures keep theirs. */
+  /** Resolves the tools for the architecture of the image and writes the lock. Entries of other architectures stay. */
   readonly resolve: Effect.Effect<LockFile, BuildError>
 }>()("flatimage/builder/LockResolver") {
   static readonly layer = Layer.effect(
@@ -89,7 +89,7 @@ export class LockResolver extends Context.Service<LockResolver, {
           () => sourceOf(bubblewrapSource.name, bubblewrapSource.suite),
           ({ name, version }) => `${name} ${version}`
         )
-        // In an order that does not depend on which was locked last.
+        // The order does not depend on which architecture was locked last.
         const all = [...resolved, ...others]
         const ordered = architectureNames.flatMap((name) => all.filter((pinned) => pinned.architecture === name))
         const file: LockFile = { format: 1, packages: ordered, sources: [source] }

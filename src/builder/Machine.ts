@@ -3,13 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type BuildError, buildError } from "./BuildError.ts"
 
-/** One processor family under the names its users gave it. */
+/** A processor family under the names that other programs use. */
 export interface Architecture {
   readonly debian: "amd64" | "arm64"
   readonly triplet: string
-  /** As the Rust compiler names it. */
+  /** The name of the Rust compiler. */
   readonly rust: string
-  /** The loader of its C library. */
+  /** File name of the C library's loader. */
   readonly loader: string
   /** `e_machine` of its ELF files. */
   readonly elf: number
@@ -31,32 +31,37 @@ const arm64: Architecture = {
   elf: 183
 }
 
-/** Under the names that Node has for them. */
+/** By Node's names. */
 const architectures: Readonly<Record<string, Architecture>> = { x64: amd64, arm64 }
 
-/** What `--arch` may name. */
+/** The valid values of `--arch`. */
 export const architectureNames = [amd64.debian, arm64.debian] as const
 
-/** For which architecture, other than that of the machine, an image is built. */
+/** The architecture of the image, if it is not that of this machine. */
 export const Target = Context.Reference<Architecture | undefined>("flatimage/builder/Machine/Target", {
   defaultValue: () => undefined
 })
 
-/** What is known about the machine that builds. */
+/** The machine that builds. */
 export class Machine extends Context.Service<Machine, {
   readonly architecture: Architecture
-  /** That of the image: `Target`, or that of the machine. */
+  /** The architecture of the image: `Target`, or that of this machine. */
   readonly target: Effect.Effect<Architecture>
   /**
-   * The value of `Target` for a name of `architectureNames`. Fails with `BuildError` for one for which this machine cannot
-   * build.
+   * The value of `Target` for a name of `architectureNames`.
+   *
+   * @returns `undefined` for this machine's own; fails with `BuildError` if this machine cannot build for it
    */
   readonly targetOf: (name: string | undefined) => Effect.Effect<Architecture | undefined, BuildError>
   readonly uid: number
   /** Whether files can be given to other owners. */
   readonly isRoot: boolean
 }>()("flatimage/builder/Machine") {
-  /** In: the name of the processor as Node has it, and the numeric user. Fails with `BuildError` for other processors. */
+  /**
+   * Fails with `BuildError` for other processors.
+   *
+   * @param options `arch`: Node's name of the processor; `uid`: the numeric user id
+   */
   static readonly layer = (options: { readonly arch: string; readonly uid: number }) =>
     Layer.effect(
       Machine,
@@ -70,7 +75,7 @@ export class Machine extends Context.Service<Machine, {
           target: Effect.map(Target, (target) => target ?? architecture),
           targetOf: (name) => {
             if (name === undefined || name === architecture.debian) return Effect.succeed(undefined)
-            // Debian has compilers for other pairs too, but this one is the only one that was tried.
+            // Debian has compilers for other pairs too, but only this one was tested.
             return architecture === amd64 && name === arm64.debian
               ? Effect.succeed(arm64)
               : Effect.fail(

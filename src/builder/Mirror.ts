@@ -7,10 +7,10 @@ import * as Option from "effect/Option"
 import { type BuildError, buildError } from "./BuildError.ts"
 import { Programs } from "./Programs.ts"
 
-/** Debian's two archives. The second has the security updates. */
+/** Debian's two archives. The second one has the security updates. */
 export type Archive = "debian" | "debian-security"
 
-/** Where Debian's packages come from; `undefined` for an archive that the machine does not use. */
+/** The mirrors of Debian's packages; `undefined` for an archive that the machine does not use. */
 export interface Sources {
   readonly keyring: string
   readonly mirrors: Readonly<Record<Archive, string | undefined>>
@@ -21,12 +21,12 @@ const keyrings = [
   "/usr/share/keyrings/debian-archive-keyring.gpg"
 ]
 
-/** `'URI/dists/SUITE/InRelease' …`, the first lines of what `apt-get update --print-uris` prints. */
+/** `'URI/dists/SUITE/InRelease' …`: the first lines of the output of `apt-get update --print-uris`. */
 const releaseLine = /^'([^']+?)\/+dists\/([^/']+)\/(?:updates\/)?InRelease'/
 
 const debianSuites = new Set(["bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing"])
 
-/** Finds the mirrors in the URLs that apt would fetch, for any format of the machine's sources. */
+/** Finds the mirrors in the URLs that apt would fetch, whatever the format of the machine's sources. */
 export const parseReleaseUris = (output: string): Sources["mirrors"] => {
   const found: Record<Archive, string | undefined> = { "debian": undefined, "debian-security": undefined }
   for (const line of output.split("\n")) {
@@ -42,7 +42,7 @@ export const parseReleaseUris = (output: string): Sources["mirrors"] => {
   return found
 }
 
-/** Knows the mirrors of Debian that this machine uses. */
+/** Finds the mirrors of Debian that this machine uses. */
 export class Mirror extends Context.Service<Mirror, {
   readonly sources: Effect.Effect<Sources, BuildError>
 }>()("flatimage/builder/Mirror") {

@@ -13,24 +13,25 @@ import { replacePath } from "./Replace.ts"
 import { RuntimeCompiler } from "./Runtime.ts"
 import { Workspace } from "./Workspace.ts"
 
+/** Options of the packer. */
 export interface PackOptions {
-  /** 0 is quickest, 9 smallest. */
+  /** 0 is the fastest, 9 the smallest. */
   readonly level: number
-  /** Whether all files are to belong to root, because the tree could not keep their owners. */
+  /** Whether all files belong to root, because the tree could not keep their owners. */
   readonly ownedByRoot: boolean
   /** Names of this file, which may be missing, become deletions. */
   readonly whiteout?: string
 }
 
 /**
- * With a number of seconds since 1970 nothing in a layer is younger, and equal inputs give equal layers. It is part of the names
- * of cached layers.
+ * Seconds since 1970. If set, no file in a layer is younger, and equal inputs give equal layers. It is part of the names of
+ * cached layers.
  */
 export const Epoch = Context.Reference<number | undefined>("flatimage/builder/Mkdwarfs/Epoch", {
   defaultValue: () => undefined
 })
 
-/** mkdwarfs' report about its work. Sizes in bytes. */
+/** The summary that mkdwarfs prints. Sizes in bytes. */
 const Summary = Schema.Struct({
   files: Schema.Finite,
   directories: Schema.Finite,
@@ -43,9 +44,9 @@ const decodeSummary = Schema.decodeUnknownEffect(Schema.fromJsonString(Summary))
 
 const progressLine = /^progress (\d+) (\d+)$/
 
-/** Packs directory trees to layers. */
+/** Packs directory trees into layers. */
 export class Mkdwarfs extends Context.Service<Mkdwarfs, {
-  /** Where the layer with that key is cached. It depends on the packer too. */
+  /** The path in the cache of the layer with this key. It also depends on the packer. */
   readonly cached: (
     key: string,
     level: number

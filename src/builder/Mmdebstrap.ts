@@ -17,17 +17,17 @@ import { replacePath } from "./Replace.ts"
 import { type Origin, Repositories, type Repository } from "./Repositories.ts"
 import { Workspace } from "./Workspace.ts"
 
-/** Which tree of a distribution is wanted. */
+/** The requested tree of a distribution. */
 export interface TreeOptions extends Origin {
-  /** Its release; empty where there is nothing to choose. */
+  /** Release of the distribution; empty if there are none to choose from. */
   readonly suite: string
-  /** Packages on top of the smallest system. */
+  /** Packages in addition to the smallest system. */
   readonly include: ReadonlyArray<string>
-  /** Whether to make the tree anew although it is cached. */
+  /** Whether to make the tree again although it is cached. */
   readonly refresh: boolean
 }
 
-// mmdebstrap's messages in order: the only progress that it reports.
+// mmdebstrap's messages in order, the only progress that it reports.
 const milestones = [
   "running apt-get update",
   "downloading packages with apt",
@@ -43,7 +43,7 @@ const sourcesOf = ({ keyring, mirror, security }: Repository): Sources => ({
   mirrors: { "debian": mirror, "debian-security": security }
 })
 
-/** Says what to do where mmdebstrap and apt only say what happened. */
+/** Adds a solution to errors of mmdebstrap and apt, which only describe the failure. */
 const explain = (error: BuildError, { name, title }: Distribution, suite: string, isRoot: boolean): BuildError => {
   if (error.reason._tag !== "ProgramFailed") return error
   const { output } = error.reason
@@ -52,7 +52,7 @@ const explain = (error: BuildError, { name, title }: Distribution, suite: string
   if (/NO_PUBKEY|EXPKEYSIG|BADSIG|REVKEYSIG|is not signed|signature/i.test(output)) {
     return buildError("Untrusted", { path: `the mirror of ${title}`, detail: output })
   }
-  // A tree has files of many users: without root they need numbers of their own.
+  // A tree has files of many users: without root they need subordinate ids.
   return isRoot || !/subuid|subgid|newuidmap|newgidmap|unshare/.test(output) ? error : buildError("Refused", {
     detail: `this user cannot make a tree of ${title}: build as root, or have root run "apt-get install uidmap" and ` +
       `"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER" (${output})`
@@ -63,7 +63,7 @@ const settingsOf = ({ manager }: Distribution) => manager._tag === "Apt" ? manag
 
 /** Makes trees of distributions that use dpkg and apt. */
 export class Mmdebstrap extends Context.Service<Mmdebstrap, {
-  /** Names the tree that these options give. */
+  /** The cache key of the tree with these options. */
   readonly key: (distribution: Distribution, options: TreeOptions) => Effect.Effect<string>
   /** The tree as a tar archive in the cache. Fails with `BuildError`. */
   readonly tree: (
@@ -120,21 +120,21 @@ export class Mmdebstrap extends Context.Service<Mmdebstrap, {
         const transport = yield* apt.transport
         const include = [...distribution.packages, ...options.include]
         const { debian } = yield* target
-        const { ownUsers, words } = yield* emulator.emulation("tree")
-        const [program = "mmdebstrap", ...before] = [...words, "mmdebstrap"]
+        const { ownUsers, prefix } = yield* emulator.emulation("tree")
+        const [program = "mmdebstrap", ...before] = [...prefix, "mmdebstrap"]
         yield* replacePath(fs, path, (temporary) =>
           programs.run(program, [
             ...before,
-            // Otherwise it tries ways that leave files with wrong owners behind.
-            // Root of a user namespace cannot make devices, which this mode does without.
+            // Otherwise it tries modes that leave files with wrong owners behind. Root of a user namespace cannot make
+            // devices, which this mode does not need.
             `--mode=${isRoot && !ownUsers ? "root" : "unshare"}`,
-            // It reads only the rules of the machine.
+            // The check would read only the rules of the machine.
             ...(ownUsers ? ["--skip=check/qemu"] : []),
             "--variant=minbase",
             `--architectures=${debian}`,
             `--keyring=${repository.keyring}`,
             "--format=tar",
-            // The sandbox has devices of its own.
+            // The sandbox has its own devices.
             "--skip=output/dev",
             ...manager.dpkgSettings.map((setting) => `--dpkgopt=${setting}`),
             ...transport.map((setting) => `--aptopt=${setting}`),

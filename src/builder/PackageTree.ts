@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 
-const mostLinks = 8
+const maxLinks = 8
 
 const normalize = (path: string): string => {
   const parts: Array<string> = []
@@ -20,8 +20,10 @@ const lstat = (fs: FileSystem.FileSystem, path: string) =>
   )
 
 /**
- * The regular file that `path` of an unpacked tree means, symbolic links followed as if the tree were the root: they
- * cannot lead out of it. Gives `undefined` when there is none. Fails with `BuildError` on links without an end.
+ * Resolves a path of an unpacked tree to a regular file. Symbolic links are followed as if the tree were the root, so they
+ * cannot leave it.
+ *
+ * @returns `undefined` if there is no such file; fails with `BuildError` on a loop of links
  */
 export const resolveInTree = (
   fs: FileSystem.FileSystem,
@@ -38,7 +40,7 @@ export const resolveInTree = (
       const info = yield* lstat(fs, here)
       if (info === undefined) return undefined
       if (info.type === "SymbolicLink") {
-        if (++links > mostLinks) {
+        if (++links > maxLinks) {
           return yield* buildError("BadBinary", { path: here, detail: "its symbolic links have no end" })
         }
         const target = yield* fs.readLink(here).pipe(atPath(here))
@@ -55,8 +57,8 @@ export const resolveInTree = (
   })
 
 /**
- * The directory that `path` of an unpacked tree means, made where it is missing (mode 0755), links followed as if the tree were
- * the root. Fails with `BuildError` where a part of it is something else, or links have no end.
+ * Resolves a path of an unpacked tree to a directory, and creates missing directories (mode 0755). Links are followed as if
+ * the tree were the root. Fails with `BuildError` if a component is not a directory, or on a loop of links.
  */
 export const directoryInTree = (
   fs: FileSystem.FileSystem,
@@ -72,7 +74,7 @@ export const directoryInTree = (
       const here = [tree, ...done, name].join("/")
       const info = yield* lstat(fs, here)
       if (info?.type === "SymbolicLink") {
-        if (++links > mostLinks) {
+        if (++links > maxLinks) {
           return yield* buildError("BadBinary", { path: here, detail: "its symbolic links have no end" })
         }
         const target = yield* fs.readLink(here).pipe(atPath(here))
@@ -92,7 +94,10 @@ export const directoryInTree = (
     return [tree, ...done].join("/")
   })
 
-/** Writes a file of an unpacked tree in the place of what is there, wherever links would lead. Fails with `BuildError`. */
+/**
+ * Writes a file of an unpacked tree and replaces an existing one, without following a link at its end. Fails with
+ * `BuildError`.
+ */
 export const writeInTree = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   tree: string,
@@ -108,7 +113,7 @@ export const writeInTree = Effect.fnUntraced(function*(
   yield* fs.chmod(file, mode).pipe(atPath(file))
 })
 
-/** Removes what is at a path of an unpacked tree, if it is there. Fails with `BuildError`. */
+/** Removes the entry at a path of an unpacked tree, if it exists. Fails with `BuildError`. */
 export const removeInTree = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: string, path: string) {
   const slash = path.lastIndexOf("/")
   const file = `${yield* directoryInTree(fs, tree, path.slice(0, Math.max(0, slash)))}/${path.slice(slash + 1)}`

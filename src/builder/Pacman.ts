@@ -14,8 +14,8 @@ import { TreeSandbox } from "./TreeSandbox.ts"
 import { Workspace } from "./Workspace.ts"
 
 /**
- * Settings of pacman for one tree: none of the machine's own are read. Packages must be signed; databases only if the
- * mirror signs them. All keys of the keyring are trusted, because that is the purpose of the keyring.
+ * The settings of pacman for one tree, independent of the machine's. Packages must be signed; databases only if the mirror
+ * signs them. All keys of the keyring are trusted, because that is the purpose of the keyring.
  */
 export const pacmanConfiguration = (options: {
   readonly repositories: ReadonlyArray<string>
@@ -36,7 +36,7 @@ export const pacmanConfiguration = (options: {
     `Architecture = ${options.processor}`,
     "SigLevel = PackageRequired PackageTrustAll DatabaseOptional DatabaseTrustAll",
     "LocalFileSigLevel = Required",
-    // It asks for the space of a file system that it cannot see.
+    // It would check the free space of a file system that it cannot see.
     "#CheckSpace",
     "ParallelDownloads = 4",
     ...options.repositories.flatMap((name) => [
@@ -68,10 +68,10 @@ export class Pacman extends Context.Service<Pacman, {
       const workspace = yield* Workspace
       const { architecture } = yield* Machine
 
-      /** A home of gpg with the keys of a keyring, without those that its maker has revoked in the file beside it. */
+      /** A home directory of gpg with the keys of a keyring, without the keys that the file beside it revokes. */
       const importKeys = Effect.fnUntraced(function*(keyring: string, gnupg: string) {
         yield* fs.makeDirectory(gnupg, { mode: 0o700 }).pipe(atPath(gnupg))
-        // Asked nothing, pacman fetches keys that it does not have, and would trust them.
+        // By default pacman fetches unknown keys, and would trust them.
         const settings = "disable-dirmngr\nno-auto-key-retrieve\nno-auto-key-locate\n"
         yield* fs.writeFileString(`${gnupg}/gpg.conf`, settings).pipe(atPath(gnupg))
         const gpg = ["--homedir", gnupg, "--batch", "--quiet", "--no-autostart", "--no-auto-check-trustdb"]
@@ -109,7 +109,7 @@ export class Pacman extends Context.Service<Pacman, {
         ).pipe(atPath(configuration))
         for (const path of ["var/lib/pacman/sync", "proc", "dev", "run", "tmp"]) yield* directoryInTree(fs, tree, path)
         const wanted = [...new Set([...distribution.packages, ...include])]
-        const pacman = (network: boolean, words: ReadonlyArray<string>, from: number) => {
+        const pacman = (network: boolean, args: ReadonlyArray<string>, from: number) => {
           let seen = 0
           return sandbox.beside(tree, [
             "pacman",
@@ -117,7 +117,7 @@ export class Pacman extends Context.Service<Pacman, {
             configuration,
             "--noconfirm",
             "--noprogressbar",
-            ...words,
+            ...args,
             "--",
             ...wanted
           ], {
@@ -127,7 +127,7 @@ export class Pacman extends Context.Service<Pacman, {
             onLine: () => report(from + (++seen) / (seen + 40), 2)
           })
         }
-        // What packages bring with them is run without the network.
+        // Scripts of packages run without the network.
         yield* pacman(true, ["-Syw"], 0)
         yield* pacman(false, ["-S"], 1)
         yield* writeInTree(fs, tree, [

@@ -8,35 +8,36 @@ import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import { BuildError, buildError } from "./BuildError.ts"
 
+/** Options of one run. */
 export interface RunOptions {
   readonly cwd?: string
-  /** Added to the environment of this process; `undefined` takes a variable out of it. */
+  /** Added to the environment of this process; `undefined` removes a variable. */
   readonly env?: Record<string, string | undefined>
-  /** Sees each line of standard error as it comes. */
+  /** Called with each line of standard error. */
   readonly onLine?: (line: string) => Effect.Effect<void>
-  /** A file that is its standard input; nothing otherwise. */
+  /** Path of a file that becomes its standard input; none by default. */
   readonly input?: string
-  /** How to get the program when it is missing. */
+  /** How to install the program when it is missing. */
   readonly remedy?: string
 }
 
 /**
- * `fim` under its name `tied`: it runs a program that ends with us, and with all that it has started, also when we are killed. Absent
- * until the native programs are compiled.
+ * Path of `fim` under the name `tied`. It ends the program and all processes that the program has started when the builder
+ * ends, also after SIGKILL. Absent until the native programs are compiled.
  */
 export const Tie = Context.Reference<string | undefined>("flatimage/builder/Programs/Tie", {
   defaultValue: () => undefined
 })
 
-/** What `fim tied` prints for a program that does not exist. */
+/** The message of `fim tied` for a program that does not exist. */
 const missing = "tied: not found: "
 
-/** Number of last lines of standard error in the message of a failure. */
+/** How many last lines of standard error the message of a failure contains. */
 const tailLength = 8
 
-/** Runs programs of the machine. They die with the effect that runs them. */
+/** Runs programs of the machine. They end with the effect that runs them. */
 export class Programs extends Context.Service<Programs, {
-  /** Runs a program and returns its standard output. Fails with `BuildError` unless it ends with 0. */
+  /** Runs a program and returns its standard output. Fails with `BuildError` unless the exit code is 0. */
   readonly run: (
     program: string,
     args: ReadonlyArray<string>,
@@ -63,14 +64,14 @@ export class Programs extends Context.Service<Programs, {
           })
         const programMissing = buildError("ProgramMissing", {
           program,
-          remedy: options.remedy ?? "run bin/setup, which says which packages are missing"
+          remedy: options.remedy ?? "run bin/setup, which lists the missing packages"
         })
         const path = yield* Tie
         const tie = path !== undefined && (yield* Effect.orElseSucceed(fs.exists(path), () => false)) ? path : undefined
         const handle = yield* spawner.spawn(
           ChildProcess.make(tie ?? program, tie === undefined ? args : ["--", program, ...args], {
             ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-            // Messages are parsed and shown: they must not depend on the language of the user.
+            // Messages are parsed and shown: they must not depend on the user's language.
             env: { LC_ALL: "C.UTF-8", ...options.env },
             extendEnv: true,
             stdin: options.input === undefined ? "ignore" : fs.stream(options.input, { chunkSize: 1 << 18 }),

@@ -8,10 +8,10 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { printable } from "../Printable.ts"
 
-/** Tells how far a step is: units done and in all, of whatever kind. */
+/** Reports the progress of a step: units done, and units in all. */
 export type Report = (done: number, total: number) => Effect.Effect<void>
 
-/** Whether nothing is to be shown. */
+/** Whether to print no progress. */
 export const Quiet = Context.Reference<boolean>("flatimage/builder/Progress/Quiet", { defaultValue: () => false })
 
 const barWidth = 24
@@ -23,15 +23,15 @@ const bar = (done: number, total: number): string => {
   return `[${"#".repeat(filled)}${" ".repeat(barWidth - filled)}] ${String(Math.round(share * 100)).padStart(3)} %`
 }
 
-/** Shows on standard error what is being done: bars on a terminal, plain lines elsewhere. */
+/** Prints progress on standard error: bars on a terminal, plain lines elsewhere. */
 export class Progress extends Context.Service<Progress, {
-  /** Shows `label` while `work` runs, then how long it took and what `summary` makes of its result. */
+  /** Shows `label` while `work` runs, then its duration and the `summary` of its result. */
   readonly step: <A, E, R>(
     label: string,
     work: (report: Report) => Effect.Effect<A, E, R>,
     summary?: (value: A) => string
   ) => Effect.Effect<A, E, R>
-  /** Shows a line. */
+  /** Prints a line. */
   readonly note: (line: string) => Effect.Effect<void>
 }>()("flatimage/builder/Progress") {
   static readonly layer = Layer.effect(
@@ -40,15 +40,15 @@ export class Progress extends Context.Service<Progress, {
       const stdio = yield* Stdio.Stdio
       const terminal = yield* stdio.stderrIsTerminal
 
-      // Nobody reads it: no reason to fail a build.
+      // A closed standard error is no reason to fail a build.
       const write = (text: string) => Stream.run(Stream.make(text), stdio.stderr()).pipe(Effect.ignore)
 
       const step = Effect.fn("Progress.step")(function*<A, E, R>(
-        said: string,
+        text: string,
         work: (report: Report) => Effect.Effect<A, E, R>,
         summary?: (value: A) => string
       ) {
-        const label = printable(said)
+        const label = printable(text)
         if (yield* Quiet) return yield* work(() => Effect.void)
         const started = yield* Clock.currentTimeMillis
         const drawn = yield* Ref.make(0)
@@ -61,7 +61,7 @@ export class Progress extends Context.Service<Progress, {
           })
         yield* write(terminal ? `\r\x1b[K${label} …` : `${label} …\n`)
         const value = yield* work(terminal ? report : () => Effect.void).pipe(
-          // The line that follows is an error message: it begins on a line of its own.
+          // The error message that follows begins on a new line.
           Effect.onError(() => terminal ? write("\r\x1b[K") : Effect.void)
         )
         const took = Duration.toSeconds(Duration.millis((yield* Clock.currentTimeMillis) - started))

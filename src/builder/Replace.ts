@@ -5,8 +5,8 @@ import { atPath } from "./BuildError.ts"
 import { withScratchDirectory } from "./Scratch.ts"
 
 /**
- * Makes `path` with `make`, which is given a private name in the same directory. The name changes only when `make`
- * succeeded; on a failure or interruption nothing is left. Fails with `BuildError` or with what `make` fails with.
+ * Replaces `path` atomically. `make` receives a temporary name in the same directory, which is renamed to `path` after
+ * success. A failure or interruption leaves nothing. Fails with `BuildError` or the error of `make`.
  */
 export const replacePath = <A, E, R>(
   fs: FileSystem.FileSystem,
@@ -23,6 +23,6 @@ export const replacePath = <A, E, R>(
     }))
 }
 
-/** Writes a file in one step: readers see the old or the new content. Fails with `BuildError`. */
+/** Replaces the content of a file atomically: readers see the old or the new content. Fails with `BuildError`. */
 export const replaceFile = (fs: FileSystem.FileSystem, path: string, bytes: Uint8Array) =>
   replacePath(fs, path, (temporary) => fs.writeFile(temporary, bytes).pipe(atPath(path)))

@@ -8,23 +8,24 @@ import { type BuildError, buildError } from "./BuildError.ts"
 import type { Distribution } from "./dist/Distribution.ts"
 import { Mirror } from "./Mirror.ts"
 
-/** The builder's options about where packages come from; the machine's own settings are the default. */
+/** The options of a build that select where packages come from. By default the machine's own settings apply. */
 export interface Origin {
   /** URL of a mirror: `http:`, `https:` or `file:`. */
   readonly mirror?: string
-  /** Path of the keys that may sign: a file, for Alpine also a directory. */
+  /** Path of the keys that may sign: a file; for Alpine a directory too. */
   readonly keyring?: string
 }
 
+/** The mirrors and keys of a distribution. */
 export interface Repository {
-  /** Without a slash at its end. */
+  /** URL without a slash at its end. */
   readonly mirror: string
   readonly keyring: string
-  /** Of Debian's security updates, where the machine's apt knows one. */
+  /** URL of Debian's security updates, if the machine's apt has one. */
   readonly security?: string
 }
 
-/** One space would end the URL in the settings of a package manager, one bracket would begin an option. */
+/** A space would end the URL in the settings of a package manager, and a bracket would begin an option. */
 const mirrorUrl = /^(https?:\/\/[^\s/"'[\]\\$`;]+|file:\/\/)[^\s"'[\]\\$`;]*$/
 
 const keyringPath = /^\/[^\s"'[\]\\$`;]+$/
@@ -34,7 +35,7 @@ const variable = (name: string) =>
     return Option.getOrUndefined(yield* Config.String(name).pipe(Config.option))
   }).pipe(Effect.orElseSucceed(() => undefined))
 
-/** Knows where the packages of a distribution come from, and which keys sign them. */
+/** Finds where the packages of a distribution come from, and which keys sign them. */
 export class Repositories extends Context.Service<Repositories, {
   /** Fails with `BuildError` if no option names the mirror, or if there are no keys. */
   readonly find: (distribution: Distribution, origin: Origin) => Effect.Effect<Repository, BuildError>

@@ -6,12 +6,16 @@ import { encode } from "../image/SettingsCodec.ts"
 import { defaults } from "../image/SettingsDefaults.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
 
-/** Default URL of recipes in a new image, which `fim-remote` changes: those of the original FlatImage. */
+/** Default URL of recipes in a new image: those of the original FlatImage. `fim-remote` changes it. */
 const recipes = "https://raw.githubusercontent.com/flatimage/recipes/master"
 
 /**
- * The reserved space of a new image: the defaults, which distribution it is (as in `fim-version full`), settings in place of
- * defaults, and the identity if it has one. Fails with `BuildError` when a value cannot be stored.
+ * The reserved space of a new image.
+ *
+ * @param distribution its name as `fim-version full` prints it
+ * @param settings values that replace defaults
+ * @param identity of the image, if it has one
+ * @returns the bytes; fails with `BuildError` if a value cannot be stored
  */
 export const newReservedSpace = (
   distribution: string,

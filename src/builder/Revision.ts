@@ -10,7 +10,7 @@ import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { Programs } from "./Programs.ts"
 import { Workspace } from "./Workspace.ts"
 
-/** Which state of the sources an image is made from: the fields of the same names in the tool table. */
+/** The state of the sources that an image is made from: the fields with these names in the tool table. */
 export interface Revision {
   readonly version: string
   readonly commit: string
@@ -26,10 +26,10 @@ const formatTimestamp = (seconds: number): string =>
     onSome: (time) => DateTime.formatIso(time).slice(0, 19).replaceAll(/[-:T]/g, "")
   })
 
-/** Reads the state of the sources from git; from `SOURCE_DATE_EPOCH` where there is no repository. */
+/** Reads the state of the sources from git, or from `SOURCE_DATE_EPOCH` if there is no repository. */
 export class Revisions extends Context.Service<Revisions, {
   readonly current: Effect.Effect<Revision, BuildError>
-  /** When the sources were last changed, in seconds since 1970; `SOURCE_DATE_EPOCH` where it is set. */
+  /** The time of the last change of the sources, in seconds since 1970; `SOURCE_DATE_EPOCH` if it is set. */
   readonly epoch: Effect.Effect<number, BuildError>
 }>()("flatimage/builder/Revision/Revisions") {
   static readonly layer = Layer.effect(
@@ -41,7 +41,7 @@ export class Revisions extends Context.Service<Revisions, {
       const chosen = yield* Config.Int("SOURCE_DATE_EPOCH").pipe(Config.option)
 
       const commit = yield* Effect.cached(Effect.gen(function*() {
-        // The repository may belong to another user than the builder.
+        // The repository may belong to another user.
         const args = ["-c", `safe.directory=${workspace.root}`, "log", "-1", "--format=%H %ct"]
         const line = yield* programs.run("git", args, { cwd: workspace.root }).pipe(Effect.orElseSucceed(() => ""))
         const match = /^([0-9a-f]{7})[0-9a-f]* (\d+)$/m.exec(line)

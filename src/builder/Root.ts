@@ -29,10 +29,10 @@ import { Workspace } from "./Workspace.ts"
 export type RootSource =
   | { readonly _tag: "Packages"; readonly distribution: Distribution; readonly options: TreeOptions }
   | { readonly _tag: "Blueprint" }
-  /** A directory, or a tar archive, which may be somewhere else. */
+  /** A directory or a tar archive, as a path or a URL. */
   | { readonly _tag: "Given"; readonly archive: ArchiveSource }
 
-/** A tree on disk: the owners of its files are known, or lost and to be replaced by root. */
+/** A tree on disk. Its files have their real owners, or owners that the packer replaces by root. */
 interface Tree {
   readonly directory: string
   readonly ownedByRoot: boolean
@@ -42,7 +42,7 @@ const titleCase = (name: string) => `${name.slice(0, 1).toUpperCase()}${name.sli
 
 /** Makes the lowest layer of an image. */
 export class RootLayer extends Context.Service<RootLayer, {
-  /** The path of the packed layer, made only when the cache does not have it. Fails with `BuildError`. */
+  /** The path of the packed layer, which is made only if it is not cached. Fails with `BuildError`. */
   readonly make: (
     source: RootSource,
     closure: Closure,
@@ -65,7 +65,7 @@ export class RootLayer extends Context.Service<RootLayer, {
       const workspace = yield* Workspace
       const { architecture, isRoot, target } = yield* Machine
 
-      // Readable by nobody else: a tree may hold programs that run as root for its user.
+      // Nobody else can read it: a tree may contain programs that run as root for its user.
       const privateDirectory = Effect.flatMap(
         workspace.directory("cache"),
         (directory) => scratchDirectory(fs, directory, "root")
@@ -88,7 +88,7 @@ export class RootLayer extends Context.Service<RootLayer, {
         return directory
       })
 
-      /** Makes a tree of packages fit for a sandbox. */
+      /** Prepares a tree of packages for a sandbox. */
       const finished = Effect.fnUntraced(function*(distribution: Distribution, directory: string) {
         for (const path of distribution.leftovers) yield* removeInTree(fs, directory, path)
         for (const file of distribution.files) yield* writeInTree(fs, directory, file)
@@ -148,7 +148,7 @@ export class RootLayer extends Context.Service<RootLayer, {
           return yield* buildError("Refused", { detail: `the directory ${path} is empty` })
         }
         yield* checkArchitecture(fs, path, path, yield* target)
-        // The content of a directory may change at any time: it is packed each time, and not cached.
+        // A directory may change at any time: it is packed each time, and not cached.
         const layer = `${yield* privateDirectory}/layer`
         return yield* pack(layer, level, Effect.succeed({ directory: path, ownedByRoot: !isRoot }))
       })

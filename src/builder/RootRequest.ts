@@ -1,4 +1,4 @@
-/** The requested root tree, checked before anything is done. */
+/** Checks a request for a root tree, before anything is done. */
 import * as Effect from "effect/Effect"
 import type { ArchiveSource } from "./Archives.ts"
 import { type BuildError, buildError } from "./BuildError.ts"
@@ -10,8 +10,8 @@ import type { RootSource } from "./Root.ts"
 const refused = (detail: string) => buildError("Refused", { detail })
 
 /**
- * A tree of a distribution's packages, its default release unless one is named. Fails with `BuildError` for a release or package
- * that cannot be one, and for words that the distribution has no use for.
+ * A tree of a distribution's packages; its default release if none is named. Fails with `BuildError` for an invalid release
+ * or package, and for options that the distribution does not support.
  */
 export const packagesRoot = Effect.fnUntraced(function*(
   name: string,
@@ -41,8 +41,8 @@ export const packagesRoot = Effect.fnUntraced(function*(
 })
 
 /**
- * A tree out of an archive, which is laid out as that of the distribution if one is named. Its keys are the distribution's when
- * a signature is to be checked and none are named. Fails with `BuildError`.
+ * A tree from an archive, with the layout of the distribution if one is named. The distribution's keys check a signature if
+ * no others are named. Fails with `BuildError`.
  */
 export const archiveRoot = Effect.fnUntraced(function*(
   distribution: Distribution | undefined,

@@ -19,7 +19,12 @@ const Artifact = Schema.fromJsonString(
 
 const decodeArtifact = Schema.decodeUnknownOption(Artifact)
 
-/** The path of a program in cargo's output; the layout depends on settings. In: cargo's messages, one JSON object per line. */
+/**
+ * The path of a program in cargo's output, whose layout depends on settings.
+ *
+ * @param messages cargo's messages, one JSON object per line
+ * @param name of the program
+ */
 const executableOf = (messages: string, name: string): string | undefined => {
   for (const line of messages.split("\n")) {
     const artifact = Option.getOrUndefined(decodeArtifact(line))
@@ -28,21 +33,24 @@ const executableOf = (messages: string, name: string): string | undefined => {
   return undefined
 }
 
-/** Paths of our own programs. */
+/** Paths of our own native programs. */
 export interface NativePrograms {
   /** The head of an image. */
   readonly launcher: string
-  /** The boot program with its engine, and all that an image does natively. */
+  /** The boot program with its engine, and all other native parts of an image. */
   readonly fim: string
-  /** Packs layers; a program of its own. */
+  /** Packs layers. A separate program because of its licence. */
   readonly mkdwarfs: string
 }
 
+/** What to do if cargo is missing. */
 export const cargoRemedy = "install Rust 1.85 or newer"
 
 /**
- * Copies what cargo has compiled to `directory`, under names that stay. In: cargo's messages. Fails with `BuildError` if a program is
- * not among them.
+ * Copies the programs that cargo has compiled to `directory`, under stable names.
+ *
+ * @param messages cargo's messages, one JSON object per line
+ * @returns their paths; fails with `BuildError` if a program is missing
  */
 export const placePrograms = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
@@ -67,7 +75,7 @@ export const placePrograms = Effect.fnUntraced(function*(
 
 /** Compiles our own programs. */
 export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
-  /** The native programs, compiled by cargo, which knows itself what has changed. Fails with `BuildError`. */
+  /** The native programs. cargo detects what has changed. Fails with `BuildError`. */
   readonly native: Effect.Effect<NativePrograms, BuildError>
 }>()("flatimage/builder/Runtime/RuntimeCompiler") {
   static readonly layer = Layer.effect(
@@ -82,15 +90,15 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
       })
 
       const native = Effect.gen(function*() {
-        // The boot program in `fim` is bundled with these. Cargo lists the same, with more around it.
+        // The boot program in `fim` is bundled with these files. Cargo lists the same ones among others.
         yield* mustExist(`${workspace.root}/node_modules/rolldown`, "bin/setup")
         const output = yield* programs.run(
           "cargo",
           ["build", "--release", "--locked", "--message-format=json-render-diagnostics"],
           {
-            // The workspace's own settings, such as static linking, are found from its directory.
+            // cargo finds the workspace's settings, such as static linking, from this directory.
             cwd: `${workspace.root}/src/native`,
-            // It does not change what is compiled, but cargo compiles everything again when it changes.
+            // It does not affect the result, but cargo compiles everything again when it changes.
             env: { CARGO_TARGET_DIR: `${workspace.build}/cargo`, SOURCE_DATE_EPOCH: undefined },
             remedy: cargoRemedy
           }
@@ -98,7 +106,7 @@ export class RuntimeCompiler extends Context.Service<RuntimeCompiler, {
         const directory = yield* workspace.directory("native")
         const native = yield* placePrograms(fs, output, directory)
         const tied = `${directory}/tied`
-        // A separate name shows that this `fim` can do it.
+        // The name shows that this version of `fim` supports it.
         yield* fs.symlink("fim", tied).pipe(
           Effect.catchIf((error) => error.reason._tag === "AlreadyExists", () => Effect.void),
           atPath(tied)

@@ -4,12 +4,12 @@ import type * as Scope from "effect/Scope"
 import { isOwnEntry } from "../image/OwnEntry.ts"
 import { atPath, type BuildError } from "./BuildError.ts"
 
-/** The number of this process, part of the names of what it has not finished. */
+/** The pid of this process, part of the names of its unfinished files. */
 export const ownPid = (fs: FileSystem.FileSystem): Effect.Effect<string> =>
   fs.readLink("/proc/self").pipe(Effect.orElseSucceed(() => "0"))
 
 /**
- * Removes from `directory` the leftovers of killed builds: names for which `pidOf` returns the pid of a process that has
+ * Removes from `directory` the files of killed builds: those for whose names `pidOf` returns the pid of a process that has
  * ended. A file that cannot be removed stays, with a line in the log.
  */
 export const removeLeftovers = Effect.fnUntraced(function*(
@@ -39,8 +39,8 @@ const release = (fs: FileSystem.FileSystem, path: string) =>
   fs.remove(path, { recursive: true, force: true }).pipe(Effect.ignore({ log: true }))
 
 /**
- * A private directory in `directory` that the scope removes. If a process is killed, the next one with that name removes its
- * leftovers. It is on the same file system, so that its content can be renamed into place. Fails with `BuildError`.
+ * A private directory in `directory`, which the scope removes. If the process is killed, the next build with that name
+ * removes it. It is on the same file system, so that its content can be renamed into place. Fails with `BuildError`.
  */
 export const scratchDirectory = (
   fs: FileSystem.FileSystem,
@@ -49,7 +49,7 @@ export const scratchDirectory = (
 ): Effect.Effect<string, BuildError, Scope.Scope> =>
   Effect.acquireRelease(acquire(fs, directory, name), (path) => release(fs, path))
 
-/** The same for the time of one effect. */
+/** The same for the duration of one effect. */
 export const withScratchDirectory = <A, E, R>(
   fs: FileSystem.FileSystem,
   directory: string,

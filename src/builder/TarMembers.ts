@@ -1,11 +1,11 @@
 import * as Result from "effect/Result"
 import { type BuildError, buildError } from "./BuildError.ts"
 
-/** One member of an archive. `type` is the first letter of `tar --list --verbose`. */
+/** A member of an archive. `type` is the first letter of `tar --list --verbose`. */
 export interface Member {
   readonly type: string
   readonly name: string
-  /** Of symbolic links (`l`) and hard links (`h`). */
+  /** Target of a symbolic link (`l`) or a hard link (`h`). */
   readonly target: string | undefined
 }
 
@@ -28,7 +28,7 @@ const unquote = (text: string): string =>
 const quoted = String.raw`"((?:[^"\\]|\\.)*)"`
 const line = new RegExp(String.raw`^([a-zA-Z-])\S+ [^"]*?${quoted}(?: (?:->|link to) ${quoted})?$`)
 
-/** Reads the listing of `tar --list --verbose --numeric-owner --quoting-style=c`. Gives `undefined` for a strange line. */
+/** Parses a line of `tar --list --verbose --numeric-owner --quoting-style=c`. Returns `undefined` for an unknown format. */
 export const parseMember = (text: string): Member | undefined => {
   const match = line.exec(text)
   return match?.[1] === undefined || match[2] === undefined
@@ -39,15 +39,15 @@ export const parseMember = (text: string): Member | undefined => {
 const partsOf = (path: string): ReadonlyArray<string> => path.split("/").filter((part) => part !== "" && part !== ".")
 
 /**
- * A member as tar unpacks it without the first `count` parts of its name; `undefined` when no more of it is left. Only hard
- * links mean names of the archive, so theirs are cut too.
+ * The member that tar unpacks after it has removed the first `count` components of its name; `undefined` if nothing is
+ * left. Targets of hard links are names of the archive, so they are shortened too.
  */
 export const stripMember = (member: Member, count: number): Member | undefined => {
   if (count === 0) return member
-  // As tar counts: "." is a part too.
+  // As tar counts: "." is a component too.
   const cut = (path: string) => path.split(/\/+/).slice(count).join("/")
   const name = cut(member.name)
-  // An absolute name, or one that climbs, stays as it is: it is refused.
+  // An absolute name, or one with "..", stays unchanged and is rejected later.
   if (member.name.startsWith("/") || partsOf(member.name).includes("..")) return member
   if (name === "") return undefined
   return {
@@ -57,15 +57,15 @@ export const stripMember = (member: Member, count: number): Member | undefined =
   }
 }
 
-/** As many as the kernel follows. */
-const mostLinks = 40
+/** The kernel's limit. */
+const maxLinks = 40
 
 /**
- * Where a path leads when the symbolic links unpacked so far are followed.
+ * Resolves a path through the symbolic links that have been unpacked so far.
  *
- * @param rooted whether absolute targets mean the root of the tree, as they do in the image; a program that unpacks the tree
+ * @param rooted whether absolute targets start at the root of the tree, as in the image; a program that unpacks the tree
  *   follows them to the host's root
- * @returns the parts of its name; `undefined` if that is not within the tree, or is unknown
+ * @returns the components of the result; `undefined` if it is outside the tree, or unknown
  */
 const follow = (
   links: ReadonlyMap<string, string>,
@@ -88,7 +88,7 @@ const follow = (
       here = [...here, part]
       continue
     }
-    if (++followed > mostLinks) return undefined
+    if (++followed > maxLinks) return undefined
     if (target.startsWith("/")) {
       if (!rooted) return undefined
       here = []
@@ -98,19 +98,20 @@ const follow = (
   return here
 }
 
-/** What is known of a tree that archives are unpacked to, one after the other. */
+/** The known state of a tree into which archives are unpacked, one after the other. */
 export interface Unpacking {
   /** Symbolic links and their targets. */
   readonly links: Map<string, string>
   readonly directories: Set<string>
 }
 
+/** The state of an empty tree. */
 export const unpacking = (): Unpacking => ({ links: new Map(), directories: new Set() })
 
 /**
- * Judges the members of an archive, in the order in which they would be unpacked. Symbolic links with absolute targets
- * are fine, for in the image they mean its own root; but nothing may be unpacked through them. Fails with `BuildError`
- * at the first member that would, or could, write outside the directory it is unpacked to.
+ * Checks the members of an archive, in the order of unpacking. Symbolic links with absolute targets are allowed, because in
+ * the image they point into its own root; but nothing may be unpacked through them. Fails with `BuildError` at the first
+ * member that could write outside the directory.
  */
 export const checkMembers = (
   archive: string,
@@ -126,7 +127,7 @@ export const checkMembers = (
     if (member.name.startsWith("/")) return refuse(member, "has an absolute name")
     if (parts.includes("..")) return refuse(member, "has \"..\" in its name")
     if (parts.length === 0 && member.type !== "d") return refuse(member, "takes the place of the tree itself")
-    // A directory may take the place of a link to one: what follows would then be written there.
+    // A directory may replace a link to a directory: later members would then be written to the link's target.
     const place = follow(links, member.type === "d" ? parts : parts.slice(0, -1))
     if (place === undefined) {
       return refuse(member, "would be written through a symbolic link that leads out of the tree")
@@ -134,12 +135,12 @@ export const checkMembers = (
     const target = member.target ?? ""
     const before = links.get([...place, parts.at(-1)].join("/"))
     if (before !== undefined && member.type !== "d" && (member.type !== "l" || before !== target)) {
-      // Some programs replace the link, some write through it.
+      // Some programs replace the link, others write through it.
       return refuse(member, "takes the place of a symbolic link")
     }
     const own = member.type === "d" ? place : [...place, parts.at(-1)]
     if (member.type !== "d" && directories.has(own.join("/"))) {
-      // What was unpacked into the directory would be lost, and what follows would go where a link leads.
+      // Members that were unpacked into the directory would be lost, and later ones would go to the link's target.
       return refuse(member, "takes the place of a directory")
     }
     for (let length = member.type === "d" ? own.length : place.length; length > 0; length--) {

@@ -7,19 +7,20 @@ import { Machine } from "./Machine.ts"
 import { Programs } from "./Programs.ts"
 import { checkMembers, type Member, parseMember, stripMember, type Unpacking, unpacking } from "./TarMembers.ts"
 
+/** Options of unpacking. */
 export interface UnpackOptions {
-  /** How many directories above the tree the archive has; what is not below them is left out. */
+  /** How many parent directories the tree has in the archive. Members outside of them are left out. */
   readonly strip?: number
-  /** What other archives have put into the same directory. */
+  /** Members that other archives have unpacked into the same directory. */
   readonly unpacking?: Unpacking
 }
 
 /** Unpacks archives of root trees with the machine's tar. */
 export class Tarball extends Context.Service<Tarball, {
   /**
-   * Unpacks an archive (plain, gzip, xz, zstd) after checking each of its members, to a directory that contains only
-   * what was unpacked with the same `unpacking`. Device nodes are left out; owners are preserved when root unpacks. Returns the
-   * members, the devices too. Fails with `BuildError` if one would leave the directory, and then unpacks none.
+   * Unpacks an archive (plain, gzip, xz, zstd) after checking all of its members. The directory may contain only what was
+   * unpacked with the same `unpacking`. Device nodes are left out; owners are preserved if root unpacks. Returns the
+   * members, devices included. Fails with `BuildError` if a member would leave the directory, and then unpacks nothing.
    */
   readonly unpack: (
     archive: string,
@@ -34,7 +35,7 @@ export class Tarball extends Context.Service<Tarball, {
       const programs = yield* Programs
       const { isRoot } = yield* Machine
 
-      // Alpine's archives have attributes of their own, of which tar would warn for each file.
+      // Alpine's archives have their own attributes, of which tar would warn for each file.
       const quiet = ["--warning=no-unknown-keyword"]
 
       const remedy = "install the packages tar, gzip, xz-utils and zstd"
@@ -47,7 +48,7 @@ export class Tarball extends Context.Service<Tarball, {
         yield* fs.access(archive, { readable: true }).pipe(atPath(archive))
         const listing = yield* programs.run(
           "tar",
-          // With the names as they are in the archive: otherwise tar hides what it would cut off.
+          // With names as they are in the archive: otherwise tar hides what it would cut off.
           [
             "--list",
             "--verbose",

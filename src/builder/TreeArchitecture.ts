@@ -5,8 +5,8 @@ import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import { type Architecture, architectureNames } from "./Machine.ts"
 import { resolveInTree } from "./PackageTree.ts"
 
-/** What nearly every system has: its shell first, which may be the only one in a small tree. */
-const likely = [
+/** Programs that nearly every system has. The shell is the first: it may be the only one of a small tree. */
+const likelyPrograms = [
   "bin/sh",
   "usr/bin/sh",
   "bin/bash",
@@ -17,11 +17,11 @@ const likely = [
   "lib/ld-linux-aarch64.so.1"
 ]
 
-/** Directories whose first files are read if none of these exists, and how many. */
+/** If none of these exists, the first files of these directories are read. */
 const directories = ["bin", "usr/bin", "usr/local/bin", "sbin", "usr/sbin"]
-const mostFiles = 50
+const maxFiles = 50
 
-/** Names of `e_machine`, as Debian has them. */
+/** Debian's names for values of `e_machine`. */
 const names: Readonly<Record<number, string>> = {
   3: "i386",
   21: "ppc64el",
@@ -33,17 +33,17 @@ const names: Readonly<Record<number, string>> = {
   258: "loong64"
 }
 
-/** Processors run programs of these too, and images let them. */
-const elder: Readonly<Record<Architecture["debian"], number>> = { amd64: 3, arm64: 40 }
+/** 32-bit programs, which these processors run too and images allow. */
+const legacyMachines: Readonly<Record<Architecture["debian"], number>> = { amd64: 3, arm64: 40 }
 
-/** `e_machine` of an ELF file of either width and order; `undefined` for anything else. */
+/** `e_machine` of an ELF file of either width and byte order; `undefined` for another file. */
 export const machineOf = (header: Uint8Array): number | undefined => {
   const [first, second, third, fourth, , order] = header
   if (header.length < 20 || first !== 0x7f || second !== 0x45 || third !== 0x4c || fourth !== 0x46) return undefined
   return new DataView(header.buffer, header.byteOffset).getUint16(18, order !== 2)
 }
 
-/** A program of the tree, and for what it is. */
+/** A program of the tree and its processor. */
 interface Program {
   readonly path: string
   readonly machine: number
@@ -57,17 +57,17 @@ const programAt = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: s
   const machine = machineOf(header.subarray(0, Number(count)))
   return machine === undefined ? undefined : { path, machine }
 }, (program) =>
-  // A dangling link or an unreadable file gives no answer; if it matters the packer reports it.
+  // A dangling link or an unreadable file gives no result; the packer reports it if it matters.
   Effect.orElseSucceed(program, (): Program | undefined => undefined))
 
 const findProgram = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree: string) {
-  for (const path of likely) {
+  for (const path of likelyPrograms) {
     const program = yield* programAt(fs, tree, path)
     if (program !== undefined) return program
   }
   for (const directory of directories) {
     const entries = yield* Effect.orElseSucceed(fs.readDirectory(`${tree}/${directory}`), (): Array<string> => [])
-    for (const name of entries.toSorted().slice(0, mostFiles)) {
+    for (const name of entries.toSorted().slice(0, maxFiles)) {
       const program = yield* programAt(fs, tree, `${directory}/${name}`)
       if (program !== undefined) return program
     }
@@ -76,10 +76,11 @@ const findProgram = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, tree:
 })
 
 /**
- * Fails with `BuildError` if the programs of a tree are not for the architecture of the image. A tree without programs is for any.
+ * Fails with `BuildError` if the programs of a tree are not for the architecture of the image. A tree without programs fits
+ * every architecture.
  *
  * @param tree its directory
- * @param source what the user knows it by
+ * @param source its name in messages
  */
 export const checkArchitecture = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
@@ -88,7 +89,9 @@ export const checkArchitecture = Effect.fnUntraced(function*(
   target: Architecture
 ): Effect.fn.Return<void, BuildError> {
   const program = yield* findProgram(fs, tree)
-  if (program === undefined || program.machine === target.elf || program.machine === elder[target.debian]) return
+  if (program === undefined || program.machine === target.elf || program.machine === legacyMachines[target.debian]) {
+    return
+  }
   const name = names[program.machine] ?? `processor ${program.machine}`
   const other = architectureNames.find((known) => known === name)
   return yield* buildError("Refused", {

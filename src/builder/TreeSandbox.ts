@@ -6,7 +6,10 @@ import { type BuildError, buildError } from "./BuildError.ts"
 import { Machine } from "./Machine.ts"
 import { Programs, type RunOptions } from "./Programs.ts"
 
-/** What package managers need to give files to users and to change their root, and nothing that reaches the kernel. */
+/**
+ * The capabilities that package managers need to change owners and the root directory. None of them reaches the kernel
+ * itself.
+ */
 const capabilities = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
@@ -26,57 +29,57 @@ const environment = {
   TERM: "dumb"
 }
 
-/** What a program needs of a system that is not in its tree. */
+/** What a program needs that is not in its tree. */
 const surroundings = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
 
-/** Starts a program with these variables and no others. */
+/** The command that starts a program with these variables and no others. */
 const started = (
   variables: Readonly<Record<string, string>>,
   directory: string,
-  words: ReadonlyArray<string>
+  args: ReadonlyArray<string>
 ): ReadonlyArray<string> => [
   "--clearenv",
   ...Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]),
   "--chdir",
   directory,
   "--",
-  ...words
+  ...args
 ]
 
-/** What a program sees beside its tree. */
+/** What a program can access outside its tree. */
 export interface Toolset {
-  /** Paths of the machine that it may read, at the same places. */
+  /** Paths of the machine that it may read, at the same paths. */
   readonly readable: ReadonlyArray<string>
-  /** Those in which it may write too. */
+  /** Paths that it may also write to. */
   readonly writable: ReadonlyArray<string>
   readonly environment: Readonly<Record<string, string>>
   /** Its working directory. */
   readonly directory: string
 }
 
-/** Runs programs on a tree that becomes an image, apart from the machine: no network, no processes, no devices of it. */
+/** Runs programs on a tree that becomes an image, isolated from the machine's network, processes and devices. */
 export class TreeSandbox extends Context.Service<TreeSandbox, {
-  /** Runs a program of the tree as root of it. Fails with `BuildError` unless it ends with 0. */
+  /** Runs a program of the tree as its root. Fails with `BuildError` unless the exit code is 0. */
   readonly inside: (
     tree: string,
-    words: ReadonlyArray<string>
+    args: ReadonlyArray<string>
   ) => Effect.Effect<string, BuildError>
   /**
-   * Runs a program of the machine, which may write to nothing but `writable` and to the tree, and may enter it. With
-   * `network` it has that of the machine. Fails with `BuildError` unless it ends with 0.
+   * Runs a program of the machine that can write only to `writable` and to the tree, and can change its root to the tree.
+   * With `network` it has the machine's network. Fails with `BuildError` unless the exit code is 0.
    */
   readonly beside: (
     tree: string,
-    words: ReadonlyArray<string>,
+    args: ReadonlyArray<string>,
     options: RunOptions & { readonly writable: ReadonlyArray<string>; readonly network: boolean }
   ) => Effect.Effect<string, BuildError>
   /**
-   * Runs a program of the tree `usr` of Debian packages, with nothing of the machine but what the toolset names, and no network. The
-   * tree stays as it is. Fails with `BuildError` unless it ends with 0.
+   * Runs a program of the tree `usr` of Debian packages, with no access to the machine except the toolset, and no network.
+   * The tree is read-only. Fails with `BuildError` unless the exit code is 0.
    */
   readonly using: (
     usr: string,
-    words: ReadonlyArray<string>,
+    args: ReadonlyArray<string>,
     toolset: Toolset
   ) => Effect.Effect<string, BuildError>
 }>()("flatimage/builder/TreeSandbox") {
@@ -87,7 +90,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
       const bubblewrap = yield* Bubblewrap
       const { isRoot } = yield* Machine
 
-      const run = Effect.fnUntraced(function*(words: ReadonlyArray<string>, options: RunOptions = {}) {
+      const run = Effect.fnUntraced(function*(args: ReadonlyArray<string>, options: RunOptions = {}) {
         const { path } = yield* bubblewrap.program
         return yield* programs.run(path, [
           ...(isRoot ? [] : ["--unshare-user", "--uid", "0", "--gid", "0"]),
@@ -100,14 +103,14 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
           "--cap-drop",
           "ALL",
           ...capabilities.flatMap((name) => ["--cap-add", name]),
-          ...words
+          ...args
         ], options).pipe(
-          // Of the sandbox nobody wants to know what its command line is.
+          // The command line of the sandbox does not help in a message.
           Effect.mapError((error) =>
             error.reason._tag === "ProgramFailed"
               ? buildError("ProgramFailed", {
                 ...error.reason,
-                command: words.slice(words.indexOf("--") + 1).join(" ").slice(0, 200)
+                command: args.slice(args.indexOf("--") + 1).join(" ").slice(0, 200)
               })
               : error
           )
@@ -115,7 +118,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
       })
 
       const inside = Effect.fn("TreeSandbox.inside")(
-        (tree: string, words: ReadonlyArray<string>) =>
+        (tree: string, args: ReadonlyArray<string>) =>
           run([
             "--unshare-net",
             "--bind",
@@ -124,14 +127,14 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             ...surroundings,
             "--tmpfs",
             "/run",
-            ...started(environment, "/", words)
+            ...started(environment, "/", args)
           ])
       )
 
       const beside = Effect.fn("TreeSandbox.beside")(
         (
           tree: string,
-          words: ReadonlyArray<string>,
+          args: ReadonlyArray<string>,
           { network, writable, ...options }: RunOptions & {
             readonly writable: ReadonlyArray<string>
             readonly network: boolean
@@ -155,12 +158,12 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             "--chdir",
             "/",
             "--",
-            ...words
+            ...args
           ], options)
       )
 
       const using = Effect.fn("TreeSandbox.using")(
-        (usr: string, words: ReadonlyArray<string>, toolset: Toolset) =>
+        (usr: string, args: ReadonlyArray<string>, toolset: Toolset) =>
           run([
             "--unshare-net",
             "--ro-bind",
@@ -170,7 +173,7 @@ export class TreeSandbox extends Context.Service<TreeSandbox, {
             ...surroundings,
             ...toolset.readable.flatMap((path) => ["--ro-bind", path, path]),
             ...toolset.writable.flatMap((path) => ["--bind", path, path]),
-            ...started(toolset.environment, toolset.directory, words)
+            ...started(toolset.environment, toolset.directory, args)
           ])
       )
 

@@ -4,11 +4,11 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { atPath, type BuildError } from "./BuildError.ts"
 
-/** The directories of the project. All paths are absolute. */
+/** The directories of the project, as absolute paths. */
 export class Workspace extends Context.Service<Workspace, {
   /** The repository. */
   readonly root: string
-  /** What can be made again: caches and compiled programs. */
+  /** The directory of caches and compiled programs, which can be made again. */
   readonly build: string
   /** Creates `directory` in the build directory, with its parents, and returns its path. Fails with `BuildError`. */
   readonly directory: (...names: ReadonlyArray<string>) => Effect.Effect<string, BuildError>

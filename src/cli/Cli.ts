@@ -1,4 +1,7 @@
-/** Our own commands, as opposed to programs: from the first word to what it does. Each is loaded when it is called. */
+/**
+ * Runs our own commands, as opposed to programs: from the first argument to the effect. Each command is loaded when it is
+ * called.
+ */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -13,7 +16,7 @@ import type { Command } from "./grammar/Command.ts"
 import { asksForHelp, parse } from "./grammar/Parse.ts"
 import { didYouMean } from "./grammar/Suggest.ts"
 
-/** What the image says about how it was made. The tool table is a file beside the tools. */
+/** How the image was made. The tool table is a file beside the tools. */
 const buildInfo: Layer.Layer<BuildInfo, never, FileSystem.FileSystem | Relocate | ReservedSpace> = Layer.effect(
   BuildInfo,
   Effect.gen(function*() {
@@ -38,10 +41,10 @@ const desktopImage: Layer.Layer<DesktopImage, never, Relocate> = Layer.effect(
   Effect.map(Relocate, ({ directories, image }) => ({ path: image, fim: `${directories.bin}/fim` }))
 )
 
-/** The image that runs, as commands know it. */
+/** Services that describe the running image. */
 export const imageInfo = Layer.merge(buildInfo, desktopImage)
 
-/** The error of a name that no command has. */
+/** The error for the name of an unknown command. */
 export const unknownCommand = (name: string): CommandError => {
   const suggestion = didYouMean(name, commandNames)
   return new CommandError({
@@ -52,49 +55,58 @@ export const unknownCommand = (name: string): CommandError => {
 }
 
 /**
- * Prints the help of a command if its words ask for it.
+ * Prints the help of a command if its arguments request it.
  *
- * @returns whether they did
+ * @param name the command, which begins with `fim-`
+ * @param args its arguments
+ * @returns whether the help was printed
  */
-export const showHelp = Effect.fnUntraced(function*(name: string, words: ReadonlyArray<string>) {
+export const showHelp = Effect.fnUntraced(function*(name: string, args: ReadonlyArray<string>) {
   const topic = findTopic(name)
-  if (topic === undefined || !asksForHelp(topic, words)) return false
+  if (topic === undefined || !asksForHelp(topic, args)) return false
   const { helpText } = yield* Effect.promise(() => import("./grammar/HelpText.ts"))
   yield* Console.log(helpText(topic))
   return true
 })
 
 /**
- * Parses the words of a command and carries it out.
+ * Parses the arguments of a command and runs its handler.
  *
- * @returns the exit code
+ * @param command its declaration
+ * @param args its arguments
+ * @returns the exit code; fails with a `CommandError` for invalid arguments
  */
-export const carryOut = Effect.fnUntraced(function*<R>(command: Command<R>, words: ReadonlyArray<string>) {
-  const { input, operation } = yield* Effect.fromResult(parse(command, words))
+export const carryOut = Effect.fnUntraced(function*<R>(command: Command<R>, args: ReadonlyArray<string>) {
+  const { input, operation } = yield* Effect.fromResult(parse(command, args))
   if (operation.handler === undefined) return yield* unknownCommand(command.name)
   const handler = yield* Effect.promise(operation.handler)
-  // The parser has made `input` by the same declaration that the type of the handler is made of.
+  // The declaration that the parser used for `input` also gives the handler its type.
   const code = yield* handler(input as never)
   return typeof code === "number" ? code : 0
 })
 
 /**
- * Carries out a command that needs no program in the guest.
+ * Runs a command that needs no program in the guest.
  *
- * @param words the command, whose name begins with `fim-`, and what follows it
- * @returns the exit code; nothing for a command that {@link withGuest} carries out
+ * @param args the name of the command, which begins with `fim-`, and its arguments
+ * @returns the exit code; `undefined` for a command that {@link withGuest} runs
  */
-export const withoutGuest = Effect.fn("Cli.withoutGuest")(function*(words: ReadonlyArray<string>) {
-  const [name = "", ...rest] = words
+export const withoutGuest = Effect.fn("Cli.withoutGuest")(function*(args: ReadonlyArray<string>) {
+  const [name = "", ...rest] = args
   if (yield* showHelp(name, rest)) return 0
   const command = findImageCommand(name)
   if (command !== undefined) return yield* carryOut(command, rest)
   return findGuestCommand(name) === undefined ? yield* unknownCommand(name) : undefined
 })
 
-/** Carries out a command that may run a program in the guest. Returns the exit code. */
-export const withGuest = Effect.fn("Cli.withGuest")(function*(words: ReadonlyArray<string>) {
-  const [name = "", ...rest] = words
+/**
+ * Runs a command that may run a program in the guest.
+ *
+ * @param args the name of the command and its arguments
+ * @returns the exit code
+ */
+export const withGuest = Effect.fn("Cli.withGuest")(function*(args: ReadonlyArray<string>) {
+  const [name = "", ...rest] = args
   const command = findGuestCommand(name)
   return yield* command === undefined ? unknownCommand(name) : carryOut(command, rest)
 })

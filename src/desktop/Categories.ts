@@ -1,4 +1,4 @@
-/** The registered categories of the Desktop Menu Specification, and which of them an entry may have. Pure. */
+/** The registered categories of the Desktop Menu Specification, and the categories of an entry. Pure. */
 
 const main = "AudioVideo Audio Video Development Education Game Graphics Network Office Science Settings System Utility"
 
@@ -16,16 +16,19 @@ const additional =
   "Emulator Engineering FileTools FileManager TerminalEmulator Filesystem Monitor Security Accessibility Calculator " +
   "Clock TextEditor Documentation Adult Core KDE GNOME XFCE DDE GTK Qt Motif Java ConsoleOnly"
 
+/** The registered main and additional categories. */
 export const registeredCategories: ReadonlySet<string> = new Set(`${main} ${additional}`.split(" "))
 
-/** A registered category, or one that begins with `X-` as a desktop's own do. */
+/** A registered category, or a desktop's own, which begins with `X-`. */
 export const isCategory = (word: string): boolean => registeredCategories.has(word) || /^X-[A-Za-z0-9-]+$/.test(word)
 
-/** Each once, in alphabetical order. */
+/** Removes duplicates and sorts alphabetically. */
 export const sortedCategories = (categories: ReadonlyArray<string>): ReadonlyArray<string> =>
   [...new Set(categories)].sort()
 
-/** As they stand in an entry: what plays sound or pictures has to say so in general too. What is no category is left out. */
+/**
+ * The categories of an entry. A player of sound or video also needs the general category. Unknown categories are dropped.
+ */
 export const entryCategories = (categories: ReadonlyArray<string>): ReadonlyArray<string> => {
   const known = categories.filter(isCategory)
   return sortedCategories(known.some((word) => word === "Audio" || word === "Video") ? [...known, "AudioVideo"] : known)

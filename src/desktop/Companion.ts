@@ -1,4 +1,4 @@
-/** The desktop integration of a start, beside the program. Loaded only if an image has it enabled. */
+/** The desktop integration of a start, which runs beside the program. Loaded only if an image has it enabled. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Desktop } from "../image/Settings.ts"
@@ -7,12 +7,14 @@ import { DesktopImage } from "./DesktopImage.ts"
 import { DesktopIntegration } from "./Integration.ts"
 import { announce } from "./Notification.ts"
 
-/** Nobody waits longer for a desktop at the end of a program. */
-const patience = "60 seconds"
+/** How long the end of a program waits for the desktop integration. */
+const timeout = "60 seconds"
 
 /**
- * Brings the files of the desktop up to date and announces the start. In: what the image is set to. Never fails: the program
- * runs as well without.
+ * Updates the files of the desktop and announces the start. Never fails, because the program also runs without.
+ *
+ * @param desktop the stored integration
+ * @param notify whether to announce the start
  */
 export const join = Effect.fn("Companion.join")(
   function*(desktop: Desktop, notify: boolean) {
@@ -34,6 +36,6 @@ export const join = Effect.fn("Companion.join")(
     if (notify) yield* announce(desktop.name, identity)
   },
   Effect.scoped,
-  Effect.timeout(patience),
+  Effect.timeout(timeout),
   Effect.ignore({ log: "Warn" })
 )

@@ -1,10 +1,10 @@
 import * as Data from "effect/Data"
 
-/** Why an image cannot be part of a desktop. */
+/** Why an image cannot be integrated into a desktop. */
 export class DesktopError extends Data.TaggedError("DesktopError")<{
   /**
-   * `Name`, `Category`: none that a desktop may have. `Icon`: not a picture that can be used. `Fetch`: it could not be
-   * got from where it is. `Files`: the desktop's own files cannot be read or written.
+   * `Name`, `Category`: not valid on a desktop. `Icon`: not a usable picture. `Fetch`: the picture could not be fetched.
+   * `Files`: the desktop's files cannot be read or written.
    */
   readonly reason: "Name" | "Category" | "Icon" | "Fetch" | "Files"
   readonly detail: string
@@ -14,6 +14,6 @@ export class DesktopError extends Data.TaggedError("DesktopError")<{
   }
 }
 
-/** Turns a failure into `Files`, with the path that it was about. */
+/** Converts a failure to `Files`, with its path. */
 export const filesError = (path: string) => (error: { readonly message: string }): DesktopError =>
   new DesktopError({ reason: "Files", detail: `'${path}': ${error.message}` })

@@ -1,4 +1,4 @@
-/** Files in the data home, by paths relative to it: written atomically, and only if the content changes. */
+/** Files in the data home, by relative paths. They are written atomically, and only if the content changes. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -11,23 +11,24 @@ import * as Utf8 from "../Utf8.ts"
 import { type DesktopError, filesError } from "./DesktopError.ts"
 import { Records } from "./Records.ts"
 
-/** More of a file that is in our way is not read. */
-const largest = 65_536
+/** Limit of a file that is read, in bytes. A larger one is not ours. */
+const maxSize = 65_536
 
+/** Files and directories of the data home. */
 export class DesktopFiles extends Context.Service<DesktopFiles, {
-  /** A text; nothing where there is no file, or none that could be ours. */
+  /** The text of a file; `undefined` if there is no file, or none that can be ours. */
   readonly read: (path: string) => Effect.Effect<string | undefined, DesktopError>
   readonly exists: (path: string) => Effect.Effect<boolean, DesktopError>
-  /** Writes this content. Returns whether it was not there before. */
+  /** Writes this content. Returns whether the file changed. */
   readonly put: (path: string, content: string | Uint8Array) => Effect.Effect<boolean, DesktopError>
-  /** Removes files; the answer names those that were there. What is no file stays. */
+  /** Removes files and returns those that existed. Entries that are not files stay. */
   readonly remove: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
   /**
-   * Makes the directories of these files, the data home and what leads to it; the answer names those that were not there, in
-   * the order of making. `.` is the data home, `..` and so on are above it.
+   * Creates the directories of these files, the data home and its parents. Returns those that did not exist, in the order
+   * of creation. `.` is the data home, `..` and so on are its parents.
    */
   readonly makeDirectories: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
-  /** Removes the directories of these that are empty, inner ones first; the answer names those that are left. */
+  /** Removes those of these directories that are empty, inner ones first. Returns the remaining ones. */
   readonly removeDirectories: (paths: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, DesktopError>
 }>()("flatimage/desktop/DesktopFiles") {
   static readonly layer: Layer.Layer<DesktopFiles, never, FileSystem.FileSystem | NativeBytes | Posix | Records> = Layer
@@ -39,11 +40,11 @@ export class DesktopFiles extends Context.Service<DesktopFiles, {
 
 const parts = (path: string): ReadonlyArray<string> => path.split("/").filter((name) => name !== ".")
 
-/** A directory by its path from the data home. */
+/** The absolute path of a directory, given relative to the data home. */
 const resolve = (home: string, path: string): string =>
   parts(path).reduce((found, name) => name === ".." ? dirname(found) : `${found}/${name}`, home)
 
-/** How far inside the data home a directory is, or above it. */
+/** How many levels a directory is below the data home; negative above it. */
 const depth = (path: string): number => parts(path).reduce((sum, name) => name === ".." ? sum - 1 : sum + 1, 0)
 
 const make = Effect.fnUntraced(function*() {
@@ -64,7 +65,7 @@ const make = Effect.fnUntraced(function*() {
       Effect.mapError(filesError(path))
     )
 
-  /** The data home and what leads to it, as far as it is not there, outermost first. */
+  /** The data home and its parents, as far as they do not exist, outermost first. */
   const missingAbove = Effect.fnUntraced(function*(top: string) {
     const missing: Array<string> = []
     for (
@@ -91,7 +92,7 @@ const make = Effect.fnUntraced(function*() {
       const target = yield* at(path)
       const { _tag, size } = yield* kindOf(target)
       if (_tag === "Missing") return undefined
-      if (_tag !== "File" || size > largest) return ""
+      if (_tag !== "File" || size > maxSize) return ""
       return yield* fs.readFileString(target).pipe(Effect.mapError(filesError(target)))
     }),
     exists: (path) => at(path).pipe(Effect.flatMap(kindOf), Effect.map(({ _tag }) => _tag !== "Missing")),
@@ -116,7 +117,7 @@ const make = Effect.fnUntraced(function*() {
           )
         )
       ]
-      const made: Array<string> = []
+      const created: Array<string> = []
       for (const path of wanted) {
         const target = resolve(top, path)
         const isNew = yield* fs.makeDirectory(target).pipe(
@@ -124,9 +125,9 @@ const make = Effect.fnUntraced(function*() {
           Effect.catchIf((error) => error.reason._tag === "AlreadyExists", () => Effect.succeed(false)),
           Effect.mapError(filesError(target))
         )
-        if (isNew) made.push(path)
+        if (isNew) created.push(path)
       }
-      return made
+      return created
     }),
     removeDirectories: Effect.fn("DesktopFiles.removeDirectories")(function*(paths) {
       const left: Array<string> = []

@@ -1,9 +1,9 @@
 import * as Context from "effect/Context"
 
-/** The image that is to be part of a desktop. */
+/** The image to integrate into a desktop. */
 export class DesktopImage extends Context.Service<DesktopImage, {
-  /** Its absolute path, without links in it. */
+  /** Its absolute path, with links resolved. */
   readonly path: string
-  /** The program `fim` that serves it. */
+  /** Path of the program `fim`. */
   readonly fim: string
 }>()("flatimage/desktop/DesktopImage") {}

@@ -1,8 +1,8 @@
-/** The text of a desktop entry, after the Desktop Entry Specification. Pure. */
+/** The text of a desktop entry, by the Desktop Entry Specification. Pure. */
 import { entryCategories } from "./Categories.ts"
 import type { Identity } from "./Names.ts"
 
-/** A value as it is written: no character ends its line, and no reader takes spaces at its ends away. */
+/** Escapes a value so that no character ends its line, and no reader removes spaces at its ends. */
 const escapeValue = (value: string): string =>
   value
     .replaceAll("\\", "\\\\")
@@ -11,10 +11,10 @@ const escapeValue = (value: string): string =>
     .replaceAll("\t", "\\t")
     .replace(/^ +| +$/g, (spaces) => "\\s".repeat(spaces.length))
 
-/** One word of a command line: in quotes, with what has a meaning in quotes escaped, and no field codes. */
-const quoteWord = (word: string): string => `"${word.replace(/["`$\\]/g, "\\$&").replaceAll("%", "%%")}"`
+/** An argument of a command line: in quotes, with special characters escaped, and without field codes. */
+const quoteArgument = (word: string): string => `"${word.replace(/["`$\\]/g, "\\$&").replaceAll("%", "%%")}"`
 
-/** The entry of an image at an absolute path; without a newline at its end. */
+/** The entry of an image at an absolute path, without a newline at the end. */
 export const entryText = (options: {
   readonly identity: Identity
   readonly image: string
@@ -27,13 +27,13 @@ export const entryText = (options: {
     `Name=${escapeValue(identity.name)}`,
     "Type=Application",
     `Comment=${escapeValue(`FlatImage distribution of "${identity.name}"`)}`,
-    `Exec=${escapeValue(`${quoteWord(image)} %F`)}`,
+    `Exec=${escapeValue(`${quoteArgument(image)} %F`)}`,
     `Icon=flatimage_${identity.file}`,
     `MimeType=application/flatimage_${identity.type};`,
     ...(categories.length === 0 ? [] : [`Categories=${categories.join(";")};`])
   ].join("\n")
 }
 
-/** Whether a text is the entry of some image for an application of this name. */
+/** Whether a text is the entry of an image of the application with this name. */
 export const isEntryOf = (name: string, text: string): boolean =>
   text.startsWith(`[Desktop Entry]\nName=${escapeValue(name)}\nType=Application\nComment=FlatImage distribution of `)

@@ -1,29 +1,30 @@
-/** The desktop's databases of entries and types: the host's own programs update them, if installed. */
+/** Updates the desktop's databases of entries and types with the host's programs, if they are installed. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { Posix } from "../platform/Posix.ts"
-import { runUnheard } from "./HostProgram.ts"
+import { runSilently } from "./HostProgram.ts"
 
 /** A database of some hundred types takes a second. */
-const patience = "20 seconds"
+const timeout = "20 seconds"
 
-/** What `update-mime-database` makes beside `packages`. */
+/** The files that `update-mime-database` creates beside `packages`. */
 const mimeCaches =
   "aliases generic-icons globs globs2 icons magic mime.cache subclasses treemagic types version XMLnamespaces"
 const mediaTypes =
   "application audio chemical font image inode message model multipart text video x-content x-epoc x-scheme-handler"
 
+/** The host's databases of types, entries and icons. */
 export class HostDatabases extends Context.Service<HostDatabases, {
-  /** After a change of types. `home` is the data home, here and below. */
+  /** Call it after a change of types. `home` is the data home, here and below. */
   readonly updateTypes: (home: string) => Effect.Effect<void>
-  /** After a change of entries. */
+  /** Call it after a change of entries. */
   readonly updateEntries: (home: string) => Effect.Effect<void>
-  /** After a change of icons. */
+  /** Call it after a change of icons. */
   readonly updateIcons: (home: string) => Effect.Effect<void>
-  /** Removes the output of the programs above from these directories, if nothing else is left to index. */
+  /** Removes the output of these programs from the directories, if nothing else is left to index. */
   readonly removeCaches: (home: string, directories: ReadonlyArray<string>) => Effect.Effect<void>
 }>()("flatimage/desktop/HostDatabases") {
   static readonly layer: Layer.Layer<
@@ -38,8 +39,8 @@ const make = Effect.fnUntraced(function*() {
   const { rmdir } = yield* Posix
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
 
-  /** A host without the program has no use for what it would make. */
-  const run = (program: string, directory: string) => runUnheard(spawner, program, [directory], patience)
+  /** A host without the program does not need its output. */
+  const run = (program: string, directory: string) => runSilently(spawner, program, [directory], timeout)
 
   const namesIn = (directory: string) => Effect.orElseSucceed(fs.readDirectory(directory), () => [])
   const removeAll = (paths: ReadonlyArray<string>) =>
@@ -48,7 +49,7 @@ const make = Effect.fnUntraced(function*() {
   return HostDatabases.of({
     updateTypes: (home) => run("update-mime-database", `${home}/mime`),
     updateEntries: (home) => run("update-desktop-database", `${home}/applications`),
-    // Caches of icons compare themselves with the time of the directory.
+    // Icon caches are compared with the time of the directory.
     updateIcons: Effect.fn("HostDatabases.updateIcons")(function*(home) {
       const path = `${home}/icons/hicolor`
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
@@ -58,7 +59,7 @@ const make = Effect.fnUntraced(function*() {
       const mime = `${home}/mime`
       if (directories.includes("mime") && (yield* namesIn(`${mime}/packages`)).length === 0) {
         yield* removeAll(mimeCaches.split(" ").map((name) => `${mime}/${name}`))
-        // Those that are empty.
+        // Only empty ones.
         yield* Effect.forEach(mediaTypes.split(" "), (name) => Effect.ignore(rmdir(`${mime}/${name}`)), {
           discard: true
         })

@@ -5,23 +5,23 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 
 /**
- * Runs a program without output, and waits for its end, at most `patience`. A host may not have it; the result is only
- * logged for debugging.
+ * Runs a program of the host without output, and waits for its end, at most `timeout`. The host may not have it. The result
+ * is only logged for debugging.
  */
-export const runUnheard = (
+export const runSilently = (
   spawner: ChildProcessSpawner.ChildProcessSpawner["Service"],
   program: string,
-  words: ReadonlyArray<string>,
-  patience: Duration.Input
+  args: ReadonlyArray<string>,
+  timeout: Duration.Input
 ): Effect.Effect<void> =>
-  spawner.exitCode(ChildProcess.make(program, words, {
+  spawner.exitCode(ChildProcess.make(program, args, {
     detached: false,
     extendEnv: true,
     stdin: "ignore",
     stdout: "ignore",
     stderr: "ignore"
   })).pipe(
-    Effect.timeout(patience),
+    Effect.timeout(timeout),
     Effect.flatMap((code) => Effect.logDebug(`${program} ended with ${code}`)),
     Effect.catch((error) => Effect.logDebug(`${program} did not run: ${error.message}`))
   )

@@ -1,4 +1,4 @@
-/** Reads the picture that a set-up names: a file or a URL. */
+/** Reads the picture that a set-up document names: a file or a URL. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -9,10 +9,15 @@ import { dirname } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { DesktopError } from "./DesktopError.ts"
 
+/** Reads pictures from files and servers. */
 export class IconSource extends Context.Service<IconSource, {
   /**
-   * Reads a picture, and checks only its size. In: a path or an HTTP URL, and the path of the file that names it: a relative
-   * path is searched beside that file, then in the working directory.
+   * Reads a picture and checks only its size.
+   *
+   * @param location a path or an HTTP URL
+   * @param beside path of the file that names it: a relative path is searched beside that file, then in the working
+   *   directory
+   * @returns the picture; fails with `DesktopError`
    */
   readonly read: (location: string, beside: string) => Effect.Effect<Icon, DesktopError>
 }>()("flatimage/desktop/IconSource") {
@@ -24,7 +29,7 @@ export class IconSource extends Context.Service<IconSource, {
 
 const isUrl = (location: string): boolean => /^https?:\/\//i.test(location)
 
-/** What is behind the last dot of the last part of a path, with the dot. */
+/** The part of a path from the last dot of its last component. */
 const extensionIn = (path: string): string => /\.[^./]*$/.exec(path)?.[0] ?? ""
 
 const extensions: Readonly<Record<string, Icon["extension"]>> = {

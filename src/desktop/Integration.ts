@@ -1,4 +1,4 @@
-/** Makes an image part of the caller's desktop, follows it when it is moved, and takes it away again. */
+/** Integrates an image into the caller's desktop, updates it after a move, and removes it again. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -19,16 +19,17 @@ import { DesktopFiles } from "./DesktopFiles.ts"
 import { DesktopImage } from "./DesktopImage.ts"
 import { isEntryOf } from "./Entry.ts"
 import { HostDatabases } from "./HostDatabases.ts"
-import { IconPress } from "./IconPress.ts"
+import { IconConverter } from "./IconConverter.ts"
 import { isTypeOf } from "./MimeType.ts"
 import { type Identity, identityOf, nameProblem, pathProblem } from "./Names.ts"
 import { entryPath, type PlannedFile, planOf, typePath } from "./Plan.ts"
 import { type Record, Records } from "./Records.ts"
 
+/** The integration of one image into the caller's desktop. */
 export class DesktopIntegration extends Context.Service<DesktopIntegration, {
-  /** Makes what is enabled and not there, and removes what is no longer enabled. Cheap where there is nothing to do. */
+  /** Creates the files of enabled integrations and removes those of disabled ones. Cheap if nothing has changed. */
   readonly refresh: (desktop: Desktop) => Effect.Effect<Identity, DesktopError | ReservedSpaceError>
-  /** Removes all that this image has made; fails if it has made nothing and `desktop` is not there. */
+  /** Removes all files that this image has created. Fails if there are none and `desktop` is absent. */
   readonly clean: (desktop: Desktop | undefined) => Effect.Effect<boolean, DesktopError>
   /** The names that the image has, or would get. */
   readonly identity: (desktop: Desktop) => Effect.Effect<Identity, DesktopError>
@@ -38,18 +39,18 @@ export class DesktopIntegration extends Context.Service<DesktopIntegration, {
     never,
     FileSystem.FileSystem | NativeBytes | Posix | Host | DesktopImage | ReservedSpace | ChildProcessSpawner
   > = Layer.effect(DesktopIntegration, Effect.suspend(() => make())).pipe(
-    Layer.provide(Layer.mergeAll(DesktopFiles.layer, HostDatabases.layer, IconPress.layer)),
+    Layer.provide(Layer.mergeAll(DesktopFiles.layer, HostDatabases.layer, IconConverter.layer)),
     Layer.provide(Records.layer)
   )
 }
 
-/** Of several: in the order in which they came. */
+/** Removes duplicates and keeps the order. */
 const distinct = (words: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(words)]
 
 const filesOf = (entries: Claim["own"]): ReadonlyArray<string> =>
   distinct(entries.flatMap(({ record }) => record.files))
 
-/** Those that only these images have. */
+/** The paths that no other image has. */
 const unique = (paths: ReadonlyArray<string>, others: Claim["others"]): ReadonlyArray<string> => {
   const shared = new Set(filesOf(others))
   return paths.filter((path) => !shared.has(path))
@@ -64,7 +65,7 @@ const make = Effect.fnUntraced(function*() {
   const records = yield* Records
   const files = yield* DesktopFiles
   const databases = yield* HostDatabases
-  const press = yield* IconPress
+  const converter = yield* IconConverter
 
   /** Nothing is written to a data home that others could change: after `sudo` it may be another user's. */
   const checkHome = Effect.gen(function*() {
@@ -81,7 +82,7 @@ const make = Effect.fnUntraced(function*() {
     return `${info.size} ${time} ${sha256(native, toJson(desktop))}`
   })
 
-  /** Whether the plain name of an entry or a type is taken by a file that no image has created. */
+  /** Whether a file that no image has created uses the plain name of an entry or a type. */
   const isTaken = Effect.fnUntraced(function*(name: string) {
     const identity = identityOf(native, name)
     const [entry, type] = yield* Effect.all([files.read(entryPath(identity)), files.read(typePath(identity))])
@@ -114,19 +115,19 @@ const make = Effect.fnUntraced(function*() {
     if (isIn("icons/")) yield* databases.updateIcons(home)
   })
 
-  /** The resized icons that are missing, or all of them if the picture is another. */
-  const pressed = Effect.fnUntraced(function*(
+  /** The missing resized icons, or all of them if the picture has changed. */
+  const convertedIcons = Effect.fnUntraced(function*(
     plan: ReadonlyArray<PlannedFile>,
     icon: NonNullable<Effect.Success<ReturnType<typeof readIcon>>>,
     isNew: boolean
   ) {
-    if (icon.extension === "svg" && isNew) yield* press.check(icon)
+    if (icon.extension === "svg" && isNew) yield* converter.check(icon)
     const sizes = new Set<number>()
     for (const { content, path } of plan) {
       if (typeof content === "string" || content.size === undefined) continue
       if (isNew || !(yield* files.exists(path))) sizes.add(content.size)
     }
-    return sizes.size === 0 ? new Map<number, Uint8Array>() : yield* press.press(icon, [...sizes])
+    return sizes.size === 0 ? new Map<number, Uint8Array>() : yield* converter.convert(icon, [...sizes])
   })
 
   const readIcon = Effect.fnUntraced(function*(desktop: Desktop) {
@@ -141,11 +142,11 @@ const make = Effect.fnUntraced(function*() {
     const known = own.find(({ key }) => key === identity.file)?.record
     const whole = planOf({ desktop, identity, image, icon: icon?.extension })
     const isNew = known?.icon !== digest
-    const icons = icon === undefined ? new Map<number, Uint8Array>() : yield* pressed(whole, icon, isNew).pipe(
-      // All else is as good without.
+    const icons = icon === undefined ? new Map<number, Uint8Array>() : yield* convertedIcons(whole, icon, isNew).pipe(
+      // Everything else works without icons.
       Effect.catchTag("DesktopError", (error) => Effect.as(Effect.logWarning(error.message), undefined))
     )
-    // What all images have in common, and none of them has made, is left as it is.
+    // A shared file that no image has created is left alone.
     const foreign = yield* Effect.filter(
       whole.filter(({ shared }) => shared),
       ({ path }) => Effect.map(files.exists(path), (exists) => exists && !filesOf([...own, ...others]).includes(path))
@@ -156,7 +157,7 @@ const make = Effect.fnUntraced(function*() {
     const before = filesOf(own)
     const paths = plan.map(({ path }) => path)
     yield* checkHome
-    const made = yield* files.makeDirectories(["flatimage/desktop/.", ...paths])
+    const created = yield* files.makeDirectories(["flatimage/desktop/.", ...paths])
     const record: Record = {
       format: 1,
       image,
@@ -165,9 +166,9 @@ const make = Effect.fnUntraced(function*() {
       icon: digest,
       apart,
       files: distinct([...before, ...paths]),
-      directories: distinct([...own.flatMap((entry) => entry.record.directories), ...made])
+      directories: distinct([...own.flatMap((entry) => entry.record.directories), ...created])
     }
-    // Before anything is made, so that whatever a start that is killed leaves behind is known.
+    // Written before any file is created, so that the files of a killed start are known.
     yield* records.write(identity.file, record)
     const changed: Array<string> = []
     for (const { content, path, shared } of plan) {
@@ -222,7 +223,7 @@ const make = Effect.fnUntraced(function*() {
     yield* databases.removeCaches(home, directories)
     yield* Effect.forEach(own, ({ key }) => records.remove(key), { discard: true })
     const left = yield* files.removeDirectories(directories)
-    // Those that others still use are theirs to remove.
+    // Another image still uses these directories: its record gets them, so that it removes them.
     const heir = others[0]
     if (heir !== undefined && left.length > 0) {
       yield* records.write(heir.key, {

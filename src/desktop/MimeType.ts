@@ -1,4 +1,4 @@
-/** The types of files, after the Shared MIME-info Specification: one for an image, and one for all images. Pure. */
+/** MIME types of images, by the Shared MIME-info Specification: one for each image, and one for all images. Pure. */
 import type { Identity } from "./Names.ts"
 
 const escapes: Readonly<Record<string, string>> = {
@@ -12,8 +12,8 @@ const escapes: Readonly<Record<string, string>> = {
 const escapeAttribute = (text: string): string => text.replace(/[&<>"']/g, (sign) => escapes[sign] ?? sign)
 
 /**
- * A pattern that this file name matches. The database of types consists of lines with colons in them, and XML has no
- * control characters: a question mark, which any character matches, replaces everything that could break either.
+ * A pattern that matches this file name. The type database has lines with colons, and XML has no control characters. A
+ * question mark, which matches any character, replaces every character that could break either.
  */
 const patternOf = (fileName: string): string =>
   fileName
@@ -34,7 +34,7 @@ const kind = [
   "</mime-type>"
 ]
 
-/** The type of one image, known by the name of its file; without a newline at its end. */
+/** The type of one image, matched by its file name; without a newline at the end. */
 export const imageType = (identity: Identity, fileName: string): string =>
   document([
     `<mime-type type="application/flatimage_${escapeAttribute(identity.type)}">`,
@@ -43,11 +43,11 @@ export const imageType = (identity: Identity, fileName: string): string =>
     ...kind
   ])
 
-/** Whether a text is the type of some image for an application of this name. */
+/** Whether a text is the type of an image of the application with this name. */
 export const isTypeOf = (identity: Identity, text: string): boolean =>
   text.includes(`<mime-type type="application/flatimage_${escapeAttribute(identity.type)}">`)
 
-/** The type of all images, known by their first bytes. */
+/** The type of all images, matched by their first bytes. */
 export const genericType: string = document([
   "<mime-type type=\"application/flatimage\">",
   "  <comment>FlatImage Application</comment>",

@@ -1,13 +1,13 @@
-/** Names of applications: which are valid, and the names of files and types that are derived from one. Pure. */
+/** Names of applications: which are valid, and the file and type names that are derived from them. Pure. */
 import type { Shape as Native } from "../platform/NativeBytes.ts"
 import { sha256 } from "../platform/Sha256.ts"
 
-/** In bytes of UTF-8. With prefix and extension, the name of a file may have 255. */
-const longest = 128
+/** Limit in bytes of UTF-8. With prefix and extension, a file name may have 255. */
+const maxNameLength = 128
 
 const length = (text: string): number => new TextEncoder().encode(text).length
 
-/** What is wrong with the name of an application; nothing if it can be used. */
+/** The problem of an application's name; `undefined` if it is valid. */
 export const nameProblem = (name: string): string | undefined => {
   if (name.trim() === "") return "Application name cannot be empty"
   if (name.includes("/")) return "Application name cannot contain the '/' character"
@@ -15,32 +15,38 @@ export const nameProblem = (name: string): string | undefined => {
     return "Application name cannot contain control characters or line breaks"
   }
   const bytes = length(name)
-  return bytes > longest ? `Application name is ${bytes} bytes long, at most ${longest} are possible` : undefined
+  return bytes > maxNameLength
+    ? `Application name is ${bytes} bytes long, at most ${maxNameLength} are possible`
+    : undefined
 }
 
-/** The names that one image uses on one desktop. */
+/** The names of one image on one desktop. */
 export interface Identity {
   readonly name: string
-  /** In the names of files. */
+  /** Part of file names. */
   readonly file: string
-  /** Behind `application/flatimage_`, as a type may be written. */
+  /** The part of its MIME type after `application/flatimage_`. */
   readonly type: string
 }
 
-/** Letters, digits and a few signs become what they are, all else a dash; the digest keeps what that makes equal apart. */
+/**
+ * Keeps ASCII letters and digits and replaces everything else by dashes. The digest distinguishes names that become equal.
+ */
 const slug = (native: Native, name: string): string =>
   `${name.normalize("NFKD").replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 40)}-${
     sha256(native, name).slice(0, 8)
   }`.replace(/^-/, "")
 
-/** No sign that lists of desktop entries or of icons give a meaning to. */
+/** Excludes characters with a meaning in lists of desktop entries or icons. */
 const isFileName = (name: string): boolean => /^[\p{L}\p{N}][\p{L}\p{M}\p{N} ._+-]*$/u.test(name) && !name.endsWith(" ")
 
 const isTypeName = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(name)
 
 /**
- * The names for an application. `apart`, the path of the image, is given where another image of the same name has the
- * plain ones.
+ * The names for an application.
+ *
+ * @param name of the application
+ * @param apart path of the image, if another image with the same name has the plain names
  */
 export const identityOf = (native: Native, name: string, apart?: string): Identity => {
   const suffix = apart === undefined ? "" : `-${sha256(native, apart).slice(0, 8)}`
@@ -51,6 +57,6 @@ export const identityOf = (native: Native, name: string, apart?: string): Identi
   }
 }
 
-/** What is wrong with the path of an image; nothing if an entry can hold it. Line breaks and tabulators it can. */
+/** The problem of an image's path; `undefined` if an entry can contain it, as it can line breaks and tabs. */
 export const pathProblem = (path: string): string | undefined =>
   /[^\P{Cc}\n\r\t]/u.test(path) ? "its path has control characters in it, which desktop entries cannot hold" : undefined

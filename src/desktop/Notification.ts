@@ -5,22 +5,24 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { NativeBytes } from "../platform/NativeBytes.ts"
 import { dataHome } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
-import { runUnheard } from "./HostProgram.ts"
+import { runSilently } from "./HostProgram.ts"
 import { type Identity, identityOf } from "./Names.ts"
 import { noticeIcons } from "./Plan.ts"
 
-/** Nobody may be there to show it, and the message bus then takes its time to say so. */
-const patience = "2 seconds"
+/** Without a notification service, the message bus reports that only after a while. */
+const timeout = "2 seconds"
 
-/** The words of `notify-send`. None of them can be taken for an option but the first. */
-const noticeWords = (name: string, icon: string | undefined): ReadonlyArray<string> => [
+/** The arguments of `notify-send`. Only the first can be parsed as an option. */
+const notifyArguments = (name: string, icon: string | undefined): ReadonlyArray<string> => [
   ...(icon === undefined ? [] : ["-i", icon]),
   `Started '${name}' FlatImage`
 ]
 
 /**
- * Sends the notification with the host's `notify-send`, if there is one, and waits until it is sent. In: the name of the
- * application, and the names that its icon was installed under.
+ * Sends the notification with the host's `notify-send`, if there is one, and waits until it is sent.
+ *
+ * @param name of the application
+ * @param identity the names of its installed icon, if there is one
  */
 export const announce = Effect.fn("Notification.announce")(function*(name: string, identity: Identity | undefined) {
   const fs = yield* FileSystem.FileSystem
@@ -31,5 +33,5 @@ export const announce = Effect.fn("Notification.announce")(function*(name: strin
     ? []
     : noticeIcons(identity ?? identityOf(native, name)).map((path) => `${home}/${path}`)
   const there = yield* Effect.filter(candidates, (path) => Effect.orElseSucceed(fs.exists(path), () => false))
-  yield* runUnheard(spawner, "notify-send", noticeWords(name, there[0]), patience)
+  yield* runSilently(spawner, "notify-send", notifyArguments(name, there[0]), timeout)
 })

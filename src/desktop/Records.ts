@@ -1,6 +1,6 @@
 /**
- * Records of the files that images have created on this desktop: `flatimage/desktop/NAME.json` in the data home. So a moved image
- * finds its own files again, and removes those and nothing else.
+ * Records of the files that images have created on this desktop: `flatimage/desktop/NAME.json` in the data home. By its
+ * record a moved image finds its own files, and removes those and no others.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ import { dataHome } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { DesktopError, filesError } from "./DesktopError.ts"
 
-/** A record may have been changed by anybody: only what a plan can contain is ever written or removed. */
+/** Anybody may have changed a record, so only paths that a plan can contain are written or removed. */
 const isOurFile = (path: string): boolean =>
   !path.includes("/../") && [
     /^applications\/flatimage-[^/]+\.desktop$/,
@@ -22,7 +22,7 @@ const isOurFile = (path: string): boolean =>
     /^icons\/hicolor\/[0-9a-z]+\/(apps\/flatimage|mimetypes\/application-flatimage)(_[^/]+)?\.(png|svg)$/
   ].some((pattern) => pattern.test(path))
 
-/** `.` is the data home, `..` and so on are above it. */
+/** `.` is the data home, `..` and so on are its parents. */
 const isOurDirectory = (path: string): boolean =>
   /^(\.|\.\.(\/\.\.)*|applications|mime(\/packages)?|icons(\/hicolor(\/[0-9a-z]+(\/(apps|mimetypes))?)?)?|flatimage(\/desktop)?)$/
     .test(path)
@@ -30,41 +30,43 @@ const isOurDirectory = (path: string): boolean =>
 const paths = (isOurs: (path: string) => boolean) =>
   Schema.Array(Schema.String.check(Schema.makeFilter(isOurs, { expected: "a path of ours" })))
 
+/** The record of one image. */
 export const Record = Schema.Struct({
   format: Schema.Literal(1),
-  /** Absolute path of the image that has made this. */
+  /** Absolute path of the image that created the files. */
   image: Schema.String,
-  /** Size and time of the image, and what it was set to, when all this was complete; empty while it is not. */
+  /** Size and time of the image, and its settings, when the integration was complete; empty while it is not. */
   state: Schema.String,
   desktop: Desktop,
-  /** Digest of the picture that the icons are made of. */
+  /** Digest of the picture from which the icons are made. */
   icon: Schema.String,
-  /** Whether the plain names were another image's. */
+  /** Whether another image had the plain names. */
   apart: Schema.Boolean,
   files: paths(isOurFile),
-  /** Those that were not there, in the order in which they were made. */
+  /** Directories that did not exist before, in the order of creation. */
   directories: paths(isOurDirectory)
 })
 export type Record = typeof Record.Type
 
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Record))
 
-/** A record with the name of its file, without `.json`. */
-export interface Kept {
+/** A record and the name of its file, without `.json`. */
+export interface StoredRecord {
   readonly key: string
   readonly record: Record
 }
 
 const subdirectory = "flatimage/desktop"
-const largest = 65_536
+const maxSize = 65_536
 
+/** Reads and writes the records. */
 export class Records extends Context.Service<Records, {
-  /** The data home; fails where there is none. */
+  /** Path of the data home; fails if there is none. */
   readonly home: Effect.Effect<string, DesktopError>
-  /** The record of that name, if there is one that makes sense. */
+  /** The record with that name; `undefined` if there is none, or none that is valid. */
   readonly read: (key: string) => Effect.Effect<Record | undefined, DesktopError>
-  readonly all: Effect.Effect<ReadonlyArray<Kept>, DesktopError>
-  /** Takes the place of the record of that name in one step. */
+  readonly all: Effect.Effect<ReadonlyArray<StoredRecord>, DesktopError>
+  /** Replaces the record with that name atomically. */
   readonly write: (key: string, record: Record) => Effect.Effect<void, DesktopError>
   readonly remove: (key: string) => Effect.Effect<void, DesktopError>
 }>()("flatimage/desktop/Records") {
@@ -90,7 +92,7 @@ const make = Effect.fnUntraced(function*() {
       Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed(0)),
       Effect.mapError(filesError(path))
     )
-    if (size === 0 || size > largest) return undefined
+    if (size === 0 || size > maxSize) return undefined
     return yield* fs.readFileString(path).pipe(
       Effect.flatMap(decode),
       Effect.catch((error) => Effect.as(Effect.logDebug(`'${path}' is no record: ${error.message}`), undefined))
@@ -106,7 +108,7 @@ const make = Effect.fnUntraced(function*() {
         Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed([])),
         Effect.mapError(filesError(directory))
       )
-      const stored: Array<Kept> = []
+      const stored: Array<StoredRecord> = []
       for (const name of names.sort()) {
         if (!name.endsWith(".json")) continue
         const key = name.slice(0, -".json".length)

@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import { Text } from "../image/Settings.ts"
 import { integrationNames } from "../image/SettingsDefaults.ts"
 
+/** The document of a set-up. */
 export const SetupDocument = Schema.Struct({
   name: Text,
   /** A path or an HTTP URL. */

@@ -1,7 +1,7 @@
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 
-/** Bytes of an ELF-64 file header: enough to ask {@link tablesEnd} how much more to read. */
+/** Size of an ELF-64 file header in bytes: {@link tablesEnd} needs that much. */
 export const headerSize = 64
 
 const programHeaderSize = 56
@@ -17,9 +17,9 @@ const dynamicNeeded = 1
 const dynamicStringTable = 5
 const dynamicStringTableSize = 10
 
-// A hostile file could name one long string many times over; no real library comes near either bound.
-const longestString = 4096
-const mostLibraries = 1024
+// A hostile file could name one long string many times. No real library comes near either limit.
+const maxStringLength = 4096
+const maxLibraries = 1024
 
 /** Why a file is not an ELF-64 little-endian program. `offset` is in bytes from the start of the file. */
 export class ElfError extends Data.TaggedError("ElfError")<{
@@ -32,6 +32,7 @@ export class ElfError extends Data.TaggedError("ElfError")<{
   }
 }
 
+/** A program segment. Offset and size in bytes of the file. */
 export interface Segment {
   readonly type: number
   readonly offset: number
@@ -39,6 +40,7 @@ export interface Segment {
   readonly size: number
 }
 
+/** A section. Offset and size in bytes of the file. */
 export interface Section {
   readonly name: string
   readonly type: number
@@ -46,11 +48,12 @@ export interface Section {
   readonly size: number
 }
 
+/** The header tables of a file. */
 export interface Elf {
   readonly machine: number
   readonly segments: ReadonlyArray<Segment>
   readonly sections: ReadonlyArray<Section>
-  /** First byte after the furthest segment, section and header table. */
+  /** First byte after the last segment, section and header table. */
   readonly end: number
 }
 
@@ -59,7 +62,7 @@ const fail = (reason: ElfError["reason"], offset: number, detail: string) =>
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** Numbers above 2^53 cannot be offsets of a file that exists: they come out as Infinity and fail each range check. */
+/** A number above 2^53 cannot be an offset of an existing file: it becomes Infinity and fails each range check. */
 const u64 = (view: DataView, offset: number): number => {
   const value = view.getBigUint64(offset, true)
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? Infinity : Number(value)
@@ -104,8 +107,10 @@ const tablesEndOf = (found: Header): number =>
   )
 
 /**
- * How many bytes of a file {@link parse} must see so that both header tables are among them.
- * In: at least the first {@link headerSize} bytes. Fails with `ElfError`.
+ * The number of bytes that {@link parse} needs so that both header tables are among them.
+ *
+ * @param bytes at least the first {@link headerSize} bytes of the file
+ * @returns the size in bytes; fails with `ElfError`
  */
 export const tablesEnd = (bytes: Uint8Array): Result.Result<number, ElfError> =>
   Result.flatMap(header(bytes), (found) => {
@@ -114,15 +119,17 @@ export const tablesEnd = (bytes: Uint8Array): Result.Result<number, ElfError> =>
   })
 
 const stringAt = (bytes: Uint8Array, offset: number, limit: number): string | undefined => {
-  const until = Math.min(limit, offset + longestString, bytes.length)
+  const until = Math.min(limit, offset + maxStringLength, bytes.length)
   if (!(offset >= 0) || offset >= until) return undefined
   const end = bytes.subarray(offset, until).indexOf(0)
   return end < 0 ? undefined : new TextDecoder("latin1").decode(bytes.subarray(offset, offset + end))
 }
 
 /**
- * Reads the header tables of an ELF-64 little-endian file.
- * In: the file, or as much of its start as {@link tablesEnd} asks for. Any bytes give a value or an `ElfError`.
+ * Parses the header tables of an ELF-64 little-endian file.
+ *
+ * @param bytes the file, or as much of its start as {@link tablesEnd} returns
+ * @returns the tables, or an `ElfError`, whatever the bytes
  */
 export const parse = (bytes: Uint8Array): Result.Result<Elf, ElfError> => {
   const found = header(bytes)
@@ -158,7 +165,7 @@ export const parse = (bytes: Uint8Array): Result.Result<Elf, ElfError> => {
       offset: u64(view, at + 24),
       size: u64(view, at + 32)
     }
-    // Sections without bits occupy memory only; their offset and size say nothing about the file.
+    // Sections without bits occupy memory only; their offset and size do not describe the file.
     if (section.type !== sectionNoBits) {
       if (!Number.isSafeInteger(section.offset + section.size)) {
         return fail("OutOfRange", at, "a section is out of range")
@@ -183,19 +190,22 @@ export const parse = (bytes: Uint8Array): Result.Result<Elf, ElfError> => {
   })
 }
 
-/** The first section of that name, if there is one. */
+/** The first section with that name; `undefined` if there is none. */
 export const section = (elf: Elf, name: string): Section | undefined =>
   elf.sections.find((candidate) => candidate.name === name)
 
-/** The program interpreter (dynamic loader) an executable asks for, `undefined` when it is static. */
+/** The program interpreter (dynamic loader) of an executable; `undefined` if it is static. */
 export const interpreter = (elf: Elf, bytes: Uint8Array): string | undefined => {
   const segment = elf.segments.find((candidate) => candidate.type === segmentInterpreter)
   return segment === undefined ? undefined : stringAt(bytes, segment.offset, segment.offset + segment.size)
 }
 
 /**
- * The shared libraries a program or library names (`DT_NEEDED`), in file order; none when it is static.
- * In: what {@link parse} gave and the whole file. Fails with `ElfError` when the dynamic section points outside it.
+ * The shared libraries that a program or library names (`DT_NEEDED`), in file order; none if it is static.
+ *
+ * @param elf the result of {@link parse}
+ * @param bytes the whole file
+ * @returns file names; fails with `ElfError` if the dynamic section points outside the file
  */
 export const needed = (elf: Elf, bytes: Uint8Array): Result.Result<ReadonlyArray<string>, ElfError> => {
   const dynamic = elf.segments.find((candidate) => candidate.type === segmentDynamic)
@@ -216,8 +226,8 @@ export const needed = (elf: Elf, bytes: Uint8Array): Result.Result<ReadonlyArray
     if (tag === dynamicStringTableSize) tableSize = value
   }
   if (names.length === 0) return Result.succeed([])
-  if (names.length > mostLibraries) {
-    return fail("OutOfRange", dynamic.offset, `more than ${mostLibraries} shared libraries are named`)
+  if (names.length > maxLibraries) {
+    return fail("OutOfRange", dynamic.offset, `more than ${maxLibraries} shared libraries are named`)
   }
   const address = tableAddress
   const holder = address === undefined ?

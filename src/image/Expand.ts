@@ -1,11 +1,18 @@
-/** What `$VAR`, `${VAR}` and a leading `~` mean in a setting. Nothing is ever executed: `$(…)` and back-ticks are text. */
+/** Expands `$VAR`, `${VAR}` and a leading `~` in a setting. Nothing is ever executed: `$(…)` and back-ticks stay text. */
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
 const lookUp = (variables: Variables, name: string): string =>
   Object.hasOwn(variables, name) ? variables[name] ?? "" : ""
 
-/** A variable that is not set is nothing. `~` alone or before a slash is `HOME`; without one it stays as it is. */
+/**
+ * Expands one text. An unset variable becomes the empty string. `~` alone or before a slash becomes `HOME`; without `HOME`
+ * it stays.
+ *
+ * @param text a setting
+ * @param variables values by name
+ * @returns the expanded text
+ */
 export const expand = (text: string, variables: Variables): string => {
   const home = lookUp(variables, "HOME")
   const start = home !== "" && (text === "~" || text.startsWith("~/")) ? home : ""
@@ -15,7 +22,13 @@ export const expand = (text: string, variables: Variables): string => {
   )
 }
 
-/** The variables of an image, keys and values expanded, in the order of their names. A name that becomes none is left out. */
+/**
+ * Expands the names and values of an image's variables. A variable whose name becomes empty or contains `=` is left out.
+ *
+ * @param environment of the image
+ * @param variables values by name
+ * @returns names and values, sorted by name
+ */
 export const expandEnvironment = (
   environment: Readonly<Record<string, string>>,
   variables: Variables

@@ -5,10 +5,10 @@ import { viewOf } from "../View.ts"
 import * as Elf from "./Elf.ts"
 import { reservedSize } from "./ReservedLayout.ts"
 
-/** A launcher has 3 MB: a file that asks for more is another program. */
-const largestHead = 256 << 20
+/** A launcher has 3 MB: a file that needs more is another program. */
+const maxHeadSize = 256 << 20
 
-/** A file that is no image. */
+/** A file that is not an image. */
 export class HeadError extends Data.TaggedError("HeadError")<{ readonly detail: string }> {
   override get message(): string {
     return this.detail
@@ -29,7 +29,7 @@ export const readHead = Effect.fnUntraced(function*<E, R>(
   size: number
 ) {
   const tables = yield* Effect.fromResult(Elf.tablesEnd(yield* readAt(0, Elf.headerSize))).pipe(Effect.mapError(refuse))
-  const elf = yield* Effect.fromResult(Elf.parse(yield* readAt(0, Math.min(tables, largestHead)))).pipe(
+  const elf = yield* Effect.fromResult(Elf.parse(yield* readAt(0, Math.min(tables, maxHeadSize)))).pipe(
     Effect.mapError(refuse)
   )
   const section = Elf.section(elf, ".fim_reserved_offset")

@@ -1,26 +1,30 @@
-/** Identifies an image, whatever its name and wherever it lies: 128 bits in its reserved space. Pure, except for drawing one. */
+/**
+ * Identifies an image, whatever its name and location: 128 bits in its reserved space. Pure, except for drawing an
+ * identity.
+ */
 import type * as Effect from "effect/Effect"
 import { drawHex } from "../RandomName.ts"
 import type { Extension } from "./Settings.ts"
 
-/** The identities of an image. The identity is absent in images of versions without identities. */
+/** The identities of an image. `identity` is absent in images of versions without identities. */
 export type Identified = Pick<Extension, "identity" | "formerly">
 
-/** How many former identities an image remembers: it gets another one only when it was copied. */
-const mostFormer = 8
+/** How many former identities an image stores. It gets a new identity only after it was copied. */
+const maxFormer = 8
 
 /** Thirty-two hexadecimal digits, in lower case. */
 export const identityPattern = /^[0-9a-f]{32}$/
 
+/** Whether a text is an identity. */
 export const isIdentity = (text: string): boolean => identityPattern.test(text)
 
-/** A new identity. */
+/** Draws a new identity: 32 hexadecimal digits. */
 export const drawIdentity: Effect.Effect<string> = drawHex(16)
 
-/** The settings of an image with another identity, which remember the one before. */
+/** The extension with a new identity; the former one is added to `formerly`. */
 export const withIdentity = (extension: Extension, identity: string): Extension => {
   const { formerly = [], identity: before, ...rest } = extension
-  const remembered = before === undefined ? formerly : [...formerly, before].slice(-mostFormer)
+  const remembered = before === undefined ? formerly : [...formerly, before].slice(-maxFormer)
   return { ...rest, identity, ...(remembered.length === 0 ? {} : { formerly: remembered }) }
 }
 

@@ -1,4 +1,6 @@
-/** When an image gets a new identity: at the first write to a file that is one of several copies, or that has none. */
+/**
+ * Decides when an image gets a new identity: at the first write to a file that is one of several copies, or that has none.
+ */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { drawIdentity, type Identified, withIdentity } from "./Identity.ts"
@@ -8,25 +10,27 @@ import type { Session } from "./ReservedWriter.ts"
 import type { Extension } from "./Settings.ts"
 import { decode, encode } from "./SettingsCodec.ts"
 
-/** What is known outside of an image about its copies. */
+/** Knows the copies of an image. */
 export interface IdentityKeeper {
   /** Whether another file is known to have the identity of this one. */
   readonly isCopy: (image: Identified) => Effect.Effect<boolean>
-  /** Called when the identity of the image has been changed on the disk. */
+  /** Called after the identity of the image has changed on the disk. */
   readonly changed: (before: string | undefined, after: string) => Effect.Effect<void>
 }
 
-/** A change that sets the next identity of an image, and what to do once it is written. */
+/** A change that sets a new identity, and what to do after it is written. */
 export interface Renewal {
   readonly change: Change
   readonly written: Effect.Effect<void>
 }
 
 /**
- * The renewal that a write has to carry out, if it has to. A damaged field is left as it is.
+ * The renewal that a write has to include.
  *
+ * @param keeper knows the copies; without it there is no renewal
  * @param session the locked image
- * @param next what the same write makes of the field, if it changes it
+ * @param next the new value of the field, if the same write changes it
+ * @returns `undefined` if the image keeps its identity. A damaged field stays as it is
  */
 export const renewal = Effect.fnUntraced(function*(
   keeper: IdentityKeeper | undefined,
@@ -50,7 +54,7 @@ export const renewal = Effect.fnUntraced(function*(
   return renewed
 })
 
-/** Gives the image its next identity now, before other bytes of it are written. */
+/** Gives the image a new identity now if it needs one, before other bytes of it are written. */
 export const renewNow = Effect.fnUntraced(function*(
   keeper: IdentityKeeper | undefined,
   session: Pick<Session, "slot" | "commit">

@@ -1,4 +1,4 @@
-/** The identity of an image that does not run. */
+/** Reads the identity of an image that does not run. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
@@ -6,16 +6,19 @@ import { readHead } from "./Head.ts"
 import { readOnce } from "./ReservedReader.ts"
 import { decode } from "./SettingsCodec.ts"
 
-/** How often a read is begun again that meets a write. */
+/** How often a read that overlaps a write is repeated. */
 const attempts = 20
 
 /**
- * The identity of the image at a path. Absent for what has none: another file, a damaged image, or one that is too old. Fails
- * with `PlatformError` for a file that cannot be read.
+ * Reads the identity of an image.
+ *
+ * @param path of the file
+ * @returns 32 hexadecimal digits; `undefined` for another file, a damaged image, or one without an identity. Fails with
+ *   `PlatformError` for a file that cannot be read
  */
 export const identityOf = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
-  // Looked at before it is opened: a FIFO would wait for a writer.
+  // Checked before it is opened: opening a FIFO would wait for a writer.
   const info = yield* fs.stat(path)
   if (info.type !== "File") return undefined
   const file = yield* fs.open(path)

@@ -17,7 +17,7 @@ import { fieldNames, reservedSize, slots } from "./ReservedLayout.ts"
 import type { Extension } from "./Settings.ts"
 import { decode } from "./SettingsCodec.ts"
 
-/** A part of an image. `offset` and `size` in bytes, without the size field in front of a blob. */
+/** A part of an image. `offset` and `size` in bytes, without the size field before a blob. */
 export interface Part {
   readonly name: string
   readonly offset: number
@@ -25,12 +25,12 @@ export interface Part {
   readonly detail: string
 }
 
-/** What an image consists of and what is wrong with it; sound when `problems` is empty. */
+/** The parts of an image and its problems. The image is sound if `problems` is empty. */
 export interface Inspection {
   readonly path: string
   readonly size: number
   readonly version: string | undefined
-  /** Which image it is, wherever it lies: 32 hexadecimal digits. Absent in images that were made before there were identities. */
+  /** The image's identity: 32 hexadecimal digits. Absent in images of versions without identities. */
   readonly identity: string | undefined
   readonly parts: ReadonlyArray<Part>
   readonly problems: ReadonlyArray<string>
@@ -39,12 +39,12 @@ export interface Inspection {
 const chunkSize = 1 << 20
 const prefixSize = Layers.prefixSize
 
-// A launcher has 3 MB: a header that asks for more is damaged.
-const largestHead = 256 << 20
+// A launcher has 3 MB: a header that needs more is damaged.
+const maxHeadSize = 256 << 20
 
-/** Says what is in an image file. */
+/** Reports what an image file contains. */
 export class Inspector extends Context.Service<Inspector, {
-  /** Reads all of an image. Damage is part of the answer; fails with `PlatformError` when the file cannot be read. */
+  /** Reads the whole image. Damage is part of the result; fails with `PlatformError` if the file cannot be read. */
   readonly inspect: (path: string) => Effect.Effect<Inspection, PlatformError>
 }>()("flatimage/image/Inspect/Inspector") {
   static readonly layer = Layer.effect(
@@ -93,12 +93,12 @@ export class Inspector extends Context.Service<Inspector, {
           return Number(blob)
         })
 
-        /** Gives where the head ends and which reserved offset it names. */
+        /** Returns the end of the head and the reserved offset that it names. */
         const inspectHead = Effect.gen(function*() {
           const start = yield* readUpTo(0, Elf.headerSize)
           const tables = Elf.tablesEnd(start)
           if (Result.isFailure(tables)) return void problems.push(tables.failure.message)
-          const elf = Elf.parse(yield* readUpTo(0, Math.min(tables.success, largestHead)))
+          const elf = Elf.parse(yield* readUpTo(0, Math.min(tables.success, maxHeadSize)))
           if (Result.isFailure(elf)) return void problems.push(elf.failure.message)
           const { end } = elf.success
           if (end > size) return void problems.push(`the head ends at byte ${end}, beyond the end of the file`)
@@ -121,14 +121,14 @@ export class Inspector extends Context.Service<Inspector, {
           return { end, reserved: Number(value) }
         })
 
-        /** Gives where the tools end. */
+        /** Returns the end of the tools. */
         const inspectTools = Effect.fnUntraced(function*(offset: number) {
           const tableSize = yield* sizeAt(offset, "the tool table")
           if (tableSize === undefined) return undefined
           const at = offset + prefixSize
           parts.push({ name: "tool table", offset: at, size: tableSize, detail: "JSON" })
-          if (tableSize > Manifest.largestTable) {
-            problems.push(`the tool table has ${tableSize} bytes, more than ${Manifest.largestTable} (at byte ${at})`)
+          if (tableSize > Manifest.maxTableSize) {
+            problems.push(`the tool table has ${tableSize} bytes, more than ${Manifest.maxTableSize} (at byte ${at})`)
             return undefined
           }
           const table = Manifest.decode(yield* readUpTo(at, tableSize))

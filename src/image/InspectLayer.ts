@@ -6,29 +6,29 @@ import { NativeBytes } from "../platform/NativeBytes.ts"
 import { viewOf } from "../View.ts"
 import type { Layer } from "./Layers.ts"
 
-/** Reads a range of the file in pieces. */
+/** Reads a range of the file in pieces. Offset and length in bytes. */
 export type ReadRange<E> = (offset: number, length: number) => Stream.Stream<Uint8Array, E>
 
 const headerSize = 64
-/** Magic, version and the checksum itself are not covered by it. */
+/** Offset of the first byte that the checksum covers: not the magic, the version and the checksum itself. */
 const checkedFrom = 40
 const magic = "DWARFS"
 
-/** Numbers of the sections' types that a reader cannot do without. */
+/** Numbers of the section types that every reader needs. */
 const metadataSchema = 7
 const metadata = 8
 
-// An image has a section per block of 1 MiB or more: a chain this long is not one.
-const mostSections = 1_000_000
+// An image has one section for each block of 1 MiB or more: a longer chain is not valid.
+const maxSections = 1_000_000
 
-/** What the sections of a layer say. `sections` counts those that are sound. */
+/** The result for one layer. `sections` counts the valid ones. */
 export interface LayerReport {
   readonly version: string
   readonly sections: number
   readonly problems: ReadonlyArray<string>
 }
 
-/** Follows the chain of sections of a DwarFS image and checks the SHA-512/256 of each. Offsets in bytes of the file. */
+/** Follows the sections of a DwarFS image and checks the SHA-512/256 of each. Offsets are in bytes of the file. */
 export const inspectLayer = <E>(read: ReadRange<E>, layer: Layer): Effect.Effect<LayerReport, E, NativeBytes> =>
   Effect.gen(function*() {
     const native = yield* NativeBytes
@@ -43,7 +43,7 @@ export const inspectLayer = <E>(read: ReadRange<E>, layer: Layer): Effect.Effect
       return { version, sections, problems }
     }
     while (offset < end) {
-      if (sections === mostSections) return stop(`there are more than ${mostSections} sections`)
+      if (sections === maxSections) return stop(`there are more than ${maxSections} sections`)
       if (end - offset < headerSize) return stop("the header of a section is cut off")
       const header = Bytes.concat(yield* Stream.runCollect(read(offset, headerSize)))
       if (header.length < headerSize) return stop("the header of a section is cut off")

@@ -7,8 +7,11 @@ import type { Tool } from "./Manifest.ts"
 import { splitFrames } from "./ZstdFrames.ts"
 
 /**
- * Unpacks a tool and compares it with its entry in the tool table. In: its blob without the size. Gives what is wrong,
- * `undefined` when nothing is. Never unpacks more than the size in the table.
+ * Unpacks a tool and compares it with its entry in the tool table. Never unpacks more than the size in the table.
+ *
+ * @param blob the compressed tool, without the size field
+ * @param tool its entry
+ * @returns the problem; `undefined` if there is none
  */
 export const inspectTool = (
   blob: Uint8Array,

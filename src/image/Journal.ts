@@ -1,10 +1,11 @@
 /**
- * How settings are written so that a kill or a power cut leaves the old or the new ones. Pure: bytes in, stages out.
+ * Plans writes of settings so that a kill or a power cut leaves either the old or the new settings. Pure: bytes in, stages
+ * out.
  *
- * A record in the journal holds the new bytes before they are written to their places. It is *pending* from the moment it is
- * complete until its sequence number is marked as settled; readers lay a pending record over what they read, and the next
- * writer copies it to its places again. A record that is torn does not have its digest: then nothing else was written yet.
- * Its bytes are in `JournalRecord`.
+ * A record in the journal holds the new bytes before they are written to their places. It is *pending* from the moment it
+ * is complete until its sequence number is marked as settled. Readers apply a pending record to what they read, and the
+ * next writer copies it to its places again. A torn record does not match its digest; in that case nothing else was written
+ * yet. `JournalRecord` defines the bytes.
  */
 import * as Bytes from "effect/Bytes"
 import type { Shape as Native } from "../platform/NativeBytes.ts"
@@ -24,11 +25,15 @@ import {
 } from "./JournalRecord.ts"
 import { journal } from "./ReservedLayout.ts"
 
-/** One opening of the file for writing: all writes, then it is closed, then (`sync`) on the disk before the next stage. */
+/**
+ * The file is opened for writing once, all writes are done, and it is closed. With `sync` the data is on the disk before
+ * the next stage.
+ */
 export type Stage =
   | { readonly _tag: "Write"; readonly sync: boolean; readonly writes: ReadonlyArray<Write> }
   | { readonly _tag: "Truncate"; readonly length: number }
 
+/** Bytes to write at one place. */
 export interface Write {
   /** Counted from the start of the file. */
   readonly offset: number
@@ -37,11 +42,11 @@ export interface Write {
 
 const settle = (reservedOffset: number, sequence: bigint): Stage => {
   const offset = reservedOffset + journal.offset + settledOffset
-  // Not synced: should the mark be lost, the record is laid over bytes that are the same.
+  // Not synced: if the mark is lost, the record is applied to bytes that already equal it.
   return { _tag: "Write", sync: false, writes: [{ offset, bytes: encodeSettled(sequence) }] }
 }
 
-/** The whole of each patch, to its place. */
+/** The writes of all patches to their places. */
 const inPlace = (reservedOffset: number, patches: ReadonlyArray<Patch>): ReadonlyArray<Write> =>
   patches.map((patch) => {
     const bytes = new Uint8Array(patch.length)
@@ -49,13 +54,13 @@ const inPlace = (reservedOffset: number, patches: ReadonlyArray<Patch>): Readonl
     return { offset: reservedOffset + patch.offset, bytes }
   })
 
-/** The stages that finish what an earlier writer left: its record copied to its places, its tail cut off. */
+/** The stages that complete the work of a killed writer: they copy its record to its places and cut off its tail. */
 export const recovery = (native: Native, options: {
   readonly reservedOffset: number
   readonly header: Header
   readonly pending: ReadonlyArray<Patch> | undefined
   readonly fileSize: number
-  /** Up to `tailHeaderSize` bytes from where a tail would begin; fewer at the end of the file. */
+  /** Up to `tailHeaderSize` bytes from the offset of a possible tail; fewer at the end of the file. */
   readonly tail: Uint8Array
 }): { readonly stages: ReadonlyArray<Stage>; readonly fileSize: number } => {
   const { fileSize, header, pending, reservedOffset } = options
@@ -68,7 +73,7 @@ export const recovery = (native: Native, options: {
   if (start === undefined || fileSize <= start || fileSize > start + tailHeaderSize + header.length) {
     return { stages, fileSize }
   }
-  // A layer that someone appended after the tail was cut off begins with its size, which is not 0.
+  // A layer appended after the tail was cut off begins with its size, which is not 0.
   const expected = tailHeader(header.sequence)
   const ours = pending === undefined && header.sequence !== header.settled
     ? options.tail.every((byte, index) => byte === 0 || byte === expected[index])
@@ -78,10 +83,10 @@ export const recovery = (native: Native, options: {
   return { stages, fileSize: start }
 }
 
-/** Compared natively at first. */
+/** Bytes of a block, which native code compares first. */
 const blockSize = 1024
 
-/** Where two byte strings of one length differ: ranges, at least 512 bytes of equality apart. */
+/** The ranges in which two byte strings of equal length differ. Between two ranges at least 512 bytes are equal. */
 const differences = (
   native: Native,
   offset: number,
@@ -109,14 +114,14 @@ const differences = (
   return writes
 }
 
-/** A range in the reserved space, its content and its new content. */
+/** A range in the reserved space, its current bytes and its new bytes. */
 export interface Change {
   readonly offset: number
   readonly before: Uint8Array
   readonly after: Uint8Array
 }
 
-/** The stages of one write, of all changes or none; no stage at all if nothing changes. Recovery comes first. */
+/** The stages of one write: of all changes or none. No stage at all if nothing changes. Recovery comes first. */
 export const plan = (native: Native, options: {
   readonly reservedOffset: number
   readonly header: Header
@@ -144,7 +149,7 @@ export const plan = (native: Native, options: {
     const bytes = Bytes.concat([header, new Uint8Array(payloadOffset - headerSize), payload])
     return [{ _tag: "Write", sync: true, writes: [{ offset, bytes }] }, change, settle(reservedOffset, sequence)]
   }
-  // The header first: should the tail be torn, the next writer knows from where to cut it off.
+  // The header comes first: if the tail is torn, the next writer knows from where to cut it off.
   return [
     { _tag: "Write", sync: true, writes: [{ offset, bytes: header }] },
     {

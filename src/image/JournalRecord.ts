@@ -1,13 +1,13 @@
 /**
- * The bytes of a record of the journal: a header with its digest, and patches as payload. Pure. `Journal` describes the use of
- * records, and when they are written.
+ * The bytes of a record of the journal: a header with its digest, and patches as payload. Pure. `Journal` describes when
+ * records are written.
  */
 import * as Result from "effect/Result"
 import { digest, type Shape as Native } from "../platform/NativeBytes.ts"
 import { viewOf } from "../View.ts"
 import { journal, reservedSize } from "./ReservedLayout.ts"
 
-/** Bytes for a place in the reserved space: `data`, then zeros up to `length`. */
+/** New bytes for a place in the reserved space: `data`, then zeros up to `length`. */
 export interface Patch {
   readonly offset: number
   readonly length: number
@@ -25,7 +25,7 @@ export interface Header {
   readonly digest: Uint8Array
 }
 
-/** The journal begins with it. */
+/** Size of the header, with which the journal begins, in bytes. */
 export const headerSize = 104
 /** Offset in the journal of a payload that fits into it. */
 export const payloadOffset = 128
@@ -34,16 +34,17 @@ export const settledOffset = 96
 const magic = Uint8Array.from("FIMJRNL1", (letter) => letter.charCodeAt(0))
 const tailMagic = Uint8Array.from("FIMJTAIL", (letter) => letter.charCodeAt(0))
 
-/** A size of 0, which ends the layers; then the magic and the sequence number; then the payload. */
+/** Size of what is before the payload in a tail: a size of 0, which ends the layers; the magic; the sequence number. */
 export const tailHeaderSize = 24
 
 /** Runs of zeros of this length are not stored. */
 const zeroRun = 64
 const patchHeaderSize = 12
 
-/** Blocks of this length that are zero are found natively. */
+/** Blocks of zeros of this length are found by native code. */
 const zeros = new Uint8Array(4096)
 
+/** Decodes the header of the journal, whatever its bytes. */
 export const parseHeader = (native: Native, bytes: Uint8Array): Header => {
   const view = viewOf(bytes)
   const position = view.getBigUint64(16, true)
@@ -60,10 +61,10 @@ export const parseHeader = (native: Native, bytes: Uint8Array): Header => {
   }
 }
 
-/** Cheap, for every start: whether the payload has to be read. */
+/** Whether the payload has to be read. Cheap, because every start calls it. */
 export const mayBePending = (header: Header): boolean => header.valid && header.sequence !== header.settled
 
-/** `settled` is the sequence number of the last record that was written in place. */
+/** Encodes a header. `settled` is the sequence number of the last record whose bytes are all at their places. */
 export const encodeHeader = (native: Native, header: {
   readonly sequence: bigint
   readonly settled: bigint
@@ -89,7 +90,7 @@ export const patchesOf = (native: Native, offset: number, bytes: Uint8Array): Re
   while (start < bytes.length) {
     let end = start
     let next = start
-    // From one zero to the next byte that is none, until there are enough of them.
+    // From one zero to the next byte that is not zero, until there are enough zeros.
     while (next < bytes.length && next - end < zeroRun) {
       const zero = bytes.indexOf(0, next)
       end = zero < 0 ? bytes.length : zero
@@ -106,6 +107,7 @@ export const patchesOf = (native: Native, offset: number, bytes: Uint8Array): Re
   return patches
 }
 
+/** Encodes patches as the payload of a record. */
 export const encodePayload = (patches: ReadonlyArray<Patch>): Uint8Array => {
   const bytes = new Uint8Array(patches.reduce((sum, patch) => sum + patchHeaderSize + patch.data.length, 4))
   const view = viewOf(bytes)
@@ -121,7 +123,9 @@ export const encodePayload = (patches: ReadonlyArray<Patch>): Uint8Array => {
   return bytes
 }
 
-/** The patches of a pending record, or why there is none: the payload is torn, or reaches outside the settings. */
+/**
+ * The patches of a pending record. Fails with the reason if there is none: the payload is torn, or is outside the settings.
+ */
 export const decodePayload = (
   native: Native,
   header: Header,
@@ -147,7 +151,7 @@ export const decodePayload = (
   return Result.succeed(patches)
 }
 
-/** Lays patches over bytes that were read at `offset` of the reserved space. */
+/** Applies patches to bytes that were read at `offset` of the reserved space. */
 export const overlay = (bytes: Uint8Array, offset: number, patches: ReadonlyArray<Patch>): void => {
   for (const patch of patches) {
     const from = Math.max(patch.offset, offset)
@@ -159,20 +163,20 @@ export const overlay = (bytes: Uint8Array, offset: number, patches: ReadonlyArra
   }
 }
 
-/** What marks the record with this number as settled. */
+/** The bytes that mark the record with this sequence number as settled. */
 export const encodeSettled = (sequence: bigint): Uint8Array => {
   const bytes = new Uint8Array(8)
   viewOf(bytes).setBigUint64(0, sequence, true)
   return bytes
 }
 
-/** Where the tail of a record begins in the file, if it has one. */
+/** The offset in the file at which the tail of a record begins; `undefined` if it has no tail. */
 export const tailStart = (reservedOffset: number, header: Header): number | undefined =>
   header.valid && header.position >= reservedSize + tailHeaderSize
     ? reservedOffset + header.position - tailHeaderSize
     : undefined
 
-/** What a tail begins with. */
+/** The first bytes of a tail. */
 export const tailHeader = (sequence: bigint): Uint8Array => {
   const bytes = new Uint8Array(tailHeaderSize)
   bytes.set(tailMagic, 8)

@@ -1,4 +1,4 @@
-/** Keys in alphabetical order, whatever order the value was put together in: equal values are equal bytes. */
+/** Sorts keys alphabetically, so that equal values have equal bytes. */
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted)
   if (typeof value !== "object" || value === null) return value
@@ -7,5 +7,5 @@ const sorted = (value: unknown): unknown => {
   )
 }
 
-/** The text of a value, on one line or with an indentation of so many spaces. */
+/** Encodes a value as JSON, with sorted keys: on one line, or indented by `indent` spaces. */
 export const toJson = (value: unknown, indent?: number): string => JSON.stringify(sorted(value), undefined, indent)

@@ -1,6 +1,6 @@
 /**
- * Replaces an image by one with other layers, while it may run. The image is never shortened in place, because
- * running instances read from it. A new file beside it takes its name, and they continue with the old one.
+ * Replaces an image by one with other layers, while it may run. The image is never truncated, because running instances
+ * read from it. A new file beside it takes its name, and they continue with the old file.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -15,35 +15,36 @@ import type { Stage } from "./PatchStages.ts"
 import { Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
 import { locked, type Session, type Target } from "./ReservedWriter.ts"
 
-/** An image whose layers may be changed, held so that nobody else writes to it. */
+/** An image whose layers may be changed. It is locked against other writers. */
 export interface Rewriting {
-  /** Its path, with all links followed. */
+  /** Absolute path, with all links followed. */
   readonly path: string
   /** Lowest first. */
   readonly layers: ReadonlyArray<Layers.Layer>
-  /** A new directory beside it, private, and removed at the end. */
+  /** A new private directory beside the image, removed when the scope closes. */
   readonly scratch: string
-  /** Copies a layer to a new file; synced and verified when it returns. */
+  /** Copies a layer to a new file, which is synced and verified on return. */
   readonly exportLayer: (layer: Layers.Layer, path: string) => Effect.Effect<void, ReservedSpaceError>
   /**
-   * Writes the new image with the first `count` layers, fewer than there are, and the layer in a file, if one is named. Owner,
-   * permissions and extended attributes are those of the image. Synced and verified when it returns.
+   * Writes the new image: the first `count` layers, which must be fewer than there are, and the layer in the file `layer`
+   * if it is given. Owner, permissions and extended attributes are those of the image. Synced and verified on return.
    */
   readonly rebuild: (count: number, layer?: string) => Effect.Effect<NewImage, ReservedSpaceError>
   /** Renames the new image over the old one. */
   readonly replace: (image: NewImage) => Effect.Effect<void, ReservedSpaceError>
 }
 
+/** A new image that has not replaced the old one yet. */
 export interface NewImage {
   readonly path: string
-  /** Where the bytes of a layer that was put on top begin. */
+  /** Offset of the new uppermost layer, in bytes. */
   readonly offset: number
 }
 
 const failure = (target: Target, detail: string) =>
   new ReservedSpaceError({ path: target.path, reason: Reason.Layers({ detail }) })
 
-/** The directory beside an image, whose lock is held: what is there was left by one that was killed. */
+/** The scratch directory beside a locked image. Whatever is in it was left by a killed process. */
 const scratchOf = Effect.fnUntraced(function*(target: Target, path: string) {
   const fs = yield* FileSystem.FileSystem
   const scratch = `${dirname(path)}/.${basename(path)}.unfinished`
@@ -62,7 +63,7 @@ const scratchOf = Effect.fnUntraced(function*(target: Target, path: string) {
   )
 })
 
-/** Fails for an image that must not be written; the file that takes its place would not ask. */
+/** Fails for an image that the caller may not write to. The rename that replaces the file would not check that. */
 const checkWritable = Effect.fnUntraced(function*(target: Target, path: string) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.access(path, { writable: true }).pipe(
@@ -103,15 +104,15 @@ const open = Effect.fnUntraced(function*(target: Target, session: Session, keepe
       if (next === undefined) return yield* failure(target, `it has ${layers.length} layers`)
       const path = `${scratch}/image`
       const end = next.offset - Layers.prefixSize
-      // The new image is a copy of this one up to its layers.
+      // The new image copies everything before the layers from this one.
       yield* renewNow(keeper, session)
       yield* apply({ _tag: "Rebuild", end, path, layer: layer ?? "" })
       return { path, offset: next.offset }
     }),
-    replace: Effect.fnUntraced(function*(made) {
-      const expected = yield* identity(made.path).pipe(Effect.mapError(explained))
+    replace: Effect.fnUntraced(function*(created) {
+      const expected = yield* identity(created.path).pipe(Effect.mapError(explained))
       yield* Effect.catch(
-        apply({ _tag: "Replace", path: made.path }),
+        apply({ _tag: "Replace", path: created.path }),
         // If the reply was lost, the identity of the file at the name shows the outcome.
         (error) =>
           Effect.flatMap(
@@ -124,7 +125,7 @@ const open = Effect.fnUntraced(function*(target: Target, session: Session, keepe
   return image
 })
 
-/** As `ReservedSpace.rewrite`. */
+/** See `ReservedSpace.rewrite`. */
 export const rewrite = <A, E, R>(
   target: Target,
   keeper: IdentityKeeper | undefined,

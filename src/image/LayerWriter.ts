@@ -14,7 +14,7 @@ const chunkSize = 1 << 20
 const failure = (target: Target, detail: string) =>
   new ReservedSpaceError({ path: target.path, reason: Reason.Layer({ detail }) })
 
-/** Fails unless a part of a file is a sound DwarFS image. */
+/** Fails unless a range of a file is a valid DwarFS image. */
 const check = Effect.fnUntraced(function*(target: Target, path: string, layer: Layers.Layer) {
   const fs = yield* FileSystem.FileSystem
   const report = yield* inspectLayer(
@@ -25,7 +25,7 @@ const check = Effect.fnUntraced(function*(target: Target, path: string, layer: L
   if (problem !== undefined) return yield* failure(target, `'${path}' is not a sound DwarFS image: ${problem}`)
 })
 
-/** The layers of an image, and where they end. Fails with a sentence where what follows them is not for us to judge. */
+/** The layers of an image, and where they end. Fails with a message if unknown bytes follow them. */
 export const scanImage = Effect.fnUntraced(function*(target: Target, fileSize: number) {
   const fs = yield* FileSystem.FileSystem
   const file = yield* fs.open(target.path).pipe(Effect.mapError((error) => error.message))
@@ -45,7 +45,7 @@ export const scanImage = Effect.fnUntraced(function*(target: Target, fileSize: n
   return scanned.success
 }, Effect.scoped)
 
-/** As `ReservedSpace.append`. */
+/** See `ReservedSpace.append`. */
 export const append = Effect.fnUntraced(
   function*(target: Target, path: string, keeper: IdentityKeeper | undefined) {
     const fs = yield* FileSystem.FileSystem
@@ -59,10 +59,10 @@ export const append = Effect.fnUntraced(
         const { end, stop } = yield* scanImage(target, fileSize).pipe(
           Effect.mapError((detail) => failure(target, detail))
         )
-        // What a killed append has left.
+        // A killed append left this.
         if (stop === "SizeZero") yield* apply({ _tag: "Truncate", length: end })
         yield* apply({ _tag: "Copy", offset: end, source: path })
-        // Somebody may have changed the file since: what counts is what is in the image now.
+        // The file may have changed meanwhile: its size in the image counts.
         const copied = Number((yield* found).size)
         yield* check(target, target.path, { index: 0, offset: end + Layers.prefixSize, size: copied }).pipe(
           Effect.tapError(() => apply({ _tag: "Truncate", length: end }))

@@ -8,24 +8,26 @@ export const prefixSize = 8
 
 const magic = [0x44, 0x57, 0x41, 0x52, 0x46, 0x53] // DWARFS
 
-/** Size, magic, major and minor version: all that a scan reads of a layer. */
+/** Bytes that a scan reads of each layer: size, magic, major and minor version. */
 const probeSize = prefixSize + magic.length
 
-/** One layer: `offset` and `size` of its DwarFS image in bytes, `index` 0 for the lowest. */
+/** One layer. `offset` and `size` of its DwarFS image are in bytes; `index` is 0 for the lowest. */
 export interface Layer {
   readonly index: number
   readonly offset: number
   readonly size: number
 }
 
-/** What a scan found. `end` is where it stopped, `stop` why; bytes from `end` on belong to no layer. */
+/**
+ * The result of a scan. `end` is the offset at which it stopped, `stop` the reason; bytes from `end` on belong to no layer.
+ */
 export interface Scan {
   readonly layers: ReadonlyArray<Layer>
   readonly end: number
   readonly stop: "EndOfFile" | "SizeZero" | "NotDwarFS"
 }
 
-/** A layer that is not all there. `offset` is that of its size field, in bytes from the start of the file. */
+/** A layer that is truncated. `offset` is that of its size field, in bytes from the start of the file. */
 export class LayersError extends Data.TaggedError("LayersError")<{
   readonly reason: "BeyondEnd" | "Truncated" | "Oversized"
   readonly offset: number
@@ -36,16 +38,19 @@ export class LayersError extends Data.TaggedError("LayersError")<{
   }
 }
 
-/** What the bytes at a layer's place say: a layer of that size, or why there is none. */
+/** The content at the place of a layer: a layer of that size, or the reason why there is none. */
 export type Probe = { readonly _tag: "Layer"; readonly size: number } | {
   readonly _tag: "Stop"
   readonly stop: Scan["stop"]
 }
 
 /**
- * Judges the first bytes at a place where a layer may be.
- * In: up to 14 bytes from `offset` (fewer at the end of the file) and the size of the file. Any bytes give a value or a
- * `LayersError`.
+ * Classifies the first bytes at a place where a layer may be.
+ *
+ * @param bytes up to 14 bytes from `offset`, fewer at the end of the file
+ * @param offset in bytes from the start of the file
+ * @param fileSize in bytes
+ * @returns the result, whatever the bytes; a `LayersError` for a truncated layer
  */
 export const probe = (bytes: Uint8Array, offset: number, fileSize: number): Result.Result<Probe, LayersError> => {
   const rest = fileSize - offset
@@ -77,9 +82,11 @@ export const probe = (bytes: Uint8Array, offset: number, fileSize: number): Resu
 }
 
 /**
- * Finds the layers of an image with one read each.
- * In: `read`, which returns up to `length` bytes from `position` (fewer at the end of the file), the reserved offset and
- * the size of the file, in bytes. Fails with `LayersError` if a layer is cut off, or with the error of `read`.
+ * Finds the layers of an image, with one read each.
+ *
+ * @param read returns up to `length` bytes from `position`, fewer at the end of the file
+ * @returns the layers and where the scan stopped; fails with `LayersError` for a truncated layer, or with the error of
+ *   `read`
  */
 export const scan = <E, R>(
   read: (position: number, length: number) => Effect.Effect<Uint8Array, E, R>,

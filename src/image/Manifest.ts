@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /** Largest tool table in bytes. */
-export const largestTable = 1_048_576
+export const maxTableSize = 1_048_576
 
 const Sha256 = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
 
@@ -13,17 +13,19 @@ const AppletName = Schema.String.check(Schema.isPattern(/^(?!\.{1,2}$)[A-Za-z0-9
 
 const Size = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 
+/** One entry of the tool table. */
 export const Tool = Schema.Struct({
   path: ToolPath,
   mode: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0o777 })),
   size: Size,
   sha256: Sha256,
   encoding: Schema.Literals(["zstd", "raw"]),
-  /** Whether a start continues before it is unpacked, and waits only when it needs it. */
+  /** Whether a start continues before this tool is unpacked, and waits only when it needs the tool. */
   later: Schema.optionalKey(Schema.Boolean)
 })
 export type Tool = typeof Tool.Type
 
+/** Origin and licences of a program in the image. */
 export const Dependency = Schema.Struct({
   version: Schema.String,
   source: Schema.String,
@@ -48,7 +50,7 @@ export const ToolTable = Schema.Struct({
 })
 export type ToolTable = typeof ToolTable.Type
 
-/** A tool table that cannot be read. */
+/** A tool table that is not valid. */
 export class ManifestError extends Data.TaggedError("ManifestError")<{
   readonly reason: "TooLarge" | "NotUtf8" | "Invalid"
   readonly detail: string
@@ -63,11 +65,16 @@ const decodeJson = Schema.decodeUnknownResult(json)
 const encodeJson = Schema.encodeSync(json)
 
 const tooLarge = (size: number) =>
-  new ManifestError({ reason: "TooLarge", detail: `the tool table has ${size} bytes, more than ${largestTable}` })
+  new ManifestError({ reason: "TooLarge", detail: `the tool table has ${size} bytes, more than ${maxTableSize}` })
 
-/** Reads a tool table: the bytes of its blob, without the size in front. Any bytes give a value or a `ManifestError`. */
+/**
+ * Decodes a tool table.
+ *
+ * @param bytes any bytes: its blob, without the size field
+ * @returns the table, or a `ManifestError`
+ */
 export const decode = (bytes: Uint8Array): Result.Result<ToolTable, ManifestError> => {
-  if (bytes.length > largestTable) return Result.fail(tooLarge(bytes.length))
+  if (bytes.length > maxTableSize) return Result.fail(tooLarge(bytes.length))
   return Result.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
     catch: () => new ManifestError({ reason: "NotUtf8", detail: "the tool table is not UTF-8" })
@@ -81,8 +88,8 @@ export const decode = (bytes: Uint8Array): Result.Result<ToolTable, ManifestErro
   )
 }
 
-/** The bytes of a tool table, without the size in front. Fails with `ManifestError` above {@link largestTable}. */
+/** Encodes a tool table, without the size field. Fails with `ManifestError` above {@link largestTable} bytes. */
 export const encode = (table: ToolTable): Result.Result<Uint8Array, ManifestError> => {
   const bytes = new TextEncoder().encode(encodeJson(table))
-  return bytes.length > largestTable ? Result.fail(tooLarge(bytes.length)) : Result.succeed(bytes)
+  return bytes.length > maxTableSize ? Result.fail(tooLarge(bytes.length)) : Result.succeed(bytes)
 }

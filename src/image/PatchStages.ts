@@ -4,22 +4,22 @@ import * as ByteString from "../ByteString.ts"
 import { viewOf } from "../View.ts"
 import type * as Journal from "./Journal.ts"
 
-/** Appending a layer: its bytes after a size of 0, which ends a scan of the layers, and then its size. */
+/** Appends a layer: writes its bytes after a size of 0, which ends a scan of the layers, and then its size. */
 type AppendStage =
   | { readonly _tag: "Copy"; readonly offset: number; readonly source: string }
   | { readonly _tag: "Publish"; readonly offset: number; readonly size: number }
 
-/** New files from the image, which is only read; finally one of them replaces it. */
+/** Creates new files from the image, which is only read; finally one of them replaces it. */
 type RewriteStage =
-  /** A part of the image alone. */
+  /** Only a range of the image. */
   | { readonly _tag: "Export"; readonly offset: number; readonly size: number; readonly path: string }
-  /** The image up to `end`, and unless it is empty the layer in the file `layer`. */
+  /** The image up to `end`, and the layer in the file `layer` unless that is empty. */
   | { readonly _tag: "Rebuild"; readonly end: number; readonly path: string; readonly layer: string }
   | { readonly _tag: "Replace"; readonly path: string }
 
 export type Stage = Journal.Stage | AppendStage | RewriteStage
 
-/** The length of a path and the path. */
+/** The length of a path, then the path. */
 const encodePath = (path: string): Uint8Array => {
   const bytes = ByteString.bytesOfName(path)
   const length = new Uint8Array(4)
@@ -27,7 +27,7 @@ const encodePath = (path: string): Uint8Array => {
   return Bytes.concat([length, bytes])
 }
 
-/** A kind and numbers of 64 bits. */
+/** A kind, then numbers of 64 bits. */
 const encodeNumbers = (kind: number, ...numbers: ReadonlyArray<number>): Uint8Array => {
   const bytes = new Uint8Array(4 + 8 * numbers.length)
   const view = viewOf(bytes)
@@ -36,7 +36,7 @@ const encodeNumbers = (kind: number, ...numbers: ReadonlyArray<number>): Uint8Ar
   return bytes
 }
 
-/** The bytes of one stage as `fim patch` reads them. */
+/** Encodes one stage for `fim patch`. */
 export const encodeStage = (stage: Stage): Uint8Array => {
   switch (stage._tag) {
     case "Truncate":

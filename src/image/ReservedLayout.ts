@@ -1,7 +1,11 @@
-/** Offset and size of every field of the reserved space: the table of `docs/format.md` as numbers, relative to its start. */
+/**
+ * Offset and size of every field of the reserved space: the table of `docs/format.md` as numbers, in bytes from its start.
+ */
 
+/** Size of the reserved space in bytes. */
 export const reservedSize = 4_194_304
 
+/** A range of the reserved space, in bytes. */
 export interface Slot {
   readonly offset: number
   readonly size: number
@@ -10,6 +14,7 @@ export interface Slot {
 /** Bytes of the icon slot that hold the picture: the slot less `char ext[4]` and the `u64` size. */
 export const iconCapacity = 1_048_564
 
+/** The slot of each field. */
 export const slots = {
   permissions: { offset: 0, size: 8 },
   notify: { offset: 8, size: 1 },
@@ -27,7 +32,7 @@ export const slots = {
 
 export type FieldName = keyof typeof slots
 
-/** All fields, in the order in which they stand in the file. */
+/** All fields, in their order in the file. */
 export const fieldNames: ReadonlyArray<FieldName> = [
   "permissions",
   "notify",
@@ -43,22 +48,28 @@ export const fieldNames: ReadonlyArray<FieldName> = [
   "extension"
 ]
 
+/** The journal, at the end of the reserved space. */
 export const journal: Slot = { offset: 3_227_664, size: reservedSize - 3_227_664 }
 
-/** What is in front of the JSON of our own field: `FIMX` and version 1. */
+/** The bytes before the JSON of our own field: `FIMX` and version 1. */
 export const extensionPrefix = Uint8Array.of(0x46, 0x49, 0x4d, 0x58, 1, 0, 0, 0)
 
-/** Fields of a few bytes, all of which count. The others are texts that end with a zero byte, and the icon. */
+/**
+ * Whether a field has only a few bytes, all of which count. The others are texts that end with a zero byte, and the icon.
+ */
 const isSmall = (field: FieldName): boolean => slots[field].size <= 8
 
 /**
- * Whether a field is empty, so that it reads as its default. In: its slot, or the beginning of it that
- * {@link isComplete} accepts. False for an icon, which needs more of its slot.
+ * Whether a field is empty, so that it has its default.
+ *
+ * @param field the field
+ * @param start its slot, or the beginning of it that {@link isComplete} accepts
+ * @returns false for an icon, which needs more of its slot
  */
 export const isBlank = (field: FieldName, start: Uint8Array): boolean =>
   field !== "icon" && (isSmall(field) ? start.every((byte) => byte === 0) : start[0] === 0)
 
-/** Whether the beginning of a slot holds its whole content, so that the rest of it need not be read. */
+/** Whether the beginning of a slot contains its whole content, so that the rest of it need not be read. */
 export const isComplete = (field: FieldName, start: Uint8Array): boolean =>
   start.length >= slots[field].size || start[0] === 0
   || (field !== "icon" && start.indexOf(0, field === "extension" ? extensionPrefix.length : 0) >= 0)

@@ -1,4 +1,4 @@
-/** Reads fields without a lock while others write: the result is the state before or after each write, never between. */
+/** Reads fields without a lock while others write. The result is the state before or after each write, never between. */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
@@ -14,10 +14,10 @@ export interface Source {
   readonly file: FileSystem.File
 }
 
-/** Most settings are far smaller than their slots; a start reads no more than it needs. */
+/** Bytes of the first read. Most settings are far smaller than their slots, and a start reads no more than it needs. */
 const firstRead = 4_096
 
-/** `length` bytes from `position` of the reserved space; fewer only where the file ends after it. */
+/** Reads `length` bytes from `position` of the reserved space; fewer only at the end of the file. */
 export const readAt = Effect.fnUntraced(function*(source: Source, position: number, length: number) {
   const bytes = new Uint8Array(length)
   let filled = 0
@@ -41,7 +41,7 @@ interface Part {
   readonly length: number
 }
 
-/** Neighbours become one read. */
+/** Joins adjacent parts to one read. */
 const merge = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
   const merged: Array<{ offset: number; length: number }> = []
   for (const part of [...parts].sort((left, right) => left.offset - right.offset)) {
@@ -66,8 +66,10 @@ export const readJournal = Effect.fnUntraced(function*(source: Source, headerByt
 })
 
 /**
- * The bytes of each field, one time. `undefined` when a write came between: the header of the journal, which changes before
- * and after each change of a field, is not what it was.
+ * Reads the bytes of each field once.
+ *
+ * @returns `undefined` if a write came between: the header of the journal, which changes before and after each change of a
+ *   field, has changed
  */
 export const readOnce = Effect.fnUntraced(function*<Field extends FieldName>(
   source: Source,
@@ -94,7 +96,7 @@ export const readOnce = Effect.fnUntraced(function*<Field extends FieldName>(
     slot.set(rest, start.length)
     bytes.set(field, slot)
   }
-  // Only now: a record that is not complete yet cannot have been copied while the fields were read.
+  // Read last: a record that is not complete yet cannot have been copied while the fields were read.
   const { pending } = yield* readJournal(source, before)
   const after = yield* readAt(source, journal.offset, JournalRecord.headerSize)
   if (!native.equal(before, after)) return undefined

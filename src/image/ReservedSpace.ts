@@ -16,61 +16,66 @@ import type { Session } from "./ReservedWriter.ts"
 import type { Extension, Fields, Settings } from "./Settings.ts"
 import { defaults } from "./SettingsDefaults.ts"
 
+/** The image, and how to write to it. */
 export interface Options {
   readonly path: string
-  /** Where the reserved space begins in the file. */
+  /** Offset of the reserved space in the file, in bytes. */
   readonly offset: number
-  /** The `fim` program, for writing. */
+  /** Path of the program `fim`, which writes. */
   readonly patcher: string
-  /** Seconds to wait for other writers; by default 60. */
+  /** Seconds to wait for other writers; 60 by default. */
   readonly wait?: number | undefined
-  /** Detects copies of the image. Without it writes keep the identity, and draw none. */
+  /** Detects copies of the image. Without it a write neither changes nor creates an identity. */
   readonly keeper?: IdentityKeeper | undefined
 }
 
-/** `warnings` name the fields that are damaged and read as their defaults. */
+/** A result, and warnings that name the damaged fields, which have their defaults. */
 export interface Snapshot<A> {
   readonly settings: A
   readonly warnings: ReadonlyArray<string>
 }
 
+/** Reads and writes the settings of one image. */
 export interface Shape {
-  /** One field. A damaged one is its default, with a warning in the log. */
+  /** Reads one field. A damaged one has its default, with a warning in the log. */
   readonly read: <Field extends FieldName>(field: Field) => Effect.Effect<Fields[Field], ReservedSpaceError>
-  /** Everything a start needs, at one moment. */
+  /** Reads all settings of a start, at one moment. */
   readonly snapshot: Effect.Effect<Snapshot<Settings>, ReservedSpaceError>
-  /** Everything, with the icon. */
+  /** Reads all fields, with the icon, at one moment. */
   readonly everything: Effect.Effect<Snapshot<Fields>, ReservedSpaceError>
-  /** Synced when it returns. Fails with `NoRoom` before anything is changed. */
+  /** Writes one field, synced on return. Fails with `NoRoom` before anything is changed. */
   readonly write: <Field extends FieldName>(
     field: Field,
     value: Fields[Field]
   ) => Effect.Effect<void, ReservedSpaceError>
-  /** All of these fields, or none. */
+  /** Writes all of these fields, or none. */
   readonly writeAll: (values: Partial<Fields>) => Effect.Effect<void, ReservedSpaceError>
-  /** Nobody else writes between `f`'s input and its output. Fails for a damaged field, because its content would be lost. */
+  /**
+   * Changes a field by a function, while nobody else can write. Fails for a damaged field, because its content would be
+   * lost.
+   */
   readonly update: <Field extends FieldName>(
     field: Field,
     f: (value: Fields[Field]) => Fields[Field]
   ) => Effect.Effect<Fields[Field], ReservedSpaceError>
-  /** Like `update`, with a result beside the new value. */
+  /** Like `update`, and returns a result of the function. */
   readonly modify: <Field extends FieldName, A>(
     field: Field,
     f: (value: Fields[Field]) => readonly [result: A, value: Fields[Field]]
   ) => Effect.Effect<A, ReservedSpaceError>
   /**
-   * Completes the write of a killed writer, and runs `use` while no one else can write: for appending a layer, which
-   * must begin where the last one ends.
+   * Completes the write of a killed writer and runs `use`, while nobody else can write. For appending a layer, which must
+   * begin where the last one ends.
    */
   readonly exclusively: <A, E, R>(use: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ReservedSpaceError, R>
   /**
-   * Appends a file to the image as its uppermost layer, synced when it returns. If it fails or is killed, the image
+   * Appends the file at `path` to the image as its uppermost layer, synced on return. If it fails or is killed, the image
    * keeps its old layers. Fails with `Layer` for an invalid DwarFS image, before the image is changed.
    */
   readonly append: (path: string) => Effect.Effect<void, ReservedSpaceError>
   /**
-   * Runs `use`, which may replace this image by one with other layers, while no one else can write. Until then
-   * the image is unchanged. Fails with `Layers` for an image that cannot be written, or whose layers are damaged.
+   * Runs `use`, which may replace this image by one with other layers, while nobody else can write. Until then the image is
+   * unchanged. Fails with `Layers` for an image that cannot be written, or whose layers are damaged.
    */
   readonly rewrite: <A, E, R>(
     use: (image: Rewriting) => Effect.Effect<A, E, R>
@@ -89,7 +94,8 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const services = yield* Effect.context<FileSystem.FileSystem | ChildProcessSpawner | NativeBytes>()
   const target = { path, offset, patcher: options.patcher, wait: options.wait ?? 60 }
 
-  // A start only reads: what starts and feeds processes is loaded for the first write. Schemas are loaded for what was set.
+  // A start only reads: the writer, which spawns processes, is loaded at the first write. Schemas are loaded only for
+  // stored fields.
   const writer = Effect.promise(() => import("./ReservedWriter.ts"))
   const codec = Effect.promise(() => import("./SettingsCodec.ts"))
   const keeping = Effect.promise(() => import("./IdentityKeeper.ts"))
@@ -106,7 +112,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     if (bytes !== undefined) return bytes
     return yield* new ReservedSpaceError({
       path,
-      reason: Reason.Busy({ detail: "a program that does not know of locks is writing to it" })
+      reason: Reason.Busy({ detail: "a program that ignores its lock is writing to it" })
     })
   }, Effect.scoped)
 
@@ -145,7 +151,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     )
   })
 
-  /** Writes fields, and with them the identity if the image needs another one. Nothing is written where nothing changes. */
+  /** Writes fields, and a new identity if the image needs one. Writes nothing if nothing changes. */
   const store = Effect.fnUntraced(function*(session: Session, changes: ReadonlyArray<Change>, extension?: Extension) {
     if (changes.every(({ after, before }) => native.equal(after, before))) return
     const { renewal } = yield* keeping

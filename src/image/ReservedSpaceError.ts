@@ -3,19 +3,23 @@ import type { PlatformError } from "effect/PlatformError"
 import type { FieldName } from "./ReservedLayout.ts"
 import type { EncodeFailure } from "./SettingsCodec.ts"
 
-/** What went wrong, as data. `Damaged`: a field holds invalid bytes; `Busy`: others locked the file for too long; `Layer`: none was appended; `Layers`: none was removed or merged. */
+/**
+ * The reasons. `Damaged`: a field holds invalid bytes. `Busy`: others locked the file for too long. `Layer`: no layer was
+ * appended. `Layers`: none was removed or merged.
+ */
 export type Reason = Data.TaggedEnum<{
   ReadOnly: { readonly detail: string }
   NoRoom: { readonly field: FieldName; readonly bytes: number; readonly fits: number }
   Invalid: { readonly field: FieldName; readonly detail: string }
   Damaged: { readonly field: FieldName; readonly detail: string }
-  /** The file has `size` bytes; the reserved space alone would end at the byte `end`. */
+  /** The file has `size` bytes, but the reserved space alone ends at the byte `end`. */
   Truncated: { readonly size: number; readonly end: number }
   Busy: { readonly detail: string }
   Io: { readonly detail: string }
   Layer: { readonly detail: string }
   Layers: { readonly detail: string }
 }>
+/** Constructors of the reasons. */
 export const Reason = Data.taggedEnum<Reason>()
 
 const clearing: Partial<Record<FieldName, string>> = {
@@ -27,7 +31,7 @@ const clearing: Partial<Record<FieldName, string>> = {
   unshare: "fim-unshare clear"
 }
 
-const words = (path: string, reason: Reason): string => {
+const describe = (path: string, reason: Reason): string => {
   switch (reason._tag) {
     case "ReadOnly":
       return `Cannot write the settings of '${path}': ${reason.detail}. Make the file and its file system writable, or copy` +
@@ -54,15 +58,17 @@ const words = (path: string, reason: Reason): string => {
   }
 }
 
+/** Settings that cannot be read or written. `path` is the image. */
 export class ReservedSpaceError extends Data.TaggedError("ReservedSpaceError")<{
   readonly path: string
   readonly reason: Reason
 }> {
   override get message(): string {
-    return words(this.path, this.reason)
+    return describe(this.path, this.reason)
   }
 }
 
+/** The error for a value that cannot be stored in the image at `path`. */
 export const encodeError = (path: string, failure: EncodeFailure): ReservedSpaceError =>
   new ReservedSpaceError({
     path,
@@ -71,5 +77,6 @@ export const encodeError = (path: string, failure: EncodeFailure): ReservedSpace
       : Reason.Invalid(failure)
   })
 
+/** Converts a file system failure at `path`. */
 export const platformError = (path: string) => (error: PlatformError): ReservedSpaceError =>
   new ReservedSpaceError({ path, reason: Reason.Io({ detail: error.message }) })

@@ -13,6 +13,7 @@ import { type FieldName, journal, reservedSize, slots } from "./ReservedLayout.t
 import { readAt, readJournal, type Source } from "./ReservedReader.ts"
 import { platformError, Reason, ReservedSpaceError } from "./ReservedSpaceError.ts"
 
+/** The image to write to. */
 export interface Target {
   readonly path: string
   readonly offset: number
@@ -27,9 +28,9 @@ const ETXTBSY = 26
 const EROFS = 30
 const ETIMEDOUT = 110
 
-/** What `error ERRNO TEXT` means. */
-const patchError = (target: Target, answer: string): ReservedSpaceError => {
-  const [, errno = "0", text = answer] = /^error (\d+) (.*)$/.exec(answer) ?? []
+/** The error for a reply `error ERRNO TEXT`. */
+const patchError = (target: Target, reply: string): ReservedSpaceError => {
+  const [, errno = "0", text = reply] = /^error (\d+) (.*)$/.exec(reply) ?? []
   const detail = text.replace(/ \(os error \d+\)$/, "")
   switch (Number(errno)) {
     case EPERM:
@@ -51,31 +52,31 @@ const patchError = (target: Target, answer: string): ReservedSpaceError => {
   }
 }
 
-/** The lock: `apply` writes one stage. Released with the scope, or with the death of either process. */
+/** Takes the lock; `apply` writes one stage. Released with the scope, or when either process dies. */
 const acquire = Effect.fnUntraced(function*(target: Target) {
   const stages = yield* Effect.acquireRelease(Queue.make<Uint8Array, Cause.Done>(), Queue.shutdown)
   const range = `${target.offset}:${reservedSize}`
   const args = ["patch", target.path, "--range", range, "--wait", String(target.wait)]
   const handle = yield* ChildProcess.make(target.patcher, args, {
-    // In our process group: a group of its own would keep the lock when the group is killed.
+    // In our process group: a separate group would keep the lock when ours is killed.
     detached: false,
     stdin: Stream.fromQueue(stages),
     stdout: "pipe",
     stderr: "ignore"
   }).pipe(Effect.mapError(platformError(target.path)))
   const pull = yield* Stream.toPull(handle.stdout.pipe(Stream.decodeText(), Stream.splitLines))
-  const answer = Effect.gen(function*() {
+  const reply = Effect.gen(function*() {
     const [line] = yield* pull
     return line
   }).pipe(
     Effect.catch((error) =>
       Cause.isDone(error)
-        ? Effect.succeed(`error 0 '${target.patcher}' ended without an answer`)
+        ? Effect.succeed(`error 0 '${target.patcher}' ended without a reply`)
         : Effect.fail(platformError(target.path)(error))
     )
   )
   const expect = Effect.fnUntraced(function*(pattern: RegExp) {
-    const line = yield* answer
+    const line = yield* reply
     const match = pattern.exec(line)
     if (match === null) return yield* patchError(target, line)
     return match
@@ -97,13 +98,13 @@ export interface Session {
   readonly slot: (field: FieldName) => Effect.Effect<Uint8Array, ReservedSpaceError>
   readonly commit: (changes: ReadonlyArray<Journal.Change>) => Effect.Effect<void, ReservedSpaceError>
   readonly apply: (stage: Stage) => Effect.Effect<void, ReservedSpaceError>
-  /** Bytes of the file, when what an earlier writer left is finished. */
+  /** Size of the file in bytes, after the work of a killed writer was completed. */
   readonly fileSize: number
 }
 
 /**
- * Runs `use` with the lock held, the image open, and what an earlier writer left finished. `commit` writes the changes, all
- * or none, and cannot be interrupted half-way.
+ * Runs `use` with the lock held, the image open, and the work of a killed writer completed. `commit` writes the changes,
+ * all or none, and cannot be interrupted half-way.
  */
 export const locked = Effect.fnUntraced(function*<A, E, R>(
   target: Target,

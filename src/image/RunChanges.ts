@@ -1,25 +1,33 @@
-/** What one start changes in the settings of its image. The image stays as it is. */
+/** The changes that one start makes to the settings of its image. The image file stays unchanged. */
 import * as Context from "effect/Context"
 import type { Binding, Settings } from "./Settings.ts"
 import type { Permission } from "./SettingsDefaults.ts"
 
+/** Changes for one start. */
 export interface Changes {
   readonly allow: ReadonlyArray<Permission>
-  /** Withdrawn, whoever grants them. */
+  /** Permissions that this start does not have, whoever grants them. */
   readonly deny: ReadonlyArray<Permission>
-  /** On top of those of the image. Paths are absolute and stand for themselves, as values of variables do. */
+  /** Binds in addition to those of the image. Paths are absolute. Neither paths nor values of variables are expanded. */
   readonly bindings: ReadonlyArray<Binding>
   readonly environment: Readonly<Record<string, string>>
-  /** Where the program starts, in the guest; by default in the caller's own directory, if the guest sees it. */
+  /** The program's working directory in the guest; by default the caller's own directory, if the guest sees it. */
   readonly directory: string | undefined
 }
 
 const none: Changes = { allow: [], deny: [], bindings: [], environment: {}, directory: undefined }
 
-/** The changes of this start; none unless the caller asks for some. */
+/** The changes of this start; none by default. */
 export const RunChanges = Context.Reference<Changes>("flatimage/image/RunChanges", { defaultValue: () => none })
 
-/** The settings with the permissions of this start. The sandbox adds the rest, in which nothing is expanded. */
+/**
+ * Applies the permissions of this start to the settings. The sandbox applies the other changes, in which nothing is
+ * expanded.
+ *
+ * @param settings those of the image
+ * @param changes those of this start: `allow` and `deny`
+ * @returns the settings of the run
+ */
 export const changed = (settings: Settings, { allow, deny }: Changes): Settings => ({
   ...settings,
   permissions: [...new Set([...settings.permissions, ...allow])].filter((name) => !deny.includes(name)).sort()

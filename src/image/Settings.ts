@@ -4,26 +4,31 @@ import { identityPattern } from "./Identity.ts"
 import { iconCapacity } from "./ReservedLayout.ts"
 import { bindingTypes, integrationNames, overlayNames, permissionNames, unshareNames } from "./SettingsDefaults.ts"
 
-/** A zero byte ends a field and half a surrogate pair does not survive UTF-8: neither can be stored, nor given to a program. */
+/** A zero byte ends a field, and a lone surrogate is lost in UTF-8: neither can be stored or passed to a program. */
 export const Text = Schema.String.check(
   Schema.makeFilter((text) => text.isWellFormed() && !text.includes("\0"), {
     expected: "well-formed text without a zero character"
   })
 )
 
+/** The name of a variable. */
 export const VariableName = Text.check(
   Schema.makeFilter((name) => name.length > 0 && !name.includes("="), { expected: "a name without '='" })
 )
 
+/** Variables of the guest, by name. */
 export const Environment = Schema.Record(VariableName, Text)
 export type Environment = typeof Environment.Type
 
+/** The boot command. */
 export const Boot = Schema.Struct({ program: Text.check(Schema.isNonEmpty()), args: Schema.Array(Text) })
 export type Boot = typeof Boot.Type
 
+/** A path of the host that the guest sees. */
 export const Binding = Schema.Struct({ dst: Text, src: Text, type: Schema.Literals(bindingTypes) })
 export type Binding = typeof Binding.Type
 
+/** Name and categories on the desktop, and the enabled integrations. */
 export const Desktop = Schema.Struct({
   categories: Schema.Array(Text),
   integrations: Schema.Array(Schema.Literals(integrationNames)),
@@ -31,7 +36,7 @@ export const Desktop = Schema.Struct({
 })
 export type Desktop = typeof Desktop.Type
 
-/** Four letters is what `char ext[4]` holds. */
+/** At most four letters, because the field is `char ext[4]`. */
 export const Icon = Schema.Struct({
   extension: Schema.Literals(["png", "svg", "jpg", "jpeg"]),
   data: Schema.Uint8Array.check(
@@ -56,7 +61,7 @@ export const Extension = Schema.Struct({
 })
 export type Extension = typeof Extension.Type
 
-/** Sets of names are arrays in alphabetical order, each name once. */
+/** The settings that a start reads. Sets of names are arrays in alphabetical order, each name once. */
 export const Settings = Schema.Struct({
   permissions: Schema.Array(Schema.Literals(permissionNames)),
   notify: Schema.Boolean,
@@ -72,7 +77,7 @@ export const Settings = Schema.Struct({
 })
 export type Settings = typeof Settings.Type
 
-/** Every field with its type. The icon is apart from `Settings`: a megabyte that a start does not need. */
+/** All fields and their types. The icon is not part of `Settings`: it is a megabyte that a start does not need. */
 export interface Fields extends Settings {
   readonly icon: Icon | undefined
 }

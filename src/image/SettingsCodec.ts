@@ -1,4 +1,4 @@
-/** The bytes of each field: pure functions between a slot of the reserved space and its value. */
+/** Encodes and decodes each field: pure functions between a slot of the reserved space and its value. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { toJson } from "./Json.ts"
@@ -7,15 +7,15 @@ import { Binding, Boot, Desktop, Environment, Extension, type Fields, Icon, Text
 import type * as Settings from "./Settings.ts"
 import { defaults, type Overlay, overlayNames, permissionNames, unshareNames } from "./SettingsDefaults.ts"
 
-/** A value that cannot be stored: `NoRoom` has the size that would fit, `Invalid` the error. */
+/** A value that cannot be stored. `NoRoom` has the size that fits, `Invalid` the error. */
 export type EncodeFailure =
   | { readonly _tag: "NoRoom"; readonly field: FieldName; readonly bytes: number; readonly fits: number }
   | { readonly _tag: "Invalid"; readonly field: FieldName; readonly detail: string }
 
 interface Codec<A> {
-  /** `bytes` is the slot, or its beginning up to a zero byte at least. Fails with what is wrong. */
+  /** `bytes` is the slot, or its beginning with at least one zero byte. Fails with the problem. */
   readonly decode: (bytes: Uint8Array) => Result.Result<A, string>
-  /** The content; zeros follow it up to the end of the slot. */
+  /** The content, which zeros follow up to the end of the slot. */
   readonly encode: (value: A) => Result.Result<Uint8Array, EncodeFailure>
 }
 
@@ -59,27 +59,27 @@ const names = <const Names extends ReadonlyArray<string>>(
 const overlay: Codec<Overlay> = {
   decode: (bytes) => {
     const name = overlayNames[bytes[0] ?? 0]
-    return name === undefined ? Result.fail(`${bytes[0]} is no overlay type`) : Result.succeed(name)
+    return name === undefined ? Result.fail(`${bytes[0]} is not an overlay type`) : Result.succeed(name)
   },
   encode: (value) =>
     overlayNames.includes(value)
       ? Result.succeed(Uint8Array.of(overlayNames.indexOf(value)))
-      : Result.fail({ _tag: "Invalid", field: "overlay", detail: `'${value}' is no overlay type` })
+      : Result.fail({ _tag: "Invalid", field: "overlay", detail: `'${value}' is not an overlay type` })
 }
 
-/** One short line: a schema's message quotes the value, which may be a megabyte. */
+/** One short line: the message of a schema quotes the value, which may be a megabyte. */
 const brief = (error: { readonly message: string }): string => {
   const line = error.message.replace(/\s+/g, " ")
   return line.length > 200 ? `${line.slice(0, 200)}…` : line
 }
 
 /**
- * A JSON field that ends with a zero byte. `stored` is the schema of the document, which may differ from that of the
- * value; nothing stored at all is `empty`.
+ * A JSON field that ends with a zero byte. `stored` is the schema of the document, which may differ from that of the value;
+ * `empty` is the value of an empty field.
  */
 const json = <A, Stored>(options: {
   readonly field: FieldName
-  /** Records: a key that is none would otherwise be left out in silence. */
+  /** For records: otherwise an invalid key would be dropped silently. */
   readonly exact?: true
   readonly prefix?: Uint8Array | undefined
   readonly stored: Schema.ConstraintDecoder<Stored>
@@ -184,7 +184,7 @@ const codecs: { readonly [Field in FieldName]: Codec<Fields[Field]> } = {
     ),
     value: Boot,
     empty: defaults.boot,
-    // The reference implementation stores an empty program for "none chosen".
+    // The reference implementation stores an empty program for "none".
     fromStored: (stored) => ({
       program: stored?.program || defaults.boot.program,
       args: stored?.args ?? defaults.boot.args
@@ -233,13 +233,18 @@ const codecs: { readonly [Field in FieldName]: Codec<Fields[Field]> } = {
   })
 }
 
-/** A field's value out of its bytes, or what is wrong with them. Never throws, whatever the bytes. */
+/**
+ * Decodes a field.
+ *
+ * @param bytes any bytes: the slot
+ * @returns the value, or the problem; never throws
+ */
 export const decode = <Field extends FieldName>(
   field: Field,
   bytes: Uint8Array
 ): Result.Result<Fields[Field], string> => codecs[field].decode(bytes)
 
-/** The whole slot for a value. */
+/** Encodes a value as a whole slot. */
 export const encode = <Field extends FieldName>(
   field: Field,
   value: Fields[Field]

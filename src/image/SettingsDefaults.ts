@@ -1,6 +1,6 @@
 /**
- * The names and defaults of settings. Apart from the schemas, which take
- * too long to load on a start for settings that are not stored.
+ * The names and defaults of settings. Separate from the schemas, which take too long to load on a start for settings that
+ * are not stored.
  */
 import type { Fields } from "./Settings.ts"
 
@@ -28,7 +28,10 @@ export type Permission = (typeof permissionNames)[number]
 export const namespaceNames = ["user", "ipc", "pid", "net", "uts", "cgroup"] as const
 export type Namespace = (typeof namespaceNames)[number]
 
-/** What settings store of them, in the order of their bits. `default` stands for those that a guest has without any setting. */
+/**
+ * The names that settings store, in the order of their bits. `default` stands for the namespaces that a guest has by
+ * default.
+ */
 export const unshareNames = [...namespaceNames, "default"] as const
 export type Unshare = (typeof unshareNames)[number]
 
@@ -36,11 +39,13 @@ export type Unshare = (typeof unshareNames)[number]
 export const overlayNames = ["bwrap", "overlayfs", "unionfs"] as const
 export type Overlay = (typeof overlayNames)[number]
 
+/** Types of binds. */
 export const bindingTypes = ["ro", "rw", "dev"] as const
 
+/** Desktop integrations, in the order of their bits. */
 export const integrationNames = ["ENTRY", "MIMETYPE", "ICON"] as const
 
-/** What a field reads as that nothing was written to. */
+/** The value of each field that was never written. */
 export const defaults: Fields = {
   permissions: [],
   notify: false,

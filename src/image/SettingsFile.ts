@@ -6,7 +6,7 @@ import { type Fields, Icon, Settings } from "./Settings.ts"
 
 const { desktop: _desktop, remote: _remote, ...plain } = Settings.fields
 
-/** A field that is missing is not touched by an import; one that is `null` is cleared. */
+/** An import does not touch a missing field, and clears a field that is `null`. */
 const Document = Schema.Struct({
   format: Schema.Literal(1),
   settings: Schema.Struct({
@@ -35,12 +35,13 @@ const Document = Schema.Struct({
 const encodeDocument = Schema.encodeUnknownResult(Document)
 const decodeDocument = Schema.decodeUnknownResult(Schema.fromJsonString(Document), { onExcessProperty: "error" })
 
+/** The document with all settings. Fails with the problem. */
 export const encodeSettings = (settings: Fields): Result.Result<string, string> =>
   encodeDocument({
     format: 1,
     settings: {
       ...settings,
-      // Which image it is stays with the image: an import keeps that of the other one.
+      // Not the identity: an import keeps that of the target image.
       extension: { distribution: settings.extension.distribution, portal: settings.extension.portal },
       desktop: settings.desktop ?? null,
       remote: settings.remote ?? null,
@@ -51,7 +52,7 @@ export const encodeSettings = (settings: Fields): Result.Result<string, string> 
     Result.mapError((error) => error.message)
   )
 
-/** The fields that the document names. */
+/** The fields that the document contains. Fails with the problem. */
 export const decodeSettings = (text: string): Result.Result<Partial<Fields>, string> =>
   decodeDocument(text).pipe(
     Result.map(({ settings }) =>

@@ -6,7 +6,10 @@ import type { ReservedSpaceError } from "./ReservedSpaceError.ts"
 import { changed, RunChanges } from "./RunChanges.ts"
 import type { Settings } from "./Settings.ts"
 
-/** The settings of a run, with what this start changes in them, read once while other things start. What is damaged reads as its default, with a warning. */
+/**
+ * The settings of a run with the changes of this start. They are read once, while other things start. A damaged field has
+ * its default, with a warning.
+ */
 export class Snapshot extends Context.Service<Snapshot, Settings>()("flatimage/image/Snapshot") {
   static readonly layer: Layer.Layer<Snapshot, ReservedSpaceError, ReservedSpace> = Layer.effect(
     Snapshot,

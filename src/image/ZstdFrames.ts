@@ -3,11 +3,11 @@ import * as Result from "effect/Result"
 const magic = 0xfd2fb528
 const skippableMagic = 0x184d2a50
 
-// Bytes of a field by the two bits that choose its width.
+// Size of a field in bytes, by the two bits that select it.
 const dictionaryWidths = [0, 1, 2, 4]
 const contentSizeWidths = [0, 2, 4, 8]
 
-/** The end of the frame that begins at `start`, or what is wrong with it. */
+/** The offset at which the frame that begins at `start` ends, or the reason why it is not valid. */
 const frameEnd = (view: DataView, start: number): Result.Result<number, string> => {
   const cutOff = Result.fail("its zstd data is cut off")
   const size = view.byteLength
@@ -37,8 +37,10 @@ const frameEnd = (view: DataView, start: number): Result.Result<number, string> 
 }
 
 /**
- * Cuts zstd data into its frames, for decoders that take one at a time. Any bytes give the frames, which together are
- * all of them, or what is wrong.
+ * Splits zstd data into its frames, for decoders that take one at a time.
+ *
+ * @param bytes any bytes
+ * @returns the frames, which together are all of the bytes, or the reason why they are not valid zstd data
  */
 export const splitFrames = (bytes: Uint8Array): Result.Result<ReadonlyArray<Uint8Array>, string> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

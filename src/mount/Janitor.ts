@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import * as ByteString from "../ByteString.ts"
 import type { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
-import { Judged, type Purpose } from "../relocate/TrustedDirectory.ts"
+import { type Purpose, Verdict } from "../relocate/TrustedDirectory.ts"
 import { Suspend } from "../Signals.ts"
 import * as Utf8 from "../Utf8.ts"
 import { connect } from "./JanitorLink.ts"
@@ -52,7 +52,7 @@ export class Janitor extends Context.Service<Janitor, {
    * @param path absolute
    * @param purpose how the directory will be used
    */
-  readonly examine: (path: string, purpose: Purpose) => Effect.Effect<Judged, JanitorError>
+  readonly examine: (path: string, purpose: Purpose) => Effect.Effect<Verdict, JanitorError>
   /**
    * Sends a request.
    *
@@ -148,7 +148,7 @@ const make = Effect.fnUntraced(function*() {
   )
   return Janitor.of({
     examine: Effect.fn("Janitor.examine")((path, purpose) =>
-      Effect.flatten(send("examine", { path: ByteString.ofText(path), purpose }, Judged))
+      Effect.flatten(send("examine", { path: ByteString.ofText(path), purpose }, Verdict))
     ),
     send,
     outlivesUs: link.outlivesUs,

@@ -3,10 +3,11 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { PlatformError } from "effect/PlatformError"
 
+/** POSIX functions. */
 export class Posix extends Context.Service<Posix, {
   /**
-   * Removes an empty directory; fails for any other. `FileSystem.remove` removes a directory only together with what somebody
-   * puts into it meanwhile.
+   * Removes an empty directory; fails for any other. `FileSystem.remove` would also remove the files that somebody puts
+   * into it meanwhile.
    */
   readonly rmdir: (path: string) => Effect.Effect<void, PlatformError>
 }>()("flatimage/platform/Posix") {}

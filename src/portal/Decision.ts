@@ -18,7 +18,7 @@ const names: ReadonlySet<string> = new Set([
   "XDG_ACTIVATION_TOKEN"
 ])
 
-/** Programs of the host build file names from some of these values: none may lead out of their directories. */
+/** Programs of the host build file names from some of these values, so no value may lead out of their directories. */
 const isHarmless = (name: string, value: string): boolean =>
   value.length <= 256
   && /^[\x20-\x7e]*$/.test(value)
@@ -28,10 +28,10 @@ const isHarmless = (name: string, value: string): boolean =>
 const crosses = (name: string, value: string): boolean =>
   (names.has(name) || /^LC_[A-Z]+$/.test(name)) && isHarmless(name, value)
 
-/** The only variables of the caller that are used, so only these are sent. `*` stands for any end of a name. */
-export const lookedAt: ReadonlyArray<string> = [...names, "LC_*"]
+/** The only variables of the caller that a decision uses, so only these are sent. `*` stands for any end of a name. */
+export const usedVariables: ReadonlyArray<string> = [...names, "LC_*"]
 
-/** Variables of the launcher, which are about this image and not about the programs of the host. */
+/** Variables of the launcher. They describe this image and are useless for programs of the host. */
 const own: ReadonlySet<string> = new Set([
   "FIM_BIN_SELF",
   "FIM_COMMIT",
@@ -42,11 +42,11 @@ const own: ReadonlySet<string> = new Set([
   "FIM_VERSION"
 ])
 
-/** What an image allows, and what its programs of the host inherit. */
+/** What an image allows, and what programs of the host inherit. */
 export interface Policy {
-  /** As `fim-portal` stores it: names and absolute paths, or `*` for all. */
+  /** The list that `fim-portal` stores: names and absolute paths, or `*` for all programs. */
   readonly allowed: ReadonlyArray<string>
-  /** The host's. */
+  /** The host's environment. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The working directory of the image's caller. */
   readonly directory: string | undefined

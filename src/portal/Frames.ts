@@ -17,11 +17,11 @@ export const decisionLimit = 16 * 1024 * 1024
  * Encodes a frame.
  *
  * @param payload UTF-8
- * @param most the largest payload, in bytes
- * @returns the payload with its header; `undefined` if it is empty, larger than `most`, or contains the byte 0xFF
+ * @param maxLength the largest payload, in bytes
+ * @returns the payload with its header; `undefined` if it is empty, larger than `maxLength`, or contains the byte 0xFF
  */
-export const encode = (payload: Uint8Array, most: number): Uint8Array | undefined => {
-  if (payload.length === 0 || payload.length > most || payload.includes(0xff)) return undefined
+export const encode = (payload: Uint8Array, maxLength: number): Uint8Array | undefined => {
+  if (payload.length === 0 || payload.length > maxLength || payload.includes(0xff)) return undefined
   const frame = new Uint8Array(headerSize + payload.length)
   frame.set(mark)
   viewOf(frame).setUint32(mark.length, payload.length, true)
@@ -51,10 +51,10 @@ const findMark = (bytes: Uint8Array): number => {
 /**
  * Creates a decoder.
  *
- * @param most the largest payload, in bytes; larger ones are skipped like garbage
+ * @param maxLength the largest payload, in bytes; larger ones are skipped like garbage
  * @returns an empty decoder
  */
-export const makeDecoder = (most: number): Decoder => {
+export const makeDecoder = (maxLength: number): Decoder => {
   // Joined only when needed: a large frame arrives in many pieces.
   let pieces: Array<Uint8Array> = []
   let buffered = 0
@@ -66,7 +66,7 @@ export const makeDecoder = (most: number): Decoder => {
       needed = headerSize
       if (rest.length < headerSize) return { rest }
       const length = viewOf(rest).getUint32(mark.length, true)
-      if (length === 0 || length > most) {
+      if (length === 0 || length > maxLength) {
         rest = rest.subarray(1)
         continue
       }

@@ -12,7 +12,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { exitCode } from "../Failure.ts"
 import * as Utf8 from "../Utf8.ts"
-import { decide, lookedAt, type Policy } from "./Decision.ts"
+import { decide, type Policy, usedVariables } from "./Decision.ts"
 import * as Frames from "./Frames.ts"
 import { type Decision, decode } from "./Message.ts"
 import { PortalError } from "./PortalError.ts"
@@ -34,7 +34,7 @@ export const serve = Effect.fn("HostDaemon.serve")(
     const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
     const decisions = yield* Queue.make<Uint8Array, Cause.Done>()
     const handle = yield* spawner.spawn(
-      ChildProcess.make(options.program, ["portal-host", options.portal, ...lookedAt], {
+      ChildProcess.make(options.program, ["portal-host", options.portal, ...usedVariables], {
         stdin: "ignore",
         stdout: "ignore",
         stderr: "ignore",
@@ -47,7 +47,7 @@ export const serve = Effect.fn("HostDaemon.serve")(
     yield* Effect.addFinalizer(() => Effect.andThen(Queue.end(decisions), Effect.ignore(handle.exitCode)))
     const ready = yield* Deferred.make<void, PortalError>()
 
-    const answer = Effect.fnUntraced(function*(payload: Uint8Array) {
+    const reply = Effect.fnUntraced(function*(payload: Uint8Array) {
       const message = yield* decode(payload)
       if (message.kind === "ready") {
         yield* Deferred.succeed(ready, undefined)
@@ -64,7 +64,7 @@ export const serve = Effect.fn("HostDaemon.serve")(
 
     const decoder = Frames.makeDecoder(Frames.limit)
     yield* handle.getOutputFd(4).pipe(
-      Stream.runForEach((bytes) => Effect.forEach(decoder.push(bytes), answer, { discard: true })),
+      Stream.runForEach((bytes) => Effect.forEach(decoder.push(bytes), reply, { discard: true })),
       Effect.ignore({ log: "Debug" }),
       Effect.andThen(Deferred.fail(ready, failed({ message: "it has ended" }))),
       Effect.forkScoped

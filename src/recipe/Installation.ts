@@ -1,41 +1,48 @@
-/** The commands that install recipes, and the desktop integration that follows. Pure. */
+/** The command that installs recipes, and the desktop integration that follows. Pure. */
 import * as Result from "effect/Result"
 import type { Distribution } from "../builder/dist/Distribution.ts"
-import { installWords } from "../builder/dist/Distributions.ts"
+import { installCommand } from "../builder/dist/Distributions.ts"
 import type { SetupDocument } from "../desktop/SetupDocument.ts"
 import type { Named } from "./Order.ts"
 import type { Recipe } from "./Recipe.ts"
 import { RecipeError } from "./RecipeError.ts"
 
-/** Names of the longest kind still fit into a command line. */
-export const mostPackages = 4000
+/** Limit of packages: names of maximal length still fit into a command line. */
+export const maxPackages = 4000
 
+/** What to install, and what follows. */
 export interface Installation {
-  /** The command for root of the guest; nothing if there are no packages. */
-  readonly words: ReadonlyArray<string> | undefined
-  /** Names of the recipes that have such a part, and that of the last one. */
+  /** The command for root of the guest; `undefined` if there are no packages. */
+  readonly args: ReadonlyArray<string> | undefined
+  /** Names of the recipes with a desktop part, and the last recipe's part. */
   readonly desktops: ReadonlyArray<string>
   readonly desktop: { readonly name: string; readonly document: SetupDocument } | undefined
 }
 
-/** In: recipes of that distribution, in order. Each package is named once. Fails with `Limit` for too many of them. */
+/**
+ * The installation of recipes. Each package is installed once.
+ *
+ * @param recipes in order
+ * @param distribution theirs
+ * @returns the command; fails with `Limit` if there are too many packages
+ */
 export const installationOf = (
   recipes: ReadonlyArray<Named<Recipe>>,
   distribution: Distribution
 ): Result.Result<Installation, RecipeError> => {
   const packages = [...new Set(recipes.flatMap((recipe) => recipe.packages))]
-  if (packages.length > mostPackages) {
+  if (packages.length > maxPackages) {
     return Result.fail(
       new RecipeError({
         reason: "Limit",
-        detail: `The recipes name ${packages.length} packages, at most ${mostPackages} are possible`
+        detail: `The recipes name ${packages.length} packages, at most ${maxPackages} are possible`
       })
     )
   }
   const integrated = recipes.filter(({ desktop }) => desktop !== undefined)
   const last = integrated.at(-1)
   return Result.succeed({
-    words: packages.length === 0 ? undefined : installWords(distribution, packages),
+    args: packages.length === 0 ? undefined : installCommand(distribution, packages),
     desktops: integrated.map(({ name }) => name),
     desktop: last?.desktop === undefined ? undefined : { name: last.name, document: last.desktop }
   })

@@ -3,14 +3,14 @@ import * as Effect from "effect/Effect"
 import type { Recipe } from "./Recipe.ts"
 import { RecipeError } from "./RecipeError.ts"
 
-/** More recipes than any purpose needs: a limit for a server that adds a dependency to each reply. */
-export const mostRecipes = 100
+/** Limit of recipes, for a server that adds a dependency to each reply. No purpose needs more. */
+export const maxRecipes = 100
 
 export type Named<A extends Pick<Recipe, "dependencies">> = A & { readonly name: string }
 
 /**
- * These recipes and all that they depend on, each once and behind what it depends on itself. `load` is asked once for each,
- * those that are asked for first. Fails with `Cycle` for one that depends on itself, however far around.
+ * These recipes and all their dependencies, each once and after its own dependencies. `load` is called once for each
+ * recipe, the requested ones first. Fails with `Cycle` for a recipe that depends on itself, directly or indirectly.
  */
 export const inOrder = <A extends Pick<Recipe, "dependencies">, E, R>(
   names: ReadonlyArray<string>,
@@ -29,8 +29,8 @@ export const inOrder = <A extends Pick<Recipe, "dependencies">, E, R>(
         })
       }
       if (seen.has(name)) return
-      if (seen.size === mostRecipes) {
-        return yield* new RecipeError({ reason: "Limit", detail: `More than ${mostRecipes} recipes are needed` })
+      if (seen.size === maxRecipes) {
+        return yield* new RecipeError({ reason: "Limit", detail: `More than ${maxRecipes} recipes are needed` })
       }
       seen.add(name)
       const recipe = yield* load(name)

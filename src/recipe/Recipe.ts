@@ -1,4 +1,4 @@
-/** The schema of a recipe: names of packages for a distribution, of other recipes, and desktop integration. Pure. */
+/** The schema of a recipe: packages of a distribution, dependencies on other recipes, and desktop integration. Pure. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Distribution } from "../builder/dist/Distribution.ts"
@@ -6,7 +6,7 @@ import { SetupDocument } from "../desktop/SetupDocument.ts"
 import { RecipeError } from "./RecipeError.ts"
 import { recipeName } from "./RecipeName.ts"
 
-/** Far more than a recipe needs, and little enough for the memory and the command line that it ends up in. */
+/** Far more than a recipe needs, but few enough for memory and a command line. */
 export const limits = {
   bytes: 262_144,
   packages: 1000,
@@ -15,20 +15,22 @@ export const limits = {
   description: 2000
 } as const
 
+/** Whether a text is a valid name of a recipe. */
 export const isRecipeName = (name: string): boolean => recipeName.test(name)
 
+/** A valid recipe. */
 export interface Recipe {
   readonly description: string
-  /** For the distribution it was read for, in the order of the file. */
+  /** Packages for the distribution, in the order of the file. */
   readonly packages: ReadonlyArray<string>
-  /** Names of recipes whose packages are to be there too. */
+  /** Names of recipes whose packages are needed too. */
   readonly dependencies: ReadonlyArray<string>
   readonly desktop?: SetupDocument
 }
 
 const Line = Schema.String.check(
   Schema.isMaxLength(limits.description),
-  // A terminal would obey them.
+  // A terminal would interpret control characters.
   Schema.makeFilter((text) => text.isWellFormed() && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), {
     expected: "a line of text without control characters"
   })
@@ -59,15 +61,19 @@ const decodeObject = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Rec
 const refused = (detail: string, hint?: string) =>
   new RecipeError({ reason: "Content", detail, ...(hint === undefined ? {} : { hint }) })
 
-/** One short line: a schema's message quotes the value. */
+/** One short line: the message of a schema quotes the value. */
 const unreadable = (message: string) => {
   const line = message.replaceAll(/[\s\p{Cc}]+/gu, " ")
   return refused("Could not parse json file", line.length > 300 ? `${line.slice(0, 300)}…` : line)
 }
 
 /**
- * Parses a recipe for a distribution. A list of packages under the name of the distribution replaces `packages`,
- * which is for all. Other fields are ignored.
+ * Parses a recipe for a distribution. A list of packages under the name of the distribution replaces `packages`, which
+ * applies to all. Other fields are ignored.
+ *
+ * @param text the file
+ * @param distribution whose packages are read
+ * @returns the recipe; fails with `Content`
  */
 export const parseRecipe = (text: string, distribution: Distribution): Result.Result<Recipe, RecipeError> => {
   if (text.trim() === "") return Result.fail(refused("Empty json file"))

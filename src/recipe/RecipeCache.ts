@@ -7,19 +7,19 @@ import { partOf } from "../PartFile.ts"
 import { isRecipeName } from "./Recipe.ts"
 import { filesError, RecipeError } from "./RecipeError.ts"
 
-/** Where they are, below a data directory. In: the name of the distribution. */
+/** The directory of a distribution's cached recipes, below a data directory. */
 export const cacheDirectory = (data: string, distribution: string): string => `${data}/recipes/${distribution}/latest`
 
-/** The file of a recipe. No other function makes a path of such a name, which has been checked. */
+/** The file of a recipe. Only this function makes a path of a name, which has been checked. */
 export const cachePath = (directory: string, name: string): string => `${directory}/${name}.json`
 
-/** No recipe begins with a dot. */
+/** A temporary file. No recipe's name begins with a dot. */
 const isPart = (name: string): boolean => /^\..*\.part$/.test(name)
 
-/** Nothing takes so long to write: what is older was left by a writer that was killed. */
+/** Milliseconds after which a temporary file counts as left by a killed writer. */
 const partAge = 600_000
 
-/** Names of the recipes that are there, in alphabetical order. */
+/** Names of the cached recipes, in alphabetical order. */
 export const cachedNames = Effect.fnUntraced(function*(directory: string) {
   const fs = yield* FileSystem.FileSystem
   const files = yield* fs.readDirectory(directory).pipe(
@@ -42,8 +42,11 @@ const sweep = Effect.fnUntraced(function*(directory: string) {
 }, (self) => Effect.ignore(self))
 
 /**
- * Puts recipes there. All are on the disk before the first gets its name, so that a full disk changes nothing and no file is
- * ever half. In: their names and texts.
+ * Stores recipes. All texts are on the disk before the first file is renamed into place. So a full disk changes nothing,
+ * and no file is ever incomplete.
+ *
+ * @param directory of the cache
+ * @param recipes names and texts
  */
 export const store = Effect.fn("RecipeCache.store")(function*(
   directory: string,

@@ -1,4 +1,4 @@
-/** Reads the bytes of recipes: from an untrusted server, from a directory, and from the cache. */
+/** Reads recipes from an untrusted server, a directory, or the cache. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -11,10 +11,11 @@ import { RecipeError } from "./RecipeError.ts"
 const time = "30 seconds"
 const redirects = 5
 
+/** Reads the texts of recipes. */
 export class RecipeSource extends Context.Service<RecipeSource, {
-  /** What is at a URL of `http:`, `https:` or `file:`. */
+  /** The content of a URL of `http:`, `https:` or `file:`. */
   readonly fetch: (url: string, report: Report) => Effect.Effect<string, RecipeError>
-  /** What a file has; nothing if it is not there. */
+  /** The content of a file; `undefined` if it does not exist. */
   readonly read: (path: string) => Effect.Effect<string | undefined, RecipeError>
 }>()("flatimage/recipe/RecipeSource") {
   static readonly layer: Layer.Layer<RecipeSource, never, FileSystem.FileSystem> = Layer.effect(
@@ -23,7 +24,7 @@ export class RecipeSource extends Context.Service<RecipeSource, {
   )
 }
 
-/** The text, or nothing where it is none: a recipe is UTF-8. */
+/** Decodes UTF-8. Fails with `Content`. */
 const textOf = (bytes: Uint8Array): Effect.Effect<string, RecipeError> =>
   Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
@@ -35,7 +36,7 @@ const make = Effect.fnUntraced(function*() {
 
   const readFile = Effect.fnUntraced(
     function*(path: string) {
-      // Before it is opened: what waits for a writer, or never ends, is no file.
+      // Checked before it is opened: a FIFO would wait for a writer, and a device may have no end.
       const info = yield* fs.stat(path)
       if (info.type !== "File") return yield* new RecipeError({ reason: "Files", detail: `'${path}' is not a file` })
       const file = yield* fs.open(path)

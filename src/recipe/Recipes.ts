@@ -12,32 +12,34 @@ import { cacheDirectory, cachedNames, cachePath, store } from "./RecipeCache.ts"
 import { RecipeError } from "./RecipeError.ts"
 import { RecipeSource } from "./RecipeSource.ts"
 
+/** Whose recipes, where they are cached, and where they come from. */
 export interface Options {
   readonly distribution: Distribution
   /** The data directory. */
   readonly data: string
-  /** Where recipes come from, as it is stored. */
+  /** URL of the recipes, as it is stored. */
   readonly remote: string | undefined
 }
 
 export type Located = Recipe & { readonly location: string }
 
-/** A recipe that was asked for, or that one of those depends on. */
-export type Had = Named<Recipe>
+/** A requested recipe, or one of its dependencies. */
+export type NamedRecipe = Named<Recipe>
 
+/** The recipes of one distribution. */
 export class Recipes extends Context.Service<Recipes, {
   /**
-   * Fetches these and all that they depend on, whatever the cache has. Stores all of them or none. The answer has each once,
-   * behind those it depends on.
+   * Fetches these recipes and all their dependencies, whether they are cached or not. Stores all of them or none. Returns
+   * each once, after its dependencies.
    */
-  readonly fetch: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Had>, RecipeError>
-  /** The same, but takes what the cache has from there. */
-  readonly provide: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Had>, RecipeError>
-  /** One that the cache has. */
+  readonly fetch: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<NamedRecipe>, RecipeError>
+  /** The same, but uses cached recipes. */
+  readonly provide: (names: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<NamedRecipe>, RecipeError>
+  /** One cached recipe. Fails with `Missing`. */
   readonly cached: (name: string) => Effect.Effect<Located, RecipeError>
-  /** Names of those that the cache has. */
+  /** Names of the cached recipes. */
   readonly names: Effect.Effect<ReadonlyArray<string>, RecipeError>
-  /** Where a recipe is fetched from. */
+  /** URL of a recipe. */
   readonly urlOf: (name: string) => Effect.Effect<string, RecipeError>
 }>()("flatimage/recipe/Recipes") {
   static readonly layer = (
@@ -64,7 +66,7 @@ const make = Effect.fnUntraced(function*({ data, distribution, remote }: Options
       return yield* new RecipeError({
         reason: "Remote",
         detail: `Invalid remote URL '${remote}'`,
-        hint: "It has to begin with 'http://', 'https://' or 'file://'"
+        hint: "It must begin with 'http://', 'https://' or 'file://'"
       })
     }
     return `${remote.replace(/\/+$/, "")}/${distribution.name}/latest/${name}.json`

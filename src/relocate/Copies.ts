@@ -10,13 +10,13 @@ import { type ImageFile, isSameFile } from "./DataRecord.ts"
 import { chosenData, dataPlaces } from "./Directories.ts"
 import type { Host } from "./Host.ts"
 
-/** The caller's data directories with the identity of the image, those of copies among them. */
+/** The caller's data directories with the identity of the image, those of copies included. */
 const known = Effect.fnUntraced(function*(host: Host["Service"], image: ImageFile) {
   const lists = yield* Effect.forEach(dataPlaces(host, image.path), (place) => siblings(place, image, host.uid))
   return lists.flatMap(({ found }) => found)
 })
 
-/** The keeper of an image's identity for a caller. A file that cannot be read does not count as a copy. */
+/** Makes the keeper of an image's identity, for one caller. A file that cannot be read does not count as a copy. */
 export const identityKeeper = (
   host: Host["Service"],
   path: string,
@@ -31,7 +31,7 @@ export const identityKeeper = (
         Effect.orElseSucceed(() => false),
         provided
       ),
-    // A directory that cannot be written to now is recognised at the next start, by what the image was formerly.
+    // A read-only directory is recognised at the next start by a former identity of the image.
     changed: Effect.fn("IdentityKeeper.changed")(
       function*(before, after) {
         if (before === undefined) return

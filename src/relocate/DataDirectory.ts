@@ -1,6 +1,6 @@
 /**
- * Which data directory an image uses. The table of all cases is in `docs/directories.md`, the reasons are in
- * `docs/decisions/0021-identity.md`.
+ * Decides which data directory an image uses. `docs/directories.md` has the table of all cases,
+ * `docs/decisions/0021-identity.md` the reasons.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -10,11 +10,11 @@ import type { Identified } from "../image/Identity.ts"
 import { notice } from "../Log.ts"
 import {
   claim,
+  type DirectoryState,
   imageFile,
+  inspectDirectory,
   isOtherName,
   isOthers,
-  type Look,
-  look,
   make,
   removeAbandoned,
   siblings
@@ -25,12 +25,12 @@ import { basename, chosenData, dataPlaces, dirname } from "./Directories.ts"
 import type { Host } from "./Host.ts"
 import { type Examine, problemOf, registeredDataHome } from "./TrustedDirectory.ts"
 
-/** What a start does to get its data directory. */
+/** How a start gets its data directory. */
 type Decision =
-  | { readonly _tag: "Use"; readonly directory: string; readonly look: Look }
-  /** To `to`, if nothing runs on it; else it is used where it is. */
+  | { readonly _tag: "Use"; readonly directory: string; readonly state: DirectoryState }
+  /** Rename it to `to`, unless an instance runs on it; then it is used where it is. */
   | { readonly _tag: "Rename"; readonly from: string; readonly to: string }
-  /** `notices` are functions of the directory that is made. */
+  /** Make a new one. `notices` are functions of its path. */
   | { readonly _tag: "Make"; readonly parent: string; readonly name: string; readonly notices: ReadonlyArray<Notice> }
   | { readonly _tag: "Refuse"; readonly detail: string }
 
@@ -39,14 +39,14 @@ type Notice = (used: string) => string
 interface Facts {
   readonly host: Host["Service"]
   readonly image: ImageFile
-  /** Of the file. */
+  /** Owner of the image file. */
   readonly owner: number
-  /** Whether what is missing may be made. */
+  /** Whether missing directories may be created. */
   readonly making: boolean
   readonly examine: Examine
-  /** Directories in which none could be made. */
+  /** Directories in which none could be created. */
   readonly closed: ReadonlySet<string>
-  /** Why directories cannot be used, and for which of them each start prints a warning. */
+  /** The reasons why directories cannot be used. Each start prints a warning for the notable ones. */
   readonly problems: Map<string, Problem>
 }
 
@@ -55,7 +55,7 @@ interface Problem {
   readonly notable: boolean
 }
 
-/** How often a start retries because another one was faster. */
+/** How often a start tries again because another start was faster. */
 const attempts = 10
 
 const nowhere = ({ problems }: Facts, tried: ReadonlyArray<string>): Decision => ({
@@ -63,25 +63,25 @@ const nowhere = ({ problems }: Facts, tried: ReadonlyArray<string>): Decision =>
   detail: Notices.nowhere(tried.map((path) => [path, (problems.get(path) ?? problems.get(dirname(path)))?.text]))
 })
 
-/** Looks at a directory, and remembers why it cannot be used. */
-const lookAt = Effect.fnUntraced(function*({ examine, host, image, making, problems }: Facts, directory: string) {
-  const found = yield* look(directory, image, { examine, making, uid: host.uid })
+/** Reads the state of a directory, and records the reason if it cannot be used. */
+const stateOf = Effect.fnUntraced(function*({ examine, host, image, making, problems }: Facts, directory: string) {
+  const found = yield* inspectDirectory(directory, image, { examine, making, uid: host.uid })
   if (found._tag === "Unusable") problems.set(directory, { text: found.problem, notable: found.notable })
   return found
 })
 
-/** Whether something may be made in a directory, or where it will be. */
+/** Whether something can be created in a directory, or at its future path. */
 const isPlace = Effect.fnUntraced(function*({ examine, problems }: Facts, parent: string) {
   const judged = yield* examine(parent, "place")
   if (!judged.usable) problems.set(parent, { text: problemOf(judged), notable: judged.notable })
   return judged.usable
 })
 
-const use = (directory: string, found: Look): Decision => ({ _tag: "Use", directory, look: found })
+const use = (directory: string, found: DirectoryState): Decision => ({ _tag: "Use", directory, state: found })
 
 const chosen = Effect.fnUntraced(function*(facts: Facts, directory: string) {
   const { image } = facts
-  const found = yield* lookAt(facts, directory)
+  const found = yield* stateOf(facts, directory)
   switch (found._tag) {
     case "Foreign":
       return {
@@ -104,8 +104,8 @@ const chosen = Effect.fnUntraced(function*(facts: Facts, directory: string) {
 })
 
 /**
- * Whether a data directory may be made somewhere. Not where others could change it: so root makes none in the directory of another
- * user, who could neither use nor remove it.
+ * Whether a data directory may be created in a directory. Others must not be able to change it. So root creates none in the
+ * directory of another user, who could neither use nor remove it.
  */
 const mayMake = Effect.fnUntraced(function*(facts: Facts, parent: string, isHome: boolean) {
   if (facts.closed.has(parent)) return false
@@ -114,7 +114,7 @@ const mayMake = Effect.fnUntraced(function*(facts: Facts, parent: string, isHome
   return yield* isPlace(facts, parent)
 })
 
-/** The directory with the data of an image under an earlier name. */
+/** The image's data directory under a former name. */
 const former = Effect.fnUntraced(function*(facts: Facts, place: string, isFree: boolean) {
   const { host, image } = facts
   if (image.identity === undefined) return { decision: undefined, several: undefined }
@@ -126,11 +126,13 @@ const former = Effect.fnUntraced(function*(facts: Facts, place: string, isFree: 
     const decision: Decision = { _tag: "Rename", from: directory, to: `${place}/${dataNames(image)[0]}` }
     return { decision, several: undefined }
   }
-  const found = yield* lookAt(facts, directory)
+  const found = yield* stateOf(facts, directory)
   return { decision: found._tag === "Ours" ? use(directory, found) : undefined, several: undefined }
 })
 
-/** What later places have that is certainly this image's, before one is made in an earlier place. */
+/**
+ * A directory in a later place that certainly belongs to this image. It is used before one is created in an earlier place.
+ */
 const elsewhere = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<string>) {
   const { image } = facts
   if (image.identity === undefined) return undefined
@@ -138,7 +140,7 @@ const elsewhere = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArra
     let isFree = false
     for (const name of dataNames(image)) {
       const directory = `${place}/${name}`
-      const found = yield* lookAt(facts, directory)
+      const found = yield* stateOf(facts, directory)
       if (name === dataNames(image)[0]) isFree = found._tag === "Absent"
       if (found._tag !== "Ours" || found.record === undefined) continue
       if (!(yield* isOthers(found.record, image))) return use(directory, found)
@@ -149,14 +151,14 @@ const elsewhere = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArra
   return undefined
 })
 
-/** The directory of the last start, if nothing has changed since: most starts check nothing else. */
+/** The directory of the last start, if nothing has changed since. Most starts check nothing else. */
 const same = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<string>) {
   const { image } = facts
   for (const place of places) {
     for (const name of dataNames(image)) {
       if (name === undefined) continue
       const directory = `${place}/${name}`
-      const found = yield* lookAt(facts, directory)
+      const found = yield* stateOf(facts, directory)
       if (found._tag === "Ours" && isCurrent(found.record, image)) return use(directory, found)
       if (found._tag === "Ours" || found._tag === "Unclaimed") return undefined
     }
@@ -171,13 +173,13 @@ const decide = Effect.fnUntraced(function*(facts: Facts) {
   const places = dataPlaces(host, image.path)
   const decision = yield* search(facts, places)
   if (decision._tag !== "Refuse") return decision
-  // HOME may be somebody else's. Who the caller really is costs a file to read, which is read only now.
+  // HOME may be another user's. The caller's real home costs a file to read, which happens only now.
   const home = yield* registeredDataHome(host.uid)
   if (home === undefined || places.includes(`${home}/flatimage`)) return decision
   return yield* search(facts, [...places, `${home}/flatimage`])
 })
 
-/** Finds one in these places, best first. */
+/** Searches these places, best first. */
 const search = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<string>) {
   const { host, image, owner } = facts
   const last = yield* same(facts, places)
@@ -187,7 +189,7 @@ const search = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<s
   const taken: Array<string> = []
   for (const [index, place] of places.entries()) {
     const directory = `${place}/${usual}`
-    const found = yield* lookAt(facts, directory)
+    const found = yield* stateOf(facts, directory)
     if (found._tag === "Ours" || found._tag === "Unclaimed") return use(directory, found)
     if (found._tag === "Unusable") {
       const fs = yield* FileSystem.FileSystem
@@ -199,7 +201,7 @@ const search = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<s
       continue
     }
     if (second !== undefined) {
-      const own = yield* lookAt(facts, `${place}/${second}`)
+      const own = yield* stateOf(facts, `${place}/${second}`)
       if (own._tag === "Ours") return use(`${place}/${second}`, own)
     }
     const { decision, several } = yield* former(facts, place, found._tag === "Absent")
@@ -223,8 +225,11 @@ const search = Effect.fnUntraced(function*(facts: Facts, places: ReadonlyArray<s
   return nowhere(facts, places.map((place) => `${place}/${usual}`))
 })
 
-/** Records the image as the user of the directory, unless it is recorded already. False if another image was faster. */
-const settle = Effect.fnUntraced(function*(image: ImageFile, directory: string, found: Look) {
+/**
+ * Records the image as the owner of the directory, unless that is recorded already. Returns false if another image was
+ * faster.
+ */
+const settle = Effect.fnUntraced(function*(image: ImageFile, directory: string, found: DirectoryState) {
   if (found._tag === "Absent" || found._tag === "Unusable" || isCurrent(found.record, image)) return true
   if (found.record !== undefined && (yield* isOtherName(found.record, image))) return true
   if (found.damage !== undefined) yield* notice(Notices.damaged(directory, found.damage))
@@ -234,14 +239,18 @@ const settle = Effect.fnUntraced(function*(image: ImageFile, directory: string, 
 /** Renames a directory. Returns the reply of `fim adopt`. */
 export type Adopt = (from: string, to: string) => Effect.Effect<string>
 
-/** Says of directories that others could change that another one is used. */
+/** Warns that another directory is used instead of those that others could change. */
 const warn = Effect.fnUntraced(function*(problems: Facts["problems"], used?: string) {
   for (const [directory, { notable, text }] of problems) {
     if (notable) yield* notice(Notices.unusable(directory, text, used))
   }
 })
 
-/** Makes the data directory of an image if need be. Fails with a sentence where there is none. */
+/**
+ * Finds the data directory of an image, and creates it if necessary.
+ *
+ * @returns its absolute path; fails with a message if there is none
+ */
 export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
   host: Host["Service"],
   path: string,
@@ -257,17 +266,17 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
     const decision = yield* Effect.mapError(decide(facts), ({ message }) => message)
     if (decision._tag === "Refuse") return yield* Effect.fail(decision.detail)
     if (decision._tag === "Use") {
-      if (!(yield* settle(image, decision.directory, decision.look))) continue
+      if (!(yield* settle(image, decision.directory, decision.state))) continue
       yield* warn(problems, decision.directory)
       return decision.directory
     }
     if (decision._tag === "Rename") {
       const { from, to } = decision
-      const answer = yield* adopt(from, to)
-      if (answer === "renamed") yield* notice(Notices.renamed(from, to))
-      if (answer === "renamed" || answer === "taken" || answer === "gone") continue
-      // An instance runs on it, or its parent directory cannot be written to.
-      const found = yield* Effect.option(lookAt({ ...facts, making: false }, from))
+      const reply = yield* adopt(from, to)
+      if (reply === "renamed") yield* notice(Notices.renamed(from, to))
+      if (reply === "renamed" || reply === "taken" || reply === "gone") continue
+      // An instance runs on it, or its parent directory is read-only.
+      const found = yield* Effect.option(stateOf({ ...facts, making: false }, from))
       if (Option.exists(found, ({ _tag }) => _tag === "Ours")) return from
       continue
     }
@@ -275,18 +284,18 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
     const fs = yield* FileSystem.FileSystem
     const names = yield* Effect.orElseSucceed(fs.readDirectory(parent), () => [])
     yield* removeAbandoned(parent, names, yield* Clock.currentTimeMillis)
-    const made = yield* Effect.result(make(parent, name, image, examine))
-    if (made._tag === "Failure") {
-      if (closed.has(parent)) return yield* Effect.fail(made.failure.message)
+    const created = yield* Effect.result(make(parent, name, image, examine))
+    if (created._tag === "Failure") {
+      if (closed.has(parent)) return yield* Effect.fail(created.failure.message)
       closed.add(parent)
       if (chosenData(host) !== undefined) {
-        problems.set(`${parent}/${name}`, { text: made.failure.message, notable: false })
+        problems.set(`${parent}/${name}`, { text: created.failure.message, notable: false })
         const refused = nowhere(facts, [`${parent}/${name}`])
         return yield* Effect.fail(refused._tag === "Refuse" ? refused.detail : "")
       }
       continue
     }
-    if (!made.success) continue
+    if (!created.success) continue
     const directory = `${parent}/${name}`
     for (const line of notices) yield* notice(line(directory))
     yield* warn(problems, directory)
@@ -295,7 +304,11 @@ export const dataDirectory = Effect.fn("DataDirectory.dataDirectory")(function*(
   return yield* Effect.fail(`the data directory of '${path}' was changed again and again by others; start again`)
 })
 
-/** The data directory of an image as it is: nothing is made, renamed or written. Absent where there is none yet. */
+/**
+ * Finds the data directory of an image without creating, renaming or writing anything.
+ *
+ * @returns its absolute path; `undefined` if there is none yet
+ */
 export const presentData = Effect.fn("DataDirectory.presentData")(function*(
   host: Host["Service"],
   path: string,

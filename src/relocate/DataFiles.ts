@@ -1,4 +1,4 @@
-/** Reads and creates data directories, and writes their records. Decides nothing. */
+/** Reads and creates data directories, and writes their records. It makes no decisions. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -21,27 +21,27 @@ import {
 } from "./DataRecord.ts"
 import { type Examine, problemOf } from "./TrustedDirectory.ts"
 
-/** The most siblings that are read; a directory with more of them is not used for images. */
-const mostSiblings = 1_000
+/** How many siblings are read. A directory with more is not one of images. */
+const maxSiblings = 1_000
 
-/** Milliseconds after which an unfinished directory belongs to nobody any more. */
+/** Milliseconds after which an unfinished directory counts as abandoned. */
 const abandoned = 600_000
 const part = /^\.fim-[0-9a-f]{16}\.part$/
 
-/** The content of a record file. `damage` is why it is invalid. */
-interface Held {
+/** The content of a record file. `damage` is the reason why it is not valid. */
+interface RecordFile {
   readonly record?: DataRecord
   readonly damage?: string
 }
 
-/** A directory and what it is to the image. */
-export type Look =
+/** A directory and its relation to the image. */
+export type DirectoryState =
   | { readonly _tag: "Absent" }
   /** `problem` is the reason. It is `notable` if others can change the directory. */
   | { readonly _tag: "Unusable"; readonly owner: number; readonly problem: string; readonly notable: boolean }
   | { readonly _tag: Claim; readonly record: DataRecord | undefined; readonly damage: string | undefined }
 
-const damaged = (damage: string): Held => ({ damage })
+const damaged = (damage: string): RecordFile => ({ damage })
 
 const random = drawHex(8)
 
@@ -60,7 +60,10 @@ export const imageFile = Effect.fnUntraced(
   }
 )
 
-/** The record in a directory. Only a plain file counts that belongs to the caller, to root or to the directory's owner. */
+/**
+ * Reads the record of a directory. Only a regular file counts that belongs to the caller, to root or to the directory's
+ * owner.
+ */
 const readRecord = Effect.fnUntraced(function*(directory: string, uid: number) {
   const fs = yield* FileSystem.FileSystem
   const path = `${directory}/${recordName}`
@@ -72,47 +75,58 @@ const readRecord = Effect.fnUntraced(function*(directory: string, uid: number) {
     return damaged(`it belongs to user ${owner}`)
   }
   const parsed = parseRecord(yield* fs.readFileString(path))
-  return Result.isSuccess(parsed) ? { record: parsed.success } satisfies Held : damaged(parsed.failure)
+  return Result.isSuccess(parsed) ? { record: parsed.success } satisfies RecordFile : damaged(parsed.failure)
 })
 
 /** Classifies a directory by its record, regardless of who can change it. */
 export const recorded = Effect.fnUntraced(function*(directory: string, image: ImageFile, uid: number) {
   const fs = yield* FileSystem.FileSystem
-  const held = yield* Effect.result(readRecord(directory, uid))
-  if (Result.isFailure(held)) {
+  const content = yield* Effect.result(readRecord(directory, uid))
+  if (Result.isFailure(content)) {
     const info = yield* Effect.option(fs.stat(directory))
-    if (Option.isNone(info)) return { _tag: "Absent" } satisfies Look as Look
-    if (held.failure.reason._tag !== "NotFound") {
-      const problem = `its record cannot be read: ${held.failure.message}`
-      return { _tag: "Unusable", owner: ownerOf(info.value), problem, notable: false } satisfies Look as Look
+    if (Option.isNone(info)) return { _tag: "Absent" } satisfies DirectoryState as DirectoryState
+    if (content.failure.reason._tag !== "NotFound") {
+      const problem = `its record cannot be read: ${content.failure.message}`
+      return {
+        _tag: "Unusable",
+        owner: ownerOf(info.value),
+        problem,
+        notable: false
+      } satisfies DirectoryState as DirectoryState
     }
   }
-  const { damage, record }: Held = Result.isSuccess(held) ? held.success : {}
-  return { _tag: claimOf(record, image), record, damage } satisfies Look as Look
+  const { damage, record }: RecordFile = Result.isSuccess(content) ? content.success : {}
+  return { _tag: claimOf(record, image), record, damage } satisfies DirectoryState as DirectoryState
 })
 
 /** How directories are checked. */
-export interface Looking {
+export interface InspectOptions {
   readonly uid: number
   /** Whether missing subdirectories are created. */
   readonly making: boolean
   readonly examine: Examine
 }
 
-/** Looks at a directory. What others can change is not used, whatever is in it. */
-export const look = Effect.fnUntraced(
-  function*(directory: string, image: ImageFile, { examine, making, uid }: Looking) {
+/** Classifies a directory. One that others can change is not used, whatever it contains. */
+export const inspectDirectory = Effect.fnUntraced(
+  function*(directory: string, image: ImageFile, { examine, making, uid }: InspectOptions) {
     const fs = yield* FileSystem.FileSystem
     const found = yield* recorded(directory, image, uid)
     if (found._tag === "Absent") return found
-    // Nothing is created in another image's directory. The check of its owner explains best why a record cannot be read.
+    // Nothing is created in another image's directory. If a record cannot be read, the check of its owner gives the best
+    // reason.
     const isOwn = found._tag === "Ours" || found._tag === "Unclaimed"
     const judged = yield* examine(directory, making && isOwn ? "rooms" : "find")
     if (judged.usable) return found
     const info = yield* Effect.option(fs.stat(directory))
-    if (Option.isNone(info)) return { _tag: "Absent" } satisfies Look as Look
+    if (Option.isNone(info)) return { _tag: "Absent" } satisfies DirectoryState as DirectoryState
     const { notable } = judged
-    return { _tag: "Unusable", owner: ownerOf(info.value), problem: problemOf(judged), notable } satisfies Look as Look
+    return {
+      _tag: "Unusable",
+      owner: ownerOf(info.value),
+      problem: problemOf(judged),
+      notable
+    } satisfies DirectoryState as DirectoryState
   }
 )
 
@@ -122,7 +136,7 @@ const writeRecord = Effect.fnUntraced(function*(directory: string, record: DataR
   const path = `${directory}/${recordName}`
   const temporary = `${directory}/.fim-${yield* random}.part`
   const put = isFirst
-    // A link fails where somebody else was first; some file systems have none.
+    // The link fails if another start was faster. Some file systems have no links.
     ? fs.link(temporary, path).pipe(
       Effect.catchIf((error) => error.reason._tag !== "AlreadyExists", () => fs.rename(temporary, path))
     )
@@ -133,22 +147,22 @@ const writeRecord = Effect.fnUntraced(function*(directory: string, record: DataR
   )
 })
 
-/** Says in a directory that it is the image's. False when another image has said so meanwhile, without a record before. */
-export const claim = Effect.fnUntraced(function*(directory: string, image: ImageFile, before: Look) {
+/** Records the image as the owner of a directory. Returns false if another image has been recorded meanwhile. */
+export const claim = Effect.fnUntraced(function*(directory: string, image: ImageFile, before: DirectoryState) {
   const record = recordOf(image)
   if (record === undefined) return true
   const isFirst = before._tag === "Unclaimed" && before.damage === undefined
   return yield* writeRecord(directory, record, isFirst).pipe(
     Effect.as(true),
     Effect.catchIf((error) => isFirst && error.reason._tag === "AlreadyExists", () => Effect.succeed(false)),
-    // A full disk is no reason not to start.
+    // A full disk must not prevent a start.
     Effect.catch((error) =>
       Effect.as(Effect.logDebug(`The record of '${directory}' was not written: ${error.message}`), true)
     )
   )
 })
 
-/** Makes a data directory that has its record from the first moment on. False when something has its name by now. */
+/** Creates a data directory that contains its record from the first moment. Returns false if the name exists by now. */
 export const make = Effect.fnUntraced(function*(parent: string, name: string, image: ImageFile, examine: Examine) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.makeDirectory(parent, { recursive: true, mode: 0o700 })
@@ -160,7 +174,7 @@ export const make = Effect.fnUntraced(function*(parent: string, name: string, im
     if (record !== undefined) {
       yield* fs.writeFileString(`${temporary}/${recordName}`, recordText(record), { flag: "wx", mode: 0o600 })
     }
-    // A directory takes the place of nothing, or of an empty directory.
+    // The rename replaces nothing, or an empty directory.
     return yield* Effect.result(fs.rename(temporary, `${parent}/${name}`))
   })
   const renamed = yield* fill.pipe(
@@ -171,7 +185,7 @@ export const make = Effect.fnUntraced(function*(parent: string, name: string, im
   return isThere ? false : yield* renamed.failure
 })
 
-/** Removes what killed starts have left in the directory where data directories are made. */
+/** Removes unfinished data directories of killed starts. */
 export const removeAbandoned = Effect.fnUntraced(function*(parent: string, names: ReadonlyArray<string>, now: number) {
   const fs = yield* FileSystem.FileSystem
   for (const name of names.filter((name) => part.test(name))) {
@@ -183,7 +197,7 @@ export const removeAbandoned = Effect.fnUntraced(function*(parent: string, names
   }
 })
 
-/** What became of the file in a record. */
+/** What has happened to the file that a record names. */
 const fileOf = Effect.fnUntraced(function*(record: DataRecord, image: ImageFile) {
   const fs = yield* FileSystem.FileSystem
   const info = yield* Effect.result(fs.stat(record.path))
@@ -200,32 +214,32 @@ const fileOf = Effect.fnUntraced(function*(record: DataRecord, image: ImageFile)
 })
 
 /**
- * Directories of the caller in `parent` whose records have the identity of the image, by name. Those of other users do not count:
- * another user who can create a directory beside the image could otherwise choose what it runs.
+ * The caller's directories in `parent` whose records have the identity of the image, sorted by name. Those of other users
+ * do not count: another user who can create a directory beside the image could otherwise choose what it runs.
  */
 export const siblings = Effect.fnUntraced(function*(parent: string, image: ImageFile, uid: number) {
   const fs = yield* FileSystem.FileSystem
   const names = yield* Effect.orElseSucceed(fs.readDirectory(parent), () => [])
   const found: Array<Sibling> = []
-  for (const name of names.filter(isDataName).sort().slice(0, mostSiblings)) {
+  for (const name of names.filter(isDataName).sort().slice(0, maxSiblings)) {
     const directory = `${parent}/${name}`
     const owned = yield* Effect.option(Effect.all([fs.lstat(directory), fs.stat(directory)]))
     if (Option.isNone(owned) || owned.value.some((info) => ownerOf(info) !== uid)) continue
-    const held = yield* Effect.result(readRecord(directory, uid))
-    const record = Result.isSuccess(held) ? (held.success as Held).record : undefined
+    const content = yield* Effect.result(readRecord(directory, uid))
+    const record = Result.isSuccess(content) ? (content.success as RecordFile).record : undefined
     if (record === undefined || image.identity === undefined || record.identity !== image.identity) continue
     found.push({ directory, record, file: yield* fileOf(record, image) })
   }
   return { found, names }
 })
 
-/** Whether the file in the record of a directory is another one than the image, and still there. */
+/** Whether the file that the record names is another file than the image, and still exists. */
 export const isOthers = Effect.fnUntraced(function*(record: DataRecord, image: ImageFile) {
   if (isSameFile(record, image)) return false
   return (yield* fileOf(record, image)) === "Copy"
 })
 
-/** Whether the image has two names, and the record the other one: then it stays as it is. */
+/** Whether the image has two names and the record contains the other one. Then the record stays. */
 export const isOtherName = Effect.fnUntraced(function*(record: DataRecord, image: ImageFile) {
   return isSameFile(record, image) && record.identity === image.identity && record.path !== image.path &&
     (yield* fileOf(record, image)) === "This"

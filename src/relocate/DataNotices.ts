@@ -1,56 +1,64 @@
-/** The messages of a start about data directories, one line each. Pure. */
+/** Messages of a start about data directories, one line each. Pure. */
 import { printable } from "../Printable.ts"
 import { type DataRecord, recordName } from "./DataRecord.ts"
 
-/** A word of a shell's command line. */
-const word = (text: string): string => `'${printable(text).replaceAll("'", "'\\''")}'`
+/** Quotes an argument for a shell. */
+const quoteArgument = (text: string): string => `'${printable(text).replaceAll("'", "'\\''")}'`
 
 const digits = (identity: string | undefined): string => identity === undefined ? "no identity" : identity.slice(0, 8)
 
-/** How to give a directory to the image that is started. */
-const give = (directory: string): string => `to use it with this image: rm ${word(`${directory}/${recordName}`)}`
+/** The command that gives a directory to this image. */
+const give = (directory: string): string =>
+  `to use it with this image: rm ${quoteArgument(`${directory}/${recordName}`)}`
 
 /** The directory with the image's name belongs to another image. */
 export const foreign = (directory: string, record: DataRecord, identity: string | undefined, used: string): string =>
-  `Data directory ${word(directory)} belongs to another image (${digits(record.identity)}, last at ${
-    word(record.path)
-  }; this one is ${digits(identity)}), ${word(used)} is used; to choose another: FIM_DIR_DATA=DIRECTORY; ${
+  `Data directory ${quoteArgument(directory)} belongs to another image (${digits(record.identity)}, last at ${
+    quoteArgument(record.path)
+  }; this one is ${digits(identity)}), ${quoteArgument(used)} is used; to choose another: FIM_DIR_DATA=DIRECTORY; ${
     give(directory)
   }`
 
 /** The directory that the caller chose belongs to another image. */
 export const foreignChosen = (directory: string, record: DataRecord, identity: string | undefined): string =>
-  `the data directory ${word(directory)} in FIM_DIR_DATA belongs to another image (${
+  `the data directory ${quoteArgument(directory)} in FIM_DIR_DATA belongs to another image (${
     digits(record.identity)
-  }, last at ${word(record.path)}; this one is ${digits(identity)}); set FIM_DIR_DATA to another directory, or ${
-    give(directory)
-  }`
+  }, last at ${quoteArgument(record.path)}; this one is ${
+    digits(identity)
+  }); set FIM_DIR_DATA to another directory, or ${give(directory)}`
 
+/** The data directory was renamed with the image. */
 export const renamed = (from: string, to: string): string =>
-  `The image was renamed: its data directory ${word(from)} is now ${word(to)}`
+  `The image was renamed: its data directory ${quoteArgument(from)} is now ${quoteArgument(to)}`
 
+/** Several directories can belong to the image, and one is used. */
 export const several = (directories: ReadonlyArray<string>, used: string): string =>
   `Data directories ${
-    directories.map(word).join(", ")
+    directories.map(quoteArgument).join(", ")
   } all belong to images that are gone and were the same as this one, ${
-    word(used)
+    quoteArgument(used)
   } is used; to choose one: FIM_DIR_DATA=DIRECTORY`
 
+/** The record in a directory is not valid. */
 export const damaged = (directory: string, detail: string): string =>
   `The record ${
-    word(`${directory}/${recordName}`)
+    quoteArgument(`${directory}/${recordName}`)
   } is not used, ${detail}; the directory belongs to this image by its name`
 
 /** The directory with the image's name cannot be used: others could change it, or it is not the caller's. */
 export const unusable = (directory: string, problem: string, used: string | undefined): string =>
-  `Data directory ${word(directory)} cannot be used${used === undefined ? "" : `, ${word(used)} is used`}: ${
-    printable(problem)
-  }; to choose another: FIM_DIR_DATA=DIRECTORY`
+  `Data directory ${quoteArgument(directory)} cannot be used${
+    used === undefined ? "" : `, ${quoteArgument(used)} is used`
+  }: ${printable(problem)}; to choose another: FIM_DIR_DATA=DIRECTORY`
 
-/** None can be used. In: directories, each with the reason. */
+/**
+ * No directory can be used.
+ *
+ * @param tried directories, each with the reason
+ */
 export const nowhere = (tried: ReadonlyArray<readonly [directory: string, problem: string | undefined]>): string => {
   const each = tried.map(([directory, problem]) =>
-    problem === undefined ? word(directory) : `${word(directory)}: ${printable(problem)}`
+    problem === undefined ? quoteArgument(directory) : `${quoteArgument(directory)}: ${printable(problem)}`
   )
   return `cannot make or write to a data directory (tried ${each.join(", ")}); set FIM_DIR_DATA to a directory of yours`
 }

@@ -1,6 +1,6 @@
 import type { Host } from "./Host.ts"
 
-/** Where everything of one run lies, as absolute paths. The names are those of `docs/directories.md`. */
+/** The directories of one run, as absolute paths. `docs/directories.md` defines the names. */
 export interface Directories {
   readonly self: string
   readonly global: string
@@ -14,12 +14,16 @@ export interface Directories {
   readonly runtimeHost: string
 }
 
-/** The global directory as the guest sees it, wherever the host's is. */
+/** The global directory in the guest, wherever it is on the host. */
 export const guestGlobal = "/tmp/fim"
 
 /**
- * The directories below a global directory, for an application directory named `application` and the instance of
- * the name `instance`. `self` is the directory of the image.
+ * The directories below a global directory.
+ *
+ * @param global path of the global directory
+ * @param application name of the application directory
+ * @param instance name of the instance
+ * @param self directory of the image
  */
 export const below = (global: string, application: string, instance: string, self: string): Directories => {
   const root = `${global}/app/${application}`
@@ -37,11 +41,11 @@ export const below = (global: string, application: string, instance: string, sel
   }
 }
 
-/** The same directories at the places where the sandbox binds them. */
+/** The same directories at their paths in the guest. */
 export const inGuest = (directories: Directories): Directories =>
   below(guestGlobal, basename(directories.application), basename(directories.instance), directories.self)
 
-/** The data directory that the caller chose, whatever is there; absent where it is for us to find one. */
+/** The data directory that the caller has chosen, whether it exists or not; absent if flatimage has to find one. */
 export const chosenData = (host: Host["Service"]): string | undefined => {
   const chosen = host.environment["FIM_DIR_DATA"]
   if (chosen === undefined || chosen === "") return undefined
@@ -50,8 +54,8 @@ export const chosenData = (host: Host["Service"]): string | undefined => {
 }
 
 /**
- * Directories in which the data directory may be, best first: that of the image, or, for images in directories that the caller
- * cannot write to, the caller's own data home.
+ * The directories that can contain the data directory, best first: that of the image, and the caller's data home for images
+ * in directories that the caller cannot write to.
  */
 export const dataPlaces = (host: Host["Service"], image: string): ReadonlyArray<string> => {
   const home = dataHome(host.environment)
@@ -59,8 +63,8 @@ export const dataPlaces = (host: Host["Service"], image: string): ReadonlyArray<
 }
 
 /**
- * The data home of the caller: `XDG_DATA_HOME`, or `.local/share` at home. A path that is not absolute
- * counts as not set, as the XDG Base Directory Specification requires.
+ * The data home of the caller: `XDG_DATA_HOME`, or `.local/share` in the home directory. A relative path counts as not set,
+ * as the XDG Base Directory Specification requires.
  */
 export const dataHome = (environment: Host["Service"]["environment"]): string | undefined => {
   const chosen = environment["XDG_DATA_HOME"]
@@ -69,9 +73,7 @@ export const dataHome = (environment: Host["Service"]["environment"]): string | 
   return home === undefined || home === "" ? undefined : `${home}/.local/share`
 }
 
-/**
- * The cache home of the caller: `XDG_CACHE_HOME`, or `.cache` at home; `undefined` if neither is an absolute path.
- */
+/** The cache home of the caller: `XDG_CACHE_HOME`, or `.cache` at home; `undefined` if neither is an absolute path. */
 export const cacheHome = (environment: Host["Service"]["environment"]): string | undefined => {
   const home = environment["HOME"]
   const cache = environment["XDG_CACHE_HOME"] || (home === undefined ? undefined : `${home}/.cache`)
@@ -79,8 +81,8 @@ export const cacheHome = (environment: Host["Service"]["environment"]): string |
 }
 
 /**
- * Where layers may be unpacked that cannot be mounted, best first: in the caller's own cache, where nobody removes single
- * files by their age, or in the global directory.
+ * Directories in which layers can be unpacked that cannot be mounted, best first: the caller's cache, where nobody removes
+ * single files by age, then the global directory.
  */
 export const treeCandidates = (host: Host["Service"], directories: Directories): ReadonlyArray<string> => {
   const cache = cacheHome(host.environment)
@@ -88,8 +90,8 @@ export const treeCandidates = (host: Host["Service"], directories: Directories):
   return cache === undefined ? [global] : [`${cache}/flatimage/layers`, global]
 }
 
-/** Of an absolute path: what is behind the last slash. */
+/** The part of an absolute path after the last slash. */
 export const basename = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
-/** Of an absolute path: what is before the last slash. */
+/** The part of an absolute path before the last slash. */
 export const dirname = (path: string): string => path.slice(0, path.lastIndexOf("/")) || "/"

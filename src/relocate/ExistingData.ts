@@ -6,7 +6,9 @@ import { Host } from "./Host.ts"
 import { Relocate, RelocateError } from "./Relocate.ts"
 import { examineBy } from "./TrustedDirectory.ts"
 
-/** The data directory if it exists and has this subdirectory; reading does not create it. Fails where a start would. */
+/**
+ * The data directory, if it exists and contains this subdirectory. Reading does not create it. Fails where a start would.
+ */
 export const existingData = Effect.fnUntraced(function*(subdirectory: "layers" | "recipes", identified: Identified) {
   const fs = yield* FileSystem.FileSystem
   const { directories, image } = yield* Relocate

@@ -1,6 +1,6 @@
 import * as Context from "effect/Context"
 
-/** What the host gave this process. Everything below `bin/` learns it from here, so a test can say what it likes. */
+/** The process and its caller: everything below `bin/` gets these values from here, so that tests can choose them. */
 export class Host extends Context.Service<Host, {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly pid: number
@@ -8,10 +8,10 @@ export class Host extends Context.Service<Host, {
   readonly instance?: string
   readonly uid: number
   readonly gid: number
-  /** As Node names it: `x64` or `arm64`. */
+  /** Node's name of the processor: `x64` or `arm64`. */
   readonly architecture: string
-  /** The working directory; absent when it was removed. */
+  /** The working directory; absent if it was removed. */
   readonly directory: string | undefined
-  /** The caller's words behind the program's name, byte for byte: they need not be text. */
-  readonly words: ReadonlyArray<Uint8Array>
+  /** The caller's arguments, byte for byte, without the program's name. They need not be UTF-8. */
+  readonly args: ReadonlyArray<Uint8Array>
 }>()("flatimage/relocate/Host") {}

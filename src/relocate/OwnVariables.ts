@@ -1,10 +1,10 @@
-/** The variables `FIM_*` of a run, which its settings and its program can use. */
+/** The variables `FIM_*` of a run. Its settings and its program can use them. */
 import type { Variables } from "../image/Expand.ts"
 import type { Directories } from "./Directories.ts"
 import type { Host } from "./Host.ts"
 import type { Relocate } from "./Relocate.ts"
 
-/** Facts of the image and the run, which the guest gets as `FIM_*`. */
+/** Facts about the image and the run, which the guest gets as `FIM_*`. */
 export interface Facts {
   readonly version: string
   readonly commit: string
@@ -14,14 +14,14 @@ export interface Facts {
   readonly image: string
   readonly reservedOffset: number
   readonly data: string
-  /** As the host or as the guest sees them. */
+  /** Directories as the host or as the guest sees them. */
   readonly directories: Directories
 }
 
-/** What a version is called: a `v` in front of a number, and other names as they are. */
+/** The name of a version: a number gets a `v`, other names stay. */
 export const versionName = (version: string): string => /^\d/.test(version) ? `v${version}` : version
 
-/** The variables that flatimage itself sets. */
+/** The variables that flatimage sets. */
 export const ownVariables = (facts: Facts): Readonly<Record<string, string>> => ({
   FIM_VERSION: versionName(facts.version),
   FIM_COMMIT: facts.commit,
@@ -43,12 +43,12 @@ export const ownVariables = (facts: Facts): Readonly<Record<string, string>> => 
 })
 
 /**
- * What a setting of a run can refer to: the caller's environment, and the variables of the run, which come first.
+ * The variables that a setting of a run can refer to: the caller's environment and those of the run, which override it.
  *
  * @param run the image and the caller
  * @param run.distribution name of its distribution
  * @param run.data the data directory; empty if there is none
- * @param directories as the side sees them on which the setting counts: `inGuest` of them for paths of the guest
+ * @param directories as the side sees them where the setting applies: `inGuest` of them for paths of the guest
  * @returns values by name
  */
 export const variablesOf = (
@@ -61,7 +61,7 @@ export const variablesOf = (
   directories: Directories
 ): Variables => ({ ...run.host.environment, ...ownVariables(factsOf(run, directories)) })
 
-/** The same as {@link variablesOf}, before they are variables. */
+/** The facts from which {@link variablesOf} makes variables. */
 export const factsOf = (
   { data, distribution, host, relocate }: Parameters<typeof variablesOf>[0],
   directories: Directories

@@ -12,6 +12,7 @@ import * as Paths from "./Directories.ts"
 import { Host } from "./Host.ts"
 import type { Examine } from "./TrustedDirectory.ts"
 
+/** Why the image or its directories cannot be used. */
 export class RelocateError extends Data.TaggedError("RelocateError")<{
   readonly reason: "NotAnImage" | "DataDirectory"
   readonly detail: string
@@ -22,13 +23,13 @@ export class RelocateError extends Data.TaggedError("RelocateError")<{
 }
 
 /**
- * The running image and its directories. The launcher has already unpacked runtime and tools and passes their paths in the
- * environment; this creates only the data directory, so a start that fails here leaves nothing behind.
+ * The running image and its directories. The launcher has already unpacked runtime and tools, and passes their paths in the
+ * environment. This service creates only the data directory, so a start that fails here leaves nothing behind.
  */
 export class Relocate extends Context.Service<Relocate, {
   /** Path of the image. */
   readonly image: string
-  /** Where its reserved space begins, in bytes. */
+  /** Offset of its reserved space, in bytes. */
   readonly reservedOffset: number
   readonly version: string
   readonly commit: string
@@ -37,8 +38,9 @@ export class Relocate extends Context.Service<Relocate, {
   /** Path of the dynamic loader that starts the image's own tools. */
   readonly loader: string
   /**
-   * The data directory of the image with this identity, created if necessary, with `data` (the upper directory), `work`, `layers` and
-   * `tmp` in it. `examine` checks that nobody else can change it: the janitor's on a start, `examineBy` in a command.
+   * The data directory of the image with this identity. It is created if necessary, with the subdirectories `data` (the
+   * upper directory), `work`, `layers` and `tmp`. `examine` checks that nobody else can change it: the janitor's on a
+   * start, `examineBy` in a command.
    */
   readonly data: (identified: Identified, examine: Examine) => Effect.Effect<string, RelocateError>
 }>()("flatimage/relocate/Relocate") {

@@ -1,4 +1,4 @@
-/** Checks that nobody else can change a directory. The native side does it, by the rule in `src/native/fim/src/trust`. */
+/** Checks that nobody else can change a directory. Native code does it, by the rule in `src/native/fim/src/trust`. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -6,28 +6,28 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 
 /** The result for one directory. */
-export const Judged = Schema.Struct({
+export const Verdict = Schema.Struct({
   usable: Schema.Boolean,
-  /** Whether to warn the caller that it is skipped: others can change it and it exists, or it is unfit. */
+  /** Whether to warn the caller that it is skipped: it exists and others can change it, or it is unfit. */
   notable: Schema.Boolean,
   reason: Schema.NullOr(Schema.String),
-  /** What to type so that it can be used. */
+  /** The command that makes it usable. */
   remedy: Schema.NullOr(Schema.String)
 })
-export type Judged = typeof Judged.Type
+export type Verdict = typeof Verdict.Type
 
 /**
- * How it will be used: `find` reads an existing directory; `rooms` uses an existing data directory and creates its missing
- * subdirectories; `make` creates a data directory; `place` creates something in a directory or its future path.
+ * How it will be used. `find` reads an existing directory. `rooms` uses an existing data directory and creates its missing
+ * subdirectories. `make` creates a data directory. `place` creates something in a directory or at its future path.
  */
 export type Purpose = "find" | "rooms" | "make" | "place"
 
-/** Judges a directory. On a start the janitor does it. */
-export type Examine = (path: string, purpose: Purpose) => Effect.Effect<Judged, { readonly message: string }>
+/** Checks a directory. On a start the janitor does it. */
+export type Examine = (path: string, purpose: Purpose) => Effect.Effect<Verdict, { readonly message: string }>
 
-const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Judged))
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Verdict))
 
-/** The same by the program `fim`, for commands that have no janitor to ask. */
+/** Checks directories with the program `fim`, for commands that have no janitor. */
 export const examineBy = Effect.fnUntraced(function*(program: string) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const examine: Examine = (path, purpose) =>
@@ -35,13 +35,15 @@ export const examineBy = Effect.fnUntraced(function*(program: string) {
   return examine
 })
 
-/** Why a directory is not used, and what there is to type. */
-export const problemOf = ({ reason, remedy }: Pick<Judged, "reason" | "remedy">): string =>
+/** Why a directory is not used, and the command that helps. */
+export const problemOf = ({ reason, remedy }: Pick<Verdict, "reason" | "remedy">): string =>
   `${reason ?? "no reason was given"}${remedy === null ? "" : `; to use it: ${remedy}`}`
 
 /**
- * Where programs of a user keep their data below the home that the database of users has. HOME may be somebody else's, after
- * `sudo` or `su`.
+ * The data home below the home directory in the user database. HOME may be another user's, after `sudo` or `su`.
+ *
+ * @param uid numeric user id
+ * @returns the absolute path; `undefined` if the user is not in the database
  */
 export const registeredDataHome = Effect.fnUntraced(function*(uid: number) {
   const fs = yield* FileSystem.FileSystem

@@ -4,9 +4,12 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { RelocateError } from "./Relocate.ts"
 
 /**
- * Unpacks runtime and tools of an image, unless they are unpacked already, and returns their paths: the variables with which its own
- * boot program would be started. A `Host` whose environment has them can run the image from another program.
- * In: the path of the image. Fails if it is not an image, or if its launcher cannot unpack it.
+ * Unpacks the runtime and tools of an image, unless they are unpacked already. A `Host` whose environment contains the
+ * result can run the image from another program.
+ *
+ * @param image path of the image
+ * @returns the variables that its own boot program would get; fails if the file is not an image, or if its launcher cannot
+ *   unpack it
  */
 export const unpack = Effect.fn("Unpack.unpack")(function*(image: string) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
@@ -27,7 +30,7 @@ export const unpack = Effect.fn("Unpack.unpack")(function*(image: string) {
   if (variables["FIM_DIR_APP"] === undefined) {
     return yield* new RelocateError({
       reason: "NotAnImage",
-      detail: `cannot unpack '${image}': it is not an image, or its launcher said no`
+      detail: `cannot unpack '${image}': it is not an image, or its launcher refused`
     })
   }
   return variables

@@ -45,7 +45,7 @@ export class BwrapError extends Data.TaggedError("BwrapError")<{
 /** A program to run. `root` asks for uid 0; the words are the program's name and its arguments, byte for byte. */
 export interface Program {
   readonly root: boolean
-  readonly words: ReadonlyArray<Uint8Array>
+  readonly args: ReadonlyArray<Uint8Array>
 }
 
 /** More of a guest's `/etc/passwd` and `/etc/group` than this is not read. */
@@ -245,7 +245,7 @@ const make = Effect.fnUntraced(function*() {
     const ended = yield* instance.run({
       argv: argv.map(ByteString.ofText),
       options: sandbox.options.map(ByteString.ofText),
-      guest: [...sandbox.guest.map(ByteString.ofText), ...program.words.map(ByteString.ofBytes)],
+      guest: [...sandbox.guest.map(ByteString.ofText), ...program.args.map(ByteString.ofBytes)],
       filter: calls,
       privateUsers: users.kind === "everyone"
     }).pipe(Effect.mapError(failing("Sandbox")))

@@ -1,6 +1,6 @@
 import type { Permission } from "../image/SettingsDefaults.ts"
 
-/** What each permission gives a guest, for people. `docs/security.md` says what that means. */
+/** A short description of each permission. `docs/security.md` explains the consequences. */
 export const permissionTexts: Readonly<Record<Permission, string>> = {
   home: "read and write the home directory",
   media: "read and write removable media",

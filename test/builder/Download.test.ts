@@ -65,13 +65,13 @@ it.layer(TestLayer)("a download", (it) => {
 
   it.effect("is refused when it is not there, too long, cut short, or led in circles", () =>
     Effect.gen(function*() {
-      assert.match(yield* refused((_, response) => response.writeHead(404).end()), /the server answers 404/)
-      assert.match(yield* refused((_, response) => response.writeHead(500).end()), /the server answers 500/)
+      assert.match(yield* refused((_, response) => response.writeHead(404).end()), /the server replied with status 404/)
+      assert.match(yield* refused((_, response) => response.writeHead(500).end()), /the server replied with status 500/)
       assert.match(yield* refused((_, response) => response.end(long)), /it has 101 bytes, more than 100/)
       assert.match(yield* refused(endless), /it has more than 100 bytes/)
       assert.match(
         yield* refused(cut),
-        /cannot be fetched: the answer was cut short: the server closed the connection: try again$/
+        /cannot be fetched: the response was cut short: the server closed the connection: try again$/
       )
       assert.match(yield* refused(circle), /cannot be fetched: redirect count exceeded$/)
     }))
@@ -176,7 +176,10 @@ it.layer(TestLayer)("an archive of a root tree", (it) => {
         const url = `${yield* serve(filesOf(directory))}/root.tar`
         const remote = yield* verified({ path: url, signature: `${url}.sig`, keyring: own.keyring })
         assert.strictEqual(yield* fs.readFileString(remote), "tree")
-        assert.match(yield* refusal({ path: url, signature: `${url}.none`, keyring: own.keyring }), /answers 404/)
+        assert.match(
+          yield* refusal({ path: url, signature: `${url}.none`, keyring: own.keyring }),
+          /replied with status 404/
+        )
         assert.isFalse(existsSync(remote), "what was not verified is not kept")
       })
   )

@@ -31,7 +31,7 @@ const TestMachine = Machine.layer({ arch: process.arch, uid: process.getuid?.() 
 /** Images are for this machine. */
 export const NoEmulation = Layer.succeed(Emulator, {
   check: () => Effect.void,
-  emulation: () => Effect.succeed({ words: [], ownUsers: false })
+  emulation: () => Effect.succeed({ prefix: [], ownUsers: false })
 })
 
 /** No package is ever downloaded: a mirror that cannot be reached. */

@@ -20,7 +20,7 @@ describe("words", () => {
   ])("%j are those of the boot command", (words) => {
     const request = parsed(...words)
     assert.strictEqual(request._tag, "Boot")
-    assert.deepStrictEqual(texts(request.words), words)
+    assert.deepStrictEqual(texts(request.args), words)
   })
 
   it.each(
@@ -39,7 +39,7 @@ describe("words", () => {
     const request = parsed(...words)
     assert(request._tag === "Execute")
     assert.strictEqual(request.root, root)
-    assert.deepStrictEqual(texts(request.words), [...program])
+    assert.deepStrictEqual(texts(request.args), [...program])
   })
 
   it.each([
@@ -52,7 +52,7 @@ describe("words", () => {
   ])("%j are a command of ours", (words, command) => {
     const request = parsed(...words)
     assert(request._tag === "Command")
-    assert.deepStrictEqual(request.words, command)
+    assert.deepStrictEqual(request.args, command)
   })
 
   it.each([[["fim-exec"]], [["fim-root"]], [["fim-exec", "--"]]])("%j say no program", (words) => {
@@ -65,8 +65,8 @@ describe("words", () => {
   it("need not be text to stay what they are", () => {
     const odd = Uint8Array.of(0xff, 0xfe, 0x80, 0x0a)
     const boot = Result.getOrThrow(parse([odd, odd]))
-    assert.deepStrictEqual(boot, { _tag: "Boot", words: [odd, odd] })
+    assert.deepStrictEqual(boot, { _tag: "Boot", args: [odd, odd] })
     const run = Result.getOrThrow(parse([bytes("fim-exec"), odd, odd]))
-    assert.deepStrictEqual(run, { _tag: "Execute", root: false, words: [odd, odd] })
+    assert.deepStrictEqual(run, { _tag: "Execute", root: false, args: [odd, odd] })
   })
 })

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { claimOf } from "../../src/desktop/Claim.ts"
 import { identityOf } from "../../src/desktop/Names.ts"
-import type { Kept } from "../../src/desktop/Records.ts"
+import type { StoredRecord } from "../../src/desktop/Records.ts"
 import { nativeBytes } from "../support/Platform.ts"
 
-const kept = (name: string, image: string, apart = false): Kept => ({
+const kept = (name: string, image: string, apart = false): StoredRecord => ({
   key: identityOf(nativeBytes, name, apart ? image : undefined).file,
   record: {
     format: 1,
@@ -18,7 +18,7 @@ const kept = (name: string, image: string, apart = false): Kept => ({
   }
 })
 
-const claim = (image: string, records: ReadonlyArray<Kept>, there: ReadonlyArray<string>, isTaken = false) => {
+const claim = (image: string, records: ReadonlyArray<StoredRecord>, there: ReadonlyArray<string>, isTaken = false) => {
   const found = claimOf(nativeBytes, { name: "App", image, records, isThere: (path) => there.includes(path), isTaken })
   return {
     file: found.identity.file === "App"

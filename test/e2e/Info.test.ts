@@ -22,6 +22,8 @@ interface Check {
   readonly detail: string
 }
 
+const stateOf = (checks: ReadonlyArray<Check>, name: string) => checks.find((check) => check.name === name)?.state
+
 describe.each(users)("as $name", (user) => {
   scenario("fim-info describes the image, and makes nothing", images, () =>
     Effect.gen(function*() {
@@ -60,7 +62,6 @@ describe.each(users)("as $name", (user) => {
           assert.strictEqual(stderr, "")
           return { code, checks: JSON.parse(stdout) as ReadonlyArray<Check> }
         })
-      const stateOf = (checks: ReadonlyArray<Check>, name: string) => checks.find((check) => check.name === name)?.state
       const all = yield* look("")
       assert.strictEqual(all.code, 0)
       for (const name of ["namespaces", "FUSE", "overlay", "limits", "memory", "data", "tools", "image"]) {

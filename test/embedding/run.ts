@@ -16,7 +16,7 @@ import * as NodeHost from "flatimage/NodeHost"
 import * as NodePlatform from "flatimage/NodePlatform"
 import { unpack } from "flatimage/Unpack"
 
-const [image = "", ...words] = process.argv.slice(2)
+const [image = "", ...args] = process.argv.slice(2)
 
 /** Passes on each piece of output as it comes. */
 const output = Sink.forEach((bytes: Uint8Array) => Effect.sync(() => process.stdout.write(bytes))).pipe(
@@ -26,7 +26,7 @@ const output = Sink.forEach((bytes: Uint8Array) => Effect.sync(() => process.std
 const program = Effect.gen(function*() {
   const environment = yield* unpack(image)
   const delivery = yield* Boot.noDelivery
-  const run = Boot.run({ _tag: "Execute", root: false, words: words.map((word) => Buffer.from(word)) }, delivery)
+  const run = Boot.run({ _tag: "Execute", root: false, args: args.map((arg) => Buffer.from(arg)) }, delivery)
   const layers = Boot.runLayer.pipe(
     Layer.provideMerge(Layer.succeed(Host, NodeHost.make({ environment }))),
     Layer.provide(Layer.succeed(StandardStreams, { stdin: "ignore", stdout: output, stderr: "inherit" }))

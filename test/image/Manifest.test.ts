@@ -24,8 +24,8 @@ describe("a tool table", () => {
 
   it("may have a megabyte and not a byte more", () => {
     const fill = (length: number) => json({ ...table, extra: "x".repeat(length) })
-    const room = Manifest.largestTable - fill(0).length
-    assert.strictEqual(fill(room).length, Manifest.largestTable)
+    const room = Manifest.maxTableSize - fill(0).length
+    assert.strictEqual(fill(room).length, Manifest.maxTableSize)
     assert.strictEqual(reasonOf(fill(room)), undefined)
     assert.strictEqual(reasonOf(fill(room + 1)), "TooLarge")
     const applets = Array.from({ length: 30_000 }, (_, index) => `applet-with-a-rather-long-name-${index}`)

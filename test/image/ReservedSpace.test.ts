@@ -92,7 +92,7 @@ describe("ReservedSpace", () => {
       Effect.fnUntraced(function*(space) {
         const { settings, warnings } = yield* space.snapshot
         assert.deepStrictEqual(warnings, [
-          "The field 'overlay' is damaged and reads as its default: 9 is no overlay type",
+          "The field 'overlay' is damaged and reads as its default: 9 is not an overlay type",
           "The field 'environment' is damaged and reads as its default: it is not UTF-8"
         ])
         assert.strictEqual(settings.overlay, "bwrap")

@@ -137,7 +137,7 @@ describe("decode", () => {
     [
       ["permissions", [0, 0x80], "bit 15 is unknown"],
       ["notify", [2], "2 is neither 0 nor 1"],
-      ["overlay", [4], "4 is no overlay type"],
+      ["overlay", [4], "4 is not an overlay type"],
       ["casefold", [255], "255 is neither 0 nor 1"],
       ["unshare", [0x80], "bit 7 is unknown"],
       ["extension", [1], "it begins with unknown bytes"],

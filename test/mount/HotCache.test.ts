@@ -16,7 +16,7 @@ const placeWith = (environment: Readonly<Record<string, string>>) =>
         gid: 1000,
         architecture: "x64",
         directory: "/",
-        words: []
+        args: []
       })
     ))
   )

@@ -12,6 +12,16 @@ const whole = Layer.mergeAll(FilesystemController.layer, Portal.layer).pipe(Laye
 
 const program = { argv: ["bwrap"], options: [], guest: [], filter: [], privateUsers: false }
 
+/** What is asked of a janitor for a run of that user, whose layers are to stay so many seconds. */
+const asked = (seconds: number, outlivesUs: boolean, uid: number) =>
+  Effect.gen(function*() {
+    const janitor = yield* falseJanitor({}, outlivesUs)
+    yield* Effect.flatMap(Instance, ({ run }) => run(program)).pipe(
+      Effect.provide(Layer.provide(instance, surroundings(janitor, [], { seconds, uid })))
+    )
+    return janitor.asked
+  })
+
 describe("an instance", () => {
   it.effect("is asked for when it is acquired, and released once, with its directory", () =>
     Effect.gen(function*() {
@@ -58,14 +68,6 @@ describe("an instance", () => {
 
   it.effect("has layers stay that may, in its last request", () =>
     Effect.gen(function*() {
-      const asked = (seconds: number, outlivesUs: boolean, uid: number) =>
-        Effect.gen(function*() {
-          const janitor = yield* falseJanitor({}, outlivesUs)
-          yield* Effect.flatMap(Instance, ({ run }) => run(program)).pipe(
-            Effect.provide(Layer.provide(instance, surroundings(janitor, [], { seconds, uid })))
-          )
-          return janitor.asked
-        })
       assert.deepStrictEqual(yield* asked(60, true, 1000), ["open", "run", "linger", "keep-layers"])
       assert.deepStrictEqual(yield* asked(0, true, 1000), ["open", "run"])
       assert.deepStrictEqual(yield* asked(60, true, 0), ["open", "run"])

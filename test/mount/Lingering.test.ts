@@ -9,6 +9,8 @@ import { refusalOf, type Surroundings } from "../../src/mount/Lingering.ts"
 import { parse } from "../../src/mount/LingerTime.ts"
 import { deviceNumbers, isRemovable, sourceOf } from "../../src/mount/Removable.ts"
 
+const refused = (change: Partial<Surroundings>, time = usual) => refusalOf({ ...alone, ...change }, time)
+
 describe("FIM_LINGER", () => {
   it("is a number of seconds up to a day", () => {
     assert.deepStrictEqual(parse(undefined), Result.succeed({ seconds: 60, isChosen: false }))
@@ -53,7 +55,6 @@ describe("layers may linger", () => {
   })
 
   it("not in services, jobs and containers, not in continuous integration, and not of root", () => {
-    const refused = (change: Partial<Surroundings>, time = usual) => refusalOf({ ...alone, ...change }, time)
     assert.strictEqual(refused({}, { seconds: 0, isChosen: true }), "FIM_LINGER is 0")
     assert.strictEqual(refused({ uid: 0 }), "root has started it")
     for (
@@ -83,14 +84,16 @@ describe("layers may linger", () => {
   })
 })
 
+const missing = (path: string) =>
+  PlatformError.systemError({ _tag: "NotFound", module: "FileSystem", method: "read", pathOrDescriptor: path })
+
+const get = (of: Readonly<Record<string, string>>) => (path: string) => {
+  const found = of[path]
+  return found === undefined ? Effect.fail(missing(path)) : Effect.succeed(found)
+}
+
 /** A host with a file on the device 8:1, and what `/sys` says of it. */
 const hostWith = (texts: Readonly<Record<string, string>>, links: Readonly<Record<string, string>>, dev = 0x801n) => {
-  const missing = (path: string) =>
-    PlatformError.systemError({ _tag: "NotFound", module: "FileSystem", method: "read", pathOrDescriptor: path })
-  const get = (of: Readonly<Record<string, string>>) => (path: string) => {
-    const found = of[path]
-    return found === undefined ? Effect.fail(missing(path)) : Effect.succeed(found)
-  }
   return FileSystem.makeNoop({
     stat: () =>
       Effect.succeed({
@@ -120,15 +123,16 @@ const hostWith = (texts: Readonly<Record<string, string>>, links: Readonly<Recor
   })
 }
 
+const link = (path: string) => ({ "/sys/dev/block/8:1": path })
+const partition = (path: string) => ({ [`${path}/sda1/partition`]: "1\n" })
+const asked = (fs: FileSystem.FileSystem) => isRemovable(fs, "/image")
+
 describe("a medium", () => {
   const disk = "/sys/devices/pci0000:00/0000:00:17.0/ata1/host0/block/sda"
   const plugged = "/sys/devices/pci0000:00/0000:00:14.0/usb1/1-2/1-2:1.0/host6/block/sdb"
-  const link = (path: string) => ({ "/sys/dev/block/8:1": path })
-  const partition = (path: string) => ({ [`${path}/sda1/partition`]: "1\n" })
 
   it.effect("can be pulled out if the disk of the partition says so, or hangs on a cable", () =>
     Effect.gen(function*() {
-      const asked = (fs: FileSystem.FileSystem) => isRemovable(fs, "/image")
       assert.isFalse(yield* asked(hostWith({ [`${disk}/removable`]: "0\n", ...partition(disk) }, link(`${disk}/sda1`))))
       assert.isTrue(yield* asked(hostWith({ [`${disk}/removable`]: "1\n", ...partition(disk) }, link(`${disk}/sda1`))))
       assert.isTrue(yield* asked(hostWith({ [`${plugged}/removable`]: "0\n" }, link(plugged))))

@@ -7,7 +7,7 @@ import * as OwnHost from "../../src/platform/engine/OwnHost.ts"
 import * as Utf8 from "../../src/Utf8.ts"
 import { outcomes } from "./HttpCases.ts"
 
-const base = Utf8.decode(OwnHost.make().words[0] ?? new Uint8Array())
+const base = Utf8.decode(OwnHost.make().args[0] ?? new Uint8Array())
 
 Effect.runFork(outcomes(base)).addObserver((exit) => {
   if (Exit.isSuccess(exit)) Output.write(Output.output)(JSON.stringify(exit.value))

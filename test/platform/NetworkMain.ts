@@ -7,7 +7,7 @@ import * as OwnHost from "../../src/platform/engine/OwnHost.ts"
 import * as Utf8 from "../../src/Utf8.ts"
 import { fetchAll } from "./NetworkCases.ts"
 
-Effect.runFork(fetchAll(OwnHost.make().words.map(Utf8.decode))).addObserver((exit) => {
+Effect.runFork(fetchAll(OwnHost.make().args.map(Utf8.decode))).addObserver((exit) => {
   if (Exit.isSuccess(exit)) Output.write(Output.output)(JSON.stringify(exit.value))
   else Output.write(Output.error)(Cause.pretty(exit.cause))
   OwnHost.exit(Exit.isSuccess(exit) ? 0 : 1)

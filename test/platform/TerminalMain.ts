@@ -8,7 +8,7 @@ import * as Terminal from "../../src/platform/engine/Terminal.ts"
 import * as Utf8 from "../../src/Utf8.ts"
 import { read } from "./TerminalCases.ts"
 
-const what = Utf8.decode(OwnHost.make().words[0] ?? new Uint8Array())
+const what = Utf8.decode(OwnHost.make().args[0] ?? new Uint8Array())
 
 Effect.runFork(Effect.provide(read(what), Terminal.layer)).addObserver((exit) => {
   if (Exit.isFailure(exit)) Output.write(Output.error)(Cause.pretty(exit.cause))

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { decide, lookedAt, type Policy } from "../../src/portal/Decision.ts"
+import { decide, type Policy, usedVariables } from "../../src/portal/Decision.ts"
 import type { Request } from "../../src/portal/Message.ts"
 
 const policy: Policy = {
@@ -33,7 +33,7 @@ const variables = (environment: ReadonlyArray<string>) => {
 }
 
 const isLookedAt = (name: string) =>
-  lookedAt.some((text) => text.endsWith("*") ? name.startsWith(text.slice(0, -1)) : name === text)
+  usedVariables.some((text) => text.endsWith("*") ? name.startsWith(text.slice(0, -1)) : name === text)
 
 describe("what is allowed", () => {
   it("is allowed by exactly its name", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import { findDistribution } from "../../src/builder/dist/Distributions.ts"
-import { installationOf, mostPackages } from "../../src/recipe/Installation.ts"
+import { installationOf, maxPackages } from "../../src/recipe/Installation.ts"
 
 const debian = findDistribution("debian")!
 const named = (name: string, packages: ReadonlyArray<string>, desktop?: string) => ({
@@ -17,9 +17,9 @@ const many = (count: number) => [named("a", Array.from({ length: count }, (_, in
 describe("the installation of recipes", () => {
   it("names each package once, in order, behind all options", () => {
     const recipes = [named("b", ["two", "one"]), named("a", ["one", "three"])]
-    const { desktop, words } = Result.getOrThrow(installationOf(recipes, debian))
+    const { args, desktop } = Result.getOrThrow(installationOf(recipes, debian))
     assert.isUndefined(desktop)
-    assert.deepStrictEqual(words, ["sh", "-euc", debian.install!, "sh", "two", "one", "three"])
+    assert.deepStrictEqual(args, ["sh", "-euc", debian.install!, "sh", "two", "one", "three"])
     for (const name of ["alpine", "arch", "debian", "ubuntu"]) {
       assert.match(findDistribution(name)!.install!, / -- "\$@"$/m, name)
     }
@@ -27,14 +27,14 @@ describe("the installation of recipes", () => {
 
   it("takes the desktop of the last that has one", () => {
     const recipes = [named("c", [], "C"), named("b", [], "B"), named("a", [])]
-    const { desktop, words } = Result.getOrThrow(installationOf(recipes, debian))
+    const { args, desktop } = Result.getOrThrow(installationOf(recipes, debian))
     assert.deepStrictEqual([desktop?.name, desktop?.document.name], ["b", "B"])
-    assert.isUndefined(words)
+    assert.isUndefined(args)
   })
 
   it("has as many packages as a command line takes", () => {
-    assert.isTrue(Result.isSuccess(installationOf(many(mostPackages), debian)))
-    const refused = Result.getOrThrow(Result.flip(installationOf(many(mostPackages + 1), debian)))
+    assert.isTrue(Result.isSuccess(installationOf(many(maxPackages), debian)))
+    const refused = Result.getOrThrow(Result.flip(installationOf(many(maxPackages + 1), debian)))
     assert.strictEqual(refused.detail, "The recipes name 4001 packages, at most 4000 are possible")
   })
 })

@@ -3,7 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { inOrder, mostRecipes } from "../../src/recipe/Order.ts"
+import { inOrder, maxRecipes } from "../../src/recipe/Order.ts"
 import { RecipeError } from "../../src/recipe/RecipeError.ts"
 
 type Graph = Readonly<Record<string, ReadonlyArray<string>>>
@@ -65,13 +65,13 @@ describe("recipes that depend on each other", () => {
     Effect.gen(function*() {
       const endless = new Proxy<Graph>({}, { get: (_, name) => [`${String(name)}1`] })
       const { asked, result } = yield* order(endless, ["a"])
-      assert.lengthOf(asked, mostRecipes)
+      assert.lengthOf(asked, maxRecipes)
       assert.strictEqual(Result.getOrThrow(Result.flip(result)).reason, "Limit")
       const chain = Object.fromEntries(
-        Array.from({ length: mostRecipes }, (_, index) => [`r${index}`, index === 0 ? [] : [`r${index - 1}`]])
+        Array.from({ length: maxRecipes }, (_, index) => [`r${index}`, index === 0 ? [] : [`r${index - 1}`]])
       )
-      const { result: long } = yield* order(chain, [`r${mostRecipes - 1}`])
-      assert.lengthOf(Result.getOrThrow(long), mostRecipes)
+      const { result: long } = yield* order(chain, [`r${maxRecipes - 1}`])
+      assert.lengthOf(Result.getOrThrow(long), maxRecipes)
     }))
 
   const letters = ["a", "b", "c", "d", "e", "f"] as const

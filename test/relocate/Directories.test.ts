@@ -3,7 +3,7 @@ import { basename, below, chosenData, dataPlaces, dirname, inGuest } from "../..
 import { Host } from "../../src/relocate/Host.ts"
 
 const hostWith = (environment: Readonly<Record<string, string>>, directory: string | undefined = "/home/eva") =>
-  Host.of({ environment, pid: 1, uid: 1000, gid: 100, architecture: "x64", directory, words: [] })
+  Host.of({ environment, pid: 1, uid: 1000, gid: 100, architecture: "x64", directory, args: [] })
 
 const image = "/opt/some apps/my.app"
 

@@ -71,7 +71,7 @@ describe("directories of ours in what a guest sees", () => {
       gid: 1000,
       architecture: "x64",
       directory: "/",
-      words: []
+      args: []
     }
     assert.deepStrictEqual(ownDirectories(host, "/opt/apps/x", directories, "/d"), [
       "/var/fim",

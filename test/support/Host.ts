@@ -2,6 +2,6 @@
 import * as Layer from "effect/Layer"
 import { Host } from "../../src/relocate/Host.ts"
 
-/** A process with these variables, of root if nothing else is said. */
+/** A process with these variables, by default of root. */
 export const hostWith = (environment: Readonly<Record<string, string | undefined>> = {}, uid = 0) =>
-  Layer.succeed(Host, { environment, pid: 7, uid, gid: uid, architecture: "x64", directory: "/", words: [] })
+  Layer.succeed(Host, { environment, pid: 7, uid, gid: uid, architecture: "x64", directory: "/", args: [] })

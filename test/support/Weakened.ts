@@ -57,7 +57,7 @@ const run = Effect.fnUntraced(function*(
     Layer.provideMerge(Layer.succeed(Host, NodeHost.make({ environment, number: count++ }))),
     Layer.provide(Layer.succeed(StandardStreams, streams))
   )
-  return yield* Effect.provide(Boot.run({ _tag: "Execute", root: request.root, words }, delivery), layers)
+  return yield* Effect.provide(Boot.run({ _tag: "Execute", root: request.root, args: words }, delivery), layers)
 })
 
 const collector = () => {

@@ -25,19 +25,20 @@ import { resolve } from "./Resolve.ts"
 import { runScripts } from "./Scripts.ts"
 import type { Keys } from "./Segments.ts"
 
+/** Options of a tree. */
 export interface ApkOptions {
   readonly suite: string
-  /** Packages on top of the distribution's own. */
+  /** Packages in addition to the distribution's own. */
   readonly include: ReadonlyArray<string>
 }
 
-/** Bytes of an index, of a package. */
+/** Limits of an index and of a package, in bytes. */
 const indexLimit = 64 << 20
 const packageLimit = 1 << 30
 
 /** Makes trees from packages of apk: `.apk` files of version 2, in repositories with a signed `APKINDEX.tar.gz`. */
 export class Apk extends Context.Service<Apk, {
-  /** Makes the tree in an empty directory, its packages' scripts run. Fails with `BuildError`. */
+  /** Makes the tree in an empty directory, and runs the scripts of its packages. Fails with `BuildError`. */
   readonly install: (
     distribution: Distribution,
     repository: Repository,
@@ -88,7 +89,7 @@ export class Apk extends Context.Service<Apk, {
         Effect.scoped
       )
 
-      /** The file of a package, checked, out of the cache if it is there. */
+      /** The verified file of a package, from the cache if it is there. */
       const fetchPackage = Effect.fnUntraced(function*(item: Package, keys: Keys) {
         const directory = yield* workspace.directory("cache", "apk")
         const path = `${directory}/${sha256(native, item.checksum).slice(0, 16)}-${item.name}.apk`
@@ -100,7 +101,7 @@ export class Apk extends Context.Service<Apk, {
           return yield* verifyPackage(url, yield* fs.readFile(path).pipe(atPath(path)), item, keys)
         }).pipe(Effect.provideContext(services))
         if (yield* fs.exists(path).pipe(atPath(path))) {
-          // It may have been signed anew since.
+          // It may have been signed again since.
           const cached = yield* Effect.result(verified)
           if (cached._tag === "Success") return cached.success
         }
@@ -145,7 +146,7 @@ export class Apk extends Context.Service<Apk, {
         yield* writeDatabase(fs, tree, installed, { wanted, repositories: bases, architecture: processor }).pipe(
           Effect.provideContext(services)
         )
-        const problems = yield* runScripts(fs, (words) => sandbox.inside(tree, words), tree, installed)
+        const problems = yield* runScripts(fs, (args) => sandbox.inside(tree, args), tree, installed)
         for (const problem of problems) yield* progress.note(`note: ${problem}`)
         yield* report(total, total)
       }, Effect.scoped)

@@ -1,4 +1,4 @@
-/** apk's database of the packages in a tree: with it, apk in the image can install more and upgrade. */
+/** Writes apk's database of the packages in a tree. With it, apk in the image can install more and upgrade. */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Tar from "effect/encoding/Tar"
@@ -13,13 +13,13 @@ import type { Member } from "../TarMembers.ts"
 import type { Verified } from "./Package.ts"
 import { checksumOf } from "./Segments.ts"
 
-/** A package and what was unpacked of it. */
+/** A package and its unpacked members. */
 export interface Installed {
   readonly verified: Verified
   readonly members: ReadonlyArray<Member>
 }
 
-/** Owner, group and permissions, or nothing where they are what apk expects. */
+/** Owner, group and permissions; empty if they are apk's defaults. */
 const access = (letter: "M" | "a", info: FileSystem.File.Info): ReadonlyArray<string> => {
   const text = [
     Option.getOrElse(info.uid, () => 0),
@@ -31,7 +31,7 @@ const access = (letter: "M" | "a", info: FileSystem.File.Info): ReadonlyArray<st
 
 const nameOf = (member: Member) => member.name.replace(/^(\.\/)+/, "").replace(/\/+$/, "")
 
-/** The lines about a package's files: each directory with what is in it. */
+/** The lines about a package's files: each directory with its content. */
 const describeFiles = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   tree: string,
@@ -81,7 +81,7 @@ const describeFiles = Effect.fnUntraced(function*(
   return lines
 })
 
-/** All scripts of all packages as one archive, under names that begin with package, version and checksum. */
+/** An archive of all scripts, with names that begin with package, version and checksum. */
 const packScripts = (installed: ReadonlyArray<Installed>) =>
   Stream.fromIterable(
     installed.flatMap(({ verified }) =>
@@ -102,7 +102,7 @@ const packScripts = (installed: ReadonlyArray<Installed>) =>
 
 const list = (lines: ReadonlyArray<string>) => lines.map((line) => `${line}\n`).join("")
 
-/** Writes the database of a tree that `installed` was unpacked to. `wanted` are the packages that were asked for by name. */
+/** Writes the database of a tree. `installed` are its packages, `wanted` those that were requested by name. */
 export const writeDatabase = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   tree: string,

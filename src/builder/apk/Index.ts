@@ -7,11 +7,11 @@ import { type BuildError, buildError } from "../BuildError.ts"
 import { checkSignature, type Keys, readMembers, readSegment } from "./Segments.ts"
 import { isVersion } from "./Version.ts"
 
-/** A dependency, a conflict (`negated`), or what a package provides. */
+/** A dependency, a conflict (`negated`), or a provided name. */
 export interface Term {
   readonly negated: boolean
   readonly name: string
-  /** Such as `>=`; empty where any version will do. */
+  /** Such as `>=`; empty for any version. */
   readonly operator: string
   readonly version: string
 }
@@ -20,28 +20,28 @@ export interface Term {
 export interface Package {
   readonly name: string
   readonly version: string
-  /** Of its second stream, as `Q1…`. */
+  /** Checksum of its second stream, as `Q1…`. */
   readonly checksum: string
-  /** Bytes of the file. */
+  /** Size of the file, in bytes. */
   readonly size: number
   readonly depends: ReadonlyArray<Term>
   readonly provides: ReadonlyArray<Term>
-  /** It is installed, unasked, where all of these are. */
+  /** The package is installed automatically if all of these are installed. */
   readonly installIf: ReadonlyArray<Term>
-  /** Which of several providers is taken: the highest. */
+  /** Among several providers the one with the highest priority is used. */
   readonly priority: number
-  /** URL of the directory it is in. */
+  /** URL of its directory. */
   readonly base: string
-  /** The lines of its record, as the index has them. */
+  /** The lines of its record in the index. */
   readonly record: string
 }
 
-/** Part of a path and of a URL. */
+/** A name that is part of a path and of a URL. */
 const packageName = /^[A-Za-z0-9_][A-Za-z0-9+._-]{0,254}$/
 
 const term = /^(!?)([^\s<>=~!@]+)(?:@[^\s<>=~]+)?([<>=~]{0,3})(\S*)$/
 
-/** `!name>=1.2`; `undefined` if it is invalid. A tag of a repository (`@edge`) is ignored. */
+/** Parses a term such as `!name>=1.2`; `undefined` if it is not valid. The tag of a repository (`@edge`) is ignored. */
 export const parseTerm = (text: string): Term | undefined => {
   const match = term.exec(text)
   const operator = match?.[3] ?? ""
@@ -78,7 +78,7 @@ const parseIndex = (text: string, base: string, architecture: string): ReadonlyA
     }]
   })
 
-/** Reads the file of an index; checks its signature before parsing it. Fails with `BuildError`. */
+/** Reads the file of an index. The signature is checked before parsing. Fails with `BuildError`. */
 export const readIndex = Effect.fnUntraced(function*(
   path: string,
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-/** One package of apk: its three streams, checked against index, keys and each other. */
+/** Verifies a package of apk: its three streams, against the index, the keys and each other. */
 import * as Effect from "effect/Effect"
 import type { Compression } from "../../platform/Compression.ts"
 import { NativeBytes } from "../../platform/NativeBytes.ts"
@@ -12,21 +12,21 @@ import { checkSignature, checksumOf, type Keys, readMembers, readSegment } from 
 const scriptNames = ["pre-install", "post-install", "trigger"] as const
 export type ScriptName = (typeof scriptNames)[number]
 
-/** A package whose content is what its maker signed. */
+/** A verified package. */
 export interface Verified {
   readonly package: Package
   /** The compressed archive of its files. */
   readonly data: Uint8Array
-  /** All that the second stream has but the description: for the database. */
+  /** The files of the second stream except the description: the database needs them. */
   readonly control: ReadonlyMap<string, Uint8Array>
   readonly scripts: ReadonlyMap<ScriptName, Uint8Array>
-  /** Patterns of directories; when something is put into one, the script `trigger` is to be run. */
+  /** Patterns of directories. If a file is put into one of them, the script `trigger` has to run. */
   readonly triggers: ReadonlyArray<string>
-  /** Packages whose files it may take over. */
+  /** Packages whose files it may overwrite. */
   readonly replaces: ReadonlyArray<string>
 }
 
-/** The values of a key in a description, `key = value` on lines of their own. */
+/** The values of a key in a description, which has lines `key = value`. */
 const valuesOf = (description: string, key: string): ReadonlyArray<string> =>
   description.split("\n").flatMap((line) => {
     const match = /^(\w+) = (.*)$/.exec(line.trim())
@@ -34,8 +34,8 @@ const valuesOf = (description: string, key: string): ReadonlyArray<string> =>
   })
 
 /**
- * Checks the file of a package: that it is the one of the index, that a known key signed its description, and that its files
- * are those of the description. Fails with `BuildError`.
+ * Verifies the file of a package: it is the one of the index, a known key signed its description, and its files match the
+ * description. Fails with `BuildError`.
  */
 export const verifyPackage = Effect.fnUntraced(function*(
   path: string,

@@ -4,7 +4,7 @@ import { type BuildError, buildError } from "../BuildError.ts"
 import type { Package, Term } from "./Index.ts"
 import { compareVersions, satisfies } from "./Version.ts"
 
-/** A package and the version under which it serves a name: its own, or what it provides; none for a bare name. */
+/** A package and the version with which it provides a name; no version for a bare name. */
 interface Provider {
   readonly package: Package
   readonly version: string | undefined
@@ -16,7 +16,7 @@ const accepts = (provider: Provider, wanted: Term): boolean =>
 
 const showTerm = ({ name, operator, version }: Term) => `${name}${operator}${version}`
 
-/** Negative when `left` is the better choice for a name. */
+/** Negative if `left` is the better provider of a name. */
 const compareProviders = (name: string) => (left: Provider, right: Provider): number => {
   const named = (provider: Provider) => provider.package.name === name ? 0 : 1
   return named(left) - named(right) || right.package.priority - left.package.priority ||
@@ -25,7 +25,7 @@ const compareProviders = (name: string) => (left: Provider, right: Provider): nu
     (left.package.name < right.package.name ? -1 : 1)
 }
 
-/** Everything that provides each name, the best first. Where repositories have a package twice the first one counts. */
+/** All providers of each name, the best first. If repositories have the same package twice, the first one counts. */
 const providersOf = (packages: ReadonlyArray<Package>): ReadonlyMap<string, ReadonlyArray<Provider>> => {
   const found = new Map<string, Array<Provider>>()
   const add = (name: string, provider: Provider) => {
@@ -44,9 +44,12 @@ const providersOf = (packages: ReadonlyArray<Package>): ReadonlyMap<string, Read
 const fail = (detail: string) => Result.fail(buildError("Unresolved", { detail }))
 
 /**
- * All packages that `names` need, dependencies first (cycles are cut anywhere). One version of each; the resolver does not
- * backtrack: on a conflict the error names both packages. In: packages of all repositories, and
- * names with a version or without. Fails with `BuildError`.
+ * Resolves all packages that the terms need. One version of each; the resolver does not backtrack: on a conflict the error
+ * names both packages.
+ *
+ * @param packages those of all repositories
+ * @param wanted names, with or without a version
+ * @returns the packages, dependencies first (cycles are cut anywhere); fails with `BuildError`
  */
 export const resolve = (
   packages: ReadonlyArray<Package>,
@@ -77,7 +80,7 @@ export const resolve = (
   }
 
   const visit = (by: string, first: Term): Result.Result<void, BuildError> => {
-    // Not by recursion: a chain of dependencies may be longer than the stack.
+    // Not recursive: a chain of dependencies may be longer than the stack.
     const stack: Array<{ readonly package: Package | undefined; readonly terms: Array<Term>; readonly by: string }> = [
       { package: undefined, terms: [first], by }
     ]

@@ -6,10 +6,10 @@ import { removeInTree, writeInTree } from "../PackageTree.ts"
 import type { Installed } from "./Database.ts"
 import type { ScriptName } from "./Package.ts"
 
-/** Where apk puts them too, while they run. */
+/** Directory of the scripts while they run, as in apk. */
 const place = "lib/apk/exec"
 
-/** `*` and `?` stand for what is within one name. */
+/** A pattern in which `*` and `?` do not match a slash. */
 const patternOf = (text: string): RegExp =>
   new RegExp(
     `^${
@@ -18,7 +18,7 @@ const patternOf = (text: string): RegExp =>
     }$`
   )
 
-/** Directories that packages have put something into, without slashes at their ends. */
+/** Directories into which packages were unpacked, without slashes at their ends. */
 const directoriesOf = (installed: ReadonlyArray<Installed>): ReadonlyArray<string> => {
   const found = new Set<string>()
   for (const { name, type } of installed.flatMap(({ members }) => members)) {
@@ -29,13 +29,17 @@ const directoriesOf = (installed: ReadonlyArray<Installed>): ReadonlyArray<strin
 }
 
 /**
- * Runs what the packages want to be run after they are installed, in their order: first what makes users, then what sets them up,
- * at last the triggers. As with apk, a script that fails does not undo the installation: the failures are given back. In: a way
- * to run the words of a command in the tree. Fails with `BuildError` when the scripts cannot be written.
+ * Runs the scripts of installed packages, in the order of installation: first those that create users, then those that
+ * configure the packages, finally the triggers. As in apk, a failed script does not undo the installation.
+ *
+ * @param run runs a command in the tree
+ * @param tree directory of the tree
+ * @param installed the packages, in order
+ * @returns a message for each failed script; fails with `BuildError` if the scripts cannot be written
  */
 export const runScripts = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
-  run: (words: ReadonlyArray<string>) => Effect.Effect<string, BuildError>,
+  run: (args: ReadonlyArray<string>) => Effect.Effect<string, BuildError>,
   tree: string,
   installed: ReadonlyArray<Installed>
 ) {
@@ -45,13 +49,13 @@ export const runScripts = Effect.fnUntraced(function*(
     const script = verified.scripts.get(name)
     if (script === undefined) return
     const patterns = verified.triggers.map(patternOf)
-    const words = name === "trigger"
+    const args = name === "trigger"
       ? directories.filter((path) => patterns.some((pattern) => pattern.test(path))).map((path) => `/${path}`)
       : [verified.package.version]
-    if (words.length === 0) return
+    if (args.length === 0) return
     const file = `${place}/${verified.package.name}-${verified.package.version}.${name}`
     yield* writeInTree(fs, tree, [file, script, 0o755])
-    const result = yield* Effect.result(run([`/${file}`, ...words]))
+    const result = yield* Effect.result(run([`/${file}`, ...args]))
     if (result._tag === "Failure") {
       problems.push(`the script ${name} of ${verified.package.name} failed: ${result.failure.message}`)
     }

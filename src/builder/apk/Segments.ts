@@ -1,6 +1,6 @@
 /**
- * The files of apk: consecutive gzip streams, each with a part of a tar archive. The first has signatures of the
- * second. For a package the second has the SHA-256 of the third; for an index the second is the index itself.
+ * Splits the files of apk: consecutive gzip streams, each with a part of a tar archive. The first stream has signatures of
+ * the second. In a package the second contains the SHA-256 of the third; in an index the second is the index itself.
  */
 import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
@@ -12,17 +12,17 @@ import { digest, type Shape as Native } from "../../platform/NativeBytes.ts"
 import { RsaSignatures, type SignedDigest } from "../../platform/RsaSignatures.ts"
 import { type BuildError, buildError } from "../BuildError.ts"
 
-/** Bytes that a stream which is read here may have when it is inflated: an index of all packages has 10 MB. */
-const mostInflated = 256 << 20
+/** Limit of an inflated stream, in bytes. An index of all packages has 10 MB. */
+const maxInflated = 256 << 20
 
-const mostMembers = 4096
+const maxMembers = 4096
 
 const deflated = 8
 const [hasText, hasChecksum, hasExtra, hasName, hasComment] = [1, 2, 4, 8, 16]
 
 const strange = (path: string, detail: string) => buildError("Untrusted", { path, detail })
 
-/** Bytes of the header of the gzip stream at `start`, or `undefined` when there is none. */
+/** Size of the header of the gzip stream at `start` in bytes; `undefined` if there is no gzip stream. */
 const headerLength = (bytes: Uint8Array, start: number): number | undefined => {
   const flags = bytes[start + 3] ?? 0
   if (bytes[start] !== 0x1f || bytes[start + 1] !== 0x8b || bytes[start + 2] !== deflated) return undefined
@@ -39,14 +39,16 @@ const headerLength = (bytes: Uint8Array, start: number): number | undefined => {
   return at > bytes.length ? undefined : at - start
 }
 
-/** A gzip stream: where it is in the file, and what is in it. */
+/** A gzip stream: its place in the file, and its content. */
 export interface Segment {
   readonly start: number
   readonly end: number
   readonly inflated: Uint8Array
 }
 
-/** Reads the gzip stream that begins at `start`. Fails with `BuildError` when it is none or inflates to too much. */
+/**
+ * Reads the gzip stream that begins at `start`. Fails with `BuildError` if it is not valid or inflates beyond the limit.
+ */
 export const readSegment = Effect.fnUntraced(function*(
   path: string,
   bytes: Uint8Array,
@@ -55,16 +57,16 @@ export const readSegment = Effect.fnUntraced(function*(
   const { inflateRaw } = yield* Compression
   const header = headerLength(bytes, start)
   if (header === undefined) return yield* strange(path, `there is no gzip stream at its byte ${start}`)
-  const { consumed, content } = yield* inflateRaw(bytes.subarray(start + header), mostInflated).pipe(
+  const { consumed, content } = yield* inflateRaw(bytes.subarray(start + header), maxInflated).pipe(
     Effect.mapError(() => strange(path, `the gzip stream at its byte ${start} is damaged or too large`))
   )
-  // The stream is followed by its CRC and length.
+  // CRC and length follow the stream.
   const end = start + header + consumed + 8
   if (end > bytes.length) return yield* strange(path, "it is cut short")
   return { start, end, inflated: content }
 })
 
-/** The regular files in a part of a tar archive, by name. The end that tar writes may be missing. */
+/** The regular files in a part of a tar archive, by name. The end marker of the archive may be missing. */
 export const readMembers = Effect.fnUntraced(function*(path: string, tar: Uint8Array) {
   const found = new Map<string, Uint8Array>()
   yield* Stream.make(tar, new Uint8Array(1024)).pipe(
@@ -73,7 +75,7 @@ export const readMembers = Effect.fnUntraced(function*(path: string, tar: Uint8A
       Effect.gen(function*() {
         const content = Bytes.concat(yield* Stream.runCollect(entry.body))
         if (entry.header.type !== "File") return
-        if (found.size >= mostMembers || found.has(entry.header.path)) {
+        if (found.size >= maxMembers || found.has(entry.header.path)) {
           return yield* strange(
             path,
             `it has ${found.has(entry.header.path) ? "two files of one name" : "too many files"}`
@@ -89,7 +91,7 @@ export const readMembers = Effect.fnUntraced(function*(path: string, tar: Uint8A
   return found
 })
 
-/** Public keys in PEM, by the names that signatures give them. */
+/** Public keys in PEM, by the names that signatures use. */
 export type Keys = ReadonlyMap<string, string>
 
 const digests: Readonly<Record<string, SignedDigest>> = { RSA: "sha1", RSA256: "sha256", RSA512: "sha512" }
@@ -97,8 +99,9 @@ const digests: Readonly<Record<string, SignedDigest>> = { RSA: "sha1", RSA256: "
 const signatureName = /^\.SIGN\.(RSA|RSA256|RSA512)\.([^/]+)$/
 
 /**
- * Fails with `BuildError` unless one of the signatures is made with a known key over `signed`. In: the files of the first
- * stream.
+ * Fails with `BuildError` unless a known key made one of the signatures of `signed`.
+ *
+ * @param signatures the files of the first stream
  */
 export const checkSignature = Effect.fnUntraced(function*(
   path: string,
@@ -124,6 +127,6 @@ export const checkSignature = Effect.fnUntraced(function*(
   )
 })
 
-/** As in the field `C` of an index: `Q1` and the SHA-1 of a package's second stream, in base 64. */
+/** The checksum in the field `C` of an index: `Q1` and the SHA-1 of a package's second stream, in base 64. */
 export const checksumOf = (native: Native, bytes: Uint8Array): string =>
   `Q1${Base64.encode(digest(native, "sha1", bytes))}`

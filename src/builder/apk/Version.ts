@@ -2,7 +2,7 @@
 
 const form = /^(\d+(?:\.\d+)*)([a-z]?)((?:_[a-z]+\d*)*)(~[0-9a-f]+)?(?:-r(\d+))?$/
 
-/** Before the version without a suffix come the first four, after it the others. */
+/** The first four suffixes come before a version without a suffix, the others after it. */
 const suffixes = ["alpha", "beta", "pre", "rc", "", "cvs", "svn", "git", "hg", "p"]
 
 interface Parsed {
@@ -14,7 +14,7 @@ interface Parsed {
 
 const noSuffix = suffixes.indexOf("")
 
-/** Gives `undefined` for what is no version. */
+/** Returns `undefined` for an invalid version. */
 const parse = (text: string): Parsed | undefined => {
   const match = text.length > 256 ? null : form.exec(text)
   if (match === null) return undefined
@@ -25,7 +25,7 @@ const parse = (text: string): Parsed | undefined => {
     digits: (match[1] ?? "").split("."),
     letter: match[2] ?? "",
     suffixes: found,
-    // No revision comes before the revision 0.
+    // A version without a revision comes before revision 0.
     revision: BigInt(match[5] ?? -1)
   }
 }
@@ -33,7 +33,7 @@ const parse = (text: string): Parsed | undefined => {
 const order = <A extends bigint | number | string>(left: A, right: A): number =>
   left < right ? -1 : left > right ? 1 : 0
 
-/** A part with leading zeros counts less the more it has: 1.001 comes before 1.0, that before 1.01, and that before 1.1. */
+/** Leading zeros lower the value of a part: 1.001 comes before 1.0, that before 1.01, and that before 1.1. */
 const weigh = (part: string, first: boolean): ReadonlyArray<bigint> => {
   const zeros = first ? 0 : /^0*/.exec(part)?.[0].length ?? 0
   const rest = part.slice(zeros)
@@ -48,9 +48,12 @@ const compareLists = (left: ReadonlyArray<bigint>, right: ReadonlyArray<bigint>)
   return order(left.length, right.length)
 }
 
+/** Whether a text is a version of apk. */
 export const isVersion = (text: string): boolean => parse(text) !== undefined
 
-/** Negative, zero or positive as `left` is older than, the same as, or newer than `right`; what is no version is oldest. */
+/**
+ * Negative, zero or positive if `left` is older than, equal to, or newer than `right`. An invalid version is the oldest.
+ */
 export const compareVersions = (left: string, right: string): number => {
   const a = parse(left)
   const b = parse(right)
@@ -72,11 +75,11 @@ export const compareVersions = (left: string, right: string): number => {
   return order(a.revision, b.revision)
 }
 
-/** Whether `version` begins as `prefix` does, part by part: what `~` in a dependency asks for. */
+/** Whether the parts of `version` begin with those of `prefix`: the operator `~` of a dependency. */
 const startsAs = (version: string, prefix: string): boolean =>
   version === prefix || (version.startsWith(prefix) && !/^[0-9a-z]/.test(version.slice(prefix.length)))
 
-/** Whether a version is what an operator of a dependency asks for. */
+/** Whether a version satisfies the operator and version of a dependency. */
 export const satisfies = (version: string, operator: string, wanted: string): boolean => {
   if (operator.includes("~")) {
     return startsAs(version, wanted) ||

@@ -13,9 +13,11 @@ import { crossGcc, CrossToolchain } from "./CrossToolchain.ts"
 
 /** Compiles our own programs and bubblewrap for another architecture. */
 export class CrossCompiler extends Context.Service<CrossCompiler, {
-  /** The native programs for it. Fails with `BuildError`. */
+  /** The native programs for an architecture. Fails with `BuildError`. */
   readonly native: (target: Architecture) => Effect.Effect<NativePrograms, BuildError>
-  /** bubblewrap for the architecture of the image: where that is the machine's, the machine's own. Fails with `BuildError`. */
+  /**
+   * bubblewrap for the architecture of the image; the machine's own program if that is the same. Fails with `BuildError`.
+   */
   readonly bubblewrap: Effect.Effect<Compiled, BuildError>
 }>()("flatimage/builder/cross/CrossCompiler") {
   static readonly layer = Layer.effect(
@@ -30,7 +32,7 @@ export class CrossCompiler extends Context.Service<CrossCompiler, {
       const home = yield* Config.String("HOME").pipe(Config.withDefault("/root"))
       const cargoHome = yield* Config.String("CARGO_HOME").pipe(Config.withDefault(`${home}/.cargo`))
 
-      /** Directories with settings of cargo above the project: a registry in place of another has to be the same for both cargos. */
+      /** Directories above the project with cargo settings. A replaced registry must be the same for both cargos. */
       const settings = Effect.filter(
         workspace.root.split("/").slice(1, -1).map((_, index, names) =>
           ["", ...names.slice(0, index + 1), ".cargo"].join("/")
@@ -40,7 +42,7 @@ export class CrossCompiler extends Context.Service<CrossCompiler, {
 
       const native = Effect.fn("CrossCompiler.native")(function*(target: Architecture) {
         const sources = `${workspace.root}/src/native`
-        // By the machine's own cargo, which knows how this machine reaches the registry. The sandbox has no network.
+        // Uses the machine's own cargo, which knows how to reach the registry. The sandbox has no network.
         yield* programs.run(
           "cargo",
           ["fetch", "--locked", ...[architecture, target].flatMap(({ rust }) => ["--target", rust])],
@@ -77,8 +79,8 @@ export class CrossCompiler extends Context.Service<CrossCompiler, {
         return yield* compiledBy({
           architecture: target,
           root: yield* toolchain.tree(target),
-          run: (words, place) =>
-            toolchain.run(target, [crossGcc(target), ...words], {
+          run: (args, place) =>
+            toolchain.run(target, [crossGcc(target), ...args], {
               readable: [],
               writable: place === undefined ? [] : [place],
               environment: {},

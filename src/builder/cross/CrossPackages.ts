@@ -15,18 +15,18 @@ import { Progress } from "../Progress.ts"
 import { replaceFile, replacePath } from "../Replace.ts"
 import { Workspace } from "../Workspace.ts"
 
-/** Packages that are unpacked to one tree. */
+/** Packages that are unpacked into one tree. */
 export interface Collection {
   /** Part of the name of its directory. */
   readonly name: string
   /** Label of the progress. */
   readonly label: string
   readonly suite: string
-  /** What is installed, `NAME` or `NAME:ARCHITECTURE`. */
+  /** Names of packages to install, `NAME` or `NAME:ARCHITECTURE`. */
   readonly packages: ReadonlyArray<string>
-  /** Which of these and of all that they depend on are unpacked. */
+  /** Selects which of these packages and their dependencies are unpacked. */
   readonly wanted: (name: string, architecture: string) => boolean
-  /** Paths of the tree that are copied out of it; all of it if absent. */
+  /** Paths that are copied from the tree; the whole tree if absent. */
   readonly paths?: ReadonlyArray<string>
 }
 
@@ -35,13 +35,13 @@ const Chosen = Schema.Struct({ format: Schema.Literal(1), packages: Schema.Array
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Chosen))
 
 /**
- * Packages of Debian that build for another architecture. They are not in `tools.lock.json`: an image contains nothing of them, and a
- * build for this machine never needs them. apt verifies the signature of the lists that they are chosen from.
+ * Debian packages that build for another architecture. They are not in `tools.lock.json`: an image contains nothing of
+ * them, and a build for this machine does not need them. apt verifies the signature of the lists that they are chosen from.
  */
 export class CrossPackages extends Context.Service<CrossPackages, {
   /**
-   * The directory with the tree of a collection. The first time the newest packages of the mirror are unpacked; later builds use the same
-   * without any network. Fails with `BuildError`.
+   * The directory with the tree of a collection. The first build unpacks the newest packages of the mirror; later builds
+   * use the same tree without the network. Fails with `BuildError`.
    */
   readonly tree: (collection: Collection) => Effect.Effect<string, BuildError>
 }>()("flatimage/builder/cross/CrossPackages") {
@@ -79,7 +79,7 @@ export class CrossPackages extends Context.Service<CrossPackages, {
               Effect.gen(function*() {
                 const deb = yield* apt.fetch(pinned)
                 yield* programs.run("dpkg-deb", ["-x", deb, into])
-                // The tree has all of it.
+                // The unpacked tree replaces it.
                 yield* fs.remove(deb).pipe(atPath(deb))
                 yield* report(index + 1, packages.length)
               }), { discard: true }),

@@ -10,9 +10,9 @@ import { type Collection, CrossPackages } from "./CrossPackages.ts"
 const standardLibrary = "libstd-rust-web-dev"
 
 /**
- * Compiler, linker and libraries for an architecture. Debian's `-web` packages are the Rust that it builds browsers with: recent in each
- * suite, and with a standard library for each architecture. The machine's own Rust may be of any version and source, and has none for
- * another architecture.
+ * Compiler, linker and libraries for an architecture. Debian's `-web` packages are the Rust that builds its browsers:
+ * recent in each suite, and with a standard library for each architecture. The machine's own Rust may be of any version and
+ * source, and has no standard library for another architecture.
  */
 const toolchain = ({ debian, triplet }: Architecture): Collection => ({
   name: `toolchain-${debian}`,
@@ -22,22 +22,22 @@ const toolchain = ({ debian, triplet }: Architecture): Collection => ({
     "rustc-web",
     "cargo-web",
     `${standardLibrary}:${debian}`,
-    // For the programs of a build itself, such as build scripts.
+    // For programs of the build itself, such as build scripts.
     "gcc",
     "libc6-dev",
     `gcc-${triplet}`,
     `libc6-dev-${debian}-cross`
   ],
-  // Of the other packages for it only shared libraries would be of use, and our programs are static.
+  // The other packages for that architecture only have shared libraries, and our programs are static.
   wanted: (name, architecture) => architecture !== debian || name === standardLibrary
 })
 
-/** The C compiler of the toolchain for an architecture, which finds its own headers and the static C library. */
+/** The toolchain's C compiler for an architecture. It finds its own headers and the static C library. */
 export const crossGcc = ({ triplet }: Architecture): string => `${triplet}-gcc`
 
-/** The variables that name the compilers for cargo and for build scripts of C code. */
+/** The variables that select the compilers for cargo and for build scripts with C code. */
 export const compilerVariables = (machine: Architecture, target: Architecture): Readonly<Record<string, string>> => {
-  // The short names, such as `cc`, are links that only an installation makes.
+  // The short names, such as `cc`, are links that only an installation creates.
   const compilers = [[machine, "gcc", "ar"], [target, crossGcc(target), `${target.triplet}-ar`]] as const
   return Object.fromEntries(
     compilers.flatMap(([{ rust }, gcc, ar]) => {
@@ -51,14 +51,20 @@ export const compilerVariables = (machine: Architecture, target: Architecture): 
   )
 }
 
-/** Runs compilers for another architecture: the same for our own programs and for C programs that the tools need. */
+/** Runs compilers for another architecture, for our own programs and for C programs. */
 export class CrossToolchain extends Context.Service<CrossToolchain, {
-  /** The directory whose `usr` the toolchain for an architecture is, fetched if the cache does not have it. Fails with `BuildError`. */
+  /**
+   * The directory whose `usr` contains the toolchain for an architecture. Fetched if it is not cached. Fails with
+   * `BuildError`.
+   */
   readonly tree: (target: Architecture) => Effect.Effect<string, BuildError>
-  /** Runs a program of it in a sandbox. Gives its standard output. Fails with `BuildError` unless it ends with 0. */
+  /**
+   * Runs a program of the toolchain in a sandbox and returns its standard output. Fails with `BuildError` unless the exit
+   * code is 0.
+   */
   readonly run: (
     target: Architecture,
-    words: ReadonlyArray<string>,
+    args: ReadonlyArray<string>,
     toolset: Toolset
   ) => Effect.Effect<string, BuildError>
 }>()("flatimage/builder/cross/CrossToolchain") {
@@ -73,10 +79,10 @@ export class CrossToolchain extends Context.Service<CrossToolchain, {
 
       const run = Effect.fn("CrossToolchain.run")(function*(
         target: Architecture,
-        words: ReadonlyArray<string>,
+        args: ReadonlyArray<string>,
         toolset: Toolset
       ) {
-        return yield* sandbox.using(`${yield* tree(target)}/usr`, words, {
+        return yield* sandbox.using(`${yield* tree(target)}/usr`, args, {
           ...toolset,
           environment: {
             PATH: "/usr/bin",

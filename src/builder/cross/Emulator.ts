@@ -25,29 +25,30 @@ const emulator: Collection = {
 const rules = "/proc/sys/fs/binfmt_misc"
 
 /**
- * How a program is run so that it, and whatever it starts, can execute programs of the image's architecture: words in front of the
- * program's own.
+ * How to run a program so that it, and everything that it starts, can execute programs of the image's architecture:
+ * `prefix` is the command before the program.
  */
 export interface Emulation {
-  readonly words: ReadonlyArray<string>
-  /** Whether they make a user namespace, with the caller as its root. */
+  readonly prefix: ReadonlyArray<string>
+  /** Whether the prefix creates a user namespace in which the caller is root. */
   readonly ownUsers: boolean
 }
 
-/** What programs are run for. */
+/** What the emulated programs are needed for. */
 export type Purpose = "tree" | "steps"
 
 /**
- * Lets programs of another architecture run while an image is made, by a rule of binfmt_misc. The rule is one of a user namespace of the
- * build (Linux 6.7), which nothing else of the machine sees and which ends with its last process; or the machine has one already.
+ * Runs programs of another architecture during a build, by a rule of binfmt_misc. The rule belongs to a user namespace of
+ * the build (Linux 6.7): nothing else on the machine sees it, and it ends with the namespace's last process. If the machine
+ * already has a rule, that one is used.
  */
 export class Emulator extends Context.Service<Emulator, {
   /**
-   * Fetches nothing and changes nothing. Fails with `BuildError`, which names what to install, if programs of the architecture
+   * Fetches and changes nothing. Fails with a `BuildError` that names what to install if programs of the architecture
    * cannot run here.
    */
   readonly check: (purpose: Purpose) => Effect.Effect<void, BuildError>
-  /** An empty prefix for an image of the machine's own architecture. Fails with `BuildError`. */
+  /** The prefix is empty for an image of the machine's own architecture. Fails with `BuildError`. */
   readonly emulation: (purpose: Purpose) => Effect.Effect<Emulation, BuildError>
 }>()("flatimage/builder/cross/Emulator") {
   static readonly layer = Layer.effect(
@@ -63,7 +64,7 @@ export class Emulator extends Context.Service<Emulator, {
 
       const maps = Effect.gen(function*(): Effect.fn.Return<IdMaps, BuildError> {
         if (isRoot) {
-          // In a container root has fewer users than there are.
+          // In a container root has only some of the user ids.
           return {
             users: identityMap(yield* read("/proc/self/uid_map")),
             groups: identityMap(yield* read("/proc/self/gid_map"))
@@ -76,19 +77,19 @@ export class Emulator extends Context.Service<Emulator, {
         ])
         const found = userMaps({ name: name.trim(), uid, gid: Number(gid) }, ...ranges)
         return found ?? (yield* buildError("Refused", {
-          detail: "this user has no users of its own, which the tree needs: build as root, or have root run " +
+          detail: "this user has no subordinate ids, which the tree needs: build as root, or run as root " +
             "\"apt-get install uidmap\" and \"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 " +
             `${name.trim()}"`
         }))
       })
 
-      const wordsWith = Effect.fnUntraced(function*(interpreter: string) {
+      const prefixWith = Effect.fnUntraced(function*(interpreter: string) {
         const { fim } = yield* compiler.native
         const { groups, users } = yield* maps
         return [fim, "emulate", "--users", users, "--groups", groups, registration(interpreter), "--"]
       })
 
-      /** Whether the machine has a rule whose interpreter is open already, and so is found in any root directory. */
+      /** Whether the machine has a rule whose interpreter is already open, so that it works in any root directory. */
       const isHandled = Effect.gen(function*() {
         for (const name of yield* fs.readDirectory(rules)) {
           if (handles(yield* Effect.orElseSucceed(fs.readFileString(`${rules}/${name}`), () => ""))) return true
@@ -96,16 +97,16 @@ export class Emulator extends Context.Service<Emulator, {
         return false
       }).pipe(Effect.orElseSucceed(() => false))
 
-      /** Whether the rule is to be our own. */
+      /** Decides whether to use our own rule. */
       const choose = Effect.fnUntraced(function*(target: Architecture, purpose: Purpose) {
-        // A user without a range of other users cannot build a tree in any other way either.
-        const [program = "", ...words] = purpose === "tree" || isRoot ? yield* wordsWith("/bin/true") : []
-        // The directories above an image belong to the machine's root, whom a user's namespace does not map: the image would
-        // trust none of them.
+        // A user without subordinate ids cannot build a tree in any other way either.
+        const [program = "", ...args] = purpose === "tree" || isRoot ? yield* prefixWith("/bin/true") : []
+        // The directories above an image belong to the machine's root, whom a user's namespace does not map: the image
+        // would trust none of them.
         const ownRule = program === ""
           ? Effect.fail("steps run in a namespace of root, and this user is not root")
-          : programs.run(program, [...words, "/bin/true"]).pipe(
-            // Its command line is the rule, which is no secret.
+          : programs.run(program, [...args, "/bin/true"]).pipe(
+            // Its command line contains only the rule, which is no secret.
             Effect.mapError((error) => error.reason._tag === "ProgramFailed" ? error.reason.output : error.message)
           )
         const tried = yield* Effect.result(ownRule)
@@ -125,9 +126,9 @@ export class Emulator extends Context.Service<Emulator, {
       const emulation = Effect.fn("Emulator.emulation")(function*(purpose: Purpose) {
         const target = yield* Target
         const own = target !== undefined && (yield* choose(target, purpose))
-        if (!own) return { words: [], ownUsers: false }
+        if (!own) return { prefix: [], ownUsers: false }
         const interpreter = `${yield* packages.tree(emulator)}/${emulatorName}`
-        return { words: yield* wordsWith(interpreter), ownUsers: true }
+        return { prefix: yield* prefixWith(interpreter), ownUsers: true }
       })
 
       return Emulator.of({ check, emulation })

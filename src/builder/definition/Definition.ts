@@ -9,7 +9,7 @@ import { architectureNames } from "../Machine.ts"
 const Path = Text.check(Schema.isNonEmpty())
 const Sha256 = Schema.String.check(Schema.isPattern(/^[0-9a-fA-F]{64}$/))
 const Dist = Schema.Literals(distributionNames)
-// Words in front of a command: nothing that its program could take for an option.
+// Variables are arguments before a command: a name must not look like an option.
 const Variables = Schema.Record(Schema.String.check(Schema.isPattern(/^[A-Za-z_][A-Za-z0-9_]*$/)), Text)
 const Names = Schema.Array(Text.check(Schema.isNonEmpty()))
 
@@ -45,7 +45,7 @@ const FromDirectory = Schema.Struct({
 
 const keepCaches = Schema.optionalKey(
   Schema.Boolean.annotate({
-    description: "Whether its layer has the caches and lists of package managers, false if not said"
+    description: "Whether its layer has the caches and lists of package managers; false by default"
   })
 )
 
@@ -73,12 +73,13 @@ const Run = Schema.Struct({
     description: "A script for the image's sh, or a program and its arguments; as root, in the sandbox"
   }),
   network: Schema.optionalKey(
-    Schema.Boolean.annotate({ description: "Whether it may use the network, false if not said" })
+    Schema.Boolean.annotate({ description: "Whether it may use the network; false by default" })
   ),
   environment: Schema.optionalKey(Variables),
   keepCaches
 })
 
+/** One step. Each makes a layer. */
 export const Step = Schema.Union([Packages, Copy, Run])
 export type Step = typeof Step.Type
 
@@ -95,17 +96,18 @@ const Settings = Schema.Struct({
   portal: Schema.optionalKey(Schema.Array(Text).annotate({ description: "Host programs that the guest may start" }))
 })
 
+/** A definition file. */
 export const Definition = Schema.Struct({
   $schema: Schema.optionalKey(Schema.String),
   format: Schema.Literal(1),
   name: Schema.optionalKey(
     Schema.String.check(Schema.isPattern(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)).annotate({
-      description: "Name of the image without .flatimage; that of the definition file if not said"
+      description: "Name of the image without .flatimage; by default that of the definition file"
     })
   ),
   arch: Schema.optionalKey(
     Schema.Literals(architectureNames).annotate({
-      description: "Architecture of the image, that of the machine that builds if not said"
+      description: "Architecture of the image; by default that of the machine that builds"
     })
   ),
   base: Schema.Union([FromDistribution, FromArchive, FromDirectory], { mode: "oneOf" }),
@@ -125,14 +127,14 @@ export type Definition = typeof Definition.Type
 
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Definition), { onExcessProperty: "error" })
 
-/** Reads the text of a definition. Fails with what is wrong, and where, in one line. */
+/** Parses the text of a definition. Fails with the problem and its place, in one line. */
 export const parseDefinition = (text: string): Result.Result<Definition, string> =>
   Result.mapError(decode(text), (error) => {
     const line = error.message.replace(/\s+/g, " ")
     return line.length > 400 ? `${line.slice(0, 400)}…` : line
   })
 
-/** The JSON Schema that is published. */
+/** The published JSON Schema. */
 export const jsonSchema = (): unknown => {
   const { definitions, schema } = Schema.toJsonSchemaDocument(Definition, { onExcessProperty: "error" })
   return { $schema: "https://json-schema.org/draft/2020-12/schema", ...schema, $defs: definitions }

@@ -6,22 +6,22 @@ import { sha256 } from "../../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256OfFile } from "../Digest.ts"
 
-/** Files and directories that a step may copy. */
-const mostEntries = 200_000
+/** Limit of files and directories that a step copies. */
+const maxEntries = 200_000
 
 const lstat = (fs: FileSystem.FileSystem, path: string) => fs.lstat(path).pipe(atPath(path))
 
-/** What is at or below a path: its name, which is empty or begins with a slash, and all but its content. */
+/** An entry at or below a path: its relative name, which is empty or begins with a slash, and its metadata. */
 interface Entry {
   readonly name: string
   readonly path: string
   readonly type: "Directory" | "File" | "SymbolicLink"
   readonly mode: string
-  /** Of a link. */
+  /** Target of a symbolic link. */
   readonly target?: string
 }
 
-/** Everything at and below `path`, each directory in front of what it has, in the order of their names. */
+/** All entries at and below `path`, sorted by name, each directory before its content. */
 const entriesOf = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   path: string
@@ -31,8 +31,8 @@ const entriesOf = Effect.fnUntraced(function*(
   for (let name = left.pop(); name !== undefined; name = left.pop()) {
     const here = `${path}${name}`
     const { mode, type } = yield* lstat(fs, here)
-    if (entries.length >= mostEntries) {
-      return yield* buildError("Refused", { detail: `${path} has more than ${mostEntries} files` })
+    if (entries.length >= maxEntries) {
+      return yield* buildError("Refused", { detail: `${path} has more than ${maxEntries} files` })
     }
     if (type !== "Directory" && type !== "File" && type !== "SymbolicLink") {
       return yield* buildError("Refused", {
@@ -49,13 +49,13 @@ const entriesOf = Effect.fnUntraced(function*(
   return entries
 })
 
-/** Fails with `BuildError` if a step cannot copy its files, as far as that is known without reading them. */
+/** Fails with `BuildError` if a step cannot copy its files, as far as that can be checked without reading them. */
 export const checkTree = (fs: FileSystem.FileSystem, path: string): Effect.Effect<void, BuildError> =>
   Effect.asVoid(entriesOf(fs, path))
 
 /**
- * A digest of names, types, permissions and contents below `path`; links are what they say, not what they lead to. Times and
- * owners are left out: a copy that was checked out again is the same. Fails with `BuildError`.
+ * A digest of names, types, permissions and contents below `path`. A link counts by its target path, not by the target's
+ * content. Times and owners do not count, so that a fresh checkout has the same digest. Fails with `BuildError`.
  */
 export const digestOfTree = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
@@ -76,8 +76,10 @@ export const digestOfTree = Effect.fnUntraced(function*(
 })
 
 /**
- * The absolute path of a file that a definition in `directory` names. It must be below that directory, so that building
- * another author's definition does not expose files of the machine. Fails with `BuildError`.
+ * Resolves the path of a file that a definition in `directory` names. It must be below that directory, so that building
+ * another author's definition does not expose files of the machine.
+ *
+ * @returns the absolute path; fails with `BuildError`
  */
 export const pathBelow = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
@@ -91,7 +93,7 @@ export const pathBelow = Effect.fnUntraced(function*(
   if (name.startsWith("/") || parts.includes("..") || parts.length === 0) return yield* outside
   const real = yield* fs.realPath(directory).pipe(atPath(directory))
   const parent = [real, ...parts.slice(0, -1)].join("/")
-  // A link on the way may lead anywhere.
+  // A link in the path may lead anywhere.
   const place = yield* fs.realPath(parent).pipe(atPath(parent))
   if (place !== real && !place.startsWith(`${real}/`)) return yield* outside
   const path = `${place}/${parts.at(-1)}`

@@ -12,7 +12,7 @@ import { archiveRoot, packagesRoot } from "../RootRequest.ts"
 import { type Definition, parseDefinition } from "./Definition.ts"
 import { checkTree, pathBelow } from "./Inputs.ts"
 
-/** Bytes of a definition. */
+/** Limit of a definition, in bytes. */
 const sizeLimit = 1 << 20
 
 const extensions = { png: "png", svg: "svg", jpg: "jpg", jpeg: "jpeg" } as const
@@ -70,9 +70,11 @@ const rootOf = Effect.fnUntraced(function*(
 })
 
 /**
- * Parses the definition file `path`, which is absolute. `origin` has mirror and keys of the command line, and overrides
- * the definition. Returns the request without its output, and the name of the image. Fails with `BuildError`
- * that names the file.
+ * Parses a definition file.
+ *
+ * @param path its absolute path
+ * @param origin mirror and keys of the command line, which override the definition
+ * @returns the request without its output, and the name of the image; fails with a `BuildError` that names the file
  */
 export const loadDefinition = Effect.fn("loadDefinition")(function*(
   fs: FileSystem.FileSystem,
@@ -83,7 +85,7 @@ export const loadDefinition = Effect.fn("loadDefinition")(function*(
   const directory = path.slice(0, slash) || "/"
   const info = yield* fs.stat(path).pipe(atPath(path))
   if (info.type !== "File" || info.size > sizeLimit) {
-    return yield* buildError("Definition", { path, detail: `it is no file of at most ${sizeLimit} bytes` })
+    return yield* buildError("Definition", { path, detail: `it is not a file of at most ${sizeLimit} bytes` })
   }
   const definition = yield* fs.readFileString(path).pipe(
     atPath(path),
@@ -95,7 +97,7 @@ export const loadDefinition = Effect.fn("loadDefinition")(function*(
   const inFile = Effect.mapError((error: { readonly message: string }) =>
     buildError("Definition", { path, detail: error.message })
   )
-  // Before anything is fetched or made.
+  // Checked before anything is fetched or made.
   for (const step of definition.steps ?? []) {
     if ("copy" in step) {
       yield* inFile(Effect.flatMap(pathBelow(fs, directory, step.copy), (source) => checkTree(fs, source)))

@@ -17,28 +17,29 @@ import { Workspace } from "../Workspace.ts"
 
 /** A command of a step. */
 export interface GuestCommand {
-  readonly words: ReadonlyArray<string>
+  readonly args: ReadonlyArray<string>
   readonly network: boolean
-  /** Added to that of the guest. */
+  /** Added to the environment of the guest. */
   readonly environment: Readonly<Record<string, string>>
-  /** A file that is its standard input. */
+  /** Path of a file that becomes its standard input. */
   readonly input?: string
 }
 
+/** A command, the image it runs in, and the layers below. */
 export interface GuestRequest {
-  /** An image without layers. It is changed. */
+  /** An image without layers. The run changes it. */
   readonly image: string
-  /** The program `fim` of that image. */
+  /** Path of the program `fim` of that image. */
   readonly fim: string
-  /** Those so far, lowest first. */
+  /** Paths of the layers so far, lowest first. */
   readonly layers: ReadonlyArray<string>
   readonly command: GuestCommand
   readonly level: number
-  /** Whether the layer has the caches of package managers. */
+  /** Whether the layer contains the caches of package managers. */
   readonly keepCaches: boolean
 }
 
-/** What the caller's environment may not say about these runs. */
+/** Variables that the caller's environment must not set for these runs. */
 const noSettings = {
   FIM_CASEFOLD: "",
   FIM_MAIN_OFFSET: "",
@@ -51,11 +52,11 @@ const noSettings = {
   TZ: undefined
 }
 
-/** Runs commands in an image, and makes a layer of what they changed. */
+/** Runs commands in an image, and makes layers of their changes. */
 export class Runner extends Context.Service<Runner, {
   /**
-   * Runs the command as root of the guest, on the layers, and packs what it changed to the file `path`. Fails with
-   * `BuildError` when the command does, with the end of what it printed.
+   * Runs the command as root of the guest, on the layers, and packs its changes to the file `path`. If the command fails,
+   * fails with a `BuildError` that contains the end of its output.
    */
   readonly commit: (
     request: GuestRequest,
@@ -84,17 +85,17 @@ export class Runner extends Context.Service<Runner, {
         const data = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "run")
         const env = { ...noSettings, FIM_DIR_DATA: data, FIM_LAYERS: layers.join(":") }
         const emulation = yield* emulator.emulation("steps")
-        const [program = image, ...before] = [...emulation.words, image]
-        const run = (words: ReadonlyArray<string>, options: RunOptions = {}) =>
-          programs.run(program, [...before, ...words], { ...options, env })
+        const [program = image, ...before] = [...emulation.prefix, image]
+        const run = (args: ReadonlyArray<string>, options: RunOptions = {}) =>
+          programs.run(program, [...before, ...args], { ...options, env })
         yield* run(["fim-perms", ...(command.network ? ["set", "network"] : ["clear"])])
-        // The output is for the builder, and its last lines explain a failure.
+        // Standard error goes to the builder, and its last lines explain a failure.
         const variables = Object.entries(command.environment).map(([name, value]) => `${name}=${value}`)
-        const all = ["bash", "-c", "exec \"$@\" >&2", "bash", "env", ...variables, ...command.words]
+        const all = ["bash", "-c", "exec \"$@\" >&2", "bash", "env", ...variables, ...command.args]
         yield* run(["fim-root", ...all], command.input === undefined ? {} : { input: command.input }).pipe(
           Effect.mapError((error) =>
             error.reason._tag === "ProgramFailed"
-              ? buildError("ProgramFailed", { ...error.reason, command: command.words.join(" ").slice(0, 200) })
+              ? buildError("ProgramFailed", { ...error.reason, command: command.args.join(" ").slice(0, 200) })
               : error
           )
         )

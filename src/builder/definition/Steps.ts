@@ -8,7 +8,7 @@ import { sha256 } from "../../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { sha256OfFile } from "../Digest.ts"
 import type { Distribution } from "../dist/Distribution.ts"
-import { installWords } from "../dist/Distributions.ts"
+import { installCommand } from "../dist/Distributions.ts"
 import { Machine } from "../Machine.ts"
 import { Epoch, Mkdwarfs } from "../Mkdwarfs.ts"
 import { Programs } from "../Programs.ts"
@@ -22,21 +22,22 @@ import { type GuestCommand, Runner } from "./Runner.ts"
 /** Increase it when a change of this module must invalidate cached layers. */
 const revision = 2
 
+/** The steps of a definition, and what they build on. */
 export interface StepsRequest {
   readonly steps: ReadonlyArray<Step>
-  /** The directory that the paths in the steps are relative to. */
+  /** The paths in the steps are relative to this directory. */
   readonly directory: string
   readonly distribution: Distribution | undefined
-  /** The lowest layer. */
+  /** Path of the lowest layer. */
   readonly base: string
-  /** An image without layers to run commands in, made only when there is one to run, and its program `fim`. */
+  /** An image without layers in which commands run, and its program `fim`. Made only if there is a command to run. */
   readonly runner: Effect.Effect<{ readonly image: string; readonly fim: string }, BuildError, Scope.Scope>
   readonly level: number
-  /** Whether to make all layers anew. */
+  /** Whether to make all layers again, although they are cached. */
   readonly refresh: boolean
 }
 
-/** One line that describes a step. */
+/** A one-line description of a step. */
 export const labelOf = (step: Step): string => {
   const text = "packages" in step
     ? `Packages ${step.packages.join(" ")}`
@@ -50,8 +51,8 @@ export const labelOf = (step: Step): string => {
 /** Makes a layer of each step of a definition. */
 export class Steps extends Context.Service<Steps, {
   /**
-   * The paths of the layers, lowest first, without the base. A layer is made only when the cache has none of the same base,
-   * the same steps up to this one, and the same files that they copy. Fails with `BuildError`.
+   * The paths of the layers, lowest first, without the base. A layer is made only if the cache has none with the same base,
+   * the same steps up to this one, and the same copied files. Fails with `BuildError`.
    */
   readonly make: (request: StepsRequest) => Effect.Effect<ReadonlyArray<string>, BuildError, Scope.Scope>
 }>()("flatimage/builder/definition/Steps") {
@@ -67,7 +68,7 @@ export class Steps extends Context.Service<Steps, {
       const workspace = yield* Workspace
       const { isRoot, target } = yield* Machine
 
-      /** The copied files as an archive, under their new name; and their target directory. */
+      /** An archive of the copied files under their new name, and their target directory. */
       const archiveOf = Effect.fnUntraced(function*(
         step: Extract<Step, { readonly copy: string }>,
         directory: string
@@ -77,7 +78,9 @@ export class Steps extends Context.Service<Steps, {
         if (parts.includes("..")) return yield* buildError("Refused", { detail: `${step.to} has ".." in it` })
         if (step.to.endsWith("/")) parts.push(source.slice(source.lastIndexOf("/") + 1))
         const name = parts.at(-1)
-        if (name === undefined) return yield* buildError("Refused", { detail: `${step.to} is no place for a file` })
+        if (name === undefined) {
+          return yield* buildError("Refused", { detail: `${step.to} cannot be the path of a file` })
+        }
         const scratch = yield* scratchDirectory(fs, yield* workspace.directory("cache"), "copy")
         yield* programs.run("cp", [
           "--recursive",
@@ -91,7 +94,7 @@ export class Steps extends Context.Service<Steps, {
         if (step.mode !== undefined) {
           const info = yield* fs.lstat(`${scratch}/${name}`).pipe(atPath(source))
           if (info.type !== "File") {
-            return yield* buildError("Refused", { detail: `${step.copy} is no file: "mode" is for files` })
+            return yield* buildError("Refused", { detail: `${step.copy} is not a file: "mode" is for files` })
           }
           yield* fs.chmod(`${scratch}/${name}`, parseInt(step.mode, 8)).pipe(atPath(source))
         }
@@ -115,7 +118,7 @@ export class Steps extends Context.Service<Steps, {
         const reproducible = epoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(epoch) }
         if ("run" in step) {
           const command: GuestCommand = {
-            words: typeof step.run === "string" ? ["sh", "-euc", step.run] : step.run,
+            args: typeof step.run === "string" ? ["sh", "-euc", step.run] : step.run,
             network: step.network ?? false,
             environment: { ...reproducible, ...step.environment }
           }
@@ -123,18 +126,19 @@ export class Steps extends Context.Service<Steps, {
         }
         if ("copy" in step) {
           const { archive, parent } = yield* archiveOf(step, directory)
-          // By the image's own tools, for the root tree may have none; and in the guest, for directories there may be links.
+          // Uses the image's own tools, because the root tree may have none. Runs in the guest, because target directories
+          // may be links.
           const script = "busybox mkdir -p \"$1\" && exec busybox tar -x -f - -C \"$1\""
           const command: GuestCommand = {
-            words: ["busybox", "sh", "-c", script, "sh", parent],
+            args: ["busybox", "sh", "-c", script, "sh", parent],
             network: false,
             environment: {},
             input: archive
           }
           return command
         }
-        const words = distribution === undefined ? undefined : installWords(distribution, step.packages)
-        if (distribution === undefined || words === undefined) {
+        const args = distribution === undefined ? undefined : installCommand(distribution, step.packages)
+        if (distribution === undefined || args === undefined) {
           return yield* buildError("Refused", {
             detail: distribution === undefined
               ? "packages need a distribution: name it as \"dist\" of the base"
@@ -146,7 +150,7 @@ export class Steps extends Context.Service<Steps, {
           return yield* buildError("Refused", { detail: `${JSON.stringify(strange)} is not the name of a package` })
         }
         const command: GuestCommand = {
-          words,
+          args,
           network: true,
           environment: reproducible
         }
@@ -154,7 +158,7 @@ export class Steps extends Context.Service<Steps, {
       })
 
       const make = Effect.fn("Steps.make")(function*(request: StepsRequest) {
-        // It is there for all steps, not for the first that needs it.
+        // Its cost belongs to all steps, not to the first one that needs it.
         const { debian } = yield* target
         const image = yield* Effect.cached(Scope.provide(request.runner, yield* Effect.scope))
         const layers = [request.base]
@@ -175,7 +179,7 @@ export class Steps extends Context.Service<Steps, {
           if (present && !fresh) {
             yield* progress.note(`${label}: cached`)
           } else {
-            // What was made before on top of another layer of that name is as old.
+            // A layer that was made before on top of another layer with this name is outdated too.
             fresh = true
             yield* progress.step(label, (report) =>
               Effect.gen(function*() {

@@ -1,5 +1,6 @@
 import type { Distribution } from "./Distribution.ts"
 
+/** Alpine Linux. */
 export const alpine = {
   name: "alpine",
   title: "ALPINE",

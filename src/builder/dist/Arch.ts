@@ -1,5 +1,6 @@
 import type { Distribution } from "./Distribution.ts"
 
+/** Arch Linux. */
 export const arch = {
   name: "arch",
   title: "ARCH",
@@ -8,7 +9,7 @@ export const arch = {
   manager: {
     _tag: "Pacman",
     repositories: ["core", "extra"],
-    // Other processors have a project of their own, with mirrors that are laid out differently.
+    // Other processors have a separate project, whose mirrors have another layout.
     architectures: { amd64: "x86_64", arm64: undefined },
     keyrings: ["/usr/share/keyrings/archlinux.gpg", "/usr/share/pacman/keyrings/archlinux.gpg"],
     keyringPackage: "archlinux-keyring"
@@ -16,14 +17,14 @@ export const arch = {
   packages: ["base"],
   packageName: /^[a-z0-9@_+][a-z0-9@._+-]*$/,
   install: [
-    // It would fetch as another user, which does not exist in a sandbox.
+    // pacman would fetch as another user, who does not exist in a sandbox.
     "sed -i 's/^DownloadUser/#&/' /etc/pacman.conf",
-    // Keys are made where they are used: a secret key in an image would be everybody's.
+    // Keys are generated where they are used: everybody would know a secret key of an image.
     "if [ ! -e /etc/pacman.d/gnupg/pubring.gpg ]; then pacman-key --init && pacman-key --populate; fi",
     "pacman -Syu --noconfirm --needed -- \"$@\"",
     "rm -rf /var/cache/pacman/pkg/* /var/lib/pacman/sync/* /var/log/pacman.log"
   ].join("\n"),
-  // The bootstrap archive has its tree in root.x86_64.
+  // The tree of the bootstrap archive is in root.x86_64.
   archiveStrip: 1,
   files: [
     ["etc/hostname", "flatimage\n", 0o644],

@@ -1,5 +1,6 @@
 import type { Distribution } from "./Distribution.ts"
 
+/** An empty system with busybox and bash. */
 export const blueprint = {
   name: "blueprint",
   title: "BLUEPRINT",
@@ -7,7 +8,7 @@ export const blueprint = {
   suites: [],
   manager: { _tag: "None" },
   packages: [],
-  // Recipes may name some; nothing here installs them.
+  // Recipes may name packages, but nothing here installs them.
   packageName: /^[A-Za-z0-9@_+][A-Za-z0-9@._+-]*$/,
   archiveStrip: 0,
   files: [],
@@ -56,6 +57,7 @@ export const blueprintLinks: ReadonlyArray<readonly [path: string, target: strin
   ["etc/mtab", "../proc/self/mounts"]
 ]
 
+/** Files of the tree. */
 export const blueprintFiles: ReadonlyArray<readonly [path: string, content: string]> = [
   [
     "etc/os-release",

@@ -1,6 +1,7 @@
 import type { Distribution } from "./Distribution.ts"
 import { aptInstall, debPackageName, dpkgFiles, dpkgLeftovers, dpkgSettings } from "./Dpkg.ts"
 
+/** Debian. */
 export const debian = {
   name: "debian",
   title: "DEBIAN",

@@ -1,20 +1,20 @@
 /** A file of a root tree: path, content, permission bits. */
 export type RootFile = readonly [path: string, content: string, mode: number]
 
-/** Names of Debian for the processors, and a distribution's own. */
+/** A distribution's names of processors, by Debian's names. */
 export type Architectures = Readonly<Record<"amd64" | "arm64", string | undefined>>
 
 /** How the packages of a distribution become a root tree. Paths are those of the machine that builds. */
 export type Manager =
   | {
     readonly _tag: "Apt"
-    /** Whether the mirrors in the settings of this machine's apt are of this distribution. */
+    /** Whether the mirrors in this machine's apt settings are those of the distribution. */
     readonly ofMachine: boolean
     readonly components: ReadonlyArray<string>
-    /** Keys that sign the archive, the first that exists is taken; and the package that has them. */
+    /** Keyrings of the archive, of which the first existing one is used, and the package that contains them. */
     readonly keyrings: ReadonlyArray<string>
     readonly keyringPackage: string
-    /** Settings for dpkg, in the image for good. */
+    /** Settings of dpkg that stay in the image. */
     readonly dpkgSettings: ReadonlyArray<string>
   }
   | {
@@ -31,33 +31,33 @@ export type Manager =
     readonly keyrings: ReadonlyArray<string>
     readonly keyringPackage: string
   }
-  /** The tree is made of the tools of every image; there are no packages. */
+  /** The tree consists of the tools of every image. There are no packages. */
   | { readonly _tag: "None" }
 
-/** A system that flatimage knows how to make. A new one is a file beside this one, and its name in `Distributions.ts`. */
+/** A distribution that flatimage can build. A new one is a file beside this one, and an entry in `Distributions.ts`. */
 export interface Distribution {
-  /** As in `--dist` and in the name of the image. */
+  /** The value of `--dist`, and part of the image's name. */
   readonly name: string
-  /** As `fim-version full` prints it. */
+  /** The name that `fim-version full` prints. */
   readonly title: string
   readonly summary: string
-  /** Releases to choose from, the default first; empty where there is nothing to choose. */
+  /** The releases, the default first; empty if there are none to choose from. */
   readonly suites: ReadonlyArray<string>
-  /** Which others may be asked for, because the names are the mirror's; none where this is missing. */
+  /** Other releases that are allowed, because the mirror defines the names; none if absent. */
   readonly otherSuites?: RegExp
   readonly manager: Manager
-  /** Packages of the smallest system that can install more. */
+  /** The packages of the smallest system that can install more. */
   readonly packages: ReadonlyArray<string>
   /** Pattern of package names: excludes everything that a package manager could parse as an option. */
   readonly packageName: RegExp
-  /** What root of the guest runs to install the packages `"$@"`, a script of sh; missing where nothing can. */
+  /** A shell script with which root of the guest installs the packages `"$@"`; absent if packages cannot be installed. */
   readonly install?: string
-  /** How many directories of the distribution's own archive are above its root tree. */
+  /** How many parent directories the root tree has in the distribution's own archive. */
   readonly archiveStrip: number
-  /** What makes the tree fit for a sandbox. */
+  /** Files that prepare the tree for a sandbox. */
   readonly files: ReadonlyArray<RootFile>
-  /** What making the tree leaves behind and an image does not need. */
+  /** Files that remain after making the tree, and that an image does not need. */
   readonly leftovers: ReadonlyArray<string>
-  /** Part of the key of cached trees: to be raised when a change here must reach trees that are cached. */
+  /** Part of the key of cached trees. Increase it when a change here must invalidate cached trees. */
   readonly revision: number
 }

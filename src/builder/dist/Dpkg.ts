@@ -1,10 +1,10 @@
 import type { RootFile } from "./Distribution.ts"
 
-/** What the distributions that use dpkg and apt have in common. */
+/** Common parts of the distributions that use dpkg and apt. */
 
 /**
- * Settings for dpkg, in the image for good: manual pages, translations and documentation have 40 % of a small Debian.
- * Licences stay: the right to pass the programs on depends on them.
+ * Settings of dpkg that stay in the image. Manual pages, translations and documentation take 40 % of a small Debian.
+ * Licences stay: the right to pass on the programs depends on them.
  */
 export const dpkgSettings = [
   "path-exclude=/usr/share/man/*",
@@ -18,6 +18,7 @@ export const dpkgSettings = [
 /** A trailing `-` would make apt remove the package. */
 export const debPackageName = /^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$/
 
+/** Files that prepare the tree for a sandbox. */
 export const dpkgFiles: ReadonlyArray<RootFile> = [
   // Packages would start their services at installation, and there is no init to run them.
   ["usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755],
@@ -34,13 +35,14 @@ export const dpkgFiles: ReadonlyArray<RootFile> = [
     ].join("\n"),
     0o644
   ],
-  // Those of the machine that built the image.
+  // Otherwise they would be those of the machine that built the image.
   ["etc/hostname", "flatimage\n", 0o644],
   ["etc/resolv.conf", "", 0o644]
 ]
 
+/** Files to remove from a finished tree. */
 export const dpkgLeftovers = [
-  // How the machine that built it reaches the network.
+  // The network settings of the machine that built it.
   "etc/apt/apt.conf.d/99mmdebstrap",
   "var/cache/apt/pkgcache.bin",
   "var/cache/apt/srcpkgcache.bin",
@@ -54,7 +56,7 @@ export const dpkgLeftovers = [
 export const aptInstall = [
   "export DEBIAN_FRONTEND=noninteractive",
   "apt-get update --quiet --error-on=any",
-  // A name that no package has is a mistake; otherwise it would be a regular expression, and a dot any letter.
+  // A name without a package is an error. Otherwise it would be a regular expression, in which a dot matches any letter.
   "apt-get install --yes --quiet --no-install-recommends -o APT::Cmd::Pattern-Only=true -- \"$@\"",
   "apt-get clean",
   "rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log /var/log/alternatives.log",

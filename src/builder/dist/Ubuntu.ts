@@ -1,6 +1,7 @@
 import type { Distribution } from "./Distribution.ts"
 import { aptInstall, debPackageName, dpkgFiles, dpkgLeftovers, dpkgSettings } from "./Dpkg.ts"
 
+/** Ubuntu. */
 export const ubuntu = {
   name: "ubuntu",
   title: "UBUNTU",

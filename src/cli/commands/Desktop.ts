@@ -20,16 +20,16 @@ export const command: SettingsCommand = {
   name: "fim-desktop",
   summary: "the image in menus and file managers of the host",
   description: [
-    "The JSON file has name, icon (a path or an HTTP URL; PNG, JPEG or SVG), categories and, if wanted, integrations:",
+    "The JSON file has name, icon (a path or an HTTP URL; PNG, JPEG or SVG), categories and optionally integrations:",
     "{ \"name\": \"App\", \"icon\": \"./app.png\", \"categories\": [\"Utility\"], \"integrations\": [\"ENTRY\", \"ICON\"] }",
-    "What is enabled is made by the next start, in XDG_DATA_HOME, and follows the image when it is moved."
+    "The next start creates the files of enabled integrations in XDG_DATA_HOME. After a move it updates them."
   ],
   missing: "Missing op for 'fim-desktop' (enable,setup,clean,dump)",
   unknown: "Invalid desktop operation",
   operations: [
     operation({
       name: "setup",
-      summary: "say what the desktop is to show",
+      summary: "store name, icon and categories from a JSON file",
       arguments: [{
         name: "file",
         shown: "file.json",
@@ -41,19 +41,19 @@ export const command: SettingsCommand = {
     }),
     operation({
       name: "enable",
-      summary: "these and no others",
+      summary: "enable these integrations and disable all others",
       arguments: [{
         ...items,
         shown: "entry,mimetype,icon|none",
         choices: [...names, "none"],
-        alone: { word: "none", error: "'none' option should not be used with others" },
+        alone: { value: "none", error: "'none' option should not be used with others" },
         missing: "Missing arguments for 'enable' (entry,mimetype,icon,none)"
       }],
       handler: () => desktop().then(({ enable }) => enable)
     }),
     operation({
       name: "disable",
-      summary: "these no longer",
+      summary: "disable these integrations",
       arguments: [{
         ...items,
         shown: "entry,mimetype,icon",
@@ -64,26 +64,26 @@ export const command: SettingsCommand = {
     }),
     operation({
       name: "list",
-      summary: "print what is enabled, one per line",
+      summary: "print the enabled integrations, one per line",
       options: [json],
       handler: () => desktop().then(({ list }) => list)
     }),
-    operation({ name: "show", summary: "print what was set up, as JSON", ...show }),
+    operation({ name: "show", summary: "print the stored settings as JSON", ...show }),
     operation({ name: "get", summary: "the same as show", ...show }),
     {
       name: "dump",
-      summary: "print what the desktop gets; an icon goes to a file",
+      summary: "print a file as the desktop gets it; an icon is written to a file",
       missing: "Missing arguments for 'dump' (entry,mimetype,icon)",
       unknown: "Invalid dump operation",
       operations: [
         operation({
           name: "entry",
-          summary: "the entry of menus",
+          summary: "the desktop entry",
           handler: () => desktop().then(({ dumpEntry }) => dumpEntry)
         }),
         operation({
           name: "mimetype",
-          summary: "the type of the image file",
+          summary: "the MIME type of the image file",
           handler: () => desktop().then(({ dumpMimetype }) => dumpMimetype)
         }),
         operation({
@@ -101,13 +101,13 @@ export const command: SettingsCommand = {
     },
     operation({
       name: "clean",
-      summary: "remove all that this image has made on this desktop",
+      summary: "remove all files that this image has created on this desktop",
       handler: () => desktop().then(({ clean }) => clean)
     })
   ],
   examples: [
     { command: "fim-desktop setup ./app.json", description: "name, icon and categories" },
     { command: "fim-desktop enable entry,mimetype,icon", description: "show up in menus and file managers" },
-    { command: "fim-desktop enable none", description: "make nothing any more; clean removes what there is" }
+    { command: "fim-desktop enable none", description: "create no files any more; clean removes existing ones" }
   ]
 }

@@ -4,7 +4,7 @@ import type { SettingsCommand } from "./Services.ts"
 
 const help = () => import("../config/Help.ts")
 
-/** The name of an image's file, which becomes part of a script or a page. */
+/** The file name of the image, which becomes part of a script or a page. */
 const program = {
   name: "program",
   optional: true,
@@ -19,9 +19,9 @@ export const command: SettingsCommand = {
   name: "fim-help",
   summary: "this help",
   description: [
-    "Every command also takes --help. completion prints a script for a shell. apparmor prints a profile for hosts whose",
-    "AppArmor keeps user namespaces to programs that have one; it says itself how to install it. man prints a page for",
-    "man(1)."
+    "Every command also takes --help. completion prints a script for a shell. apparmor prints a profile for hosts on",
+    "which AppArmor allows user namespaces only to programs with a profile; its comment shows how to install it. man",
+    "prints a page for man(1)."
   ],
   arguments: [{ name: "topic", about: "image command", optional: true }],
   operations: [
@@ -49,10 +49,10 @@ export const command: SettingsCommand = {
   handler: () => help().then(({ help }) => help),
   examples: [
     { command: "fim-help perms", description: "one command in detail" },
-    { command: "fim-help apparmor", description: "what Ubuntu needs, and the command that installs it" },
+    { command: "fim-help apparmor", description: "the profile for Ubuntu, and the command that installs it" },
     {
       command: "fim-help completion bash app.flatimage > ~/.local/share/bash-completion/completions/app.flatimage",
-      description: "complete with the tabulator key"
+      description: "complete with the Tab key"
     },
     { command: "fim-help man | man -l -", description: "read the manual page" }
   ]

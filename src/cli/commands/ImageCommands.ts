@@ -26,7 +26,7 @@ const ofSettings: ReadonlyArray<SettingsCommand> = [
   Settings.version
 ]
 
-/** These are about the image that runs. */
+/** These work on the running image. */
 const ofImage: ReadonlyArray<ImageCommand> = [Info.doctor, Info.info, Instance.command, Layer.command]
 
 /** These may run programs in the guest. */
@@ -42,19 +42,22 @@ export const imageCommands: ReadonlyArray<GuestCommand> = [
   Programs.run
 ].sort((left, right) => left.name < right.name ? -1 : 1)
 
+/** Names of all commands. */
 export const commandNames: ReadonlyArray<string> = imageCommands.map(({ name }) => name)
 
 const named = <R extends { readonly name: string }>(list: ReadonlyArray<R>, name: string): R | undefined =>
   list.find((command) => command.name === name)
 
+/** A command that works on any image file; `undefined` if there is none with this name. */
 export const findSettingsCommand = (name: string): SettingsCommand | undefined => named(ofSettings, name)
 
-/** A command that needs no program in the guest. */
+/** A command that needs no program in the guest; `undefined` if there is none with this name. */
 export const findImageCommand = (name: string): ImageCommand | undefined =>
   findSettingsCommand(name) ?? named(ofImage, name)
 
+/** A command that may run programs in the guest; `undefined` if there is none with this name. */
 export const findGuestCommand = (name: string): GuestCommand | undefined => named(ofGuest, name)
 
-/** By name, with or without `fim-`, in any case. */
-export const findTopic = (word: string): GuestCommand | undefined =>
-  named(imageCommands, `fim-${word.toLowerCase().replace(/^fim-/, "")}`)
+/** The command with this name, with or without `fim-`, in any case. */
+export const findTopic = (name: string): GuestCommand | undefined =>
+  named(imageCommands, `fim-${name.toLowerCase().replace(/^fim-/, "")}`)

@@ -6,23 +6,24 @@ export const command: ImageCommand = {
   name: "fim-instance",
   summary: "running instances of this build, and commands in them",
   description: [
-    "Instances are counted from 0 in the order of their pids, anew at each call. Only those of the caller are seen. A",
-    "command runs with identity, environment and sandbox of its instance, which goes on until the command has ended.",
-    "So does one whose program has ended and left others running, until they end or it is stopped."
+    "Instances of the caller are numbered from 0 in the order of their pids, at each call. A command runs with the",
+    "identity, environment and sandbox of its instance, which keeps running until the command has ended. An instance",
+    "whose program has left processes running also keeps running, until they end or it is stopped."
   ],
   missing: "Missing op for 'fim-instance' (<exec|list>)",
   unknown: "Invalid instance operation",
   operations: [
     operation({
       name: "list",
-      summary: "print index:pid of each",
+      summary: "print index:pid of each instance",
       options: [json],
       handler: () => import("../instance/Instance.ts").then(({ list }) => list)
     }),
-    // The launcher hands these words to the native program, which needs no runtime: src/native/fim/src/portal/instance.rs.
+    // The launcher passes these arguments to the native program, which needs no runtime:
+    // src/native/fim/src/portal/instance.rs.
     operation({
       name: "exec",
-      summary: "run a command in one",
+      summary: "run a command in an instance",
       arguments: [
         { name: "id", about: "instance", missing: "Missing 'id' argument for 'fim-instance'" },
         { name: "command", about: "guest program", missing: "Missing 'cmd' argument for 'fim-instance'" },
@@ -31,7 +32,7 @@ export const command: ImageCommand = {
     }),
     operation({
       name: "stop",
-      summary: "end one, and all that runs in it",
+      summary: "stop an instance and all processes in it",
       arguments: [{
         name: "id",
         about: "instance",
@@ -43,9 +44,9 @@ export const command: ImageCommand = {
     })
   ],
   examples: [
-    { command: "fim-instance list", description: "what runs" },
-    { command: "fim-instance exec 0 ps", description: "look into the first" },
-    { command: "fim-instance stop 0", description: "end it" }
+    { command: "fim-instance list", description: "list the running instances" },
+    { command: "fim-instance exec 0 ps", description: "list the processes of the first instance" },
+    { command: "fim-instance stop 0", description: "stop it" }
   ],
   exitCodes: [
     ["126", "the command cannot be executed"],

@@ -9,19 +9,20 @@ const added = "add requires exactly one argument (/path/to/file.layer)"
 
 const commit = {
   trailing: "fim-layer commit",
-  options: [{ name: "keep-caches", summary: "with the caches and lists of package managers" }]
+  options: [{ name: "keep-caches", summary: "also commit the caches and lists of package managers" }]
 } as const
 
 export const command: ImageCommand = {
   name: "fim-layer",
-  summary: "layers of files that the image is made of",
+  summary: "the layers of the image",
   description: [
-    "A commit makes a layer of all that the guest has changed, deletions too, and empties the writable tree. It needs all",
-    "instances on that data directory to have ended. binary puts the layer into the image, layer beside the writable tree,",
-    "file at a path of yours; without a word it is binary. Caches and lists of package managers stay in the writable",
-    "tree. FIM_COMPRESSION_LEVEL=<0-9> chooses between quick and small, 6 unless set.",
-    "rollback puts each layer into the file <image>.<index>.layer, which add puts back. squash keeps what the guest sees.",
-    "Both are for layers inside the image, never take the lowest one out, and leave running instances what they have."
+    "A commit makes a layer of all changes of the guest, deletions too, and empties the writable tree. All instances on",
+    "that data directory must have ended. binary, the default, puts the layer into the image, layer beside the writable",
+    "tree, file at a path. Caches and lists of package managers stay in the writable tree.",
+    "FIM_COMPRESSION_LEVEL=<0-9> selects between fast (0) and small (9); the default is 6.",
+    "rollback saves each layer to the file <image>.<index>.layer, which add puts back. squash changes no file that the",
+    "guest sees. Both work on layers inside the image, and do not affect running instances. rollback keeps the lowest",
+    "layer."
   ],
   missing: "Missing op for 'fim-layer' (create,add,commit,list)",
   hint: "There are rollback and squash too",
@@ -39,32 +40,32 @@ export const command: ImageCommand = {
     }),
     operation({
       name: "add",
-      summary: "put a packed layer into the image",
+      summary: "append a packed layer to the image",
       arguments: [{ name: "file", about: "file", missing: added }],
       tooMany: added,
       handler: () => import("../layer/Add.ts").then(({ addLayer }) => addLayer)
     }),
     {
       name: "commit",
-      summary: "make a layer of what the guest has changed",
-      bare: "binary",
+      summary: "make a layer of the changes of the guest",
+      default: "binary",
       unknown: "Invalid commit operation",
       operations: [
         operation({
           name: "binary",
-          summary: "in the image itself",
+          summary: "put it into the image itself",
           ...commit,
           handler: () => commits().then(({ commitBinary }) => commitBinary)
         }),
         operation({
           name: "layer",
-          summary: "beside the writable tree",
+          summary: "put it beside the writable tree",
           ...commit,
           handler: () => commits().then(({ commitLayer }) => commitLayer)
         }),
         operation({
           name: "file",
-          summary: "at a path",
+          summary: "put it at a path",
           ...commit,
           arguments: [{
             name: "path",
@@ -78,14 +79,14 @@ export const command: ImageCommand = {
     },
     operation({
       name: "list",
-      summary: "print index:offset:size:path of each, lowest first",
-      options: [json, { name: "long", summary: "print a table that says where each is from" }],
+      summary: "print index:offset:size:path of each layer, lowest first",
+      options: [json, { name: "long", summary: "print a table that shows where each layer is from" }],
       trailing: "fim-layer list",
       handler: () => import("../layer/List.ts").then(({ list }) => list)
     }),
     operation({
       name: "rollback",
-      summary: "take the last n layers out of the image, 1 unless told",
+      summary: "remove the last n layers from the image, by default 1",
       arguments: [{
         name: "n",
         optional: true,
@@ -97,7 +98,7 @@ export const command: ImageCommand = {
     }),
     operation({
       name: "squash",
-      summary: "make one layer of the last n, of all unless told",
+      summary: "merge the last n layers into one, by default all",
       arguments: [{
         name: "n",
         optional: true,
@@ -111,9 +112,9 @@ export const command: ImageCommand = {
   examples: [
     { command: "fim-layer commit binary", description: "keep changes in the image itself" },
     { command: "fim-layer commit layer --keep-caches", description: "keep downloaded packages and lists too" },
-    { command: "fim-layer create ./files files.layer", description: "pack files, to be used by FIM_LAYERS or add" },
+    { command: "fim-layer create ./files files.layer", description: "pack files for FIM_LAYERS or add" },
     { command: "fim-layer add files.layer", description: "put them into the image" },
     { command: "fim-layer rollback", description: "undo the last commit binary or add" },
-    { command: "fim-layer squash 3", description: "make one layer of the last three" }
+    { command: "fim-layer squash 3", description: "merge the last three layers into one" }
   ]
 }

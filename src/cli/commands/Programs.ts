@@ -1,10 +1,10 @@
 /**
- * `fim-exec`, `fim-root` and `fim-run`: words behind their names are a program's, but for the options of `fim-run`. A start reads
- * their names here, and nothing else of the commands.
+ * `fim-exec`, `fim-root` and `fim-run`: the arguments after the command belong to a program, except the options of
+ * `fim-run`. A start reads the names of these commands here, and nothing else of the commands.
  */
 import type { Argument, Command, Option } from "../grammar/Command.ts"
 
-const words: ReadonlyArray<Argument> = [
+const programArguments: ReadonlyArray<Argument> = [
   { name: "program", about: "guest program" },
   { name: "arguments", shown: "argument", as: "rest" }
 ]
@@ -19,9 +19,9 @@ const exitCodes: Command<never>["exitCodes"] = [
 export const exec: Command<never> = {
   name: "fim-exec",
   summary: "run a program in the guest",
-  description: ["All words after the name of the command belong to the program."],
-  arguments: words,
-  examples: [{ command: "fim-exec ls -la /", description: "look around" }],
+  description: ["All arguments after the name of the command belong to the program."],
+  arguments: programArguments,
+  examples: [{ command: "fim-exec ls -la /", description: "list the files of the guest" }],
   exitCodes
 }
 
@@ -29,11 +29,11 @@ export const root: Command<never> = {
   name: "fim-root",
   summary: "run a program in the guest as root",
   description: [
-    "Root of the guest has no rights on the host that its user does not have. Where that is an ordinary user, calls that",
-    "change owners and ids, and make devices, seem to succeed, as package managers need it; FIM_ALLOW=ids leaves them to",
-    "the kernel."
+    "Root of the guest has no rights on the host that the caller does not have. For an ordinary user, calls that change",
+    "owners and ids or make devices report success and do nothing, because package managers need them to succeed.",
+    "FIM_ALLOW=ids passes them to the kernel."
   ],
-  arguments: words,
+  arguments: programArguments,
   examples: [{ command: "fim-root apt-get install nano", description: "install a package" }],
   exitCodes
 }
@@ -44,7 +44,7 @@ export const runOptions = [
   { name: "deny", summary: "withdraw permissions, also those of the image", value: "permission,...", repeated: true },
   {
     name: "bind",
-    summary: "show a file of the host, at the same path unless told",
+    summary: "show a file of the host in the guest, by default at the same path",
     value: "source[:destination][:ro]",
     about: "file",
     repeated: true
@@ -52,7 +52,7 @@ export const runOptions = [
   { name: "env", summary: "set a variable", value: "name=value", repeated: true },
   {
     name: "pwd",
-    summary: "start there; a relative directory is of the host, and bound",
+    summary: "start in this directory; a relative one is a directory of the host, which is bound",
     value: "directory",
     about: "directory"
   },
@@ -63,16 +63,16 @@ export const run: Command<never> = {
   name: "fim-run",
   summary: "run a program with other settings, once",
   description: [
-    "The settings of the image stay as they are. Options stand in front of the program; what is denied stays denied,",
-    "however it is allowed. Without a program the boot command runs."
+    "The settings of the image stay as they are. Options come before the program. --deny overrides --allow and the image.",
+    "Without a program the boot command runs."
   ],
-  arguments: [{ name: "words", shown: "word", about: "guest program", as: "rest" }],
+  arguments: [{ name: "args", shown: "argument", about: "guest program", as: "rest" }],
   options: runOptions,
   examples: [
     { command: "fim-run --pwd . ffmpeg -i in.mkv out.webm", description: "work on files of the current directory" },
-    { command: "fim-run --allow network,wayland", description: "the boot command, with two permissions more" },
-    { command: "fim-run --deny all --env LANG=C sh", description: "a shell without any permission" },
-    { command: "fim-run --bind ~/Music:/music:ro mpv /music", description: "one directory, read-only" }
+    { command: "fim-run --allow network,wayland", description: "run the boot command with two more permissions" },
+    { command: "fim-run --deny all --env LANG=C sh", description: "run a shell without any permission" },
+    { command: "fim-run --bind ~/Music:/music:ro mpv /music", description: "bind one directory, read-only" }
   ],
   exitCodes
 }

@@ -22,46 +22,46 @@ const names = {
 
 export const command: GuestCommand = {
   name: "fim-recipe",
-  summary: "sets of packages by name",
+  summary: "named sets of packages",
   description: [
-    "A recipe names packages of the image's distribution, and other recipes that it depends on. fetch brings recipes and",
-    "all that they depend on from where fim-remote says; install fetches only what is not there, and has the package",
-    "manager of the guest, as root, install the packages. A list is separated by commas, without spaces."
+    "A recipe names packages of the image's distribution, and other recipes that it depends on. fetch downloads recipes",
+    "and their dependencies from the URL of fim-remote. install downloads only missing ones, and runs the guest's package",
+    "manager as root. A list is separated by commas, without spaces."
   ],
   missing: "Missing op for 'fim-recipe' (<fetch|info|install>)",
   unknown: "Invalid recipe operation",
   operations: [
     operation({
       name: "fetch",
-      summary: "fetch anew, all or none",
-      // Without one it says which there are.
+      summary: "download recipes even if they are cached, all or none",
+      // Without a name it lists the recipes.
       arguments: [{ ...names, optional: true }],
       handler: () => recipes().then(({ fetch }) => fetch)
     }),
     operation({
       name: "info",
-      summary: "print what fetched recipes say",
-      // Those in front of a name that is not valid are printed.
+      summary: "print downloaded recipes",
+      // Recipes before an invalid name are printed.
       arguments: [anyNames],
       options: [json],
       handler: () => recipes().then(({ info }) => info)
     }),
     operation({
       name: "install",
-      summary: "install packages, and set up the desktop if a recipe says how",
+      summary: "install the packages, and set up the desktop if a recipe contains that",
       arguments: [names],
       handler: () => recipes().then(({ install }) => install)
     }),
     operation({
       name: "list",
-      summary: "print the names of fetched recipes, one per line",
+      summary: "print the names of downloaded recipes, one per line",
       options: [json],
       handler: () => recipes().then(({ list }) => list)
     })
   ],
   examples: [
-    { command: "fim-perms add network", description: "packages come from the network" },
-    { command: "fim-recipe install gpu,audio", description: "two recipes, and what they depend on" },
+    { command: "fim-perms add network", description: "allow the download of packages" },
+    { command: "fim-recipe install gpu,audio", description: "install two recipes and their dependencies" },
     { command: "fim-layer commit binary", description: "keep the packages in the image itself" }
   ],
   exitCodes: [["other", "exit code of the package manager"]]

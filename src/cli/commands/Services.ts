@@ -1,4 +1,4 @@
-/** What a command of an image may ask for. */
+/** The services that commands of an image need. */
 import type * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
@@ -14,7 +14,7 @@ import type { BuildInfo } from "../config/BuildInfo.ts"
 import type { Command } from "../grammar/Command.ts"
 import type { GuestRun } from "../recipe/GuestRun.ts"
 
-/** Of the settings in an image file: such a command also works on an image that does not run. */
+/** For settings in an image file: these commands also work on an image that does not run. */
 export type SettingsServices =
   | BuildInfo
   | ChildProcessSpawner.ChildProcessSpawner
@@ -25,10 +25,10 @@ export type SettingsServices =
   | Posix
   | ReservedSpace
 
-/** Of the image that runs. */
+/** For the running image. */
 export type ImageServices = SettingsServices | Relocate
 
-/** Of the image that runs, and of programs in its guest. */
+/** For the running image and programs in its guest. */
 export type GuestServices = ImageServices | GuestRun | Path.Path | Stdio.Stdio | Terminal.Terminal
 
 export type SettingsCommand = Command<SettingsServices>

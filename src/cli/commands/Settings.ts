@@ -1,4 +1,4 @@
-/** The commands for what an image is set to. */
+/** The commands that change the settings of an image. */
 import { bindingTypes, namespaceNames, overlayNames, permissionNames } from "../../image/SettingsDefaults.ts"
 import { json, operation } from "../grammar/Command.ts"
 import type { SettingsCommand } from "./Services.ts"
@@ -10,30 +10,30 @@ const permissions = {
   shown: "permission,...",
   as: "list",
   choices: ["all", ...[...permissionNames].sort()],
-  alone: { word: "all", error: "Permission 'all' should not be used with others" },
+  alone: { value: "all", error: "Permission 'all' should not be used with others" },
   refused: { none: "Invalid permission 'NONE'" },
   invalid: "Invalid permission"
 } as const
 
 export const perms: SettingsCommand = {
   name: "fim-perms",
-  summary: "what the guest may use of the host",
+  summary: "permissions of the guest on the host",
   description: [
-    "A new image may use nothing. Permissions: all audio dbus_system dbus_user dev gpu home input media network optical",
-    "shm udev usb wayland xorg. A list is separated by commas, without spaces."
+    "A new image has no permissions. Permissions: all audio dbus_system dbus_user dev gpu home input media network",
+    "optical shm udev usb wayland xorg. A list is separated by commas, without spaces."
   ],
   missing: "Missing op for fim-perms (add,del,list,set,clear)",
   unknown: "Invalid perms operation",
   operations: [
     operation({
       name: "add",
-      summary: "grant these too",
+      summary: "grant these in addition",
       arguments: [{ ...permissions, missing: "No arguments for 'ADD' command" }],
       handler: () => nameSets().then(({ perms }) => perms.add)
     }),
     operation({
       name: "del",
-      summary: "take these back",
+      summary: "withdraw these",
       arguments: [{ ...permissions, missing: "No arguments for 'DEL' command" }],
       handler: () => nameSets().then(({ perms }) => perms.del)
     }),
@@ -45,13 +45,13 @@ export const perms: SettingsCommand = {
     }),
     operation({
       name: "list",
-      summary: "print what is granted, one per line",
+      summary: "print the granted permissions, one per line",
       options: [json],
       handler: () => nameSets().then(({ perms }) => perms.list)
     }),
     operation({
       name: "clear",
-      summary: "take all back",
+      summary: "withdraw all",
       handler: () => nameSets().then(({ perms }) => perms.clear)
     })
   ],
@@ -67,45 +67,45 @@ const namespaces = {
   shown: "option,...",
   as: "list",
   choices: ["all", ...[...namespaceNames].sort()],
-  alone: { word: "all", error: "Unshare option 'all' should not be used with others" },
+  alone: { value: "all", error: "Unshare option 'all' should not be used with others" },
   refused: { none: "Invalid unshare option 'NONE'" },
   invalid: "Invalid unshare option"
 } as const
 
 export const unshare: SettingsCommand = {
   name: "fim-unshare",
-  summary: "namespaces that the guest gets for itself",
+  summary: "namespaces of the guest that are separate from the host",
   description: ["Options: all cgroup ipc net pid user uts. A list is separated by commas, without spaces."],
   missing: "Missing op for fim-unshare (add,clear,del,list,set)",
   unknown: "Invalid unshare operation",
   operations: [
     operation({
       name: "add",
-      summary: "these too",
+      summary: "separate these in addition",
       arguments: [{ ...namespaces, missing: "No arguments for 'ADD' command" }],
       handler: () => nameSets().then(({ unshare }) => unshare.add)
     }),
     operation({
       name: "del",
-      summary: "not these",
+      summary: "share these with the host",
       arguments: [{ ...namespaces, missing: "No arguments for 'DEL' command" }],
       handler: () => nameSets().then(({ unshare }) => unshare.del)
     }),
     operation({
       name: "set",
-      summary: "these and no others",
+      summary: "separate exactly these",
       arguments: [{ ...namespaces, missing: "No arguments for 'SET' command" }],
       handler: () => nameSets().then(({ unshare }) => unshare.set)
     }),
     operation({
       name: "list",
-      summary: "print them, one per line",
+      summary: "print the separate namespaces, one per line",
       options: [json],
       handler: () => nameSets().then(({ unshare }) => unshare.list)
     }),
     operation({
       name: "clear",
-      summary: "back to the default",
+      summary: "restore the default",
       handler: () => nameSets().then(({ unshare }) => unshare.clear)
     })
   ],
@@ -120,22 +120,22 @@ export const env: SettingsCommand = {
   name: "fim-env",
   summary: "variables of the guest",
   description: [
-    "Values are stored as they are written; $NAME, ${NAME} and a leading ~ are replaced with the variables of the host at",
-    "each start. UID, GID, USER, HOME, SHELL and PS1 set the identity in the guest. FIM_ALLOW=userns lets programs in it",
-    "make sandboxes themselves, as browsers do, FIM_ALLOW=ptrace lets them look into each other, as debuggers do."
+    "Values are stored unchanged. Each start replaces $NAME, ${NAME} and a leading ~ by variables of the host. UID, GID,",
+    "USER, HOME, SHELL and PS1 set the identity in the guest. FIM_ALLOW=userns lets its programs create their own",
+    "sandboxes, as browsers do. FIM_ALLOW=ptrace lets them trace each other, as debuggers do."
   ],
   missing: "Missing op for 'fim-env' (add,del,list,set,clear)",
   unknown: "Invalid env operation",
   operations: [
     operation({
       name: "add",
-      summary: "set these too",
+      summary: "set these in addition",
       arguments: [{ ...assignments, missing: "Missing arguments for 'ADD'" }],
       handler: () => variables().then(({ add }) => add)
     }),
     operation({
       name: "set",
-      summary: "set these and no others",
+      summary: "set these and remove all others",
       arguments: [{ ...assignments, missing: "Missing arguments for 'SET'" }],
       handler: () => variables().then(({ set }) => set)
     }),
@@ -147,7 +147,7 @@ export const env: SettingsCommand = {
     }),
     operation({
       name: "list",
-      summary: "print all, with variables replaced",
+      summary: "print all, with variables expanded",
       options: [json],
       handler: () => variables().then(({ list }) => list)
     }),
@@ -156,7 +156,7 @@ export const env: SettingsCommand = {
   examples: [
     {
       command: "fim-env add EDITOR=vi 'CACHE=$HOME/.cache/app'",
-      description: "two variables, the second from the host"
+      description: "set two variables, the second with a variable of the host"
     },
     { command: "fim-env del EDITOR", description: "remove one" },
     { command: "fim-env add -- --NAME=value", description: "a name that looks like an option" }
@@ -169,14 +169,14 @@ const showBoot = { options: [json], handler: () => bootCommand().then(({ show })
 
 export const boot: SettingsCommand = {
   name: "fim-boot",
-  summary: "what starts when the image is called without a command of its own",
-  description: ["Words of the call are appended to the arguments. Without a boot command, bash starts."],
+  summary: "the program that starts by default",
+  description: ["The caller's arguments are appended to its own. Without a boot command, bash starts."],
   missing: "Missing op for 'fim-boot' (<set|show|clear>)",
   unknown: "Invalid boot operation",
   operations: [
     operation({
       name: "set",
-      summary: "choose the program",
+      summary: "set the program and its arguments",
       arguments: [
         { name: "program", about: "guest program", nonEmpty: true, missing: "Missing program for 'set' operation" },
         { name: "arguments", shown: "argument", as: "rest" }
@@ -189,7 +189,7 @@ export const boot: SettingsCommand = {
   ],
   examples: [
     { command: "fim-boot set firefox --no-remote", description: "start a browser" },
-    { command: "fim-boot show", description: "see what starts" }
+    { command: "fim-boot show", description: "print the boot command" }
   ]
 }
 
@@ -202,8 +202,8 @@ export const bind: SettingsCommand = {
   name: "fim-bind",
   summary: "paths of the host in the guest",
   description: [
-    "Types: ro read only, rw read and write, dev with access to devices. Paths are stored as they are written; $NAME,",
-    "${NAME} and a leading ~ are replaced at each start. A source that does not exist is reported and left out."
+    "Types: ro read only, rw read and write, dev with access to devices. Paths are stored unchanged. Each start replaces",
+    "$NAME, ${NAME} and a leading ~. A source that does not exist is reported and skipped."
   ],
   missing: "Missing op for 'fim-bind' command (add,del,list)",
   unknown: "Invalid bind operation",
@@ -221,7 +221,7 @@ export const bind: SettingsCommand = {
     }),
     operation({
       name: "del",
-      summary: "remove one; those after it move up",
+      summary: "remove one; the following indices decrease by one",
       arguments: [{
         name: "which",
         shown: "index|destination",
@@ -259,17 +259,17 @@ const showOverlay = { options: [json], handler: () => overlays().then(({ show })
 
 export const overlay: SettingsCommand = {
   name: "fim-overlay",
-  summary: "what lays the writable tree over the layers",
+  summary: "the file system that makes the layers writable",
   description: [
-    "bwrap uses the overlay of the kernel and is the fastest, overlayfs uses fuse-overlayfs, unionfs uses unionfs-fuse.",
-    "FIM_OVERLAY=<type> chooses for one run."
+    "bwrap uses the kernel's overlay and is the fastest. overlayfs uses fuse-overlayfs, unionfs uses unionfs-fuse.",
+    "FIM_OVERLAY=<type> selects the type for one run."
   ],
   missing: "Missing op for 'fim-overlay' (<set|show>)",
   unknown: "Invalid overlay operation",
   operations: [
     operation({
       name: "set",
-      summary: "choose the type",
+      summary: "set the type",
       arguments: [{
         name: "type",
         choices: overlayNames,
@@ -278,10 +278,10 @@ export const overlay: SettingsCommand = {
       }],
       handler: () => overlays().then(({ set }) => set)
     }),
-    operation({ name: "show", summary: "print what the next run uses", ...showOverlay }),
+    operation({ name: "show", summary: "print the type that the next run uses", ...showOverlay }),
     operation({ name: "get", summary: "the same as show", ...showOverlay })
   ],
-  examples: [{ command: "fim-overlay set overlayfs", description: "for a kernel that cannot" }]
+  examples: [{ command: "fim-overlay set overlayfs", description: "for kernels without unprivileged overlayfs" }]
 }
 
 const switches = () => import("../config/Switch.ts")
@@ -295,20 +295,24 @@ export const casefold: SettingsCommand = {
   summary: "whether names of files ignore case",
   description: [
     "For programs that come from Windows. FIM_CASEFOLD=1 switches it on for one run.",
-    "Names keep the case they were made with. Not with the overlay bwrap: unionfs takes its place."
+    "Names keep the case with which they were created. It needs overlayfs or unionfs: instead of bwrap, unionfs is used."
   ],
   missing: missingSwitch("fim-casefold"),
   unknown: "Invalid casefold switch",
   operations: [
     operation({ name: "on", summary: "ignore case", handler: () => switches().then(({ casefold }) => casefold.on) }),
-    operation({ name: "off", summary: "do not", handler: () => switches().then(({ casefold }) => casefold.off) }),
+    operation({
+      name: "off",
+      summary: "distinguish case",
+      handler: () => switches().then(({ casefold }) => casefold.off)
+    }),
     operation({ name: "get", summary: "print on or off", ...getCasefold }),
     operation({ name: "show", summary: "the same as get", hidden: true, ...getCasefold })
   ],
   examples: [{ command: "fim-casefold on", description: "README and readme are one file" }]
 }
 
-// FlatImage in C++ says this where there are too many words, and scripts look for it.
+// FlatImage in C++ prints this for too many arguments, and scripts match it.
 const tooManyNotify = { tooMany: missingSwitch("fim-notify") }
 
 const getNotify = { ...tooManyNotify, options: [json], handler: () => switches().then(({ notify }) => notify.get) }
@@ -317,7 +321,7 @@ export const notify: SettingsCommand = {
   name: "fim-notify",
   summary: "whether a start is announced on the desktop",
   description: [
-    "With notify-send of the host, if it is there, and once 'fim-desktop setup' has given the image a name. The program",
+    "It uses notify-send of the host, if it is installed, and needs the name that 'fim-desktop setup' stores. The program",
     "does not wait for it."
   ],
   missing: missingSwitch("fim-notify"),
@@ -325,13 +329,13 @@ export const notify: SettingsCommand = {
   operations: [
     operation({
       name: "on",
-      summary: "announce",
+      summary: "announce each start",
       ...tooManyNotify,
       handler: () => switches().then(({ notify }) => notify.on)
     }),
     operation({
       name: "off",
-      summary: "do not",
+      summary: "announce no start",
       ...tooManyNotify,
       handler: () => switches().then(({ notify }) => notify.off)
     }),
@@ -348,7 +352,8 @@ const programs = {
   shown: "program",
   about: "host program",
   as: "repeated",
-  // A name is looked up in the host's PATH. With a slash it has to be a whole path: it would depend on the guest's directory.
+  // A plain name is searched in the host's PATH. A path must be absolute: a relative one would depend on the guest's
+  // directory.
   pattern: /^(?!\.{1,2}$)[^/]+$|^\/(?!.*\/\.{0,2}(\/|$))./,
   invalid: "Invalid program '%s'",
   hint: "a name, an absolute path, or '*' for all programs"
@@ -358,28 +363,28 @@ export const portal: SettingsCommand = {
   name: "fim-portal",
   summary: "programs of the host that the guest may run",
   description: [
-    "A new image may run none. In the guest, 'fim_portal <program> [argument...]' runs an allowed one on the host, as its",
-    "own user and outside of the sandbox. Programs are names, looked up in the host's PATH, absolute paths, or * for",
-    "all. A program is allowed only by the name it is called with. Changes take effect at the next start."
+    "A new image may run none. In the guest, 'fim_portal <program> [argument...]' runs an allowed program on the host, as",
+    "the caller and outside of the sandbox. A program is a name, which is searched in the host's PATH, an absolute path,",
+    "or * for all. It is allowed only by the name with which it is called. Changes take effect at the next start."
   ],
   missing: "Missing op for 'fim-portal' (<allow|deny|list|clear>)",
   unknown: "Invalid portal operation",
   operations: [
     operation({
       name: "allow",
-      summary: "allow these too",
+      summary: "allow these in addition",
       arguments: [{ ...programs, missing: "Missing arguments for 'ALLOW'" }],
       handler: () => allowed().then(({ allow }) => allow)
     }),
     operation({
       name: "deny",
-      summary: "not these any more",
+      summary: "no longer allow these",
       arguments: [{ ...programs, missing: "Missing arguments for 'DENY'" }],
       handler: () => allowed().then(({ deny }) => deny)
     }),
     operation({
       name: "list",
-      summary: "print what is allowed, one per line",
+      summary: "print the allowed programs, one per line",
       options: [json],
       handler: () => allowed().then(({ list }) => list)
     }),
@@ -387,8 +392,8 @@ export const portal: SettingsCommand = {
   ],
   examples: [
     { command: "fim-portal allow xdg-open notify-send", description: "open links and show messages on the host" },
-    { command: "fim-exec fim_portal xdg-open https://example.org", description: "what a program in the guest does" },
-    { command: "fim-portal clear", description: "close the portal again" }
+    { command: "fim-exec fim_portal xdg-open https://example.org", description: "open a link from the guest" },
+    { command: "fim-portal clear", description: "allow no program any more" }
   ]
 }
 
@@ -398,7 +403,7 @@ const showRemote = { options: [json], handler: () => remotes().then(({ show }) =
 
 export const remote: SettingsCommand = {
   name: "fim-remote",
-  summary: "where recipes come from",
+  summary: "the URL of recipes",
   description: [
     "A URL that begins with http://, https:// or file://. The recipe R for Debian is at <url>/debian/latest/R.json."
   ],
@@ -407,7 +412,7 @@ export const remote: SettingsCommand = {
   operations: [
     operation({
       name: "set",
-      summary: "choose the URL",
+      summary: "set the URL",
       arguments: [{ name: "url", nonEmpty: true, missing: "Missing URL for 'set' operation" }],
       handler: () => remotes().then(({ set }) => set)
     }),
@@ -422,11 +427,11 @@ const versions = () => import("../config/Version.ts")
 
 export const version: SettingsCommand = {
   name: "fim-version",
-  summary: "what this image was made from",
+  summary: "version, build and contents of this image",
   description: [
     "short, and fim-version alone, prints the version; full also commit, distribution and time; deps the programs inside."
   ],
-  bare: "short",
+  default: "short",
   unknown: "Invalid version operation",
   operations: [
     operation({
@@ -448,5 +453,5 @@ export const version: SettingsCommand = {
       handler: () => versions().then(({ deps }) => deps)
     })
   ],
-  examples: [{ command: "fim-version full", description: "what to say in a bug report" }]
+  examples: [{ command: "fim-version full", description: "the version to include in a bug report" }]
 }

@@ -1,16 +1,21 @@
 /**
- * The AppArmor profile that lets images make user namespaces where the host keeps those to programs with a profile. It takes
- * nothing from them and gives nothing else.
+ * The AppArmor profile that lets images create user namespaces on hosts that allow those only to programs with a profile.
+ * It removes no rights and grants no others.
  */
 
-/** Where the launcher puts the programs of images, for all users; see `docs/directories.md`. */
+/** The directories in which the launcher puts the programs of images, for all users; see `docs/directories.md`. */
 const applications = "/tmp/{fim,fim-[0-9]*}"
 const isUsual = (directory: string): boolean => /^\/tmp\/fim(?:-\d+)?$/.test(directory)
 
-/** The profile, and how to install it. In: the caller's global directory if it is another. */
+/**
+ * The profile, with a comment that shows how to install it.
+ *
+ * @param globalDirectory the caller's global directory, if it is not the default one
+ * @returns the text of the profile
+ */
 export const appArmorProfile = (globalDirectory: string | undefined): string => {
   const other = globalDirectory === undefined || isUsual(globalDirectory) ? undefined : globalDirectory
-  // A path in a profile has to begin with a slash.
+  // A path in a profile must begin with a slash.
   const roots = other === undefined ? applications : `/{${applications.slice(1)},${other.replace(/^\/+/, "")}}`
   const install = "sh -c 'cat > /etc/apparmor.d/flatimage && apparmor_parser -r /etc/apparmor.d/flatimage'"
   return [
@@ -28,5 +33,5 @@ export const appArmorProfile = (globalDirectory: string | undefined): string => 
   ].join("\n")
 }
 
-/** Whether a directory can stand in a profile as it is: nothing in it means something else there. */
+/** Whether a path can be part of a profile unchanged: it contains no character with a special meaning. */
 export const isPlainPath = (path: string): boolean => /^\/[A-Za-z0-9/._+-]+$/.test(path)

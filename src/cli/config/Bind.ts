@@ -18,7 +18,7 @@ export const add = Effect.fn("fim-bind.add")(function*(
   yield* Effect.logInfo(`Binding index is '${index}'`)
 })
 
-/** By index, or by where it appears in the guest. */
+/** Removes a bind by its index, or by its path in the guest. */
 export const del = Effect.fn("fim-bind.del")(function*({ which }: { readonly which: string }) {
   const matches = (binding: Binding, index: number) =>
     /^\d+$/.test(which) ? index === Number(which) : binding.dst === which

@@ -1,4 +1,4 @@
-/** fim-boot: what starts when the image is called without a command of its own. */
+/** fim-boot: the program that starts when the caller names no command. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { defaults } from "../../image/SettingsDefaults.ts"

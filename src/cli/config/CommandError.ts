@@ -4,12 +4,12 @@ import * as Runtime from "effect/Runtime"
 /** Exit code of every failure of flatimage itself. */
 const failureExitCode = 125
 
-/** A command that cannot be done as it was written. `lines` go to standard error, in this order. */
+/** A command that failed. `lines` are the lines of its message on standard error, in this order. */
 export class CommandError extends Data.TaggedError("CommandError")<{
   readonly text: string
-  /** What would have been right, when the text does not say so. */
+  /** What would be valid, if the text does not say so. */
   readonly hint?: string
-  /** What may have been meant. */
+  /** A known name that is close to the invalid one. */
   readonly suggestion?: string
   readonly context: string
 }> {
@@ -24,7 +24,7 @@ export class CommandError extends Data.TaggedError("CommandError")<{
   }
 }
 
-/** Words that say nothing that can be done; nothing was read or written for them. */
+/** The error for invalid arguments. Nothing was read or written before it. */
 export const usageError = (text: string, hint?: string, suggestion?: string): CommandError =>
   new CommandError({
     text,
@@ -33,5 +33,5 @@ export const usageError = (text: string, hint?: string, suggestion?: string): Co
     ...(suggestion === undefined ? {} : { suggestion })
   })
 
-/** `['a','b',]`, as all lists in messages. */
-export const quoteList = (words: ReadonlyArray<string>): string => `[${words.map((word) => `'${word}',`).join("")}]`
+/** Formats a list as all messages do: `['a','b',]`. */
+export const quoteList = (items: ReadonlyArray<string>): string => `[${items.map((item) => `'${item}',`).join("")}]`

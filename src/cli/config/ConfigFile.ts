@@ -1,4 +1,4 @@
-/** `flatimage config FILE …`: the settings of an image from outside, without running it. */
+/** `flatimage config FILE …`: reads and changes the settings of an image without running it. */
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -16,12 +16,12 @@ import { BuildInfo, distributionIn } from "./BuildInfo.ts"
 import { CommandError, usageError } from "./CommandError.ts"
 import { openImage } from "./ImageFile.ts"
 
-/** Where the `fim` program of this machine is, for writing. */
+/** Path of this machine's `fim` program, which writes to images. */
 export class Patcher extends Context.Service<Patcher, { readonly path: string }>()(
   "flatimage/cli/config/ConfigFile/Patcher"
 ) {}
 
-/** `-` is standard output. */
+/** Exports the settings as JSON to a file, or to standard output for `-`. */
 const exportSettings = Effect.fnUntraced(function*(target: string) {
   const { settings, warnings } = yield* (yield* ReservedSpace).everything
   yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true })
@@ -36,15 +36,18 @@ const importSettings = Effect.fnUntraced(function*(source: string) {
   const text = yield* (yield* FileSystem.FileSystem).readFileString(source)
   const values = yield* Effect.fromResult(decodeSettings(text)).pipe(
     Effect.mapError((detail) =>
-      new CommandError({ text: `'${source}' holds no settings: ${detail}`, context: "Could not import the settings" })
+      new CommandError({
+        text: `'${source}' contains no settings: ${detail}`,
+        context: "Could not import the settings"
+      })
     )
   )
   yield* (yield* ReservedSpace).writeAll(values)
 })
 
-/** A command of the image, with its words. */
-const run = Effect.fnUntraced(function*(image: string, words: ReadonlyArray<string>) {
-  const [name, ...rest] = words
+/** Runs a command of an image with its arguments. */
+const run = Effect.fnUntraced(function*(image: string, args: ReadonlyArray<string>) {
+  const [name, ...rest] = args
   if (name === undefined) return yield* usageError("Missing command for 'config' (<fim-command>, --export, --import)")
   if (yield* showHelp(name, rest)) return
   const command = findSettingsCommand(name)
@@ -58,12 +61,12 @@ const run = Effect.fnUntraced(function*(image: string, words: ReadonlyArray<stri
   return yield* unknownCommand(name)
 })
 
-/** An image is known to a desktop by its own path, not by those of links. */
+/** A desktop knows an image by its real path, without links. */
 const realPath = Effect.fnUntraced(function*(path: string) {
   return yield* (yield* FileSystem.FileSystem).realPath(path)
 })
 
-/** What the words of the command say: the declaration of `flatimage config` in HostCommands.ts. */
+/** The arguments and options that `flatimage config` declares in HostCommands.ts. */
 export interface Input {
   readonly file: string
   readonly command: ReadonlyArray<string>
@@ -84,7 +87,7 @@ export const config = Effect.fn("flatimage.config")(function*(input: Input) {
   }
   const path = yield* realPath(input.file)
   const keeper = identityKeeper(Context.get(context, Host), path, context)
-  // The image, and with it what it was made from, is known only now.
+  // Only now the image is known, and how it was made.
   const image = Layer.mergeAll(
     Layer.succeed(DesktopImage, { path, fim: patcher }),
     ReservedSpace.layer({ path: input.file, offset, patcher, keeper }),

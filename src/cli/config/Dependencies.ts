@@ -1,11 +1,16 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
-/** The part of the tool table that says where the tools are from. The launcher has checked and unpacked it. */
+/** The part of the tool table with the origin of the tools. The launcher has checked and unpacked the table. */
 const Dependencies = Schema.fromJsonString(
   Schema.Struct({ dependencies: Schema.Record(Schema.String, Schema.Unknown) })
 )
 
-/** Sources and licences of the tools. In: the tool table as JSON. Fails with `SchemaError`. */
+/**
+ * Decodes sources and licences of the tools.
+ *
+ * @param table the tool table as JSON
+ * @returns entries by name; fails with `SchemaError`
+ */
 export const decodeDependencies = (table: string) =>
   Effect.map(Schema.decodeUnknownEffect(Dependencies)(table), (decoded) => decoded.dependencies)

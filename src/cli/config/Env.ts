@@ -10,23 +10,23 @@ import { Relocate } from "../../relocate/Relocate.ts"
 import { CommandError, usageError } from "./CommandError.ts"
 import { printJson, printLines } from "./Output.ts"
 
-const parseAssignments = Effect.fnUntraced(function*(words: ReadonlyArray<string>) {
+const parseAssignments = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
   const assignments: Array<readonly [name: string, value: string]> = []
-  for (const word of words) {
-    const split = word.indexOf("=")
-    if (split < 1 || !word.isWellFormed() || word.includes("\0")) {
-      return yield* usageError(`Variable assignment '${word}' is invalid`)
+  for (const arg of args) {
+    const split = arg.indexOf("=")
+    if (split < 1 || !arg.isWellFormed() || arg.includes("\0")) {
+      return yield* usageError(`Variable assignment '${arg}' is invalid`)
     }
-    assignments.push([word.slice(0, split), word.slice(split + 1)])
+    assignments.push([arg.slice(0, split), arg.slice(split + 1)])
   }
   return Object.fromEntries(assignments)
 })
 
 const include = Effect.fnUntraced(function*(
-  words: ReadonlyArray<string>,
+  args: ReadonlyArray<string>,
   next: (current: Environment, added: Environment) => Environment
 ) {
-  const added = yield* parseAssignments(words)
+  const added = yield* parseAssignments(args)
   yield* (yield* ReservedSpace).update("environment", (current) => next(current, added))
   yield* Effect.forEach(
     Object.entries(added),
@@ -57,7 +57,10 @@ export const del = Effect.fn("fim-env.del")(function*({ names }: { readonly name
   )
 })
 
-/** What the values may refer to. Variables of a run are looked up only if there are any among them: that takes longer than all else. */
+/**
+ * The variables that values may refer to. Those of a run are looked up only if a value refers to one, because the look-up
+ * takes longer than everything else.
+ */
 const known = Effect.fnUntraced(function*(environment: Readonly<Record<string, string>>) {
   const host = yield* Host
   const relocate = yield* Effect.serviceOption(Relocate)

@@ -1,4 +1,4 @@
-/** fim-help: texts about every command, completion for shells and a manual page. */
+/** fim-help: help for every command, shell completion and a manual page. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { Host } from "../../relocate/Host.ts"
@@ -20,7 +20,7 @@ export const help = Effect.fn("fim-help")(function*({ topic }: { readonly topic:
   )
 })
 
-/** Where no other name is given. */
+/** The name of the program in completion and manual page, by default. */
 const usualProgram = "app.flatimage"
 
 export const completion = Effect.fn("fim-help.completion")(function*(

@@ -1,4 +1,4 @@
-/** What has to be known of an image to configure it without running it. */
+/** Reads from an image what is needed to configure it without running it. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Result from "effect/Result"
@@ -10,7 +10,11 @@ import { CommandError } from "./CommandError.ts"
 const notAnImage = (path: string, detail: string) =>
   new CommandError({ text: `'${path}' is not an image of flatimage: ${detail}`, context: "Could not open the image" })
 
-/** The reserved offset and the tool table of an image. Fails with `CommandError` for any other file. */
+/**
+ * Reads the reserved offset and the tool table of an image.
+ *
+ * @returns both; fails with `CommandError` for any other file
+ */
 export const openImage = Effect.fn("openImage")(
   function*(path: string) {
     const fs = yield* FileSystem.FileSystem
@@ -30,7 +34,7 @@ export const openImage = Effect.fn("openImage")(
       Effect.catchTag("HeadError", (error: HeadError) => Effect.fail(refuse(error)))
     )
     const tableSize = viewOf(yield* readAt(end, 8)).getBigUint64(0, true)
-    if (tableSize > BigInt(Manifest.largestTable)) return yield* notAnImage(path, "its tool table is too large")
+    if (tableSize > BigInt(Manifest.maxTableSize)) return yield* notAnImage(path, "its tool table is too large")
     const table = yield* Effect.fromResult(
       Result.mapError(Manifest.decode(yield* readAt(end + 8, Number(tableSize))), refuse)
     )

@@ -1,4 +1,4 @@
-/** fim-perms and fim-unshare: a set of names, of which `all` stands for every one. */
+/** fim-perms and fim-unshare: a set of names. `all` stands for every name. */
 import * as Effect from "effect/Effect"
 import { added, inForce, named, removed } from "../../image/Namespaces.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
@@ -11,10 +11,12 @@ interface Names {
 }
 
 /**
+ * Makes the operations of a command.
+ *
  * @param known all names
- * @param field where they are stored
- * @param set how the stored ones change: `named` of them are listed; `add`, `remove` and `exactly` give the new ones, about which
- *   `explain` says what `list` does not show
+ * @param field the field that stores them
+ * @param set how stored names change: `named` returns those to list; `add`, `remove` and `exactly` return the new value;
+ *   `explain` returns a line about what `list` does not show
  */
 const operations = <Field extends "permissions" | "unshare", Name extends string>(
   command: string,

@@ -1,4 +1,4 @@
-/** fim-overlay: what lays the writable tree over the layers. */
+/** fim-overlay: the type of the file system that makes the layers writable. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import type { Overlay } from "../../image/SettingsDefaults.ts"
@@ -6,7 +6,7 @@ import { runFilesystem } from "../../image/SettingsRun.ts"
 import { Host } from "../../relocate/Host.ts"
 import { printJson, printLines } from "./Output.ts"
 
-/** What the next run uses, which the environment and case folding may change. */
+/** Shows the type that the next run uses, which the environment and case folding may change. */
 export const show = Effect.fn("fim-overlay.show")(function*({ json }: { readonly json: boolean }) {
   const space = yield* ReservedSpace
   const run = runFilesystem(

@@ -1,4 +1,4 @@
-/** fim-remote: where recipes come from. */
+/** fim-remote: the URL of recipes. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import { CommandError } from "./CommandError.ts"

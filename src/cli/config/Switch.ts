@@ -5,7 +5,7 @@ import { runFilesystem } from "../../image/SettingsRun.ts"
 import { Host } from "../../relocate/Host.ts"
 import { printJson, printLines } from "./Output.ts"
 
-/** Says where the folding that is stored until now changes the overlay of a run, as every command of the original does. */
+/** Warns if the stored case folding changes the overlay of a run, as every command of the original FlatImage does. */
 const warnOfOverlay = Effect.fnUntraced(function*(casefold: boolean) {
   const overlay = yield* (yield* ReservedSpace).read("overlay")
   const { warning } = runFilesystem({ overlay, casefold }, (yield* Host).environment)

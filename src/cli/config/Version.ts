@@ -1,4 +1,4 @@
-/** fim-version: what this image was made from. */
+/** fim-version: how this image was made. */
 import * as Effect from "effect/Effect"
 import { versionName } from "../../relocate/OwnVariables.ts"
 import { BuildInfo } from "./BuildInfo.ts"

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import { type DesktopError, filesError } from "../../desktop/DesktopError.ts"
 import { DesktopImage } from "../../desktop/DesktopImage.ts"
 import { entryText } from "../../desktop/Entry.ts"
-import { IconPress } from "../../desktop/IconPress.ts"
+import { IconConverter } from "../../desktop/IconConverter.ts"
 import { IconSource } from "../../desktop/IconSource.ts"
 import { DesktopIntegration } from "../../desktop/Integration.ts"
 import { imageType } from "../../desktop/MimeType.ts"
@@ -19,20 +19,23 @@ import { readDocument, storeDesktop } from "./Setup.ts"
 
 type Integration = (typeof integrationNames)[number]
 
-/** There is nothing to enable, show or remove before an image was set up. */
+/** Nothing can be enabled, shown or removed before the image is set up. */
 const notSetUp = new CommandError({
   text: "Empty json data",
-  hint: "'fim-desktop setup <file.json>' says what the desktop is to show",
+  hint: "to set it up: fim-desktop setup <file.json>",
   context: "Could not read the desktop integration"
 })
 
 const refused = (error: DesktopError) =>
   new CommandError({ text: error.message, context: "Could not carry out the desktop integration" })
 
-const services = Layer.mergeAll(DesktopIntegration.layer, IconPress.layer, IconSource.layer)
+const services = Layer.mergeAll(DesktopIntegration.layer, IconConverter.layer, IconSource.layer)
 
-/** With the services of desktops, of the image that the command is about. */
-const served = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E | DesktopError, R>) {
+/**
+ * Provides the desktop services to an effect, for the image that the command is about. Converts `DesktopError` to
+ * `CommandError`.
+ */
+const withDesktopServices = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E | DesktopError, R>) {
   const context = yield* Layer.build(services)
   return yield* effect.pipe(
     Effect.provideContext(context),
@@ -64,12 +67,12 @@ interface Items {
 const isAmong = (items: ReadonlyArray<string>) => (name: Integration) => items.includes(name.toLowerCase())
 
 export const setup = Effect.fn("fim-desktop.setup")(({ file }: { readonly file: string }) =>
-  served(Effect.gen(function*() {
+  withDesktopServices(Effect.gen(function*() {
     yield* printJson(yield* storeDesktop(yield* readDocument(file), file))
   }))
 )
 
-/** In the order of their names in the settings. */
+/** Enables integrations. They are stored in the order of their names. */
 export const enable = Effect.fn("fim-desktop.enable")(({ items }: Items) =>
   change(() => integrationNames.filter(isAmong(items)))
 )
@@ -88,7 +91,7 @@ export const show = Effect.fn("fim-desktop.show")(function*() {
 })
 
 export const clean = Effect.fn("fim-desktop.clean")(() =>
-  served(Effect.gen(function*() {
+  withDesktopServices(Effect.gen(function*() {
     const desktop = yield* (yield* ReservedSpace).read("desktop")
     const done = yield* (yield* DesktopIntegration).clean(desktop)
     if (!done && desktop === undefined) return yield* notSetUp
@@ -97,28 +100,28 @@ export const clean = Effect.fn("fim-desktop.clean")(() =>
 )
 
 /** Identity and categories of the image, and its path. */
-const identified = Effect.gen(function*() {
+const identityAndPath = Effect.gen(function*() {
   const desktop = yield* settings
   const identity = yield* (yield* DesktopIntegration).identity(desktop)
   return { identity, image: (yield* DesktopImage).path, categories: desktop.categories }
 })
 
 export const dumpEntry = Effect.fn("fim-desktop.dump.entry")(() =>
-  served(Effect.gen(function*() {
-    yield* Console.log(entryText(yield* identified))
+  withDesktopServices(Effect.gen(function*() {
+    yield* Console.log(entryText(yield* identityAndPath))
   }))
 )
 
 export const dumpMimetype = Effect.fn("fim-desktop.dump.mimetype")(() =>
-  served(Effect.gen(function*() {
-    const { identity, image } = yield* identified
+  withDesktopServices(Effect.gen(function*() {
+    const { identity, image } = yield* identityAndPath
     yield* Console.log(imageType(identity, basename(image)))
   }))
 )
 
-/** The icon as it is stored, to a file. */
+/** Writes the stored icon to a file. */
 export const dumpIcon = Effect.fn("fim-desktop.dump.icon")(({ file }: { readonly file: string }) =>
-  served(Effect.gen(function*() {
+  withDesktopServices(Effect.gen(function*() {
     const icon = yield* (yield* ReservedSpace).read("icon")
     if (icon === undefined) {
       return yield* new CommandError({ text: "Empty icon data", hint: notSetUp.hint ?? "", context: notSetUp.context })

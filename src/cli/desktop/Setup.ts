@@ -1,10 +1,10 @@
-/** What `fim-desktop setup` and recipes set up: from a JSON file of the user's to what an image stores. */
+/** Sets up the desktop integration, for `fim-desktop setup` and recipes: from a JSON document to the stored settings. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Schema from "effect/Schema"
 import { isCategory, sortedCategories } from "../../desktop/Categories.ts"
 import { DesktopError } from "../../desktop/DesktopError.ts"
-import { IconPress } from "../../desktop/IconPress.ts"
+import { IconConverter } from "../../desktop/IconConverter.ts"
 import { IconSource } from "../../desktop/IconSource.ts"
 import { nameProblem } from "../../desktop/Names.ts"
 import { SetupDocument } from "../../desktop/SetupDocument.ts"
@@ -13,21 +13,26 @@ import type { Desktop } from "../../image/Settings.ts"
 import { integrationNames } from "../../image/SettingsDefaults.ts"
 import { CommandError } from "../config/CommandError.ts"
 
-/** What can be stored is far smaller. */
-const largest = 65_536
+/** Bytes of a document. What can be stored is far smaller. */
+const maxSize = 65_536
 
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(SetupDocument))
 
 const context = "Could not set up the desktop integration"
 
-/** The document at a path that a user gives. */
+/**
+ * Reads and decodes the document at a path that the user has given.
+ *
+ * @param path of a JSON file
+ * @returns the document; fails with `CommandError`
+ */
 export const readDocument = Effect.fnUntraced(function*(path: string) {
   const fs = yield* FileSystem.FileSystem
   const failed = (detail: string) =>
     new CommandError({ text: `Failed to open file '${path}' for desktop integration`, hint: detail, context })
   const info = yield* fs.stat(path).pipe(Effect.mapError((error) => failed(error.message)))
-  if (info.type !== "File" || info.size > largest) {
-    return yield* failed(`It is not a file of at most ${largest} bytes`)
+  if (info.type !== "File" || info.size > maxSize) {
+    return yield* failed(`It is not a file of at most ${maxSize} bytes`)
   }
   const text = yield* fs.readFileString(path).pipe(Effect.mapError((error) => failed(error.message)))
   return yield* decode(text).pipe(
@@ -42,8 +47,11 @@ export const readDocument = Effect.fnUntraced(function*(path: string) {
 })
 
 /**
- * Checks everything, then stores name, categories and icon in the image. In: what is to be set up, and the path of the file
- * that says it. The answer is what is stored, without the icon.
+ * Checks the whole document, then stores name, categories and icon in the image.
+ *
+ * @param document what to set up
+ * @param beside path of the file that contains the document: a relative icon path starts there
+ * @returns the stored settings, without the icon
  */
 export const storeDesktop = Effect.fnUntraced(function*(document: SetupDocument, beside: string) {
   const problem = nameProblem(document.name)
@@ -52,11 +60,11 @@ export const storeDesktop = Effect.fnUntraced(function*(document: SetupDocument,
   if (unknown !== undefined) {
     return yield* new DesktopError({
       reason: "Category",
-      detail: `'${unknown}' is no registered category; categories of your own begin with 'X-'`
+      detail: `'${unknown}' is not a registered category; your own categories begin with 'X-'`
     })
   }
   const icon = yield* (yield* IconSource).read(document.icon, beside)
-  yield* (yield* IconPress).check(icon)
+  yield* (yield* IconConverter).check(icon)
   const desktop: Desktop = {
     name: document.name,
     categories: sortedCategories(document.categories),

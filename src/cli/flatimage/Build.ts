@@ -14,7 +14,7 @@ import { archiveRoot, packagesRoot } from "../../builder/RootRequest.ts"
 import { Workspace } from "../../builder/Workspace.ts"
 import { isIdentity } from "../../image/Identity.ts"
 
-/** What the words of the command say: the declaration of `flatimage build` in HostCommands.ts. */
+/** The arguments and options that `flatimage build` declares in HostCommands.ts. */
 export interface Input {
   readonly definition: string | undefined
   readonly dist: string | undefined
@@ -41,7 +41,7 @@ interface Choice {
   readonly request: Omit<Request, "level" | "output" | "epoch" | "identity">
 }
 
-/** The flags among `names` that are given, without those that are not. */
+/** The options among `names` that are given. */
 const given = <Name extends "mirror" | "keyring" | "suite" | "sha256" | "signature">(
   input: Input,
   ...names: ReadonlyArray<Name>
@@ -74,13 +74,13 @@ const fromArchive = Effect.fnUntraced(function*(path: Path.Path, input: Input, r
   return choice
 })
 
-/** Where packages come from, as the flags say. */
+/** Where packages come from, by the given options. */
 const originOf = (path: Path.Path, input: Input) => {
   const { keyring, ...rest } = given(input, "mirror", "keyring")
   return { ...rest, ...(keyring === undefined ? {} : { keyring: path.resolve(keyring) }) }
 }
 
-/** What the words mean. Fails with `BuildError` when they do not go together. */
+/** The request that the options describe. Fails with `BuildError` if they contradict each other. */
 const choose = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   path: Path.Path,
@@ -90,7 +90,7 @@ const choose = Effect.fnUntraced(function*(
     (input.suite ?? input.sha256 ?? input.signature ?? input.include ?? input.dist ?? input.rootfs) !== undefined
   if (input.definition !== undefined) {
     if (about) {
-      return yield* refused("a definition says itself what its system is: only --mirror and --keyring go with it")
+      return yield* refused("a definition describes its own system: only --mirror and --keyring can be added")
     }
     const origin = originOf(path, input)
     return yield* loadDefinition(fs, path.resolve(input.definition), { origin, refresh: input.refresh })
@@ -98,7 +98,7 @@ const choose = Effect.fnUntraced(function*(
   if (input.rootfs !== undefined) return yield* fromArchive(path, input, input.rootfs)
   if (input.dist === undefined) {
     return yield* refused(
-      "what to build is not said: add --dist debian, --dist blueprint, --rootfs DIR|TAR or a definition"
+      "nothing to build: add --dist debian, --dist blueprint, --rootfs DIR|TAR or a definition"
     )
   }
   if ((input.sha256 ?? input.signature) !== undefined) {

@@ -1,4 +1,4 @@
-/** `flatimage completion` and `flatimage man`: what is made of the declared commands. */
+/** `flatimage completion` and `flatimage man`: texts that are derived from the declared commands. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { Revisions } from "../../builder/Revision.ts"

@@ -37,7 +37,7 @@ type HostServices =
   | ToolClosure
   | Workspace
 
-const quiet = { name: "quiet", alias: "q", summary: "Show nothing but errors while working" } as const
+const quiet = { name: "quiet", alias: "q", summary: "Show only errors" } as const
 
 const suites = distributions.flatMap(({ name, suites }) =>
   suites.length === 0 ? [] : [`${suites.join(", ")} (${name})`]
@@ -52,7 +52,7 @@ const build: Command<HostServices> = {
       shown: "FILE",
       about: "file",
       optional: true,
-      summary: "Definition of the image, NAME.flatimage.json, in place of the flags about its system"
+      summary: "Definition of the image, NAME.flatimage.json; it replaces the options that describe the system"
     }],
     options: [
       {
@@ -64,20 +64,20 @@ const build: Command<HostServices> = {
         name: "arch",
         choices: architectureNames,
         summary:
-          "Architecture of the image (default: that of the machine). arm64 on amd64: the compilers are fetched from Debian once, and " +
-          "programs of arm64 run in an emulator meanwhile"
+          "Architecture of the image (default: that of the machine). For arm64 on amd64 the compilers are downloaded from Debian " +
+          "once, and programs of arm64 run in an emulator"
       },
       { name: "suite", value: "NAME", summary: `Release of the distribution: ${suites.join("; ")}` },
       {
         name: "mirror",
         value: "URL",
-        summary: "Where its packages are: http, https or file; Debian's is known to apt of this machine"
+        summary: "URL of its packages: http, https or file (default for Debian: the mirror of this machine's apt)"
       },
       {
         name: "keyring",
         value: "PATH",
         about: "file",
-        summary: "Keys that sign its packages, or the archive: those of this machine otherwise"
+        summary: "Keys that sign its packages or the archive (default: those of this machine)"
       },
       {
         name: "rootfs",
@@ -85,19 +85,19 @@ const build: Command<HostServices> = {
         about: "file",
         summary: "Use this directory or tar archive (gzip, xz, zstd) as the system"
       },
-      { name: "sha256", value: "DIGITS", summary: "Checksum that the archive has to have" },
+      { name: "sha256", value: "DIGITS", summary: "Checksum that the archive must have" },
       {
         name: "signature",
         value: "FILE|URL",
         about: "file",
-        summary: "Detached OpenPGP signature that the archive has to have"
+        summary: "Detached OpenPGP signature that the archive must have"
       },
-      { name: "include", value: "PKG,PKG", summary: "Packages of the distribution to install on top" },
+      { name: "include", value: "PKG,PKG", summary: "Packages of the distribution to install in addition" },
       {
         name: "level",
         value: "0-9",
         number: 6,
-        summary: "Compression of the layers: 0 is quickest, 9 smallest"
+        summary: "Compression of the layers: 0 is the fastest, 9 the smallest"
       },
       {
         name: "output",
@@ -110,22 +110,22 @@ const build: Command<HostServices> = {
         name: "identity",
         value: "DIGITS",
         summary:
-          "Identity of the image that this is a new version of, as 'flatimage inspect' prints it: it finds that image's data"
+          "Identity of the image that this is a new version of, as 'flatimage inspect' prints it: the new one uses the same data"
       },
       {
         name: "refresh",
-        summary: "Make the system, and all steps of a definition, again instead of using the cached ones"
+        summary: "Make the system and all steps of a definition again, without the cache"
       },
       {
         name: "reproducible",
-        summary: "Equal inputs give equal bytes: no file is younger than SOURCE_DATE_EPOCH, or the last commit"
+        summary: "Equal inputs give equal bytes: no file is younger than SOURCE_DATE_EPOCH, by default the last commit"
       },
       quiet
     ],
     handler: () => import("./Build.ts").then(({ build }) => build)
   }),
   description: [
-    "Build an image. Downloads, layers and compiled parts are kept in the build directory: a second build is quick and",
+    "Build an image. Downloads, layers and compiled programs are cached in the build directory: a second build is fast and",
     "needs no network."
   ],
   examples: [
@@ -139,12 +139,12 @@ const build: Command<HostServices> = {
       description: "Debian for arm64, also on amd64"
     },
     { command: "build --dist alpine --mirror URL", description: "Alpine from a mirror of it" },
-    { command: "build --rootfs root.tar.gz", description: "Any system there is an archive of" },
+    { command: "build --rootfs root.tar.gz", description: "Any system from an archive of its root tree" },
     {
       command: "build --dist arch --rootfs URL --signature URL.sig",
       description: "Arch from its bootstrap archive"
     },
-    { command: "build editor.flatimage.json", description: "What a definition file says" }
+    { command: "build editor.flatimage.json", description: "An image from a definition file" }
   ]
 }
 
@@ -158,7 +158,7 @@ const config: Command<HostServices> = {
         name: "command",
         about: "image command",
         as: "rest",
-        summary: "a command about settings with its words, as the image itself takes them"
+        summary: "a command for settings and its arguments, as the image itself takes them"
       }
     ],
     options: [
@@ -175,9 +175,9 @@ const config: Command<HostServices> = {
   description: ["Read or change the settings of an image without running it."],
   examples: [
     { command: "config app.flatimage fim-perms set network,wayland", description: "grant two permissions" },
-    { command: "config app.flatimage fim-boot set ls -la /", description: "choose what starts" },
+    { command: "config app.flatimage fim-boot set ls -la /", description: "set the boot command" },
     { command: "config app.flatimage --export settings.json", description: "save all settings" },
-    { command: "config other.flatimage --import settings.json", description: "and use them elsewhere" }
+    { command: "config other.flatimage --import settings.json", description: "apply them to another image" }
   ]
 }
 
@@ -185,13 +185,13 @@ const inspect: Command<HostServices> = {
   ...operation({
     name: "inspect",
     summary: "Print and check the parts of an image",
-    arguments: [{ name: "file", shown: "FILE", about: "file", summary: "Image to look at" }],
+    arguments: [{ name: "file", shown: "FILE", about: "file", summary: "Image to inspect" }],
     options: [{ name: "json", summary: "Print one JSON object instead of a table" }],
     handler: () => import("./Inspect.ts").then(({ inspect }) => inspect)
   }),
-  description: ["Print the parts of an image and check each of them; the exit code is 1 when one is not sound"],
-  examples: [{ command: "inspect app.flatimage", description: "What an image is made of" }],
-  exitCodes: [["1", "the image is not sound"]]
+  description: ["Print the parts of an image and check each of them. The exit code is 1 if one is damaged."],
+  examples: [{ command: "inspect app.flatimage", description: "Print the parts of an image" }],
+  exitCodes: [["1", "the image is damaged"]]
 }
 
 const arch = {
@@ -202,8 +202,8 @@ const arch = {
 
 const tools: Command<HostServices> = {
   name: "tools",
-  summary: "The programs and libraries from Debian that every image carries",
-  description: ["The programs and libraries from Debian that every image carries"],
+  summary: "The programs and libraries that every image contains",
+  description: ["The programs and libraries that every image contains"],
   operations: [
     operation({
       name: "list",
@@ -212,18 +212,18 @@ const tools: Command<HostServices> = {
     }),
     operation({
       name: "lock",
-      summary: "Pin the newest versions that the machine's mirror of Debian has",
+      summary: "Pin the newest versions of the machine's Debian mirror",
       options: [arch, quiet],
       handler: () => import("./Tools.ts").then(({ lock }) => lock)
     }),
     operation({
       name: "fetch",
-      summary: "Download, verify and compile what is pinned, so that builds need no network for it",
+      summary: "Download, verify and compile the pinned versions, so that builds need no network for them",
       options: [arch, quiet],
       handler: () => import("./Tools.ts").then(({ fetch }) => fetch)
     })
   ],
-  examples: [{ command: "tools list", description: "What every image carries" }]
+  examples: [{ command: "tools list", description: "Print what every image contains" }]
 }
 
 const du: Command<HostServices> = {
@@ -266,7 +266,7 @@ const completion: Command<HostServices> = {
   ],
   examples: [{
     command: "completion bash > ~/.local/share/bash-completion/completions/flatimage",
-    description: "complete with the tabulator key"
+    description: "complete with the Tab key"
   }]
 }
 
@@ -278,7 +278,7 @@ const man: Command<HostServices> = {
       name: "page",
       choices: ["flatimage", "image"],
       optional: true,
-      summary: "flatimage(1), which is printed otherwise, or that of any image"
+      summary: "flatimage(1), the default, or the page of any image"
     }],
     handler: () => import("./Derived.ts").then(({ manual }) => manual)
   }),
@@ -307,7 +307,7 @@ export const flatimage: Command<HostServices> = {
   summary: "make, configure and inspect images",
   description: [
     "Make images: a whole Linux application with its system, settings and sandbox in one executable file.",
-    "Exit codes: 0 done, 1 an inspected image is not sound, 125 anything else that failed, 130 interrupted."
+    "Exit codes: 0 success, 1 an inspected image is damaged, 125 any other failure, 130 interrupted."
   ],
   operations: hostCommands,
   examples: []

@@ -8,7 +8,7 @@ import { atPath } from "../../builder/BuildError.ts"
 import { type Inspection, Inspector } from "../../image/Inspect.ts"
 import { printable, printableJson } from "../../Printable.ts"
 
-/** An image that is not sound: what is wrong has been printed. */
+/** A damaged image, whose problems have been printed. */
 export class NotSound extends Data.TaggedError("NotSound")<{ readonly path: string }> {
   override readonly [Runtime.errorExitCode] = 1
   override readonly [Runtime.errorReported] = false

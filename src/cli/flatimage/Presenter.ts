@@ -6,24 +6,24 @@ import { findOperation, type Operation } from "../grammar/Command.ts"
 import { didYouMean } from "../grammar/Suggest.ts"
 import { flatimage } from "./HostCommands.ts"
 
-/** What may have been meant by a value that is none of those there are. */
-const meant = (error: CliError.CliError, path: ReadonlyArray<string>): string | undefined => {
+/** A suggestion for an invalid value of an option or argument with choices. */
+const suggestionFor = (error: CliError.CliError, path: ReadonlyArray<string>): string | undefined => {
   if (error._tag !== "InvalidValue") return undefined
   const chosen = path.slice(1).reduce<Operation<never> | undefined>(
-    (at, word) => at === undefined ? undefined : findOperation(at, word),
+    (at, name) => at === undefined ? undefined : findOperation(at, name),
     flatimage as Operation<unknown> as Operation<never>
   )
   const declared = [...chosen?.options ?? [], ...chosen?.arguments ?? []].find(({ name }) => name === error.option)
   return didYouMean(error.value, declared?.choices ?? [])
 }
 
-/** Wrong words give one sentence on standard error instead of the whole help: the sentence is what one has to read. */
+/** Invalid arguments print one line on standard error instead of the whole help, so that the error is not missed. */
 export const layer = CliOutput.layerPresenter({
   present: (event) => {
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
     const errors = event.errors.map((error) => {
       const text = printable(error.message.replaceAll(/\s*\n\s*/g, " "))
-      return [text, meant(error, event.commandPath)].filter((part) => part !== undefined).join(": ")
+      return [text, suggestionFor(error, event.commandPath)].filter((part) => part !== undefined).join(": ")
     })
     return Console.error(`flatimage: ${errors.join("; ")} (see ${event.commandPath.join(" ")} --help)`)
   }

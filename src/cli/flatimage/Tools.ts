@@ -1,4 +1,4 @@
-/** `flatimage tools`: the programs and libraries that every image carries. */
+/** `flatimage tools`: the programs and libraries that every image contains. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { ToolClosure } from "../../builder/Closure.ts"
@@ -8,7 +8,7 @@ import { LockResolver } from "../../builder/LockResolver.ts"
 import { Machine, Target } from "../../builder/Machine.ts"
 import { Quiet } from "../../builder/Progress.ts"
 
-/** All that is pinned; what is compiled here is of no architecture. */
+/** All pinned entries. A program that is compiled here has no architecture. */
 const entriesOf = ({ packages, sources }: LockFile) => [
   ...packages,
   ...sources.map((pinned) => ({ ...pinned, architecture: "source" }))
@@ -19,7 +19,7 @@ interface Input {
   readonly quiet: boolean
 }
 
-/** Runs an effect for the architecture that is named. */
+/** Runs an effect for the named architecture. */
 const forTarget = Effect.fnUntraced(function*<A, E, R>(name: string | undefined, effect: Effect.Effect<A, E, R>) {
   const target = yield* (yield* Machine).targetOf(name)
   return yield* Effect.provideService(effect, Target, target)

@@ -1,99 +1,102 @@
 /**
- * What a command line may say, as plain data. Each command is declared once, in this form: its parser, help, man page, shell
- * completion, suggestions for typos and the `effect/cli` tree are all made of it.
+ * The grammar of a command line, as plain data. Each command is declared once in this form. Its parser, help, man page,
+ * shell completion, suggestions for typos and the `effect/cli` tree are derived from it.
  */
 import type * as Effect from "effect/Effect"
 
-/** What a value stands for, which decides how a shell completes it. */
+/** The kind of a value, which selects how a shell completes it. */
 export type Subject = "directory" | "file" | "guest program" | "host program" | "image command" | "instance"
 
-/** A value by its position. */
+/** A positional argument. */
 export interface Argument {
-  /** Its key in what a handler gets. */
+  /** The key of the value in the handler's input. */
   readonly name: string
   readonly summary?: string
-  /** Its name in a synopsis, where that is another one. */
+  /** The name in a synopsis, if it differs. */
   readonly shown?: string
   readonly about?: Subject
-  /** The only values there are, in lower case. They may be typed in any case. */
+  /** The only valid values, in lower case. The user may type them in any case. */
   readonly choices?: ReadonlyArray<string>
-  /** What a value has to match. */
+  /** A pattern that every value must match. */
   readonly pattern?: RegExp
   /**
-   * `list`: one word with commas. `repeated`: all words that follow, at least one. `rest`: the same, or none; it
-   * belongs to a program.
+   * `list`: one argument, separated by commas. `repeated`: all remaining arguments, at least one. `rest`: all remaining
+   * arguments, or none; they belong to a program.
    */
   readonly as?: "list" | "repeated" | "rest"
   readonly optional?: true
-  /** An empty word counts as no word. */
+  /** An empty argument counts as a missing one. */
   readonly nonEmpty?: true
-  /** A word of a list that may not stand beside others, and the error if it does. */
-  readonly alone?: { readonly word: string; readonly error: string }
-  /** Words with an error text of their own. */
+  /** An item of a list that must be the only one, and the error if it is not. */
+  readonly alone?: { readonly value: string; readonly error: string }
+  /** Values with an error text of their own. */
   readonly refused?: Readonly<Record<string, string>>
-  /** The error where there is no value. */
+  /** The error for a missing value. */
   readonly missing?: string
-  /** The error for a value that is not valid; `%s` becomes the value. */
+  /** The error for an invalid value; `%s` is replaced by the value. */
   readonly invalid?: string
-  /** The error for an empty word in a list. */
+  /** The error for an empty item of a list. */
   readonly empty?: string
-  /** What would be valid. */
+  /** A description of valid values. */
   readonly hint?: string
 }
 
-/** A value by its name, `--name`. Without `value` and `choices` it is a switch. */
+/** A named option, `--name`. Without `value` and `choices` it is a switch. */
 export interface Option {
   readonly name: string
   /** One letter. */
   readonly alias?: string
   readonly summary: string
-  /** Stands for the value in a synopsis. */
+  /** The placeholder of the value in a synopsis. */
   readonly value?: string
   readonly choices?: ReadonlyArray<string>
   readonly about?: Subject
-  /** The value is a whole number, and this one where none is given. */
+  /** The default of an option whose value is a whole number. */
   readonly number?: number
-  /** It may be given several times; the value is a list. */
+  /** The option may be given several times; its value is a list. */
   readonly repeated?: true
 }
 
 /** An example of use. */
 export interface Example {
-  /** What to type, behind the name of the program. */
+  /** The arguments after the name of the program. */
   readonly command: string
   readonly description: string
 }
 
-/** What any failure of a command has. */
+/** The error type of every handler. */
 export interface Failure {
   readonly message: string
 }
 
-/** What carries a command out. Its exit code is 0 unless it returns another. */
+/** Runs a command. The exit code is 0 unless it returns another one. */
 export type Handler<Input, R> = (input: Input) => Effect.Effect<number | void, Failure, R>
 
-/** A command, or a part of one that is chosen by a word. `R` are the services that its handlers need. */
+/** A command, or an operation of a command. `R` are the services that its handlers need. */
 export interface Operation<R> {
   readonly name: string
   readonly summary: string
   readonly arguments?: ReadonlyArray<Argument>
   readonly options?: ReadonlyArray<Option>
-  /** What the next word chooses from. A word that is none of them is an argument where there are arguments too. */
+  /**
+   * The operations that the next argument selects. An argument that names none of them is a value, if `arguments` are
+   * declared too.
+   */
   readonly operations?: ReadonlyArray<Operation<R>>
-  /** The operation that is meant where no word chooses one. */
-  readonly bare?: string
-  /** The errors where the word that chooses is missing, and where it is not an operation. */
+  /** The operation that applies when the next argument selects none. */
+  readonly default?: string
+  /** The errors if the name of an operation is missing, and if it is unknown. */
   readonly missing?: string
   readonly unknown?: string
-  /** What would be valid, where `missing` does not say all. */
+  /** A description of what is valid, if `missing` does not contain it. */
   readonly hint?: string
-  /** The name in `Trailing arguments for NAME`, by default that of the command. */
+  /** The name in `Trailing arguments for NAME`; by default that of the command. */
   readonly trailing?: string
-  /** The error for too many words, where it is another one. */
+  /** The error for too many arguments, if it is not the usual one. */
   readonly tooMany?: string
-  /** Another spelling: accepted, but not in help and completion. */
+  /** Another spelling: accepted, but not shown in help and completion. */
   readonly hidden?: true
-  /** Loads the handler. Absent where the launcher handles the operation itself, or where the next word chooses another. */
+  /** Loads the handler. Absent if the launcher handles the operation itself, or if an operation must be selected. */
   readonly handler?: () => Promise<Handler<never, R>>
 }
 
@@ -102,7 +105,7 @@ export interface Command<R> extends Operation<R> {
   /** Lines of at most 116 characters. */
   readonly description: ReadonlyArray<string>
   readonly examples: ReadonlyArray<Example>
-  /** Beside 0 and 125. */
+  /** Exit codes other than 0 and 125. */
   readonly exitCodes?: ReadonlyArray<readonly [code: string, meaning: string]>
   readonly operations?: ReadonlyArray<Operation<R>>
 }
@@ -122,12 +125,12 @@ type OptionValue<O> = O extends { readonly number: number } ? number
   : O extends { readonly value: string } ? string | undefined
   : boolean
 
-/** What a handler gets: the values by name. */
+/** The input of a handler: values by name. */
 export type Input<A extends ReadonlyArray<Argument>, O extends ReadonlyArray<Option>> =
   & { readonly [Each in A[number] as Each["name"]]: ValueOf<Each> }
   & { readonly [Each in O[number] as Each["name"]]: OptionValue<Each> }
 
-/** Declares an operation. The types of its arguments and options are those of the values that its handler gets. */
+/** Declares an operation. Its arguments and options determine the type of the handler's input. */
 export const operation = <
   R = never,
   const A extends ReadonlyArray<Argument> = readonly [],
@@ -140,26 +143,27 @@ export const operation = <
   }
 ): Operation<R> => declared
 
-/** `--json`, of all operations that print settings. */
+/** `--json`, an option of all operations that print settings. */
 export const json = { name: "json", summary: "print JSON" } as const
 
 /** The operation with this name, in any case. */
-export const findOperation = <R>(of: Pick<Operation<R>, "operations">, word: string): Operation<R> | undefined => {
-  const name = word.toLowerCase()
+export const findOperation = <R>(of: Pick<Operation<R>, "operations">, arg: string): Operation<R> | undefined => {
+  const name = arg.toLowerCase()
   return of.operations?.find((operation) => operation.name === name)
 }
 
 /**
- * The operation that is meant where no word chooses one.
+ * The operation that applies when the next argument selects none.
  *
- * @param words what follows; if there are any, they have to be switches of that operation
+ * @param args the remaining arguments; each must be a switch of that operation
+ * @returns `undefined` if an operation must be selected
  */
-export const bareOperation = <R>(
-  of: Pick<Operation<R>, "operations" | "bare">,
-  words: ReadonlyArray<string>
+export const defaultOperation = <R>(
+  of: Pick<Operation<R>, "operations" | "default">,
+  args: ReadonlyArray<string>
 ): Operation<R> | undefined => {
-  const bare = of.bare === undefined ? undefined : findOperation(of, of.bare)
-  return words.every((word) => bare?.options?.some(({ name }) => word === `--${name}`)) ? bare : undefined
+  const operation = of.default === undefined ? undefined : findOperation(of, of.default)
+  return args.every((arg) => operation?.options?.some(({ name }) => arg === `--${name}`)) ? operation : undefined
 }
 
 const bracketed = (argument: Argument): string => {
@@ -171,11 +175,11 @@ const bracketed = (argument: Argument): string => {
   return `${argument.optional ? `[${inside}]` : `<${inside}>`}${argument.as === "repeated" ? "..." : ""}`
 }
 
-/** An option with what stands for its value. */
+/** An option with the placeholder of its value. */
 export const optionText = ({ choices, name, value }: Option): string =>
   choices === undefined && value === undefined ? `--${name}` : `--${name} ${value ?? choices?.join("|")}`
 
-/** The words behind the name of an operation, as help shows them. */
+/** The synopsis of an operation without its name, as help shows it. */
 export const synopsis = <R>({ arguments: list = [], operations = [], options = [] }: Operation<R>): string => {
   const switches = options.map(optionText)
   const shown = operations.filter(({ hidden }) => hidden === undefined)

@@ -1,4 +1,4 @@
-/** The texts of `fim-help`, from what commands declare. */
+/** The texts of `fim-help`, derived from the declared commands. */
 import { type Command, optionText, synopsis } from "./Command.ts"
 
 export const title = "Flatimage - Portable Linux Applications"
@@ -8,14 +8,14 @@ const columns = (rows: ReadonlyArray<readonly [left: string, right: string]>): R
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`)
 }
 
-/** Exit codes of a command of an image, and what they mean. */
+/** Exit codes of a command of an image, with their meanings. */
 export const exitCodesOf = <R>(command: Command<R>): ReadonlyArray<readonly [code: string, meaning: string]> => [
   ["0", "success"],
   ["125", "flatimage itself failed; the reason is on standard error"],
   ...command.exitCodes ?? []
 ]
 
-/** Each way to call a command, behind the name of the program. */
+/** Each form in which a command can be called, without the name of the program. */
 export const callsOf = <R>(command: Command<R>): ReadonlyArray<string> => {
   const operations = (command.operations ?? []).filter(({ hidden }) => hidden === undefined)
   const plain = command.arguments === undefined && operations.length > 0
@@ -24,7 +24,7 @@ export const callsOf = <R>(command: Command<R>): ReadonlyArray<string> => {
   return [...plain, ...operations.map((each) => `${command.name} ${each.name} ${synopsis(each)}`.trimEnd())]
 }
 
-/** The text about a command, without a newline at its end. */
+/** The help of a command, without a newline at its end. */
 export const helpText = <R>(command: Command<R>): string => {
   const operations = (command.operations ?? []).filter(({ hidden }) => hidden === undefined)
   return [
@@ -51,17 +51,17 @@ export const helpText = <R>(command: Command<R>): string => {
   ].join("\n")
 }
 
-/** What `fim-help` alone prints. */
+/** The text of `fim-help` without a topic. */
 export const usageText = <R>(commands: ReadonlyArray<Command<R>>): string =>
   [
     title,
     "",
     "Usage:",
     "  app [argument...]           run the boot command",
-    "  app <command> [word...]     a command of flatimage",
+    "  app <command> [argument...] run a command of flatimage",
     "",
     "Commands:",
     ...columns(commands.map(({ name, summary }) => [name, summary])),
     "",
-    "'app fim-help <topic>' and 'app <command> --help' tell more."
+    "'app fim-help <topic>' and 'app <command> --help' show more."
   ].join("\n")

@@ -1,18 +1,18 @@
-/** Manual pages for man(1), from what commands declare. */
+/** Manual pages for man(1), derived from the declared commands. */
 import { type Command, type Operation, type Option, synopsis } from "./Command.ts"
 import { callsOf } from "./HelpText.ts"
 
-/** Text of a page: what roff would take for its own is escaped. */
+/** Escapes what roff would interpret. */
 const plain = (text: string): string =>
   text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("~", "\\(ti").replaceAll("^", "\\(ha")
     .replaceAll("`", "\\(ga").replace(/^[.']/gm, (first) => `\\&${first}`)
 
 const heading = (name: string): string => `.SH ${name}`
 
-/** A line that stands as it is, bold. */
+/** A bold line. */
 const bold = (text: string): string => `.B "${plain(text).replaceAll("\"", "\\(dq")}"`
 
-/** A term, and what it means. */
+/** A term and its meaning. */
 const term = (name: string, meaning: string): ReadonlyArray<string> => [".TP", bold(name), plain(meaning)]
 
 const verbatim = (lines: ReadonlyArray<string>): ReadonlyArray<string> => [
@@ -33,7 +33,7 @@ const optionTerm = ({ alias, choices, name, summary, value }: Option): ReadonlyA
 const shownOperations = <R>(of: Operation<R>): ReadonlyArray<Operation<R>> =>
   (of.operations ?? []).filter(({ hidden }) => hidden === undefined)
 
-/** Options and operations, with their own below them. */
+/** Options and operations, each operation with its own. */
 const parts = <R>(of: Operation<R>): ReadonlyArray<string> => [
   ...(of.options ?? []).flatMap(optionTerm),
   ...shownOperations(of).flatMap((operation) => {
@@ -65,9 +65,12 @@ const top = (name: string, version: string, summary: string): ReadonlyArray<stri
 ]
 
 /**
- * The page of an image.
+ * The manual page of an image.
  *
- * @param program the name of its file
+ * @param program the file name of the image
+ * @param version of the image
+ * @param commands all of them
+ * @returns roff text
  */
 export const imagePage = <R>(program: string, version: string, commands: ReadonlyArray<Command<R>>): string =>
   [
@@ -77,10 +80,10 @@ export const imagePage = <R>(program: string, version: string, commands: Readonl
     "[argument...]",
     ".br",
     bold(program),
-    plain("fim-<command> [word...]"),
+    plain("fim-<command> [argument...]"),
     heading("DESCRIPTION"),
-    plain("The file runs its boot command, which gets all words of the call: none of them is an option of flatimage."),
-    plain("A first word that begins with fim- chooses a command of flatimage instead."),
+    plain("The file runs its boot command with all arguments of the call. None of them is an option of flatimage."),
+    plain("If the first argument begins with fim-, a command of flatimage runs instead."),
     heading("COMMANDS"),
     ...commands.flatMap((command) => commandPart(command, program)),
     heading("EXIT STATUS"),
@@ -89,23 +92,23 @@ export const imagePage = <R>(program: string, version: string, commands: Readonl
     ...term("other", "the exit code of the program, where a command runs one; 126, 127 and 128+n as those of a shell")
   ].join("\n")
 
-/** flatimage(1). */
+/** The manual page flatimage(1), as roff text. */
 export const hostPage = <R>(flatimage: Command<R>, version: string): string =>
   [
     ...top(flatimage.name, version, flatimage.summary),
     heading("SYNOPSIS"),
     bold(flatimage.name),
-    plain("<command> [word...]"),
+    plain("<command> [argument...]"),
     heading("DESCRIPTION"),
     ...flatimage.description.map(plain),
     heading("OPTIONS"),
-    ...term("-h, --help", "print help, of a command behind its name"),
+    ...term("-h, --help", "print help; after the name of a command, the help of that command"),
     ...term("-v, --version", "print the version"),
     heading("COMMANDS"),
     ...shownOperations(flatimage).flatMap((command) => commandPart(command as Command<R>, flatimage.name)),
     heading("EXIT STATUS"),
     ...term("0", "success"),
-    ...term("1", "an inspected image is not sound"),
+    ...term("1", "an inspected image is damaged"),
     ...term("125", "anything else that failed; the reason is on standard error"),
     ...term("130", "interrupted")
   ].join("\n")

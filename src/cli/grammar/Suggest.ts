@@ -1,6 +1,9 @@
 /** Suggestions for typos. */
 
-/** How many letters have to be added, removed, replaced or swapped with the next one to get from one word to the other. */
+/**
+ * The edit distance: how many letters must be added, removed, replaced or swapped with the next one to change one name to
+ * the other.
+ */
 const distance = (from: string, to: string): number => {
   let before: Array<number> = []
   let last = Array.from({ length: to.length + 1 }, (_, index) => index)
@@ -8,11 +11,11 @@ const distance = (from: string, to: string): number => {
     const next = [row]
     for (let column = 1; column <= to.length; column++) {
       const cost = from[row - 1] === to[column - 1] ? 0 : 1
-      let least = Math.min((last[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1, (last[column - 1] ?? 0) + cost)
+      let smallest = Math.min((last[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1, (last[column - 1] ?? 0) + cost)
       if (row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]) {
-        least = Math.min(least, (before[column - 2] ?? 0) + 1)
+        smallest = Math.min(smallest, (before[column - 2] ?? 0) + 1)
       }
-      next.push(least)
+      next.push(smallest)
     }
     before = last
     last = next
@@ -20,17 +23,20 @@ const distance = (from: string, to: string): number => {
   return last[to.length] ?? 0
 }
 
-/** No name is longer: a longer word is not a typo of one, and comparing it takes time. */
-const longest = 40
+/** No name is longer. A longer argument is not a typo of a name, and comparing it takes time. */
+const maxNameLength = 40
 
 /**
- * The known word that is closest to a typed one: at most two letters away, or one where either has at most four letters.
+ * The known name that is closest to a typed one: at most two letters away, or one letter if either has at most four
+ * letters.
  *
- * @returns `undefined` when none is close, or the word itself is known
+ * @param name the typed name
+ * @param known all names
+ * @returns `undefined` if none is close, or if the name itself is known
  */
-export const closest = (word: string, known: ReadonlyArray<string>): string | undefined => {
-  if (word.length > longest) return undefined
-  const typed = word.toLowerCase()
+export const closest = (name: string, known: ReadonlyArray<string>): string | undefined => {
+  if (name.length > maxNameLength) return undefined
+  const typed = name.toLowerCase()
   const near = known
     .map((name) => ({ name, away: distance(typed, name.toLowerCase()) }))
     .filter(({ away, name }) => away > 0 && away <= (Math.min(typed.length, name.length) <= 4 ? 1 : 2))
@@ -39,12 +45,14 @@ export const closest = (word: string, known: ReadonlyArray<string>): string | un
 }
 
 /**
- * The line that an error adds to suggest a known word.
+ * The line of an error that suggests a known name.
  *
- * @param before the command line in front of the word
- * @returns `undefined` when no known word is close
+ * @param name the typed name
+ * @param known all names
+ * @param before the command line before the name
+ * @returns `undefined` if no known name is close
  */
-export const didYouMean = (word: string, known: ReadonlyArray<string>, before = ""): string | undefined => {
-  const name = closest(word, known)
-  return name === undefined ? undefined : `did you mean ${before}${name}?`
+export const didYouMean = (name: string, known: ReadonlyArray<string>, before = ""): string | undefined => {
+  const suggestion = closest(name, known)
+  return suggestion === undefined ? undefined : `did you mean ${before}${suggestion}?`
 }

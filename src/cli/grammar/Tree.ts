@@ -1,4 +1,4 @@
-/** Commands as a tree of `effect/cli`, made of what they declare: for the command line of the host, its help and its errors. */
+/** Builds the `effect/cli` tree from the declared commands: for the host's command line, its help and its errors. */
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -7,32 +7,32 @@ import * as Option from "effect/Option"
 import * as Declared from "./Command.ts"
 import { didYouMean } from "./Suggest.ts"
 
-/** A tree, whose handlers need `R`. */
+/** A tree whose handlers need `R`. */
 export type Tree<R> = Command.Command<string, unknown, object, Declared.Failure, R>
 
-const notOne = (word: string, choices: ReadonlyArray<string>): string =>
-  [`'${word}' is not one of ${choices.join(", ")}`, didYouMean(word, choices)]
+const notOne = (arg: string, choices: ReadonlyArray<string>): string =>
+  [`'${arg}' is not one of ${choices.join(", ")}`, didYouMean(arg, choices)]
     .filter((part) => part !== undefined)
     .join("; ")
 
 const parseList = (argument: Declared.Argument, text: string): ReadonlyArray<string> | string => {
-  const words = text.split(",")
-  if (argument.empty !== undefined && words.includes("")) return argument.empty
-  const wrong = words.find((word) =>
-    argument.choices === undefined ? argument.pattern?.test(word) === false : !argument.choices.includes(word)
+  const items = text.split(",")
+  if (argument.empty !== undefined && items.includes("")) return argument.empty
+  const wrong = items.find((item) =>
+    argument.choices === undefined ? argument.pattern?.test(item) === false : !argument.choices.includes(item)
   )
   if (wrong !== undefined) {
     return argument.choices === undefined
       ? `'${wrong}' is not a valid ${argument.name}`
       : notOne(wrong, argument.choices)
   }
-  return argument.alone !== undefined && words.length > 1 && words.includes(argument.alone.word)
+  return argument.alone !== undefined && items.length > 1 && items.includes(argument.alone.value)
     ? argument.alone.error
-    : words
+    : items
 }
 
-const isValid = ({ nonEmpty, pattern }: Declared.Argument) => (word: string): boolean =>
-  !(nonEmpty && word === "") && pattern?.test(word) !== false
+const isValid = ({ nonEmpty, pattern }: Declared.Argument) => (arg: string): boolean =>
+  !(nonEmpty && arg === "") && pattern?.test(arg) !== false
 
 const argumentOf = (argument: Declared.Argument): Argument.Argument<unknown> => {
   const { as, choices, name, optional, shown, summary = "" } = argument
@@ -40,12 +40,12 @@ const argumentOf = (argument: Declared.Argument): Argument.Argument<unknown> => 
     ? Argument.Literals(name, choices)
     : Argument.String(name)
   const described = text.pipe(Argument.withDescription(summary), Argument.withMetavar(shown ?? name))
-  const valid = Argument.filter(described, isValid(argument), (word) => `'${word}' is not a valid ${name}`)
+  const valid = Argument.filter(described, isValid(argument), (arg) => `'${arg}' is not a valid ${name}`)
   if (as === "rest") return Argument.variadic(described)
   if (as === "repeated") return Argument.variadic(valid, { min: 1 })
   if (as === "list") {
     const list: Argument.Argument<unknown> = described.pipe(
-      Argument.map((word) => parseList(argument, word)),
+      Argument.map((arg) => parseList(argument, arg)),
       Argument.filter((list) => typeof list !== "string", (list) => String(list))
     )
     return optional === undefined ? list : Argument.map(Argument.optional(list), Option.getOrElse(() => []))
@@ -79,9 +79,10 @@ const described = <R>(command: Tree<R>, declared: Declared.Operation<R>, program
 }
 
 /**
- * The tree of a command and all that it chooses from.
+ * Builds the tree of a command and all of its operations.
  *
- * @param program what stands in front of the command in examples
+ * @param declared the command
+ * @param program the command line before the command, in examples
  */
 export const treeOf = <R>(declared: Declared.Operation<R>, program: string): Tree<R> => {
   const { handler, name, operations = [], options = [] } = declared
@@ -109,37 +110,37 @@ export const treeOf = <R>(declared: Declared.Operation<R>, program: string): Tre
   return Command.withSubcommands(command, children) as unknown as Tree<R>
 }
 
-const takesValue = (options: ReadonlyArray<Declared.Option>, word: string): boolean =>
+const takesValue = (options: ReadonlyArray<Declared.Option>, arg: string): boolean =>
   options.some(({ alias, choices, name, value }) =>
-    (word === `--${name}` || word === `-${alias}`) && (value ?? choices) !== undefined
+    (arg === `--${name}` || arg === `-${alias}`) && (value ?? choices) !== undefined
   )
 
 /**
- * Puts `--` in front of the words that are data even where they look like options: those of an operation without options, and
- * those that belong to another command. Names the operation that is meant where no word chooses one.
+ * Inserts `--` before data that looks like options: the data of an operation without options, and arguments of another
+ * command. Inserts the name of the operation that applies by default.
  */
 export const withDataMarked = <R>(
   declared: Declared.Operation<R>,
-  words: ReadonlyArray<string>
+  args: ReadonlyArray<string>
 ): ReadonlyArray<string> => {
-  const [first = "", ...rest] = words
+  const [first = "", ...rest] = args
   const chosen = Declared.findOperation(declared, first)
   if (chosen !== undefined) return [first, ...withDataMarked(chosen, rest)]
-  const bare = Declared.bareOperation(declared, words)
-  if (bare !== undefined) return [bare.name, ...withDataMarked(bare, words)]
-  if (declared.operations !== undefined) return words
-  if (declared.options === undefined) return first === "--" ? words : ["--", ...words]
+  const chosenByDefault = Declared.defaultOperation(declared, args)
+  if (chosenByDefault !== undefined) return [chosenByDefault.name, ...withDataMarked(chosenByDefault, args)]
+  if (declared.operations !== undefined) return args
+  if (declared.options === undefined) return first === "--" ? args : ["--", ...args]
   const before = declared.arguments?.findIndex(({ as }) => as === "rest") ?? -1
-  if (before < 0) return words
+  if (before < 0) return args
   let values = 0
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at] ?? ""
-    if (word === "--") return words
-    if (takesValue(declared.options, word)) at++
-    else if (!word.startsWith("-") || word === "-") {
-      if (values === before) return [...words.slice(0, at), "--", ...words.slice(at)]
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at] ?? ""
+    if (arg === "--") return args
+    if (takesValue(declared.options, arg)) at++
+    else if (!arg.startsWith("-") || arg === "-") {
+      if (values === before) return [...args.slice(0, at), "--", ...args.slice(at)]
       values++
     }
   }
-  return words
+  return args
 }

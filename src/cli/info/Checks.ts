@@ -1,6 +1,6 @@
-/** What a start needs of its host, one check for each, and what helps where it is missing. Pure. */
+/** Checks of what a start needs from its host, each with a remedy. Pure. */
 
-/** `ok`; `limited`: a start works in another way; `fails`: no start works. */
+/** `ok`; `limited`: an image starts in another way; `fails`: no image starts. */
 export type State = "ok" | "limited" | "fails"
 
 /** The result of a check. */
@@ -8,11 +8,11 @@ export interface Check {
   readonly name: string
   readonly state: State
   readonly detail: string
-  /** What to type, or to do; absent where nothing is to be done. */
+  /** The command or action that helps; absent if nothing has to be done. */
   readonly remedy?: string
 }
 
-/** The soft limits of a process by their names in `/proc/self/limits`; `Infinity` for those without a limit. */
+/** Parses `/proc/self/limits`: soft limits by name; `Infinity` for unlimited ones. */
 export const limitsIn = (text: string): ReadonlyMap<string, number> =>
   new Map(
     [...text.matchAll(/^(Max [a-z ]+?) {2,}(\d+|unlimited) /gm)].map(([, name = "", value]) => [
@@ -21,8 +21,8 @@ export const limitsIn = (text: string): ReadonlyMap<string, number> =>
     ])
   )
 
-/** Lower limits than these end a start (`test/e2e/Limits.test.ts`), or what most programs do in it. */
-const least: ReadonlyArray<readonly [name: string, value: number, flag: string]> = [
+/** Lower limits end a start (`test/e2e/Limits.test.ts`), or most programs in it. */
+const minimumLimits: ReadonlyArray<readonly [name: string, value: number, flag: string]> = [
   ["Max open files", 64, "-n"],
   ["Max processes", 64, "-u"],
   ["Max address space", 2 ** 31, "-v"],
@@ -30,18 +30,18 @@ const least: ReadonlyArray<readonly [name: string, value: number, flag: string]>
   ["Max file size", 2 ** 30, "-f"]
 ]
 
-/** In units of `ulimit`, which counts bytes in KiB. */
+/** Converts a value to the unit of `ulimit`, which uses KiB for bytes. */
 const inUnits = (name: string, value: number): number =>
   name === "Max open files" || name === "Max processes" ? value : value / 1024
 
 /**
- * The limits of processes.
+ * Checks the limits of processes.
  *
  * @param text the content of `/proc/self/limits`
  */
 export const limitsCheck = (text: string): Check => {
   const limits = limitsIn(text)
-  const low = least.filter(([name, value]) => (limits.get(name) ?? Infinity) < value)
+  const low = minimumLimits.filter(([name, value]) => (limits.get(name) ?? Infinity) < value)
   if (low.length === 0) return { name: "limits", state: "ok", detail: "of files, processes and memory are high enough" }
   return {
     name: "limits",
@@ -51,34 +51,34 @@ export const limitsCheck = (text: string): Check => {
   }
 }
 
-/** Memory below which large programs and layers are slow. */
-const leastMemory = 256 * 1024
+/** KiB below which large programs and layers are slow. */
+const minimumMemory = 256 * 1024
 
 /**
- * The memory that is free.
+ * Checks the free memory.
  *
  * @param text the content of `/proc/meminfo`
  */
 export const memoryCheck = (text: string): Check => {
   const available = Number(/^MemAvailable:\s+(\d+) kB/m.exec(text)?.[1] ?? Infinity)
   const shown = Number.isFinite(available) ? `${Math.round(available / 1024)} MiB available` : "enough"
-  return available >= leastMemory
+  return available >= minimumMemory
     ? { name: "memory", state: "ok", detail: shown }
     : { name: "memory", state: "limited", detail: shown, remedy: "end other programs" }
 }
 
 /**
- * Free space where something will be written.
+ * Checks the free space of a directory that will be written to.
  *
  * @param name what is written there
  * @param path the directory
- * @param text what `df -Pk` prints of it
+ * @param text the output of `df -Pk` for it
  */
 export const spaceCheck = (name: string, path: string, text: string): Check => {
   const free = Number(/^\S.*?\s+\d+\s+\d+\s+(\d+)\s+\d+%/m.exec(text)?.[1] ?? Number.NaN)
   const shown = Number.isNaN(free) ? "unknown" : `${Math.floor(free / 1024)} MiB free`
   const detail = `${shown} in '${path}'`
-  // What the tools of an image take when they are unpacked, and some.
+  // KiB of an image's unpacked tools, with a margin.
   return free < 32 * 1024
     ? {
       name,
@@ -89,7 +89,7 @@ export const spaceCheck = (name: string, path: string, text: string): Check => {
     : { name, state: "ok", detail }
 }
 
-/** One line for each, and below it what helps. */
+/** One line for each check, with its remedy below. */
 export const linesOf = (checks: ReadonlyArray<Check>): ReadonlyArray<string> =>
   checks.flatMap(({ detail, name, remedy, state }) => [
     `${state.padEnd(8)}${name}: ${detail}`,

@@ -1,4 +1,4 @@
-/** fim-doctor: what this host lets an image do, and what helps where it does not. */
+/** fim-doctor: checks whether this host can run an image, and names remedies. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -12,13 +12,13 @@ import { Relocate } from "../../relocate/Relocate.ts"
 import { printJson, printLines } from "../config/Output.ts"
 import { type Check, limitsCheck, linesOf, memoryCheck, spaceCheck } from "./Checks.ts"
 
-/** Longer than any of these programs takes. */
-const patience = "10 seconds"
+/** Longer than any of these programs runs. */
+const timeout = "10 seconds"
 
-/** Runs a program to its end. Out: exit code and output; code 125 if it cannot be run, or takes too long. */
-const tried = (program: string, words: ReadonlyArray<string>) =>
+/** Runs a program to its end. Returns exit code and output; code 125 if it cannot be run or exceeds the timeout. */
+const runTool = (program: string, args: ReadonlyArray<string>) =>
   Effect.gen(function*() {
-    const handle = yield* ChildProcess.make(program, words, { detached: false, stdin: "ignore" })
+    const handle = yield* ChildProcess.make(program, args, { detached: false, stdin: "ignore" })
     const [out, error] = yield* Effect.all([
       Stream.mkString(Stream.decodeText(handle.stdout)),
       Stream.mkString(Stream.decodeText(handle.stderr))
@@ -26,7 +26,7 @@ const tried = (program: string, words: ReadonlyArray<string>) =>
     return { code: Number(yield* handle.exitCode), out, error: error.trim() }
   }).pipe(
     Effect.scoped,
-    Effect.timeout(patience),
+    Effect.timeout(timeout),
     Effect.catch((error) => Effect.succeed({ code: 125, out: "", error: error.message }))
   )
 
@@ -40,7 +40,7 @@ const checks = Effect.fnUntraced(function*() {
   const read = (path: string) => Effect.orElseSucceed(fs.readFileString(path), () => "")
 
   const namespaces = Effect.gen(function*() {
-    const { code, error } = yield* tried(bwrap, [...own, "--unshare-pid", "--dev-bind", "/", "/", ...program])
+    const { code, error } = yield* runTool(bwrap, [...own, "--unshare-pid", "--dev-bind", "/", "/", ...program])
     if (code === 0) {
       return {
         name: "namespaces",
@@ -50,7 +50,7 @@ const checks = Effect.fnUntraced(function*() {
     }
     const said = error.split("\n").at(-1) ?? ""
     const reason = yield* explain(fs, said.includes("namespace") ? said : `namespaces: ${said}`)
-    const helpers = (yield* tried(`${directories.bin}/busybox`, ["which", "fusermount3", "bwrap"])).code === 0
+    const helpers = (yield* runTool(`${directories.bin}/busybox`, ["which", "fusermount3", "bwrap"])).code === 0
     return {
       name: "namespaces",
       state: helpers ? "limited" : "fails",
@@ -60,7 +60,7 @@ const checks = Effect.fnUntraced(function*() {
   })
 
   const overlay = Effect.gen(function*() {
-    const { code, error } = yield* tried(bwrap, [
+    const { code, error } = yield* runTool(bwrap, [
       ...own,
       "--dev-bind",
       "/",
@@ -137,7 +137,7 @@ const checks = Effect.fnUntraced(function*() {
     return yield* Effect.forEach(
       places,
       ([name, path]) =>
-        Effect.map(tried(`${directories.bin}/busybox`, ["df", "-Pk", path]), ({ out }) => spaceCheck(name, path, out))
+        Effect.map(runTool(`${directories.bin}/busybox`, ["df", "-Pk", path]), ({ out }) => spaceCheck(name, path, out))
     )
   })
 
@@ -154,7 +154,7 @@ const checks = Effect.fnUntraced(function*() {
   return [...found, ...(yield* space)]
 })
 
-/** The exit code is 1 if an image cannot start here. */
+/** The exit code is 1 if no image can start here. */
 export const doctor = Effect.fn("fim-doctor")(function*({ json }: { readonly json: boolean }) {
   const found = yield* checks()
   yield* json ? printJson(found) : printLines(linesOf(found))

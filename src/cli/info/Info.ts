@@ -1,4 +1,4 @@
-/** fim-info: what the image is, where it keeps things, and what it may use of this host. */
+/** fim-info: describes the image, its data directory, and its permissions on this host. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { formatBytes } from "../../FormatBytes.ts"
@@ -23,7 +23,7 @@ import { numbered } from "../layer/List.ts"
 const failed = (error: { readonly message: string }) =>
   new CommandError({ text: error.message, context: "Could not describe the image" })
 
-/** What each permission opens here: paths that exist, and what it lacks. */
+/** What each permission opens on this host: existing paths, and what is missing. */
 const permissions = Effect.fnUntraced(function*(settings: Settings) {
   const fs = yield* FileSystem.FileSystem
   const { environment, gid, uid } = yield* Host
@@ -83,13 +83,13 @@ const describe = Effect.fnUntraced(function*() {
   }
 }, Effect.mapError(failed))
 
-/** A value behind its name, and more of it below. */
+/** A named value, with more lines below. */
 const row = (name: string, first: string, more: ReadonlyArray<string> = []): ReadonlyArray<string> => [
   `${`${name}:`.padEnd(16)}${first}`,
   ...more.map((line) => `${" ".repeat(16)}${line}`)
 ]
 
-/** Several values, or a word where there are none. */
+/** Several values, or "none". */
 const rows = (name: string, values: ReadonlyArray<string>): ReadonlyArray<string> =>
   row(name, values[0] ?? "none", values.slice(1))
 

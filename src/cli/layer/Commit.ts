@@ -1,6 +1,6 @@
 /**
- * Turns what the guest has written into a layer. The layer is read back against what it was made of before it is published,
- * and only what is published is removed from the upper directory. Until then nothing has changed, whatever happens.
+ * Turns the changes of the guest into a layer. The layer is read back and compared before it is published. Only what is
+ * published is removed from the upper directory. Until then nothing is changed, even after a failure.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -12,7 +12,7 @@ import { Relocate } from "../../relocate/Relocate.ts"
 import { examineBy } from "../../relocate/TrustedDirectory.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { openCommit } from "./CommitSession.ts"
-import { gathering, ownedByRoot, pack } from "./Create.ts"
+import { announceGathering, ownedByRoot, pack } from "./Create.ts"
 import { nextLayer, publish } from "./Managed.ts"
 import { describeLeftOut, packageCaches } from "./PackageCaches.ts"
 
@@ -24,12 +24,12 @@ type CommitTarget =
 const failed = (error: { readonly message: string }) =>
   new CommandError({ text: error.message, context: "Could not commit" })
 
-/** Puts the layer where it belongs. `store` of `planned` does so; `path` is its name in messages. */
+/** Decides where the layer goes. `store` of the result puts it there; `path` is its name in messages. */
 const plan = Effect.fnUntraced(function*(target: CommitTarget, data: string, layer: string) {
   const { image } = yield* Relocate
   if (target._tag === "binary") {
     const fs = yield* FileSystem.FileSystem
-    // Found out before a layer is packed, which may take long.
+    // Checked before the layer is packed, which may take long.
     yield* fs.access(image, { writable: true }).pipe(
       Effect.mapError(() =>
         new CommandError({
@@ -43,7 +43,7 @@ const plan = Effect.fnUntraced(function*(target: CommitTarget, data: string, lay
     return {
       path: image,
       store: reserved.append(layer),
-      said: ["Filesystem appended to binary without errors"]
+      messages: ["Filesystem appended to binary without errors"]
     }
   }
   if (target._tag === "file") {
@@ -51,13 +51,13 @@ const plan = Effect.fnUntraced(function*(target: CommitTarget, data: string, lay
     if (yield* Effect.orElseSucceed(fs.exists(target.path), () => false)) {
       return yield* failed({ message: "Destination file already exists" })
     }
-    return { path: target.path, store: publish(layer, target.path), said: [`Layer saved to '${target.path}'`] }
+    return { path: target.path, store: publish(layer, target.path), messages: [`Layer saved to '${target.path}'`] }
   }
   const { number, path } = yield* nextLayer(`${data}/layers`)
   return {
     path,
     store: publish(layer, path),
-    said: [`Layer number: ${number}`, `Layer path: ${path}`, `Layer saved to '${path}'`]
+    messages: [`Layer number: ${number}`, `Layer path: ${path}`, `Layer saved to '${path}'`]
   }
 })
 
@@ -88,11 +88,11 @@ const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget, kee
     yield* Effect.logInfo("What is left out stays in the writable tree; --keep-caches commits it too")
   }
   if (entries === 0) return yield* failed({ message: `there is nothing to commit in '${data}/data'` })
-  yield* gathering
+  yield* announceGathering
   yield* pack(session.tree, session.layer, planned.path, session.whiteout)
   yield* session.verify(session.layer, yield* ownedByRoot)
   yield* planned.store
-  yield* Effect.forEach(planned.said, (line) => Effect.logInfo(line), { discard: true })
+  yield* Effect.forEach(planned.messages, (line) => Effect.logInfo(line), { discard: true })
   const left = yield* session.erase
   yield* Effect.forEach(left, (line) => Effect.logWarning(line), { discard: true })
   yield* Effect.logInfo("Finished erasing files")

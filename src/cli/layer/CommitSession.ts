@@ -1,4 +1,4 @@
-/** The native half of a commit, `fim commit`: it holds the data directory for as long as the scope lasts. */
+/** The native half of a commit, `fim commit`: it locks the data directory until the scope closes. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -10,10 +10,10 @@ import type { Overlay } from "../../image/SettingsDefaults.ts"
 import { inRequest, type LayerPlace } from "../../mount/LayerPlace.ts"
 import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
-import { decodeAnswer } from "./Answer.ts"
+import { decodeReply } from "./Reply.ts"
 
 const LeftOut = Schema.Struct({ path: Schema.String, files: Schema.Int, bytes: Schema.Int })
-/** Files below a directory of the guest that a layer is made without. */
+/** Files below a directory of the guest that were left out of a layer. */
 export type LeftOut = typeof LeftOut.Type
 const Staged = Schema.Struct({ entries: Schema.Int, left_out: Schema.Array(LeftOut) })
 const Erased = Schema.Struct({ failed: Schema.Array(Schema.String) })
@@ -21,7 +21,13 @@ const Done = Schema.Struct({})
 
 const failed = (detail: string) => new CommandError({ text: detail, context: "Could not commit" })
 
-/** In: a data directory, and the program `fim`. Fails with `CommandError` while an instance uses the directory. */
+/**
+ * Starts a commit.
+ *
+ * @param data the data directory
+ * @param program path of `fim`
+ * @returns the operations of the commit; fails with `CommandError` while an instance uses the directory
+ */
 export const openCommit = Effect.fnUntraced(function*(data: string, program: string) {
   const requests = yield* Queue.make<Uint8Array, Cause.Done>()
   const handle = yield* ChildProcess.make(program, ["commit", data], {
@@ -30,34 +36,37 @@ export const openCommit = Effect.fnUntraced(function*(data: string, program: str
     stdout: "pipe",
     stderr: "inherit"
   }).pipe(Effect.mapError((error) => failed(error.message)))
-  // It cleans up at the end of its input; the scope of the child would otherwise end it by a signal.
+  // `fim commit` cleans up at the end of its input. The scope of the child alone would end it by a signal.
   yield* Effect.addFinalizer(() =>
     Queue.end(requests).pipe(Effect.andThen(Effect.ignore(handle.exitCode)), Effect.timeoutOption("1 minute"))
   )
   const pull = yield* Stream.toPull(handle.stdout.pipe(Stream.decodeText(), Stream.splitLines))
-  const hear = Effect.fnUntraced(function*<A>(answer: Schema.Codec<A, unknown>) {
+  const readReply = Effect.fnUntraced(function*<A>(reply: Schema.Codec<A, unknown>) {
     const [line] = yield* pull.pipe(
-      Effect.mapError((error) => failed(Cause.isDone(error) ? "'fim commit' ended without an answer" : error.message))
+      Effect.mapError((error) => failed(Cause.isDone(error) ? "'fim commit' ended without a reply" : error.message))
     )
-    return yield* decodeAnswer("fim commit", line, answer).pipe(Effect.mapError(failed))
+    return yield* decodeReply("fim commit", line, reply).pipe(Effect.mapError(failed))
   })
-  const ask = Effect.fnUntraced(function*<A>(request: object, answer: Schema.Codec<A, unknown>) {
+  const ask = Effect.fnUntraced(function*<A>(request: object, reply: Schema.Codec<A, unknown>) {
     yield* Queue.offer(requests, Utf8.encode(`${JSON.stringify(request)}\n`))
-    return yield* hear(answer)
+    return yield* readReply(reply)
   })
-  yield* hear(Done)
+  yield* readReply(Done)
   const scratch = `${data}/tmp/commit`
   return {
-    /** The tree that `stage` makes, and where a layer may be put that goes with the scope. */
+    /** The tree that `stage` creates. The layer can be packed beside it, and is removed with the scope. */
     tree: `${scratch}/tree`,
-    /** What the packer is told of: where no device can be made, its names in the tree are deletions. It may be missing. */
+    /**
+     * An argument for the packer: where no device can be made, names of this file in the tree are deletions. It may be
+     * missing.
+     */
     whiteout: `${scratch}/whiteout`,
     layer: `${scratch}/layer`,
     /**
-     * Makes the tree.
+     * Creates the tree.
      *
-     * @param options the new layer goes on the first `below` of `layers`; `overlay` is that of a run; regular files below the
-     *   directories `without`, absolute paths in the guest, are left out and stay in the upper directory
+     * @param options the new layer goes on the first `below` of `layers`; `overlay` is the type of a run; regular files
+     *   below the directories `without`, absolute paths in the guest, are left out and stay in the upper directory
      * @returns how many names the tree has, and what was left out
      */
     stage: (options: {
@@ -70,10 +79,13 @@ export const openCommit = Effect.fnUntraced(function*(data: string, program: str
         ask({ op: "stage", ...options, layers: options.layers.map(inRequest) }, Staged),
         ({ entries, left_out: leftOut }) => ({ entries, leftOut })
       ),
-    /** Fails unless the layer is what the tree is. */
+    /** Fails unless the layer equals the tree. */
     verify: (layer: string, ownedByRoot: boolean) =>
       ask({ op: "verify", layer: ByteString.ofText(layer), owned_by_root: ownedByRoot }, Done),
-    /** Empties the upper directory but for what was left out. The answer says what could not be removed. */
+    /**
+     * Removes everything from the upper directory except what was left out. Returns a line for each file that could not be
+     * removed.
+     */
     erase: Effect.suspend(() => Effect.map(ask({ op: "erase" }, Erased), ({ failed }) => failed))
   }
 })

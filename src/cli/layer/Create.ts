@@ -1,4 +1,4 @@
-/** Packs directories to layers with the image's own packer. */
+/** Packs directories into layers with the image's own packer. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -9,29 +9,40 @@ import { CommandError, usageError } from "../config/CommandError.ts"
 const defaultLevel = 6
 const highestLevel = 9
 
-/** FIM_COMPRESSION_LEVEL: a number, brought to between 0 and 9; anything else counts as not set. */
+/**
+ * The compression level.
+ *
+ * @param text FIM_COMPRESSION_LEVEL: a number, limited to 0 to 9; anything else counts as not set
+ * @returns the level
+ */
 export const compressionLevel = (text: string | undefined): number =>
   text === undefined || !/^[+-]?\d+$/.test(text.trim())
     ? defaultLevel
     : Math.min(highestLevel, Math.max(0, Number(text.trim())))
 
-/** Nobody but root can give files to others, so whatever an ordinary user packs belongs to root of the guest. */
+/**
+ * Whether all files of a layer belong to root of the guest: only root can change owners, so an ordinary user's layers do.
+ */
 export const ownedByRoot = Effect.map(Host, ({ uid }) => uid !== 0)
 
 const failed = (detail: string) => new CommandError({ text: detail, context: "Could not create the layer" })
 
-/** What is said first, whatever comes of it. */
-export const gathering = Effect.logInfo("Gathering files to compress...")
+/** The first message, whatever follows. */
+export const announceGathering = Effect.logInfo("Gathering files to compress...")
 
 /**
- * Says how the files are packed, and that they were. `run` does it, with arguments of the packer: from where and to where, and how. `shown`
- * is the name of the file in messages.
+ * Runs the packer and prints messages before and after it.
+ *
+ * @param input the tree, or `-`
+ * @param file the layer
+ * @param shown its name in messages
+ * @param run starts the packer with these arguments
  */
-export const announced = Effect.fnUntraced(function*<E, R>(
+export const withMessages = Effect.fnUntraced(function*<E, R>(
   input: string,
   file: string,
   shown: string,
-  run: (words: ReadonlyArray<string>) => Effect.Effect<void, E, R>
+  run: (args: ReadonlyArray<string>) => Effect.Effect<void, E, R>
 ) {
   const host = yield* Host
   const level = compressionLevel(host.environment["FIM_COMPRESSION_LEVEL"])
@@ -42,22 +53,22 @@ export const announced = Effect.fnUntraced(function*<E, R>(
 })
 
 /**
- * Packs the tree below `directory` into `file`, which appears, or is replaced, when it is complete. Names of the file `whiteout` become
- * deletions. The packer says on standard error what it does and what is wrong.
+ * Packs the tree below `directory` into `file`, which appears, or is replaced, when it is complete. Names of the file
+ * `whiteout` become deletions. The packer prints its progress and its errors on standard error.
  */
 export const pack = (directory: string, file: string, shown: string, whiteout?: string) =>
-  announced(
+  withMessages(
     directory,
     file,
     shown,
-    Effect.fnUntraced(function*(words) {
+    Effect.fnUntraced(function*(args) {
       const { directories } = yield* Relocate
       const owner = (yield* ownedByRoot) ? ["--uid", "0", "--gid", "0"] : []
       const { pid } = yield* Host
       const marked = whiteout === undefined ? [] : ["--whiteout", whiteout]
       const parent = ["--parent", String(pid)]
       const exitCode = yield* ChildProcess.make(`${directories.bin}/mkdwarfs`, [
-        ...words,
+        ...args,
         ...owner,
         ...marked,
         ...parent
@@ -79,7 +90,7 @@ export const createLayer = Effect.fn("fim-layer.create")(function*(
   { directory, file }: { readonly directory: string; readonly file: string }
 ) {
   const fs = yield* FileSystem.FileSystem
-  yield* gathering
+  yield* announceGathering
   const info = yield* Effect.option(fs.stat(directory))
   if (info._tag === "None") return yield* usageError(`Source directory '${directory}' does not exist`)
   if (info.value.type !== "Directory") return yield* usageError(`Source '${directory}' is not a directory`)

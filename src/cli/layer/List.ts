@@ -1,4 +1,4 @@
-/** Which layers a run has, lowest first. */
+/** Lists the layers of a run, lowest first. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import type { LayerPlace } from "../../mount/LayerPlace.ts"
@@ -9,11 +9,11 @@ import { printJson, printLines } from "../config/Output.ts"
 
 interface Listed extends LayerPlace {
   readonly index: number
-  /** Where it was found: the image, FIM_LAYERS or the data directory. */
+  /** The place of the layer: the image, FIM_LAYERS or the data directory. */
   readonly origin: "image" | "FIM_LAYERS" | "data"
 }
 
-/** The same layers, each with its number and where it is from. */
+/** Numbers the layers of a run and adds where each is from. */
 export const numbered = (stack: LayerStack.Stack): ReadonlyArray<Listed> =>
   stack.layers.map(({ offset, path, size }, index) => ({
     index,
@@ -28,6 +28,7 @@ const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<stri
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
 }
 
+/** The lines that the command prints. */
 export const lines = (layers: ReadonlyArray<Listed>, form: "short" | "long"): ReadonlyArray<string> =>
   form === "short"
     ? layers.map(({ index, offset, path, size }) => `${index}:${offset}:${size}:${path}`)

@@ -1,4 +1,4 @@
-/** Files of layers: those that are numbered in `layers` of a data directory, and those with a path of the caller's. */
+/** Files of layers: numbered ones in `layers` of a data directory, and those at a path of the caller's. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
@@ -7,7 +7,7 @@ import { CommandError } from "../config/CommandError.ts"
 
 const highest = 999
 
-/** The number behind the largest of those that files named `layer-NNN.layer` have; the first is 0. */
+/** One more than the largest number of files named `layer-NNN.layer`; 0 if there is none. */
 export const nextNumber = (names: ReadonlyArray<string>): number =>
   Math.max(-1, ...names.flatMap((name) => /^layer-(\d+)\.layer$/.exec(name)?.[1] ?? []).map(Number)) + 1
 
@@ -32,8 +32,8 @@ const sync = Effect.fnUntraced(function*(path: string) {
 }, Effect.scoped)
 
 /**
- * Gives a file a second name, or, on another file system, a copy. The name appears when the content is on the disk, and never
- * in the place of another file.
+ * Creates a hard link to a file, or a copy on another file system. The name appears after the content is on the disk, and
+ * never replaces another file.
  */
 export const publish = Effect.fnUntraced(function*(source: string, target: string) {
   const fs = yield* FileSystem.FileSystem
@@ -42,7 +42,7 @@ export const publish = Effect.fnUntraced(function*(source: string, target: strin
       ? failed("Destination file already exists", `'${target}' is there`)
       : failed(`Could not save '${target}'`, error.message)
   const copied = Effect.gen(function*() {
-    // A directory that only we can enter, under a name that nobody can know: no link can be planted where the copy goes.
+    // A directory that only we can enter, under an unpredictable name: nobody can plant a link where the copy goes.
     const directory = yield* Effect.acquireRelease(
       fs.makeTempDirectory({ directory: parentOf(target), prefix: `.${basename(target).slice(-100)}.` }),
       (path) => Effect.ignore(fs.remove(path, { recursive: true, force: true }), { log: true })

@@ -1,4 +1,6 @@
-/** `fim merge`: layers of the image as one tree, packed or compared with a layer. Nothing is mounted for it. */
+/**
+ * `fim merge`: reads layers of the image as one tree, and packs it or compares it with a layer. Nothing is mounted for it.
+ */
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as Schema from "effect/Schema"
@@ -8,13 +10,13 @@ import { inRequest, type LayerPlace } from "../../mount/LayerPlace.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
 import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
-import { decodeAnswer } from "./Answer.ts"
+import { decodeReply } from "./Reply.ts"
 
 const failed = (detail: string) => new CommandError({ text: detail, context: "Could not merge the layers" })
 
 const Done = Schema.Struct({})
 
-/** Layers, lowest first, all but the first `below` of which are merged. */
+/** Layers, lowest first. All except the first `below` are merged. */
 export interface Merged {
   readonly layers: ReadonlyArray<LayerPlace>
   readonly below: number
@@ -33,7 +35,7 @@ const ask = Effect.fnUntraced(function*({ below, layers }: Merged, wanted: Wante
     pack: wanted.pack?.map(ByteString.ofText),
     verify: wanted.verify === undefined ? undefined : inRequest(wanted.verify)
   }
-  const answer = yield* ChildProcess.make(`${directories.bin}/fim`, ["merge"], {
+  const reply = yield* ChildProcess.make(`${directories.bin}/fim`, ["merge"], {
     detached: false,
     stdin: Stream.make(Utf8.encode(JSON.stringify(request))),
     stdout: "pipe",
@@ -43,14 +45,14 @@ const ask = Effect.fnUntraced(function*({ below, layers }: Merged, wanted: Wante
     Effect.scoped,
     Effect.mapError((error) => failed(error.message))
   )
-  yield* decodeAnswer("fim merge", answer.trimEnd(), Done).pipe(Effect.mapError(failed))
+  yield* decodeReply("fim merge", reply.trimEnd(), Done).pipe(Effect.mapError(failed))
 })
 
-/** Runs the packer with these words; it says on standard error how far it is. */
-export const packMerged = Effect.fnUntraced(function*(merged: Merged, words: ReadonlyArray<string>) {
+/** Packs the merged tree. `args` are arguments of the packer, which prints its progress on standard error. */
+export const packMerged = Effect.fnUntraced(function*(merged: Merged, args: ReadonlyArray<string>) {
   const { directories } = yield* Relocate
-  yield* ask(merged, { pack: [`${directories.bin}/mkdwarfs`, ...words] })
+  yield* ask(merged, { pack: [`${directories.bin}/mkdwarfs`, ...args] })
 })
 
-/** Fails unless a layer is what the merged ones show, byte for byte, and deletes what they delete. */
+/** Fails unless a layer equals the merged tree byte for byte and has the same deletions. */
 export const verifyMerged = (merged: Merged, layer: LayerPlace) => ask(merged, { verify: layer })

@@ -2,8 +2,8 @@ import { formatBytes } from "../../FormatBytes.ts"
 import type { LeftOut } from "./CommitSession.ts"
 
 /**
- * Directories of the guest in which package managers keep what they can fetch again: packages, and lists of what there is. In a layer
- * for good they would only take room and become outdated, so a commit leaves out the regular files in them.
+ * Directories of the guest in which package managers keep what they can fetch again: packages and lists of packages. In a
+ * layer they would take room for good and become outdated, so a commit leaves out the regular files in them.
  */
 export const packageCaches: ReadonlyArray<string> = [
   // apt
@@ -28,6 +28,6 @@ export const packageCaches: ReadonlyArray<string> = [
   "/root/.npm/_cacache"
 ]
 
-/** A line about what was left out below one of them. */
+/** The message about files that were left out below one of them. */
 export const describeLeftOut = ({ bytes, files, path }: LeftOut): string =>
   `Left out '${path}': ${files} ${files === 1 ? "file" : "files"}, ${formatBytes(bytes)}`

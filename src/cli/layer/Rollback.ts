@@ -1,6 +1,6 @@
 /**
- * Takes the uppermost layers out of the image. Each is in a file beside it, on the disk and read back, before the image
- * without them takes its place.
+ * Removes the uppermost layers from the image. Each layer is saved to a file beside the image, synced and read back, before
+ * the image without them replaces the old one.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,7 +20,7 @@ const unreadable = (error: PlatformError) => failed(error.message)
 
 const pieceSize = 1 << 20
 
-/** Whether a file that is there already is the layer: one that was killed in between has left it. */
+/** Whether an existing file has the content of the layer: a killed rollback may have left it. */
 const holds = Effect.fnUntraced(function*(image: string, layer: Layer, path: string) {
   const fs = yield* FileSystem.FileSystem
   const native = yield* NativeBytes
@@ -38,7 +38,7 @@ const holds = Effect.fnUntraced(function*(image: string, layer: Layer, path: str
   return true
 }, Effect.scoped)
 
-/** Where a layer goes, and whether it is there already. Fails where another file is. */
+/** The file to which a layer is saved, and whether it already exists. Fails if another file has that name. */
 const target = Effect.fnUntraced(function*(image: Rewriting, layer: Layer) {
   const fs = yield* FileSystem.FileSystem
   const path = `${image.path}.${layer.index}.layer`
@@ -52,7 +52,7 @@ const target = Effect.fnUntraced(function*(image: Rewriting, layer: Layer) {
   return { layer, path, isThere }
 })
 
-/** Saves one layer. The file goes again when what follows fails. */
+/** Saves one layer. The file is removed if a later step fails. */
 const save = Effect.fnUntraced(
   function*(image: Rewriting, { isThere, layer, path }: Effect.Success<ReturnType<typeof target>>) {
     if (isThere) return
@@ -66,7 +66,7 @@ const save = Effect.fnUntraced(
   }
 )
 
-/** Takes the last `n` layers out of the image, 1 unless told, but for the lowest. */
+/** Removes the last `n` layers from the image, 1 by default. The lowest layer always stays. */
 export const rollback = Effect.fn("fim-layer.rollback")(function*({ n = "1" }: { readonly n: string | undefined }) {
   const count = Number(n)
   const reserved = yield* ReservedSpace

@@ -1,9 +1,9 @@
-/** `fim-recipe install`: the packages of recipes into the guest, and the image onto the desktop. */
+/** `fim-recipe install`: installs the packages of recipes in the guest, and integrates the image into the desktop. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Distribution } from "../../builder/dist/Distribution.ts"
 import { DesktopError } from "../../desktop/DesktopError.ts"
-import { IconPress } from "../../desktop/IconPress.ts"
+import { IconConverter } from "../../desktop/IconConverter.ts"
 import { IconSource } from "../../desktop/IconSource.ts"
 import { pathOfUrl } from "../../FileUrl.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
@@ -13,18 +13,19 @@ import * as Utf8 from "../../Utf8.ts"
 import { storeDesktop } from "../desktop/Setup.ts"
 import { GuestRun } from "./GuestRun.ts"
 
+/** The distribution whose packages are installed. */
 export interface Options {
   readonly distribution: Distribution
 }
 
-/** The file that an icon is looked for beside. Somebody else's recipe is not to choose files of this machine. */
+/** The directory in which a relative icon path starts. A recipe of another author must not read files of this machine. */
 const besideOf = Effect.fnUntraced(function*(name: string, icon: string) {
   if (/^https?:\/\//i.test(icon)) return ""
   const beside = pathOfUrl(yield* (yield* Recipes).urlOf(name))
   if (beside !== undefined) return beside
   return yield* new DesktopError({
     reason: "Icon",
-    detail: `the icon '${icon.slice(0, 100)}' is no HTTP URL, and the recipe is not from a file of this machine`
+    detail: `the icon '${icon.slice(0, 100)}' is not an HTTP URL, and the recipe is not from a file of this machine`
   })
 })
 
@@ -32,24 +33,30 @@ const setUpDesktop = Effect.fnUntraced(function*(
   { document, name }: NonNullable<Installation["desktop"]>
 ) {
   yield* Effect.logInfo("Setting up desktop integration from recipe")
-  const services = yield* Layer.build(Layer.mergeAll(IconPress.layer, IconSource.layer))
+  const services = yield* Layer.build(Layer.mergeAll(IconConverter.layer, IconSource.layer))
   yield* besideOf(name, document.icon).pipe(
     Effect.flatMap((beside) => storeDesktop(document, beside)),
     Effect.provideContext(services),
     Effect.matchEffect({
       onSuccess: () => Effect.logInfo("Desktop integration setup successful"),
-      // The packages are there all the same.
+      // The packages are installed all the same.
       onFailure: ({ message }) => Effect.logWarning(`Failed to setup desktop integration: ${message}`)
     })
   )
 }, Effect.scoped)
 
-/** The answer is the exit code of the package manager. What failed to install does not come onto the desktop. */
+/**
+ * Installs recipes. If installing packages fails, the desktop stays unchanged.
+ *
+ * @param names of the recipes
+ * @param options where recipes come from, and their distribution
+ * @returns the exit code of the package manager
+ */
 export const install = Effect.fnUntraced(function*(names: ReadonlyArray<string>, options: Options) {
   const recipes = yield* (yield* Recipes).provide(names)
-  const { desktop, desktops, words } = yield* Effect.fromResult(installationOf(recipes, options.distribution))
+  const { desktop, desktops, args } = yield* Effect.fromResult(installationOf(recipes, options.distribution))
   for (const name of desktops) yield* Effect.logInfo(`Found desktop integration in recipe '${name}'`)
-  if (words === undefined) yield* Effect.logInfo("The recipes name no packages")
+  if (args === undefined) yield* Effect.logInfo("The recipes name no packages")
   else {
     const permissions = yield* (yield* ReservedSpace).read("permissions")
     if (!permissions.includes("network")) {
@@ -61,7 +68,7 @@ export const install = Effect.fnUntraced(function*(names: ReadonlyArray<string>,
     const code = yield* run({
       _tag: "Execute",
       root: true,
-      words: words.map(Utf8.encode)
+      args: args.map(Utf8.encode)
     })
     if (code !== 0) return code
   }

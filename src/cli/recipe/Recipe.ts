@@ -1,4 +1,4 @@
-/** fim-recipe: sets of packages by name. */
+/** fim-recipe: named sets of packages. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stdio from "effect/Stdio"
@@ -18,7 +18,7 @@ import { CommandError, usageError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
 import * as Install from "./Install.ts"
 
-/** What is said last when one of these fails. */
+/** The last line of an error, by operation. */
 const contexts = {
   fetch: "Failed to fetch recipe",
   info: "Failed to get recipe info",
@@ -34,13 +34,13 @@ const fail = (text: string, context: string, hint?: string) =>
 const explain = (operation: Operation) => ({ detail, hint, reason }: RecipeError) =>
   fail(detail, reason === "Fetch" || reason === "Remote" ? contexts.fetch : contexts[operation], hint)
 
-/** The distribution whose recipes these are. Without a package manager it has recipes too, which cannot be installed. */
+/** The distribution of these recipes. One without a package manager has recipes too, which cannot be installed. */
 const distributionOf = Effect.fnUntraced(function*(operation: Operation) {
   const title = yield* (yield* BuildInfo).distribution
   const distribution = findDistribution(title.toLowerCase())
   const installs = distribution?.install !== undefined
   if (distribution !== undefined && (installs || operation !== "install")) return distribution
-  // Lower case, as others write it who know this one.
+  // With one capital letter, as messages name a distribution.
   const name = `${title.slice(0, 1)}${title.slice(1).toLowerCase()}`
   return yield* fail(
     `${name} does not support recipes`,
@@ -49,7 +49,7 @@ const distributionOf = Effect.fnUntraced(function*(operation: Operation) {
   )
 })
 
-/** Bars on a terminal, and nothing elsewhere: what happens is said on standard output. */
+/** Progress bars on a terminal, and nothing elsewhere, because results are printed on standard output. */
 const progress = Layer.unwrap(
   Effect.map(Stdio.Stdio, ({ stderrIsTerminal }) =>
     Layer.merge(
@@ -58,7 +58,7 @@ const progress = Layer.unwrap(
     ))
 )
 
-/** With the recipes of the image's distribution. Fails where it has none. */
+/** Provides the recipes of the image's distribution. Fails if the image has none. */
 const withRecipes = <Input, A, E, R>(
   operation: Operation,
   operate: (input: Input, options: Install.Options) => Effect.Effect<A, E | RecipeError, R>
@@ -72,7 +72,7 @@ const withRecipes = <Input, A, E, R>(
     const writes = operation === "fetch" || operation === "install"
     const data = writes
       ? yield* explained(relocate.data(extension, yield* examineBy(`${relocate.directories.bin}/fim`)))
-      // In the directory of an instance that does not run there is nothing.
+      // The directory of an instance that does not run is empty.
       : (yield* explained(existingData("recipes", extension))) ?? relocate.directories.instance
     const remote = yield* reserved.read("remote")
     const context = yield* Layer.build(
@@ -123,7 +123,7 @@ const linesOf = (name: string, { dependencies, description, location, packages }
   ...items(dependencies)
 ]
 
-/** What recipes of the cache say. As text one after the other, up to the first that is missing; as JSON all of them or none. */
+/** Prints the cached recipes: as text one after the other, up to the first missing one; as JSON all of them or none. */
 export const info = withRecipes(
   "info",
   Effect.fnUntraced(function*({ json, names }: Names & { readonly json: boolean }) {

@@ -14,7 +14,7 @@ import { parse } from "../grammar/Parse.ts"
 import { didYouMean } from "../grammar/Suggest.ts"
 import type { ProgramRequest } from "../Request.ts"
 
-type Options = Input<readonly [], typeof runOptions> & { readonly words: ReadonlyArray<string> }
+type Options = Input<readonly [], typeof runOptions> & { readonly args: ReadonlyArray<string> }
 
 const permissionsIn = Effect.fnUntraced(function*(lists: ReadonlyArray<string>, option: string) {
   const names = lists.flatMap((list) => list.toLowerCase().split(","))
@@ -101,7 +101,7 @@ export const runRequest = Effect.fn("fim-run")(function*(bytes: ReadonlyArray<Ui
   const { input } = yield* Effect.fromResult(parse(run, bytes.map(Utf8.decode)))
   const options = input as unknown as Options
   // Words of a program need not be text.
-  const words = bytes.slice(bytes.length - options.words.length)
+  const args = bytes.slice(bytes.length - options.args.length)
   const bindings = yield* Effect.forEach(options.bind, bindingOf)
   const here = options.pwd === undefined || options.pwd.startsWith("/") ? undefined : absolute(options.pwd, directory)
   if (here !== undefined) bindings.push(yield* bindingOf(here))
@@ -112,8 +112,8 @@ export const runRequest = Effect.fn("fim-run")(function*(bytes: ReadonlyArray<Ui
     environment: Object.fromEntries(yield* Effect.forEach(options.env, variableOf)),
     directory: here ?? options.pwd
   }
-  const request: ProgramRequest = words.length === 0 && !options.root
-    ? { _tag: "Boot", words: [] }
-    : { _tag: "Execute", root: options.root, words }
+  const request: ProgramRequest = args.length === 0 && !options.root
+    ? { _tag: "Boot", args: [] }
+    : { _tag: "Execute", root: options.root, args }
   return { changes, request }
 })

@@ -14,13 +14,13 @@ const signals = Layer.effect(
   Signals,
   Effect.gen(function*() {
     const queue = yield* Queue.make<number>()
-    // What comes after the run, if anything does, gets them again as every program does.
+    // After the run the signals have their default effect again.
     yield* onSignals(forwarded, (number) => Queue.offerUnsafe(queue, number))
     return Signals.of({ next: Queue.take(queue) })
   })
 )
 
-/** The janitor that the launcher started: descriptors to write requests to and to read replies from. */
+/** The janitor that the launcher started: one descriptor for requests, one for replies. */
 const janitorLink = (environment: Host["Service"]["environment"]): Link | undefined => {
   const match = environment["FIM_JANITOR"]?.match(/^(\d+),(\d+)$/)
   if (match === null || match === undefined) return undefined
@@ -33,18 +33,18 @@ const janitorLink = (environment: Host["Service"]["environment"]): Link | undefi
   }
 }
 
-/** Whether this process is in the foreground of its terminal, where a shell may wait for it to stop. */
+/** Whether this process is in the foreground of its terminal, where a shell may wait until it stops. */
 const isInForeground = (): boolean => {
-  // Behind the name: state, parent, group, session, terminal, the terminal's foreground group.
+  // After the name: state, parent, group, session, terminal, foreground group of the terminal.
   const stat = host.toLatin1(new Uint8Array(host.readFile("/proc/self/stat")))
   const [, , group, , , foreground] = stat.split(") ").at(-1)?.split(" ") ?? []
   return group !== undefined && group === foreground
 }
 
-/** A guest that stops itself must not stop us where nobody could let us go on. */
-const suspend = (asked: boolean) =>
+/** A guest that stops itself must not stop us where nobody could continue us. */
+const suspend = (requested: boolean) =>
   Effect.sync(() => {
-    if (asked || isInForeground()) host.kill(host.processId(), signalNumber("SIGSTOP"))
+    if (requested || isInForeground()) host.kill(host.processId(), signalNumber("SIGSTOP"))
   })
 
 export const layer = Layer.mergeAll(

@@ -4,7 +4,7 @@ import type * as Scope from "effect/Scope"
 import * as host from "fim:host"
 import { whenReadable } from "./Loop.ts"
 
-/** Calls a function with the number of each of these signals, instead of what they do otherwise, until the scope closes. */
+/** Calls a function with the number of each of these signals, instead of their default effect, until the scope closes. */
 export const onSignals = (
   numbers: ReadonlyArray<number>,
   call: (number: number) => void

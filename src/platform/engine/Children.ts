@@ -41,13 +41,15 @@ const variablesOf = ({ env, extendEnv }: ChildProcess.CommandOptions): ReadonlyA
   ]
 }
 
-const wordsOf = (command: ChildProcess.StandardCommand): readonly [program: string, words: ReadonlyArray<string>] => {
+const argumentsOf = (
+  command: ChildProcess.StandardCommand
+): readonly [program: string, args: ReadonlyArray<string>] => {
   const { shell } = command.options
   if (shell === undefined || shell === false) return [command.command, command.args.map(text)]
   return [shell === true ? "/bin/sh" : shell, ["-c", command.command]]
 }
 
-/** Why a command is invalid. The message must contain no secret. */
+/** Why a command is not valid. The message must contain no secret. */
 const refusal = (command: ChildProcess.StandardCommand): string | undefined => {
   const { env, shell } = command.options
   if (shell !== undefined && shell !== false && command.args.length > 0) {
@@ -63,7 +65,7 @@ const refusal = (command: ChildProcess.StandardCommand): string | undefined => {
   return variable === undefined ? undefined : `the variable ${variable[0]} has a zero byte in it`
 }
 
-/** Waits until nobody is left of a group whose leader has ended, for a second at most. */
+/** Waits until a group whose leader has ended is empty, for a second at most. */
 const groupGone = (pid: number): Effect.Effect<void> =>
   attempt("ChildProcess", "kill", pid, () => host.killGroup(pid, 0)).pipe(
     Effect.andThen(Effect.sleep("10 millis")),
@@ -73,7 +75,7 @@ const groupGone = (pid: number): Effect.Effect<void> =>
     Effect.asVoid
   )
 
-/** Ends a child by a signal, waits for its end, and sends SIGKILL if that takes too long. */
+/** Ends a child by a signal, waits for its end, and sends SIGKILL after the timeout. */
 const terminate = (
   send: (signal: ChildProcess.Signal) => Failing<void>,
   end: Effect.Effect<void>,
@@ -81,17 +83,17 @@ const terminate = (
 ) =>
 (options?: ChildProcess.KillOptions): Failing<void> => {
   const signal = options?.killSignal ?? defaults.killSignal ?? "SIGTERM"
-  const patience = options?.forceKillAfter ?? defaults.forceKillAfter
+  const timeout = options?.forceKillAfter ?? defaults.forceKillAfter
   return Effect.andThen(
     send(signal),
-    patience === undefined ? end : Effect.timeoutOrElse(end, {
-      duration: Duration.fromInputUnsafe(patience),
+    timeout === undefined ? end : Effect.timeoutOrElse(end, {
+      duration: Duration.fromInputUnsafe(timeout),
       orElse: () => Effect.andThen(Effect.ignore(send("SIGKILL")), end)
     })
   )
 }
 
-/** The end of a child, and of its group if it has one of its own. */
+/** Waits for the end of a child, and of its group if it leads one. */
 const endingOf = (ended: Deferred.Deferred<End>, pid: number, detached: boolean | undefined): Effect.Effect<void> =>
   Effect.andThen(Deferred.await(ended), detached === false ? Effect.void : groupGone(pid))
 
@@ -102,10 +104,10 @@ const start = Effect.fnUntraced(function*(
 ) {
   const { cwd, detached } = command.options
   if (cwd !== undefined) yield* attempt("FileSystem", "access", cwd, () => host.access(cwd, false, false))
-  const [program, words] = wordsOf(command)
+  const [program, args] = argumentsOf(command)
   const [pid, descriptor] = yield* failing(
     "spawn",
-    () => host.spawn(program, words, variablesOf(command.options), plumbing.theirs, cwd, detached !== false)
+    () => host.spawn(program, args, variablesOf(command.options), plumbing.theirs, cwd, detached !== false)
   )
   const ended = Deferred.makeUnsafe<End>()
   const cancel = whenReadable(descriptor, () => {
@@ -119,7 +121,7 @@ const start = Effect.fnUntraced(function*(
 
 type Failed = <A>(method: string, call: () => A) => Failing<A>
 
-/** Sends signals to a child, and to its group if it has one of its own. */
+/** Sends signals to a child, and to its group if it leads one. */
 const sending = (pid: number, detached: boolean | undefined, failing: Failed) => (signal: ChildProcess.Signal) =>
   failing(
     "kill",
@@ -199,7 +201,7 @@ const sourceOf = (handle: Handle, from: ChildProcess.PipeFromOption): Output => 
   return from === "stdout" ? handle.stdout : handle.getOutputFd(ChildProcess.parseFdName(from) ?? 1)
 }
 
-/** The command with something to read, in place of what it would read otherwise. */
+/** The command with another input stream. */
 const reading = (command: ChildProcess.StandardCommand, to: ChildProcess.PipeToOption, stream: Output) =>
   ChildProcess.make(command.command, command.args, {
     ...command.options,
@@ -210,7 +212,7 @@ const reading = (command: ChildProcess.StandardCommand, to: ChildProcess.PipeToO
 
 interface Link {
   readonly command: ChildProcess.StandardCommand
-  /** What leads to it, unless it is the first. */
+  /** How the previous command of the pipeline leads to it; unused for the first. */
   readonly options: ChildProcess.PipeOptions
 }
 

@@ -1,4 +1,4 @@
-/** Descriptors as streams and sinks of Effect. */
+/** Streams and sinks of Effect on descriptors. */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -23,10 +23,10 @@ const when = (watch: typeof whenReadable, descriptor: number): Effect.Effect<voi
     return Effect.sync(cancel)
   })
 
-/** Waits until a descriptor can be read, or is at its end. */
+/** Waits until a descriptor is readable or at its end. */
 const readable = (descriptor: number): Effect.Effect<void> => when(whenReadable, descriptor)
 
-/** Tells apart what has to be tried again. */
+/** Retries calls that were interrupted or would block. */
 const again = <A>(wait: Effect.Effect<void>, retry: () => Failing<A>) => (error: PlatformError.PlatformError) => {
   if (isFor(error, errno.EAGAIN)) return Effect.flatMap(wait, retry)
   return isFor(error, errno.EINTR) ? retry() : Effect.fail(error)
@@ -49,7 +49,7 @@ export const stream = (module: string, descriptor: number): Stream.Stream<Uint8A
   return Stream.fromPull(Effect.succeed(pull))
 }
 
-/** Writes all to a descriptor that does not block, as its reader takes it. */
+/** Writes all bytes to a non-blocking descriptor, as its reader takes them. */
 export const writeAll = (module: string, descriptor: number, bytes: Uint8Array): Failing<void> => {
   let written = 0
   const rest = (): Failing<void> =>

@@ -2,7 +2,7 @@ import * as ByteSize from "effect/ByteSize"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 
-/** Where host functions put what is known of a file, in numbers of 64 bits. */
+/** The buffer into which host functions write the information about a file, in numbers of 64 bits. */
 export const space = new Uint8Array(14 * 8)
 const numbers = new BigInt64Array(space.buffer)
 
@@ -16,7 +16,7 @@ const types: Readonly<Record<number, FileSystem.File.Type>> = {
   0o14: "Socket"
 }
 
-/** The types by the letters of `readDirectory`. */
+/** Types of files by the letters of `readDirectory`. */
 export const typeOfLetter: Readonly<Record<string, FileSystem.File.Type>> = {
   "-": "File",
   b: "BlockDevice",
@@ -29,14 +29,14 @@ export const typeOfLetter: Readonly<Record<string, FileSystem.File.Type>> = {
 
 const at = (index: number): bigint => numbers[index] ?? 0n
 
-/** Unsigned, as the kernel has it. */
+/** As an unsigned number, as in the kernel. */
 const wide = (index: number): bigint => BigInt.asUintN(64, at(index))
 
-// Effect's file system has dates of JavaScript.
+// Effect's file system uses JavaScript dates.
 // @effect-diagnostics-next-line globalDate:off
 const timeAt = (index: number): Date => new Date(Number(at(index)) * 1000 + Math.floor(Number(at(index + 1)) / 1e6))
 
-/** The result in the buffer. The kernel's call has no creation time. */
+/** The information in the buffer. The kernel's call has no creation time. */
 export const info = (): FileSystem.File.Info => {
   const mode = Number(at(2))
   return {
@@ -57,5 +57,5 @@ export const info = (): FileSystem.File.Info => {
   }
 }
 
-/** Whether the result in the buffer is a directory. */
+/** Whether the buffer describes a directory. */
 export const isDirectory = (): boolean => Number(at(2)) >> 12 === 0o04

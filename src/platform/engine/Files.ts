@@ -1,6 +1,6 @@
 /**
- * Effect's file system. Every call is synchronous: the kernel replies sooner than another thread could, and the boot program has
- * nothing else to do meanwhile.
+ * Effect's file system. Every call is synchronous: the kernel replies sooner than another thread could, and the boot
+ * program has nothing else to do meanwhile.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -14,7 +14,7 @@ import { attempt, errno, type Failing, failure } from "./SystemError.ts"
 
 const call = <A>(method: string, path: string, act: () => A): Failing<A> => attempt("FileSystem", method, path, act)
 
-/** Flags of `open(2)`. All but `O_NOFOLLOW` are the same on every architecture that we support. */
+/** Flags of `open(2)`. All except `O_NOFOLLOW` are the same on every supported architecture. */
 const access = { read: 0, write: 1, both: 2, create: 0o100, exclusive: 0o200, truncate: 0o1000, append: 0o2000 }
 const flags: Readonly<Record<FileSystem.OpenFlag, number>> = {
   r: access.read,
@@ -105,7 +105,7 @@ const readDirectoryEntries = (path: string): Failing<ReadonlyArray<FileSystem.Di
     return entries
   })
 
-/** Names relative to the directory, each directory before what is in it. */
+/** Names below a directory, relative to it, each directory before its content. */
 const namesBelow = (directory: string, prefix: string): Array<string> =>
   host.readDirectory(directory, false).flatMap((name) => {
     const path = `${directory}/${name}`
@@ -114,7 +114,7 @@ const namesBelow = (directory: string, prefix: string): Array<string> =>
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-/** A name that nobody can know before. */
+/** An unpredictable name. */
 const randomName = (length: number): string => {
   const bytes = new Uint8Array(length)
   host.random(bytes)

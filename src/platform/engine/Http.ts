@@ -1,6 +1,7 @@
 /**
- * `fetch` as far as Effect's client needs it: the response with its headers, and a body that is read piece by piece. The host makes
- * the request in a thread and reports it through a pipe, in the format that `src/native/engine/src/host/fetch.rs` describes.
+ * The part of `fetch` that Effect's client needs: the response with its headers, and a body that is read piece by piece.
+ * The host makes the request in a thread and reports it through a pipe, in the format of
+ * `src/native/engine/src/host/fetch.rs`.
  */
 import * as host from "fim:host"
 import { whenReadable } from "./Loop.ts"
@@ -20,11 +21,11 @@ interface Waiting {
 const letters = { head: 0x48, data: 0x44, error: 0x45, end: 0x5a }
 const frameSize = 5
 
-/** So many pieces may wait before no more are read. */
-const most = 16
+/** How many pieces may wait before reading pauses. */
+const maxPieces = 16
 
-/** Headers by their names, which are the same in any case. */
-class AnswerHeaders {
+/** Headers by name. Case does not matter. */
+class ResponseHeaders {
   readonly #all: ReadonlyArray<readonly [string, string]>
   constructor(all: ReadonlyArray<readonly [string, string]>) {
     this.#all = all.map(([name, value]) => [name.toLowerCase(), value])
@@ -44,7 +45,7 @@ class AnswerHeaders {
   }
 }
 
-/** What went wrong, with the code that Node has for it. */
+/** The error of a request, with Node's code. */
 const failureOf = (json: string): TypeError => {
   const { code, detail, peer } = JSON.parse(json) as {
     readonly code: string
@@ -54,10 +55,10 @@ const failureOf = (json: string): TypeError => {
   return Object.assign(new TypeError(detail), { code, peer: peer ?? undefined })
 }
 
-/** One request. Settles `answered` with the head of the answer; what comes after is taken from `read`. */
+/** One request. Calls `onHead` with the status and headers; `read` returns the rest. */
 class Exchange {
   readonly #descriptor: number
-  readonly #answered: (head: Head) => void
+  readonly #onHead: (head: Head) => void
   readonly #refused: (reason: unknown) => void
   readonly #space = new Uint8Array(64 * 1024)
   #rest = new Uint8Array(0)
@@ -67,9 +68,9 @@ class Exchange {
   #over = false
   #failure: unknown = undefined
 
-  constructor(descriptor: number, answered: (head: Head) => void, refused: (reason: unknown) => void) {
+  constructor(descriptor: number, onHead: (head: Head) => void, refused: (reason: unknown) => void) {
     this.#descriptor = descriptor
-    this.#answered = answered
+    this.#onHead = onHead
     this.#refused = refused
     this.#watch()
   }
@@ -83,7 +84,7 @@ class Exchange {
     this.#cancel = undefined
   }
 
-  /** Ends it: nobody reads the pipe any more. */
+  /** Stops the request and closes the pipe. */
   stop(failure?: unknown): void {
     if (this.#over) return
     this.#over = true
@@ -101,7 +102,7 @@ class Exchange {
     return promise
   }
 
-  /** All that is still to be read. */
+  /** The rest of the body. */
   readAll(pieces: Array<Uint8Array> = []): Promise<ArrayBuffer> {
     return this.read().then(({ value }) => {
       if (value !== undefined) {
@@ -127,7 +128,7 @@ class Exchange {
       else if (this.#failure === undefined) resolve({ done: true, value: undefined })
       else reject(this.#failure)
     }
-    if (!this.#over && this.#pieces.length < most) this.#watch()
+    if (!this.#over && this.#pieces.length < maxPieces) this.#watch()
   }
 
   #take(): void {
@@ -145,23 +146,23 @@ class Exchange {
       at = end
     }
     this.#rest = joined.slice(at)
-    if (this.#pieces.length >= most) this.#pause()
+    if (this.#pieces.length >= maxPieces) this.#pause()
     this.#settle()
   }
 
   #handle(letter: number, content: Uint8Array): void {
     if (letter === letters.data) this.#pieces.push(content)
-    else if (letter === letters.head) this.#answered(JSON.parse(host.decode(content, false) ?? "") as Head)
+    else if (letter === letters.head) this.#onHead(JSON.parse(host.decode(content, false) ?? "") as Head)
     else if (letter === letters.error) this.stop(failureOf(host.decode(content, false) ?? ""))
     else this.stop()
   }
 }
 
-const answer = (url: string, head: Head, exchange: Exchange) => ({
+const response = (url: string, head: Head, exchange: Exchange) => ({
   status: head.status,
   statusText: "",
   ok: head.status >= 200 && head.status < 300,
-  headers: new AnswerHeaders(head.headers),
+  headers: new ResponseHeaders(head.headers),
   url,
   arrayBuffer: () => exchange.readAll(),
   body: {
@@ -174,7 +175,7 @@ const answer = (url: string, head: Head, exchange: Exchange) => ({
   }
 })
 
-/** Requests have no bodies here, and answers that lead to another address are given as they are. */
+/** Requests have no bodies here, and redirects are returned unfollowed. */
 export const fetch = ((input: string | URL, init?: RequestInit) => {
   const { promise, reject, resolve } = Promise.withResolvers<unknown>()
   const signal = init?.signal
@@ -186,7 +187,7 @@ export const fetch = ((input: string | URL, init?: RequestInit) => {
   const headers = Object.entries((init?.headers ?? {}) as Record<string, string>).flat()
   const exchange: Exchange = new Exchange(
     host.fetch(url, init?.method ?? "GET", headers),
-    (head) => resolve(answer(url, head, exchange)),
+    (head) => resolve(response(url, head, exchange)),
     reject
   )
   signal?.addEventListener("abort", () => exchange.stop(signal.reason), { once: true })

@@ -11,7 +11,7 @@ const named: Readonly<Record<string, string>> = {
   " ": "space"
 }
 
-/** By the letter or number that ends the sequence. */
+/** Names of keys by the letter or number that ends their sequence. */
 const sequences: Readonly<Record<string, string>> = {
   A: "up",
   B: "down",
@@ -63,17 +63,17 @@ const ofCharacter = (character: string): Terminal.Key => {
   return keyOf("")
 }
 
-/** A key that puts nothing into a text. */
+/** A key without text. */
 const silent = (key: Terminal.Key): Terminal.UserInput => ({ input: Option.none(), key })
 
-/** The keys in a piece of input. An escape sequence arrives as a whole. */
+/** The keys in a piece of input. An escape sequence always arrives as a whole. */
 export const keysOf = (text: string): ReadonlyArray<Terminal.UserInput> =>
   Array.from(
     // eslint-disable-next-line no-control-regex
     text.matchAll(/\u001b[[O](?:[0-9;]*)([A-Za-z~])|\u001b(?=.)(.)|./gsu),
     ([whole, last, meta]): Terminal.UserInput => {
       if (meta !== undefined) return silent({ ...ofCharacter(meta), meta: true })
-      // Alone, it is no beginning of a sequence.
+      // Without a following character, it is the key itself.
       if (whole === "\u001b") return silent(keyOf("escape", { meta: true }))
       if (last === undefined) return { input: Option.some(whole), key: ofCharacter(whole) }
       const number = last === "~" ? `${/\d+/.exec(whole)?.[0] ?? ""}~` : last

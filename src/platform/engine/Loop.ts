@@ -1,11 +1,11 @@
 /**
- * The event loop of the boot program: descriptors, timers, and functions to call when nothing else is due. The engine calls
- * {@link turn} until there is nothing to wait for.
+ * The event loop of the boot program: descriptors, timers, and immediates. The engine calls {@link turn} until there is
+ * nothing to wait for.
  */
 import * as host from "fim:host"
 
 interface Timer {
-  /** In milliseconds since the start of the process. */
+  /** Milliseconds since the start of the process. */
   due: number
   readonly every: number | undefined
   readonly call: () => void
@@ -17,14 +17,14 @@ let immediates = new Map<number, () => void>()
 let lastId = 0
 
 /** The most consecutive turns for immediates before descriptors are polled. */
-const patience = 16
-let impatience = 0
+const maxImmediateTurns = 16
+let immediateTurns = 0
 
-/** A wait as long as this, in milliseconds, is a rest: there is time to collect garbage. */
+/** Milliseconds of a wait that is long enough to collect garbage. */
 const rest = 200
 let rested = false
 
-/** Calls a function once after so many milliseconds, or each time they are over. Returns what cancels it. */
+/** Calls a function once after this many milliseconds, or repeatedly. Returns an id to cancel it. */
 export const startTimer = (milliseconds: number, repeat: boolean, call: () => void): number => {
   const delay = milliseconds > 0 ? milliseconds : 0
   timers.set(++lastId, { due: host.now() + delay, every: repeat ? delay : undefined, call })
@@ -34,13 +34,13 @@ export const startTimer = (milliseconds: number, repeat: boolean, call: () => vo
 /** Cancels a timer. */
 export const stopTimer = (id: number): void => void timers.delete(id)
 
-/** Calls a function when what is being done now is done. Returns what cancels it. */
+/** Calls a function after the current one has returned. Returns an id to cancel it. */
 export const callSoon = (call: () => void): number => {
   immediates.set(++lastId, call)
   return lastId
 }
 
-/** Cancels what was to be called soon. */
+/** Cancels an immediate. */
 export const forget = (id: number): void => void immediates.delete(id)
 
 const watch = (entry: number, call: () => void) => {
@@ -50,10 +50,10 @@ const watch = (entry: number, call: () => void) => {
   }
 }
 
-/** Calls a function whenever a descriptor can be read or is at its end, until it is cancelled by what is returned. */
+/** Calls a function whenever a descriptor is readable or at its end. Returns a function that stops this. */
 export const whenReadable = (descriptor: number, call: () => void): () => void => watch(descriptor, call)
 
-/** Calls a function whenever a descriptor can be written or its reader is gone, until it is cancelled by what is returned. */
+/** Calls a function whenever a descriptor is writable or its reader is gone. Returns a function that stops this. */
 export const whenWritable = (descriptor: number, call: () => void): () => void => watch(-1 - descriptor, call)
 
 const runImmediates = () => {
@@ -68,7 +68,7 @@ const runTimers = () => {
   const now = host.now()
   const due = [...timers].filter(([, timer]) => timer.due <= now).sort(([, left], [, right]) => left.due - right.due)
   for (const [id, timer] of due) {
-    // One that was called before it may have cancelled it.
+    // An earlier one may have cancelled it.
     if (!timers.has(id)) continue
     if (timer.every === undefined) timers.delete(id)
     else timer.due = now + timer.every
@@ -76,7 +76,7 @@ const runTimers = () => {
   }
 }
 
-/** Effect keeps a loop alive by a timer that is due in 24 days. Whoever waits for nothing else waits for nothing. */
+/** Effect keeps a loop alive by a timer that is due in 24 days. If there is nothing else, the loop ends. */
 const never = 2 ** 31 - 1
 
 const isWaiting = (): boolean => {
@@ -93,32 +93,32 @@ const untilTimer = (): number | undefined => {
   return due === Infinity ? undefined : Math.max(0, due - host.now())
 }
 
-/** Returns whether anything was ready. */
-const look = (milliseconds: number | undefined): boolean => {
+/** Calls the functions of ready descriptors. Returns whether there were any. */
+const pollDescriptors = (milliseconds: number | undefined): boolean => {
   const all = [...watched.keys()]
-  // An argument that is there has to be a number.
+  // The host function accepts no `undefined` argument.
   const ready = milliseconds === undefined ? host.poll(all) : host.poll(all, milliseconds)
   for (const entry of ready) watched.get(entry)?.()
   return ready.length > 0
 }
 
 /**
- * Does what is due, or waits for something to be. What it calls may leave promises to be settled, which the engine does before the
- * next turn. Returns whether there may be one.
+ * Calls what is due, or waits for it. Called functions may leave promises to settle, which the engine does before the next
+ * turn. Returns whether to call it again.
  */
 export const turn = (): boolean => {
   if (immediates.size > 0) {
     runImmediates()
-    if (++impatience < patience) return true
-    impatience = 0
-    look(0)
+    if (++immediateTurns < maxImmediateTurns) return true
+    immediateTurns = 0
+    pollDescriptors(0)
     runTimers()
     return true
   }
   if (!isWaiting()) return false
   const soon = untilTimer()
   const isRest = !rested && (soon === undefined || soon > rest)
-  const found = look(isRest ? rest : soon)
+  const found = pollDescriptors(isRest ? rest : soon)
   if (isRest && !found) host.collectGarbage()
   rested = isRest && !found
   runTimers()

@@ -11,10 +11,13 @@ const badArgument = (method: string, description: string) =>
 
 const beforeStart = (method: string) => badArgument(method, "the position lies before the start of the file")
 
-/** Whether a place in a file can be given to the host, which has numbers of JavaScript. */
+/** Whether a position fits into a JavaScript number, which the host functions take. */
 const isExact = (position: bigint): boolean => position <= BigInt(Number.MAX_SAFE_INTEGER)
 
-/** An open file with its own position, which other users of the descriptor do not change. With `append`, writes go to the end. */
+/**
+ * An open file with its own position, which other users of the descriptor do not change. With `append`, writes go to the
+ * end.
+ */
 export const make = (descriptor: number, append: boolean): FileSystem.File => {
   let position = 0n
 

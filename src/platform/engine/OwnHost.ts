@@ -2,6 +2,7 @@
 import * as host from "fim:host"
 import { Host } from "../../relocate/Host.ts"
 
+/** Reads the facts about this process. */
 export const make = (): Host["Service"] =>
   Host.of({
     environment: host.environment(),
@@ -10,11 +11,11 @@ export const make = (): Host["Service"] =>
     gid: host.groupId(),
     architecture: host.architecture(),
     directory: host.workingDirectory(),
-    words: host.arguments().map((word) => new Uint8Array(host.fromName(word)))
+    args: host.arguments().map((word) => new Uint8Array(host.fromName(word)))
   })
 
 /** Ends the process. */
 export const exit: (code: number) => never = host.exit
 
-/** Milliseconds since the process was started. */
+/** Milliseconds since the start of the process. */
 export const elapsed = (): number => host.now()

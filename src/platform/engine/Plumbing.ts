@@ -13,16 +13,20 @@ import { attempt, errno, failure } from "./SystemError.ts"
 type Input = Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError>
 type Output = Stream.Stream<Uint8Array, PlatformError.PlatformError>
 
+/** The pipes of one child. */
 export interface Plumbing {
-  /** For the child, by their numbers there; -1 for one that it does not have. */
+  /** The child's descriptors, by their numbers there; -1 for none. */
   readonly theirs: ReadonlyArray<number>
-  /** Closes our copies of the child's ends, after it was started or could not be. */
+  /** Closes our copies of the child's descriptors, after the child was started or could not be. */
   readonly closeTheirs: Effect.Effect<void>
-  /** What is written to a descriptor of the child. */
+  /** A sink to a descriptor of the child. */
   readonly input: (number: number) => Input
-  /** What is read from a descriptor of the child. */
+  /** A stream from a descriptor of the child. */
   readonly output: (number: number) => Output
-  /** Runs the streams that the command itself has for the child. Fails with what one of them fails with, and never succeeds. */
+  /**
+   * Runs the streams that the command declares as the child's input. Fails with the error of one of them, and never
+   * succeeds.
+   */
   readonly feed: Effect.Effect<Deferred.Deferred<never, PlatformError.PlatformError>, never, Scope.Scope>
 }
 
@@ -66,14 +70,14 @@ const channelsOf = (options: ChildProcess.CommandOptions): ReadonlyMap<number, C
   return channels
 }
 
-/** A descriptor of ours that is closed once. */
+/** A descriptor of ours that is closed only once. */
 class Owned {
   readonly number: number
   #open = true
   constructor(number: number) {
     this.number = number
   }
-  /** Another descriptor may have its number once it is closed. */
+  /** After it is closed, another descriptor may get its number. */
   get isOpen(): boolean {
     return this.#open
   }
@@ -87,7 +91,7 @@ const module = "ChildProcess"
 
 const closed = failure(module, "write", undefined, errno.EPIPE)
 
-/** Makes the pipes that a command asks for. They are closed with the scope at the latest. */
+/** Creates the pipes of a command. The scope closes them at the latest. */
 export const plumb = Effect.fnUntraced(function*(
   options: ChildProcess.CommandOptions
 ): Effect.fn.Return<Plumbing, PlatformError.PlatformError, Scope.Scope> {
@@ -144,7 +148,7 @@ export const plumb = Effect.fnUntraced(function*(
   const feed = Effect.gen(function*() {
     const failed = Deferred.makeUnsafe<never, PlatformError.PlatformError>()
     for (const [stream, into] of feeds) {
-      // A child that does not read all of it is no failure: the child reports its own result.
+      // A child that does not read everything is no failure: the child reports its own result.
       yield* Stream.tapError(stream, (error) => Deferred.fail(failed, error)).pipe(
         Stream.run(into),
         Effect.ignore,

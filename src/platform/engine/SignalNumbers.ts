@@ -1,6 +1,6 @@
 import type * as ChildProcess from "effect/process/ChildProcess"
 
-/** The same on every Linux architecture that we support. */
+/** Equal on every supported Linux architecture. */
 const numbers: Readonly<Partial<Record<ChildProcess.Signal, number>>> = {
   SIGHUP: 1,
   SIGINT: 2,
@@ -37,5 +37,5 @@ const numbers: Readonly<Partial<Record<ChildProcess.Signal, number>>> = {
   SIGSYS: 31
 }
 
-/** The number of a signal; one that no system has for a name that this one does not know, so that the kernel refuses it. */
+/** The number of a signal; -1, which the kernel rejects, for an unknown name. */
 export const signalNumber = (name: ChildProcess.Signal): number => numbers[name] ?? -1

@@ -1,4 +1,4 @@
-/** Effect's standard streams, on those of the caller. */
+/** Effect's standard streams, on the caller's. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Sink from "effect/Sink"
@@ -7,7 +7,7 @@ import * as host from "fim:host"
 import * as Descriptors from "./Descriptors.ts"
 import * as Output from "./Output.ts"
 
-/** What cannot be written is lost. */
+/** Failed writes are ignored. */
 const sink = (descriptor: number) => () =>
   Sink.forEach((content: string | Uint8Array) => Effect.sync(() => void Output.put(descriptor, content)))
 

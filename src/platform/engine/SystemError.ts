@@ -1,8 +1,8 @@
-/** Kernel errors as Effect's, classified as in Effect's layers for Node. */
+/** Converts kernel errors to Effect's, with the classification of Effect's layers for Node. */
 import * as Effect from "effect/Effect"
 import * as PlatformError from "effect/PlatformError"
 
-/** An effect that may fail with an error of the platform. */
+/** An effect that may fail with a `PlatformError`. */
 export type Failing<A> = Effect.Effect<A, PlatformError.PlatformError>
 
 const tags: Readonly<Record<number, PlatformError.SystemErrorTag>> = {
@@ -16,7 +16,7 @@ const tags: Readonly<Record<number, PlatformError.SystemErrorTag>> = {
   40: "BadResource"
 }
 
-/** The names of those that a user may see. */
+/** Texts of the errors that a user may see. */
 const names: Readonly<Record<number, string>> = {
   1: "EPERM: operation not permitted",
   2: "ENOENT: no such file or directory",
@@ -59,16 +59,16 @@ const names: Readonly<Record<number, string>> = {
   122: "EDQUOT: disk quota exceeded"
 }
 
-/** Numbers of errors that callers decide by. */
+/** Error numbers that callers compare. */
 export const errno = { EINTR: 4, EAGAIN: 11, ENOTDIR: 20, EINVAL: 22, EPIPE: 32 } as const
 
-/** The error as Node writes it, such as `ENOSPC: no space left on device`. */
+/** The text of an error as in Node, such as `ENOSPC: no space left on device`. */
 const describe = (number: number): string => names[number] ?? `error ${number}`
 
-/** Its short name, such as `ENOSPC`. */
+/** The short name of an error, such as `ENOSPC`. */
 export const codeOf = (number: number): string => describe(number).split(":", 1)[0] ?? ""
 
-/** What a method failed with. `thrown` is what a host function threw: the number of an error. */
+/** The error of a method. `thrown` is the error number that a host function threw. */
 export const failure = (
   module: string,
   method: string,
@@ -84,13 +84,13 @@ export const failure = (
     module,
     method,
     pathOrDescriptor: place,
-    // The tag alone would say nothing.
+    // The tag alone would not explain the error.
     ...(tags[thrown] === undefined ? { description: describe(thrown) } : {}),
     cause: Object.assign(new Error(describe(thrown)), { code: codeOf(thrown), errno: -thrown })
   })
 }
 
-/** Calls host functions at once, and fails with what they throw. */
+/** Calls host functions synchronously. Fails with what they throw. */
 export const attempt = <A>(
   module: string,
   method: string,

@@ -1,4 +1,4 @@
-/** Effect's terminal: input is standard input, output goes to standard output. */
+/** Effect's terminal, on standard input and standard output. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -13,7 +13,7 @@ import { keysOf } from "./Keys.ts"
 import * as Output from "./Output.ts"
 import { attempt } from "./SystemError.ts"
 
-/** SIGWINCH, the same number on every architecture that we support. */
+/** SIGWINCH has this number on every supported architecture. */
 const windowChange = 28
 
 const none: Terminal.Size = { columns: 0, rows: 0 }
@@ -64,14 +64,14 @@ const readInput = Effect.gen(function*() {
   return queue as Queue.Dequeue<Terminal.UserInput, Cause.Done>
 })
 
-/** What was read of the next line. */
-let begun = ""
+/** The beginning of the next line, as far as it was read. */
+let partialLine = ""
 
 const readLine: Effect.Effect<string, Terminal.QuitError> = Effect.suspend(() => {
-  const end = begun.indexOf("\n")
+  const end = partialLine.indexOf("\n")
   if (end >= 0) {
-    const line = begun.slice(0, end)
-    begun = begun.slice(end + 1)
+    const line = partialLine.slice(0, end)
+    partialLine = partialLine.slice(end + 1)
     return Effect.succeed(line.replace(/\r$/, ""))
   }
   return Descriptors.stream("Terminal", Output.input).pipe(
@@ -80,7 +80,7 @@ const readLine: Effect.Effect<string, Terminal.QuitError> = Effect.suspend(() =>
     Effect.flatMap(Option.match({
       onNone: () => Effect.fail(new Terminal.QuitError({})),
       onSome: (bytes) => {
-        begun += host.toName(bytes)
+        partialLine += host.toName(bytes)
         return readLine
       }
     }))

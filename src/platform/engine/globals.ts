@@ -1,5 +1,5 @@
 /**
- * The global objects that Effect and our code expect and the engine lacks. The engine runs this before the program,
+ * The global objects that Effect and our code expect and the engine lacks. The engine runs this module before the program,
  * and then calls `turn` until the program ends the process.
  */
 import * as host from "fim:host"
@@ -14,7 +14,7 @@ import { URL, URLSearchParams } from "./globals/Url.ts"
 
 export { turn } from "./Loop.ts"
 
-/** The host functions that this was written for: `VERSION` in `src/native/engine/src/host/mod.rs`. */
+/** The required version of the host functions: `VERSION` in `src/native/engine/src/host/mod.rs`. */
 const version = 1
 
 if (host.version !== version) {

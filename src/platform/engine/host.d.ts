@@ -1,25 +1,25 @@
 /**
- * The host functions of the boot program, which `src/native/engine/src/host` implements. A call that fails throws the number of
- * the error as the kernel gives it. Names, arguments and variables may be any bytes: a byte that is not part of a UTF-8 character
- * is a lone surrogate, U+DC80 for 0x80 to U+DCFF for 0xFF.
+ * The host functions of the boot program, which `src/native/engine/src/host` implements. A call that fails throws the
+ * kernel's error number. Names, arguments and variables may be any bytes: a byte that is not part of a UTF-8 character is a
+ * lone surrogate, U+DC80 for 0x80 to U+DCFF for 0xFF.
  */
 declare module "fim:host" {
-  /** Which set of functions this is. */
+  /** Version of this set of functions. */
   export const version: number
 
   // content.rs
 
-  /** Text as UTF-8. A lone surrogate becomes U+FFFD. */
+  /** Encodes text as UTF-8. A lone surrogate becomes U+FFFD. */
   export const encode: (text: string) => ArrayBuffer
-  /** UTF-8 as text. If it is not valid: `undefined` if `fatal`, otherwise text with replacement characters. */
+  /** Decodes UTF-8. Invalid bytes: `undefined` if `fatal`, otherwise replacement characters. */
   export const decode: (bytes: Uint8Array, fatal: boolean) => string | undefined
   /** The bytes of a name, an argument or a variable. */
   export const fromName: (name: string) => ArrayBuffer
-  /** Bytes as a name, an argument or a variable. */
+  /** Converts bytes to a name, an argument or a variable. */
   export const toName: (bytes: Uint8Array) => string
-  /** The bytes of a string of which each character stands for one. */
+  /** The bytes of a string in which each character stands for one byte. */
   export const fromLatin1: (text: string) => ArrayBuffer
-  /** Each byte as one character. */
+  /** Converts each byte to one character. */
   export const toLatin1: (bytes: Uint8Array) => string
   /** Whether both have the same length and the same bytes. */
   export const equal: (left: Uint8Array, right: Uint8Array) => boolean
@@ -27,26 +27,23 @@ declare module "fim:host" {
   // descriptors.rs
 
   export const close: (descriptor: number) => void
-  /** Reads at `position`, or from where the file stands. Returns the number of bytes. */
+  /** Reads at `position`, or at the file's own position. Returns the number of bytes. */
   export const read: (descriptor: number, into: Uint8Array, position?: number) => number
-  /** Writes at `position`, or to where the file stands. Returns the number of bytes. */
+  /** Writes at `position`, or at the file's own position. Returns the number of bytes. */
   export const write: (descriptor: number, bytes: Uint8Array, position?: number) => number
-  /**
-   * Writes all of it, and waits where the reader does not take it, also if the descriptor was told not to block. Returns the number of
-   * the error that it was refused with, or 0.
-   */
+  /** Writes all bytes. Waits for a slow reader, also if the descriptor is non-blocking. Returns the error number, or 0. */
   export const writeWhole: (descriptor: number, bytes: Uint8Array) => number
   export const sync: (descriptor: number) => void
-  /** The end to read from and the end to write to. */
+  /** Creates a pipe: the descriptor to read from and the one to write to. */
   export const pipe: (readerBlocks: boolean, writerBlocks: boolean) => readonly [reader: number, writer: number]
   /**
-   * Waits at most so many milliseconds until descriptors can be read, or written where they are given as `-1 - descriptor`.
-   * Returns those that can be, as they were given.
+   * Waits until descriptors are ready, at most this many milliseconds. A descriptor to write to is given as `-1 -
+   * descriptor`. Returns the ready ones, in the same form.
    */
   export const poll: (descriptors: ReadonlyArray<number>, milliseconds?: number) => ReadonlyArray<number>
   export const isTerminal: (descriptor: number) => boolean
   export const windowSize: (descriptor: number) => readonly [columns: number, rows: number]
-  /** Whether a terminal gives each key at once, without an echo and without signals. */
+  /** Switches raw mode of a terminal: each key at once, no echo, no signals. */
   export const setRawMode: (descriptor: number, raw: boolean) => void
 
   // files.rs
@@ -54,13 +51,13 @@ declare module "fim:host" {
   export const access: (path: string, readable: boolean, writable: boolean) => void
   export const changeMode: (path: string, mode: number) => void
   export const changeOwner: (path: string, user: number, group: number) => void
-  /** Content and permissions. */
+  /** Copies content and permissions. */
   export const copyFile: (from: string, to: string) => void
   export const link: (from: string, to: string) => void
   export const makeDirectory: (path: string, mode: number) => void
   /** `flags` as in `open(2)`. */
   export const open: (path: string, flags: number, mode: number) => number
-  /** The names in the order of their bytes, or each followed by the letter of its kind, one of `-dlpscb?`. */
+  /** The names, sorted by their bytes. With `kinds`, each is followed by the letter of its type, one of `-dlpscb?`. */
   export const readDirectory: (path: string, kinds: boolean) => Array<string>
   export const readFile: (path: string) => ArrayBuffer
   export const readLink: (path: string) => string
@@ -68,9 +65,9 @@ declare module "fim:host" {
   export const rename: (from: string, to: string) => void
   export const removeDirectory: (path: string) => void
   export const removeTree: (path: string) => void
-  /** In seconds since 1970. */
+  /** Times in seconds since 1970. */
   export const setTimes: (path: string, accessed: number, modified: number) => void
-  /** Fills the space of `FileInfo.ts`. */
+  /** Fills the buffer of `FileInfo.ts`. */
   export const stat: (path: string, follow: boolean, into: Uint8Array) => void
   export const statDescriptor: (descriptor: number, into: Uint8Array) => void
   export const symlink: (target: string, path: string) => void
@@ -80,12 +77,12 @@ declare module "fim:host" {
 
   // fetch.rs
 
-  /** Starts a request, its headers as names and values in turn. Returns a descriptor to read its answer from. */
+  /** Starts a request. `headers` alternate between names and values. Returns a descriptor to read the response from. */
   export const fetch: (url: string, method: string, headers: ReadonlyArray<string>) => number
 
   // hash.rs
 
-  /** Begins a digest and returns the number by which it is continued and ended. */
+  /** Starts a digest and returns its number. */
   export const hashStart: (algorithm: "sha1" | "sha256" | "sha512-256") => number
   export const hashUpdate: (hash: number, bytes: Uint8Array) => void
   export const hashEnd: (hash: number) => ArrayBuffer
@@ -95,9 +92,9 @@ declare module "fim:host" {
   /** The caller's arguments. */
   const callerArguments: () => ReadonlyArray<string>
   export { callerArguments as arguments }
-  /** As Node names it: `x64` or `arm64`. */
+  /** Node's name of the processor: `x64` or `arm64`. */
   export const architecture: () => string
-  /** Frees what nobody uses, and gives the memory back. */
+  /** Collects garbage and returns memory to the system. */
   export const collectGarbage: () => void
   export const environment: () => Record<string, string>
   export const exit: (code: number) => never
@@ -107,44 +104,44 @@ declare module "fim:host" {
   export const processId: () => number
   /** Fills an array with random bytes. */
   export const random: (into: Uint8Array) => void
-  /** Does nothing, for so many milliseconds. */
+  /** Sleeps for this many milliseconds. */
   export const sleep: (milliseconds: number) => void
   export const userId: () => number
-  /** `undefined` where it was removed. */
+  /** `undefined` if it was removed. */
   export const workingDirectory: () => string | undefined
 
   // signals.rs
 
-  /** From now on these signals do nothing but make the descriptor readable that is returned. */
+  /** From now on these signals only make the returned descriptor readable. */
   export const catchSignals: (numbers: ReadonlyArray<number>) => number
-  /** The number of the next signal, 0 if there is none. */
+  /** The number of the next signal, or 0 if there is none. */
   export const readSignal: (descriptor: number) => number
-  /** Gives signals their effect again. */
+  /** Restores the effect of signals. */
   export const releaseSignals: (numbers: ReadonlyArray<number>) => void
   export const kill: (process: number, signal: number) => void
-  /** Sends a signal to the whole group that the process leads. */
+  /** Sends a signal to the process group that the process leads. */
   export const killGroup: (process: number, signal: number) => void
 
   // spawn.rs
 
   /**
-   * Starts a program. `variables` are as `NAME=value`, `descriptors` are ours for its 0, 1, 2 and so on, or -1. Returns its number,
-   * and a descriptor that becomes readable when it has ended and not before.
+   * Starts a program. `variables` are `NAME=value`. `descriptors` are ours for its 0, 1, 2 and so on, or -1 for none.
+   * Returns its pid, and a descriptor that becomes readable only when it has ended.
    */
   export const spawn: (
     program: string,
-    words: ReadonlyArray<string>,
+    args: ReadonlyArray<string>,
     variables: ReadonlyArray<string>,
     descriptors: ReadonlyArray<number>,
     directory: string | undefined,
     ownSession: boolean
   ) => readonly [process: number, ended: number]
-  /** How a child ended: its exit code, and the number of the signal that ended it, or 0. */
+  /** The end of a child: its exit code, and the number of the signal that ended it, or 0. */
   export const reap: (process: number) => readonly [exitCode: number, signal: number]
 
   // urls.rs
 
-  /** An address, part by part, as `URL` names them. */
+  /** A URL, with the fields of `URL`. */
   export interface UrlParts {
     readonly hash: string
     readonly host: string
@@ -159,8 +156,8 @@ declare module "fim:host" {
     readonly username: string
   }
 
-  /** `undefined` if it is not a valid address. */
+  /** `undefined` for an invalid URL. */
   export const parseUrl: (text: string, base?: string) => UrlParts | undefined
-  /** Sets one part. A value that the part cannot have leaves it as it is. */
+  /** Sets one field. An invalid value leaves the URL unchanged. */
   export const changeUrl: (href: string, part: keyof UrlParts, value: string) => UrlParts
 }

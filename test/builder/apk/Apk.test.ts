@@ -234,7 +234,7 @@ it.layer(TestLayer)("a tree of apk's packages", (it) => {
       "a package that the mirror does not have",
       (main) => rmSync(`${main}/libtest-1.0-r0.apk`),
       [],
-      /the server answers 404/
+      /the server replied with status 404/
     ],
     ["a package that writes through its own link", () => {}, ["escape"], /through a symbolic link that leads out/],
     [

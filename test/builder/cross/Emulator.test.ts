@@ -65,7 +65,7 @@ it.effect("a machine that cannot run programs of arm64 is refused before anythin
       yield* Effect.flip(forArm(emulation("steps")))
       // An image of its own is no concern of the emulator.
       yield* check("tree")
-      assert.deepStrictEqual((yield* emulation("tree")).words, [])
+      assert.deepStrictEqual((yield* emulation("tree")).prefix, [])
     }).pipe(Effect.provide(emulatorThat("fails", fetched)))
     assert.deepStrictEqual(fetched, [])
   }))
@@ -74,10 +74,10 @@ it.effect("a machine that can gets a rule with the emulator", () =>
   Effect.gen(function*() {
     const fetched: Array<string> = []
     yield* Effect.gen(function*() {
-      const { ownUsers, words } = yield* forArm((yield* Emulator).emulation("tree"))
+      const { ownUsers, prefix } = yield* forArm((yield* Emulator).emulation("tree"))
       assert.isTrue(ownUsers)
-      assert.deepStrictEqual([words[0], words[1], words.at(-1)], ["/fim", "emulate", "--"])
-      assert.match(words.at(-2) ?? "", /:\/cross\/qemu-aarch64:FP$/)
+      assert.deepStrictEqual([prefix[0], prefix[1], prefix.at(-1)], ["/fim", "emulate", "--"])
+      assert.match(prefix.at(-2) ?? "", /:\/cross\/qemu-aarch64:FP$/)
     }).pipe(Effect.provide(emulatorThat("works", fetched)))
     assert.deepStrictEqual(fetched, ["emulator"])
   }))
@@ -86,7 +86,7 @@ it.effect("who is not root needs users of its own for a tree of packages, and a 
   Effect.gen(function*() {
     const { emulation } = yield* Emulator
     const tree = yield* Effect.flip(forArm(emulation("tree")))
-    assert.match(tree.message, /^this user has no users of its own, .*"usermod /)
+    assert.match(tree.message, /^this user has no subordinate ids, .*"usermod /)
     const steps = yield* Effect.flip(forArm(emulation("steps")))
     assert.match(steps.message, /\(steps run in a namespace of root, .*"apt-get install /)
   }).pipe(Effect.provide(emulatorThat("works", [], 1234))))

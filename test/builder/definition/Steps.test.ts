@@ -121,20 +121,20 @@ it.layer(TestLayer)("steps", (it) => {
         7
       )
       assert.deepStrictEqual(
-        ran.map(({ command: { environment, network, words } }) => ({ words, network, environment })),
+        ran.map(({ command: { environment, network, args } }) => ({ args, network, environment })),
         [
           {
-            words: ["sh", "-euc", "script"],
+            args: ["sh", "-euc", "script"],
             network: true,
             environment: { SOURCE_DATE_EPOCH: "7", A: "b" }
           },
           {
-            words: ["sh", "-euc", alpine.install, "sh", "nano", "git"],
+            args: ["sh", "-euc", alpine.install, "sh", "nano", "git"],
             network: true,
             environment: { SOURCE_DATE_EPOCH: "7" }
           },
           ...["/usr/share", "/bin"].map((parent) => ({
-            words: [
+            args: [
               "busybox",
               "sh",
               "-c",

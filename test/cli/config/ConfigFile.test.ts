@@ -151,8 +151,8 @@ describe("flatimage config", () => {
       assert.include(yield* message(join(directory, "missing"), "fim-env", "list"), "missing")
       assert.include(yield* message("/bin/true", "fim-env", "list"), "'/bin/true' is not an image of flatimage")
       assert.include(yield* message(settings, "fim-env", "list"), "wrong.json")
-      assert.include(yield* importing("{"), "holds no settings")
-      assert.include(yield* importing("{\"format\":2,\"settings\":{}}"), "holds no settings")
+      assert.include(yield* importing("{"), "contains no settings")
+      assert.include(yield* importing("{\"format\":2,\"settings\":{}}"), "contains no settings")
       assert.include(yield* importing("{\"format\":1,\"settings\":{\"nonsense\":1}}"), "nonsense")
       assert.include(
         yield* importing("{\"format\":1,\"settings\":{\"notify\":true,\"permissions\":[\"root\"]}}"),

@@ -72,15 +72,15 @@ describe("fim-desktop setup", () => {
         [{ ...setup, name: "" }, "Application name cannot be empty"],
         [
           { ...setup, categories: ["Nope"] },
-          "'Nope' is no registered category; categories of your own begin with 'X-'"
+          "'Nope' is not a registered category; your own categories begin with 'X-'"
         ],
         [
           { ...setup, categories: ["Applet"] },
-          "'Applet' is no registered category; categories of your own begin with 'X-'"
+          "'Applet' is not a registered category; your own categories begin with 'X-'"
         ],
         [
           { ...setup, categories: ["X-a;\nExec=b"] },
-          "'X-a;\nExec=b' is no registered category; categories of your own begin with 'X-'"
+          "'X-a;\nExec=b' is not a registered category; your own categories begin with 'X-'"
         ],
         [{ ...setup, icon: at("app.gif") }, "Icon extension '.gif' is not supported"],
         [{ ...setup, icon: at("none") }, "Icon extension '' is not supported"],

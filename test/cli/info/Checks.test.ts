@@ -10,6 +10,10 @@ const limits = (files: string, space = "unlimited") =>
     "Max realtime timeout      unlimited            unlimited            us        "
   ].join("\n")
 
+/** Output of `df -Pk` with this much free space, in KiB. */
+const df = (free: number) =>
+  `Filesystem           1024-blocks    Used Available Capacity Mounted on\n/dev/a b   100000 1 ${free} 12% /\n`
+
 describe("checks of a host", () => {
   it("reads soft limits", () => {
     const read = limitsIn(limits("1024", "4096"))
@@ -35,8 +39,6 @@ describe("checks of a host", () => {
   it("looks at memory and room", () => {
     assert.strictEqual(memoryCheck("MemTotal: 1 kB\nMemAvailable:  262144 kB\n").state, "ok")
     assert.strictEqual(memoryCheck("MemAvailable:  262143 kB\n").state, "limited")
-    const df = (free: number) =>
-      `Filesystem           1024-blocks    Used Available Capacity Mounted on\n/dev/a b   100000 1 ${free} 12% /\n`
     assert.strictEqual(spaceCheck("data", "/x", df(32 * 1024)).state, "ok")
     const full = spaceCheck("data", "/x", df(1024))
     assert.deepStrictEqual([full.state, full.detail], ["limited", "1 MiB free in '/x'"])

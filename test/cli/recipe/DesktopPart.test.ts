@@ -65,7 +65,7 @@ describe("the desktop part of a recipe", () => {
           assert.strictEqual(refused.code, 0)
           assert.match(
             refused.stderr.join("\n"),
-            /^W::Failed to setup desktop integration: (the icon '.*' is no HTTP URL|No remote URL)/
+            /^W::Failed to setup desktop integration: (the icon '.*' is not an HTTP URL|No remote URL)/
           )
           assert.deepStrictEqual([image.writes, image.settings.icon], [0, undefined])
         }
@@ -74,7 +74,7 @@ describe("the desktop part of a recipe", () => {
 
   const wrong: ReadonlyArray<readonly [Partial<ReturnType<typeof desktop>>, string]> = [
     [{ name: "a/b" }, "Application name cannot contain the '/' character"],
-    [{ categories: ["Nope"] }, "'Nope' is no registered category; categories of your own begin with 'X-'"],
+    [{ categories: ["Nope"] }, "'Nope' is not a registered category; your own categories begin with 'X-'"],
     [{ icon: "SERVER/none.svg" }, "Could not download"],
     [{ icon: "SERVER/page.svg" }, "the icon is no SVG"],
     [{ icon: "SERVER/app.gif" }, "Icon extension '.gif' is not supported"]

@@ -43,7 +43,7 @@ export const recipePlace = Effect.map(temporary(self), (directory) => {
             distribution: Effect.succeed(image.settings.extension.distribution),
             dependencies: Effect.succeed({})
           }),
-          Layer.succeed(GuestRun, { run: ({ words }) => Effect.die(`started ${words.length} words`) })
+          Layer.succeed(GuestRun, { run: ({ args }) => Effect.die(`started ${args.length} arguments`) })
         ))
       ),
       variables

@@ -1,4 +1,4 @@
-/** Completion for bash, from version 4 on. */
+/** Completion for bash 4 and later. */
 import { functionName, imageRoot, type Place, slotText } from "./Places.ts"
 
 const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
@@ -19,7 +19,7 @@ const placeText = ({ operations, options, path, slots }: Place): string => {
   return `    ${quote(path)}) ${parts.filter((part) => part !== "").join(" ")} ;;`
 }
 
-/** The script, for one program whose places begin with `root`. */
+/** The script for one program. `root` is the first element of the paths of its places. */
 export const bash = (program: string, root: string, source: string, places: ReadonlyArray<Place>): string => {
   const name = functionName(program)
   return String.raw`# Completion of ${program} for bash, printed by: ${source}

@@ -1,9 +1,9 @@
-/** Completion for fish, from version 3 on. */
+/** Completion for fish 3 and later. */
 import { functionName, imageRoot, type Place, slotText } from "./Places.ts"
 
 const quote = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`
 
-/** A word and what is shown beside it. */
+/** A value and the description beside it. */
 const entry = (name: string, summary: string): string => `${quote(name)}\\t${quote(summary)}`
 
 const placeText = ({ operations, options, path, slots }: Place): string => {
@@ -22,7 +22,7 @@ const placeText = ({ operations, options, path, slots }: Place): string => {
     .join("\n")
 }
 
-/** The script, for one program whose places begin with `root`. */
+/** The script for one program. `root` is the first element of the paths of its places. */
 export const fish = (program: string, root: string, source: string, places: ReadonlyArray<Place>): string => {
   const name = `_${functionName(program)}`
   return String.raw`# Completion of ${program} for fish, printed by: ${source}

@@ -1,19 +1,19 @@
-/** Where in a command line what may stand, for all shells. Each place is named by the words that lead to it. */
+/** What can be at each position of a command line, for all shells. A position is named by the arguments that lead to it. */
 import type { Argument, Command, Operation, Option } from "../Command.ts"
 
-/** Something to offer. */
+/** A value to offer. */
 interface Candidate {
   readonly name: string
   readonly summary: string
-  /** In a list it stands for itself. */
+  /** In a list it must be the only item. */
   readonly alone?: boolean
 }
 
-/** What stands at one position. */
+/** What can be at one position. */
 export interface Slot {
   /**
-   * `words` and `list` offer `candidates`, the latter separated by commas. `guest` is a program in the guest or its arguments;
-   * `image` is a command of an image, whose places follow; nothing is known of a `text`.
+   * `words` and `list` offer `candidates`; items of a `list` are separated by commas. `guest` is a program in the guest or
+   * its arguments. `image` is a command of an image, whose own places follow. A `text` has no candidates.
    */
   readonly kind: "words" | "list" | "file" | "directory" | "guest" | "host" | "instance" | "image" | "text"
   readonly candidates: ReadonlyArray<Candidate>
@@ -21,13 +21,14 @@ export interface Slot {
 }
 
 interface Switch {
-  /** `--quiet`, `-q`. */
+  /** Such as `--quiet` and `-q`. */
   readonly names: ReadonlyArray<string>
   readonly summary: string
-  /** Its value, if it takes one. */
+  /** The slot of its value; `undefined` for a switch. */
   readonly value: Slot | undefined
 }
 
+/** A command or operation, and what can follow it. */
 export interface Place {
   /** The program, then commands and operations. */
   readonly path: string
@@ -36,7 +37,7 @@ export interface Place {
   readonly slots: ReadonlyArray<Slot>
 }
 
-/** What stands first in the path of all places of an image. */
+/** The first element of the path of all places of an image. */
 export const imageRoot = "app"
 
 const slotOf = (
@@ -45,7 +46,7 @@ const slotOf = (
 ): Slot => {
   const repeated = as === "repeated" || as === "rest"
   if (choices !== undefined) {
-    const candidates = choices.map((name) => ({ name, summary: "", alone: name === alone?.word }))
+    const candidates = choices.map((name) => ({ name, summary: "", alone: name === alone?.value }))
     return { kind: as === "list" ? "list" : "words", candidates, repeated }
   }
   if (about === "image command" && !repeated) return { kind: "words", candidates: topics, repeated }
@@ -65,7 +66,7 @@ const switchOf = (option: Option): Switch => ({
   value: (option.value ?? option.choices) === undefined ? undefined : slotOf(option, [])
 })
 
-const help: Switch = { names: ["--help"], summary: "tell more", value: undefined }
+const help: Switch = { names: ["--help"], summary: "show help", value: undefined }
 
 const placesAt = <R>(
   operation: Operation<R>,
@@ -85,21 +86,21 @@ const placesAt = <R>(
   ]
 }
 
-/** All places of a program, the program itself first. */
+/** All places of a program, beginning with the program itself. */
 export const placesOf = <R>(program: string, commands: ReadonlyArray<Command<R>>): ReadonlyArray<Place> => {
   const topics = commands.map(({ name, summary }) => ({ name: name.replace(/^fim-/, ""), summary }))
   const root = { name: program, summary: "", operations: commands }
   if (program !== imageRoot) return placesAt(root, program, topics)
-  // Options in front are those of the boot command.
+  // Options before a command are those of the boot command.
   return placesAt({ ...root, arguments: [{ name: "arguments", as: "rest" }] }, program, topics, [])
 }
 
 /**
- * A slot as scripts have it: `list all! audio …`. An asterisk behind the kind says that all further words are such, an exclamation
- * mark that a word stands alone in its list.
+ * A slot in the form that scripts parse: `list all! audio …`. An asterisk after the kind means that all further arguments
+ * are of this kind. An exclamation mark means that an item must be the only one of its list.
  */
 export const slotText = ({ candidates, kind, repeated }: Slot): string =>
   [`${kind}${repeated ? "*" : ""}`, ...candidates.map(({ alone, name }) => alone ? `${name}!` : name)].join(" ")
 
-/** The name of a function of a script for this program. */
+/** The name of a shell function for this program. */
 export const functionName = (program: string): string => `_flatimage_${program.replace(/[^A-Za-z0-9]/g, "_")}`

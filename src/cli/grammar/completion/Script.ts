@@ -1,4 +1,4 @@
-/** Completion scripts, from what commands declare. */
+/** Completion scripts, derived from the declared commands. */
 import type { Command } from "../Command.ts"
 import { bash } from "./Bash.ts"
 import { fish } from "./Fish.ts"
@@ -18,7 +18,7 @@ export const imageScript = <R>(shell: Shell, program: string, commands: Readonly
     placesOf(imageRoot, commands)
   )
 
-/** The script that completes `flatimage`, and behind `flatimage config FILE` the commands of an image. */
+/** The script that completes `flatimage`, and after `flatimage config FILE` the commands of an image. */
 export const hostScript = <R, S>(
   shell: Shell,
   commands: ReadonlyArray<Command<R>>,

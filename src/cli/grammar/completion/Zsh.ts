@@ -3,7 +3,7 @@ import { functionName, imageRoot, type Place, slotText } from "./Places.ts"
 
 const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
-/** As `_describe` takes it. */
+/** An entry in the form of `_describe`. */
 const entry = (name: string, summary: string): string =>
   quote(`${name.replaceAll(":", String.raw`\:`)}:${summary.replaceAll("\\", "\\\\")}`)
 
@@ -20,7 +20,7 @@ const placeText = ({ operations, options, path, slots }: Place): string => {
   return `    ${quote(path)}) ${parts.filter((part) => part !== "").join(" ")} ;;`
 }
 
-/** The script, for one program whose places begin with `root`. */
+/** The script for one program. `root` is the first element of the paths of its places. */
 export const zsh = (program: string, root: string, source: string, places: ReadonlyArray<Place>): string => {
   const name = functionName(program)
   return String.raw`#compdef ${program}

@@ -6,5 +6,5 @@ const line = (descriptor: number) => (...values: ReadonlyArray<unknown>): void =
 const output = line(1)
 const error = line(2)
 
-/** For Effect's own messages; ours go through the log. */
+/** For Effect's own messages; ours use the log. */
 export const console = { debug: output, error, info: output, log: output, trace: error, warn: error }

@@ -1,6 +1,6 @@
 import * as host from "fim:host"
 
-/** The least of Web Crypto: random numbers, of the kernel. */
+/** The part of Web Crypto that is used: random numbers, from the kernel. */
 export const crypto = {
   getRandomValues: <View extends ArrayBufferView>(view: View): View => {
     host.random(new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength))

@@ -1,6 +1,6 @@
 /**
- * Splits text into visible characters: a character with its combining marks. Effect's command line counts columns with it. Joined
- * sequences of pictures, which the full rules count as one, count as several.
+ * Splits text into visible characters: a character with its combining marks. Effect's command line counts columns with it.
+ * A joined sequence of emoji, which is one character by the full rules, counts as several.
  */
 export class Segmenter {
   segment(text: string): ReadonlyArray<{ readonly segment: string; readonly index: number }> {

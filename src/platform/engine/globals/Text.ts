@@ -13,14 +13,14 @@ export class TextEncoder {
       into.set(bytes)
       return { read: text.length, written: bytes.length }
     }
-    // As many whole characters as there is space for.
+    // As many whole characters as fit.
     const written = wholeCharacters(bytes, into.length)
     into.set(bytes.subarray(0, written))
     return { read: host.decode(bytes.subarray(0, written), false)?.length ?? 0, written }
   }
 }
 
-/** The length of a character of UTF-8 by its first byte; 0 for a byte that begins none. */
+/** The length of a UTF-8 character by its first byte; 0 for an invalid first byte. */
 const lengthOf = (first: number): number => {
   if (first < 0x80) return 1
   if (first < 0xc2) return 0
@@ -29,7 +29,7 @@ const lengthOf = (first: number): number => {
   return first < 0xf5 ? 4 : 0
 }
 
-/** How many of the first `limit` bytes are not part of a character that continues after them. */
+/** How many of the first `limit` bytes belong to whole characters. */
 const wholeCharacters = (bytes: Uint8Array, limit: number): number => {
   for (let back = 1; back <= 3 && back <= limit; back++) {
     const byte = bytes[limit - back] ?? 0
@@ -50,15 +50,15 @@ const bytesOf = (input: ArrayBuffer | ArrayBufferView | undefined): Uint8Array =
 const latin1 = new Set(["ascii", "us-ascii", "iso-8859-1", "latin1", "windows-1252"])
 const utf8 = new Set(["utf-8", "utf8", "unicode-1-1-utf-8"])
 
-/** Decodes UTF-8, and Latin-1 with each byte as the character of its number. */
+/** Decodes UTF-8, and Latin-1 with each byte as one character. */
 export class TextDecoder {
   readonly encoding: string
   readonly fatal: boolean
   readonly ignoreBOM: boolean
-  /** The beginning of a character of which more is to come. */
+  /** The beginning of an incomplete character. */
   #rest = new Uint8Array(0)
-  /** Whether text was decoded since the stream began. */
-  #begun = false
+  /** Whether text was decoded since the beginning of the stream. */
+  #started = false
 
   constructor(label = "utf-8", options: { readonly fatal?: boolean; readonly ignoreBOM?: boolean } = {}) {
     const name = label.trim().toLowerCase()
@@ -85,11 +85,11 @@ export class TextDecoder {
     }
     const text = host.decode(bytes, this.fatal)
     if (text === undefined) {
-      this.#begun = false
+      this.#started = false
       throw new TypeError("The encoded data was not valid for encoding utf-8")
     }
-    const hasMark = !this.#begun && !this.ignoreBOM && text.charCodeAt(0) === 0xfeff
-    this.#begun = options.stream === true && (this.#begun || text !== "")
+    const hasMark = !this.#started && !this.ignoreBOM && text.charCodeAt(0) === 0xfeff
+    this.#started = options.stream === true && (this.#started || text !== "")
     return hasMark ? text.slice(1) : text
   }
 }

@@ -1,4 +1,4 @@
-/** Converts pictures to icons: programs that treat them as hostile decode, resize and check them. */
+/** Converts pictures to icons. Programs that treat pictures as hostile decode, resize and check them. */
 import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -12,25 +12,27 @@ import { viewOf } from "../View.ts"
 import { DesktopError } from "./DesktopError.ts"
 import { DesktopImage } from "./DesktopImage.ts"
 
-/** Longer than the native part allows itself. */
-const patience = "30 seconds"
+/** Longer than the time limit of the native part. */
+const timeout = "30 seconds"
 
-export class IconPress extends Context.Service<IconPress, {
+/** Checks pictures and converts them to icons. */
+export class IconConverter extends Context.Service<IconConverter, {
   /** Fails unless the picture has the format of its extension. */
   readonly check: (icon: Icon) => Effect.Effect<void, DesktopError>
-  /** A PNG or JPEG picture as PNG icons, by pixels a side. */
-  readonly press: (
+  /** Converts a PNG or JPEG picture to PNG icons, by width and height in pixels. */
+  readonly convert: (
     icon: Icon,
     sizes: ReadonlyArray<number>
   ) => Effect.Effect<ReadonlyMap<number, Uint8Array>, DesktopError>
-}>()("flatimage/desktop/IconPress") {
-  static readonly layer: Layer.Layer<IconPress, never, DesktopImage | ChildProcessSpawner.ChildProcessSpawner> = Layer
-    .effect(IconPress, Effect.suspend(() => make()))
+}>()("flatimage/desktop/IconConverter") {
+  static readonly layer: Layer.Layer<IconConverter, never, DesktopImage | ChildProcessSpawner.ChildProcessSpawner> =
+    Layer
+      .effect(IconConverter, Effect.suspend(() => make()))
 }
 
 const noPicture = (detail: string) => new DesktopError({ reason: "Icon", detail })
 
-/** Of the answers of `fim icon`: `u32 size`, `u32 length`, PNG. */
+/** Parses the reply of `fim icon`: `u32 size`, `u32 length`, PNG, repeated. */
 const iconsIn = (bytes: Uint8Array): ReadonlyMap<number, Uint8Array> => {
   const icons = new Map<number, Uint8Array>()
   const view = viewOf(bytes)
@@ -45,7 +47,7 @@ const iconsIn = (bytes: Uint8Array): ReadonlyMap<number, Uint8Array> => {
 
 const collect = <E>(stream: Stream.Stream<Uint8Array, E>) => Effect.map(Stream.runCollect(stream), Bytes.concat)
 
-/** What comes first in a document that is one: declarations and comments aside, `svg`. */
+/** Checks that the first element of a document, after declarations and comments, is `svg`. */
 const checkSvg = Effect.fnUntraced(function*(data: Uint8Array) {
   const Xml = yield* Effect.promise(() => import("effect/encoding/Xml"))
   const names = yield* Stream.succeed(data).pipe(
@@ -65,7 +67,7 @@ const make = Effect.fnUntraced(function*() {
   const { fim } = yield* DesktopImage
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
 
-  const press = Effect.fn("IconPress.press")(
+  const convert = Effect.fn("IconConverter.convert")(
     function*(icon: Icon, sizes: ReadonlyArray<number>) {
       const format = icon.extension === "png" ? "png" : "jpeg"
       const handle = yield* spawner.spawn(ChildProcess.make(fim, ["icon", format, ...sizes.map(String)], {
@@ -85,14 +87,14 @@ const make = Effect.fnUntraced(function*() {
     },
     Effect.scoped,
     Effect.timeoutOrElse({
-      duration: patience,
-      orElse: () => Effect.fail(noPicture(`the icon could not be read within ${patience}`))
+      duration: timeout,
+      orElse: () => Effect.fail(noPicture(`the icon could not be read within ${timeout}`))
     }),
     Effect.catchTag("PlatformError", (error) => Effect.fail(noPicture(`the icon could not be read: ${error.message}`)))
   )
 
-  return IconPress.of({
-    check: (icon) => icon.extension === "svg" ? checkSvg(icon.data) : Effect.asVoid(press(icon, [])),
-    press
+  return IconConverter.of({
+    check: (icon) => icon.extension === "svg" ? checkSvg(icon.data) : Effect.asVoid(convert(icon, [])),
+    convert
   })
 })

@@ -2,21 +2,23 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { DesktopImage } from "../../src/desktop/DesktopImage.ts"
-import { IconPress } from "../../src/desktop/IconPress.ts"
+import { IconConverter } from "../../src/desktop/IconConverter.ts"
 import { iconSizes } from "../../src/desktop/Plan.ts"
 import type { Icon } from "../../src/image/Settings.ts"
 import { patcher } from "../image/ReservedSpaceFixture.ts"
 import { jpegs, pixelsOf, png, pngOf, svg } from "../support/Pictures.ts"
 import * as Platform from "../support/Platform.ts"
 
-const layer = IconPress.layer.pipe(
+const layer = IconConverter.layer.pipe(
   Layer.provide(Layer.succeed(DesktopImage, { path: "/app", fim: patcher() })),
   Layer.provide(Platform.layer)
 )
 const press = (extension: Icon["extension"], data: Uint8Array, sizes: ReadonlyArray<number>) =>
-  Effect.flatMap(IconPress, (icons) => icons.press({ extension, data }, sizes)).pipe(Effect.provide(layer))
+  Effect.flatMap(IconConverter, (icons) => icons.convert({ extension, data }, sizes)).pipe(Effect.provide(layer))
 const check = (extension: Icon["extension"], data: Uint8Array | string) =>
-  Effect.flatMap(IconPress, (icons) => icons.check({ extension, data: Buffer.from(data) })).pipe(Effect.provide(layer))
+  Effect.flatMap(IconConverter, (icons) => icons.check({ extension, data: Buffer.from(data) })).pipe(
+    Effect.provide(layer)
+  )
 
 const at = (file: Uint8Array | undefined, x: number, y: number) => {
   const { rgba, width } = pixelsOf(file ?? new Uint8Array(0))
