@@ -87,7 +87,7 @@ describe.each(users)("as $name, the words of a program", (user) => {
       for (const words of [["fim-exec", "--help"], ["fim-help", "exec"]]) {
         assert.match((yield* app.run(words)).stdout, /\nfim-exec: run a program in the guest\n/)
       }
-      assert.match((yield* app.run(["fim-boot", "set", "--help"])).stdout, /\nfim-boot: what starts/)
+      assert.match((yield* app.run(["fim-boot", "set", "--help"])).stdout, /\nfim-boot: the program that starts/)
       assert.match((yield* app.run(["fim-instance", "exec", "--help"])).stdout, /\nfim-instance: running/)
       // A recipe has no program: these are too many words.
       const recipe = yield* app.run(["fim-recipe", "install", "x", "--help"])
