@@ -31,6 +31,8 @@ export class CrossCompiler extends Context.Service<CrossCompiler, {
       const { architecture } = yield* Machine
       const home = yield* Config.String("HOME").pipe(Config.withDefault("/root"))
       const cargoHome = yield* Config.String("CARGO_HOME").pipe(Config.withDefault(`${home}/.cargo`))
+      /** The profile of `src/native/Cargo.toml`; tests choose one that compiles quickly. */
+      const profile = yield* Config.String("FIM_CROSS_PROFILE").pipe(Config.withDefault("release"))
 
       /** Directories above the project with cargo settings. A replaced registry must be the same for both cargos. */
       const settings = Effect.filter(
@@ -54,7 +56,7 @@ export class CrossCompiler extends Context.Service<CrossCompiler, {
           [
             "cargo",
             "build",
-            "--release",
+            `--profile=${profile}`,
             "--locked",
             "--offline",
             `--target=${target.rust}`,
