@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { chmodSync, globSync, lstatSync, mkdirSync } from "node:fs"
+import { chmodSync, copyFileSync, globSync, lstatSync, mkdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { BenchError } from "./BenchError.ts"
 import { type Caller, isolated } from "./Caller.ts"
@@ -24,6 +24,8 @@ export interface Subject {
   readonly overhead: number
   readonly size: number
   readonly layer: { readonly offset: number; readonly size: number }
+  /** The driver of layers as a program of its own, where every caller can run it. */
+  readonly driver: string
   /** The system of the image, unpacked. */
   readonly root: string
 }
@@ -35,7 +37,7 @@ const ours = (argv: Command["argv"]): Command => ({
 })
 
 /** Copies the system out of the layer, through a mount that ends with the command. */
-const unpack = Effect.fnUntraced(function*(image: string, layer: Subject["layer"], work: string) {
+const unpack = Effect.fnUntraced(function*(program: string, image: string, layer: Subject["layer"], work: string) {
   const isRoot = process.getuid?.() === 0
   mkdirSync(`${work}/layer`)
   yield* output(ours(isolated(
@@ -44,7 +46,7 @@ const unpack = Effect.fnUntraced(function*(image: string, layer: Subject["layer"
     `"$1" "$2" "$3/layer" -o "$4" & until [ -e "$3/layer/usr" ]; do sleep 0.01; done
      cp -a "$3/layer" "$3/system"`,
     "sh",
-    driver(project),
+    program,
     image,
     work,
     `offset=${layer.offset},imagesize=${layer.size}${isRoot ? "" : ",uid=0,gid=0"}`
@@ -63,13 +65,16 @@ export const prepare = Effect.fn("Subject.prepare")(function*(work: string) {
   const layer = inspected.parts.find((part) => part.name === "layer 0")
   if (layer === undefined) return yield* new BenchError({ reason: "Failed", detail: "the image has no layer" })
   const place = { offset: layer.offset, size: layer.size }
+  const program = `${work}/dwarfs`
+  copyFileSync(driver(project), program)
   return {
     image,
     version: inspected.version,
     overhead: layer.offset - 8,
     size: inspected.size,
     layer: place,
-    root: yield* unpack(image, place, work)
+    driver: program,
+    root: yield* unpack(program, image, place, work)
   } satisfies Subject
 })
 
