@@ -35,6 +35,7 @@ import { Machine } from "../src/builder/Machine.ts"
 import { Mirror } from "../src/builder/Mirror.ts"
 import { Mkdwarfs } from "../src/builder/Mkdwarfs.ts"
 import { Mmdebstrap } from "../src/builder/Mmdebstrap.ts"
+import { Order } from "../src/builder/Order.ts"
 import { Pacman } from "../src/builder/Pacman.ts"
 import { Programs, Tie } from "../src/builder/Programs.ts"
 import { Progress } from "../src/builder/Progress.ts"
@@ -106,7 +107,7 @@ const ConfigLayer = Layer.mergeAll(
 const FlagsLayer = CliConfig.layer({ builtIns: GlobalFlag.BuiltIns.filter((flag) => flag !== GlobalFlag.Completions) })
 
 const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer, FlagsLayer).pipe(
-  Layer.provideMerge(Layer.mergeAll(CrossCompiler.layer, RootLayer.layer, Steps.layer)),
+  Layer.provideMerge(Layer.mergeAll(CrossCompiler.layer, Order.layer, RootLayer.layer, Steps.layer)),
   Layer.provideMerge(Layer.mergeAll(Apk.layer, Mmdebstrap.layer, Pacman.layer, Runner.layer)),
   Layer.provideMerge(Layer.mergeAll(CrossToolchain.layer, Emulator.layer, ToolClosure.layer)),
   Layer.provideMerge(Layer.mergeAll(CrossPackages.layer, Mkdwarfs.layer, TreeSandbox.layer)),

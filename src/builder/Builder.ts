@@ -22,6 +22,7 @@ import { ImageWriter, type Parts, type Written } from "./ImageWriter.ts"
 import type { Source } from "./Lock.ts"
 import { Machine, Target } from "./Machine.ts"
 import { Epoch } from "./Mkdwarfs.ts"
+import { Order } from "./Order.ts"
 import { Progress } from "./Progress.ts"
 import { newReservedSpace } from "./Reserved.ts"
 import { Revisions } from "./Revision.ts"
@@ -42,6 +43,8 @@ export interface Request {
   readonly settings?: Partial<Fields>
   /** Steps on top of the root tree. Each makes a layer. */
   readonly steps?: Pick<StepsRequest, "directory" | "distribution" | "steps">
+  /** A command for the guest's `sh`: layers are ordered by what it reads. */
+  readonly orderByRun?: string
   /** Whether to make all layers of the steps again, although they are cached. */
   readonly refresh?: boolean
   /**
@@ -94,6 +97,7 @@ export class Builder extends Context.Service<Builder, {
       const crossCompiler = yield* CrossCompiler
       const emulator = yield* Emulator
       const machine = yield* Machine
+      const order = yield* Order
       const progress = yield* Progress
       const revisions = yield* Revisions
       const roots = yield* RootLayer
@@ -173,7 +177,7 @@ export class Builder extends Context.Service<Builder, {
           const ofMachine = yield* progress.step("Compiling the native programs", () => compiler.native)
           // Only packages and steps run programs of the image.
           if (root._tag === "Packages") yield* emulator.check("tree")
-          if ((request.steps?.steps.length ?? 0) > 0) yield* emulator.check("steps")
+          if ((request.steps?.steps.length ?? 0) > 0 || request.orderByRun !== undefined) yield* emulator.check("steps")
           const native = target === undefined
             ? ofMachine
             : yield* progress.step(
@@ -185,30 +189,31 @@ export class Builder extends Context.Service<Builder, {
           // Rejected before anything else is made.
           const unnamed = yield* newReservedSpace(request.distribution, request.settings, request.identity)
           const base = yield* roots.make(root, closure, request.level)
-          const layers = request.steps === undefined ? [] : yield* steps.make({
-            ...request.steps,
-            base,
-            runner: Effect.gen(function*() {
-              const image = `${yield* scratchDirectory(fs, yield* workspace.directory("cache"), "runner")}/image`
-              // Steps run without permissions, whatever the image is granted.
-              const reserved = yield* newReservedSpace(request.distribution)
-              // It runs on this machine, whatever architecture its layers are for.
-              const here = target === undefined
-                ? parts
-                : yield* toolsOf(ofMachine, yield* tools.ofMachine, yield* bubblewrap.program)
-              yield* writer.write(image, { ...here, reserved, layers: [] }, () => Effect.void)
-              return { image, fim: ofMachine.fim }
-            }),
-            level: request.level,
-            refresh: request.refresh ?? false
+          const runner = Effect.gen(function*() {
+            const image = `${yield* scratchDirectory(fs, yield* workspace.directory("cache"), "runner")}/image`
+            // Steps run without permissions, whatever the image is granted.
+            const reserved = yield* newReservedSpace(request.distribution)
+            // It runs on this machine, whatever architecture its layers are for.
+            const here = target === undefined
+              ? parts
+              : yield* toolsOf(ofMachine, yield* tools.ofMachine, yield* bubblewrap.program)
+            yield* writer.write(image, { ...here, reserved, layers: [] }, () => Effect.void)
+            return { image, fim: ofMachine.fim }
           })
+          const { level, orderByRun, refresh = false } = request
+          const made = request.steps === undefined
+            ? [base]
+            : [base, ...yield* steps.make({ ...request.steps, base, runner, level, refresh })]
+          const layers = orderByRun === undefined
+            ? made
+            : yield* order.byRun({ layers: made, command: orderByRun, runner, level, refresh })
           const identity = request.identity ?? (request.epoch === undefined
             ? yield* drawIdentity
-            : yield* identityOfContent(fs, bytes, unnamed, { ...parts, layers: [base, ...layers] }))
+            : yield* identityOfContent(fs, bytes, unnamed, { ...parts, layers }))
           const reserved = yield* newReservedSpace(request.distribution, request.settings, identity)
           const written = yield* progress.step(
             `Writing ${request.output}`,
-            (report) => writer.write(request.output, { ...parts, reserved, layers: [base, ...layers] }, report),
+            (report) => writer.write(request.output, { ...parts, reserved, layers }, report),
             (written) => formatBytes(written.size)
           )
           for (const cache of ["blobs", "layers"]) yield* removeUnused(fs, yield* workspace.directory("cache", cache))

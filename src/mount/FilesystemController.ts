@@ -14,6 +14,7 @@ import { Instance, type Unpacked } from "./Instance.ts"
 import type { LayerPlace } from "./LayerPlace.ts"
 import { LayerStack } from "./LayerStack.ts"
 import * as Overlays from "./Overlay.ts"
+import { readList } from "./ReadList.ts"
 
 /** Layers or overlay cannot be mounted, or the host refuses the namespaces. */
 export class MountError extends Data.TaggedError("MountError")<{
@@ -95,7 +96,7 @@ const make = Effect.fnUntraced(function*() {
   // Sent together and executed in this order. The instance owns the mounts and releases them.
   const [opened, { lingered, unpacked, were_open: wereOpen }, first] = yield* Effect.all([
     Effect.mapError(instance.opened, failing("Namespace")),
-    instance.mountLayers(layers, { cacheBytes, hot }).pipe(Effect.mapError(failing("Layers"))),
+    instance.mountLayers(layers, { cacheBytes, hot, reads: host.environment[readList] }).pipe(Effect.mapError(failing("Layers"))),
     Effect.result(mountAs(asked))
   ], { concurrency: "unbounded" })
   const logFile = yield* LogFile

@@ -105,12 +105,14 @@ export class Instance extends Context.Service<Instance, {
    * in `layers`.
    *
    * @param layers lowest first
-   * @param options `cacheBytes` limits the cache that the layers share; `hot` is the hot cache, if there is one
+   * @param options `cacheBytes` limits the cache that the layers share; `hot` is the hot cache, if there is one; the file `reads` gets
+   *   a list of what the run reads of them, see `ReadList.ts`
    * @returns the reason if the layers were unpacked, whether they were open already, and whether they were still mounted
    */
   readonly mountLayers: (layers: ReadonlyArray<LayerPlace>, options: {
     readonly cacheBytes: number
     readonly hot: HotPlace | undefined
+    readonly reads: string | undefined
   }) => Effect.Effect<typeof Mounted.Type, JanitorError>
   /** Mounts the kernel's overlay of `layers` and the data directory on `mount`. */
   readonly mountOverlay: Effect.Effect<void, JanitorError>
@@ -260,11 +262,12 @@ const make = Effect.fnUntraced(function*() {
     )
   return Instance.of({
     opened,
-    mountLayers: Effect.fn("Instance.mountLayers")((layers, { cacheBytes, hot }) =>
+    mountLayers: Effect.fn("Instance.mountLayers")((layers, { cacheBytes, hot, reads }) =>
       prepare("mount-layers", {
         layers: layers.map(inRequest),
         cache_bytes: cacheBytes,
-        hot: hot === undefined ? null : { ...hot, directory: ByteString.ofText(hot.directory) }
+        hot: hot === undefined ? null : { ...hot, directory: ByteString.ofText(hot.directory) },
+        reads: reads === undefined ? null : ByteString.ofText(reads)
       }, Mounted).pipe(
         Effect.map(({ unpacked, ...rest }) => ({
           ...rest,

@@ -109,6 +109,7 @@ export const loadDefinition = Effect.fn("loadDefinition")(function*(
     settings: yield* inFile(settingsOf(fs, directory, definition)),
     steps: { directory, distribution, steps: definition.steps ?? [] },
     refresh: options.refresh,
+    ...(definition.orderByRun === undefined ? {} : { orderByRun: definition.orderByRun }),
     ...(definition.arch === undefined ? {} : { architecture: definition.arch })
   }
   const name = path.slice(slash + 1).replace(/\.json$/, "").replace(/\.flatimage$/, "")

@@ -6,6 +6,7 @@ import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import type * as Scope from "effect/Scope"
 import { openCommit } from "../../cli/layer/CommitSession.ts"
 import { describeLeftOut, packageCaches } from "../../cli/layer/PackageCaches.ts"
+import * as ReadList from "../../mount/ReadList.ts"
 import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { Emulator } from "../cross/Emulator.ts"
 import { Machine } from "../Machine.ts"
@@ -25,12 +26,16 @@ export interface GuestCommand {
   readonly input?: string
 }
 
-/** A command, the image it runs in, and the layers below. */
-export interface GuestRequest {
-  /** An image without layers. The run changes it. */
+/** An image without layers in which commands run. */
+export interface RunnerImage {
+  /** Its path. A run changes the file. */
   readonly image: string
-  /** Path of the program `fim` of that image. */
+  /** Path of a program `fim` for this machine. */
   readonly fim: string
+}
+
+/** A command, the image it runs in, and the layers below. */
+export interface GuestRequest extends RunnerImage {
   /** Paths of the layers so far, lowest first. */
   readonly layers: ReadonlyArray<string>
   readonly command: GuestCommand
@@ -63,6 +68,12 @@ export class Runner extends Context.Service<Runner, {
     path: string,
     report: Report
   ) => Effect.Effect<void, BuildError, Scope.Scope>
+  /**
+   * Runs a command by the guest's `sh`, without permissions, and returns the list of what it read of the layers, see `ReadList.ts`.
+   */
+  readonly reads: (
+    request: RunnerImage & { readonly layers: ReadonlyArray<string>; readonly command: string }
+  ) => Effect.Effect<Uint8Array, BuildError, Scope.Scope>
 }>()("flatimage/builder/definition/Runner") {
   static readonly layer = Layer.effect(
     Runner,
@@ -76,8 +87,8 @@ export class Runner extends Context.Service<Runner, {
       const workspace = yield* Workspace
       const { isRoot } = yield* Machine
 
-      const commit = Effect.fn("Runner.commit")(function*(request: GuestRequest, path: string, report: Report) {
-        const { command, image, layers } = request
+      /** Prepares runs of an image on layers, with a new data directory. */
+      const prepare = Effect.fnUntraced(function*(image: string, layers: ReadonlyArray<string>) {
         const separated = layers.find((layer) => layer.includes(":"))
         if (separated !== undefined) {
           return yield* buildError("Refused", { detail: `the build directory has a colon in its name: ${separated}` })
@@ -87,7 +98,32 @@ export class Runner extends Context.Service<Runner, {
         const emulation = yield* emulator.emulation("steps")
         const [program = image, ...before] = [...emulation.prefix, image]
         const run = (args: ReadonlyArray<string>, options: RunOptions = {}) =>
-          programs.run(program, [...before, ...args], { ...options, env })
+          programs.run(program, [...before, ...args], { ...options, env: { ...env, ...options.env } })
+        return { data, run }
+      })
+
+      const reads = Effect.fn("Runner.reads")(
+        function*({ command, image, layers }: Parameters<typeof Runner.Service["reads"]>[0]) {
+          const { data, run } = yield* prepare(image, layers)
+          const list = `${data}/reads`
+          yield* run(["fim-perms", "clear"])
+          // All that is read has to be read through a driver of this run alone.
+          const env = { FIM_LINGER: "0", FIM_HOT: "0", [ReadList.readList]: list }
+          yield* run(["fim-exec", "sh", "-c", "eval \"$1\" >&2", "sh", command], { env })
+          return yield* fs.readFile(list).pipe(
+            Effect.mapError(() =>
+              buildError("Refused", {
+                detail: "what a program reads cannot be listed on this machine: layers cannot be mounted. " +
+                  "Leave out --order-by-run"
+              })
+            )
+          )
+        }
+      )
+
+      const commit = Effect.fn("Runner.commit")(function*(request: GuestRequest, path: string, report: Report) {
+        const { command, image, layers } = request
+        const { data, run } = yield* prepare(image, layers)
         yield* run(["fim-perms", ...(command.network ? ["set", "network"] : ["clear"])])
         // Standard error goes to the builder, and its last lines explain a failure.
         const variables = Object.entries(command.environment).map(([name, value]) => `${name}=${value}`)
@@ -121,7 +157,7 @@ export class Runner extends Context.Service<Runner, {
         yield* mkdwarfs.pack(tree, path, { level: request.level, ownedByRoot: !isRoot, whiteout }, report)
       })
 
-      return Runner.of({ commit })
+      return Runner.of({ commit, reads })
     })
   )
 }

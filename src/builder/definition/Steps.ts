@@ -17,7 +17,7 @@ import { scratchDirectory } from "../Scratch.ts"
 import { Workspace } from "../Workspace.ts"
 import type { Step } from "./Definition.ts"
 import { digestOfTree, pathBelow } from "./Inputs.ts"
-import { type GuestCommand, Runner } from "./Runner.ts"
+import { type GuestCommand, Runner, type RunnerImage } from "./Runner.ts"
 
 /** Increase it when a change of this module must invalidate cached layers. */
 const revision = 2
@@ -31,7 +31,7 @@ export interface StepsRequest {
   /** Path of the lowest layer. */
   readonly base: string
   /** An image without layers in which commands run, and its program `fim`. Made only if there is a command to run. */
-  readonly runner: Effect.Effect<{ readonly image: string; readonly fim: string }, BuildError, Scope.Scope>
+  readonly runner: Effect.Effect<RunnerImage, BuildError, Scope.Scope>
   readonly level: number
   /** Whether to make all layers again, although they are cached. */
   readonly refresh: boolean

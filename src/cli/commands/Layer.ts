@@ -9,7 +9,14 @@ const added = "add requires exactly one argument (/path/to/file.layer)"
 
 const commit = {
   trailing: "fim-layer commit",
-  options: [{ name: "keep-caches", summary: "also commit the caches and lists of package managers" }]
+  options: [
+    { name: "keep-caches", summary: "also commit the caches and lists of package managers" },
+    {
+      name: "order-by-run",
+      value: "CMD",
+      summary: "run CMD with the guest's sh, and store first what it reads, so that it starts faster"
+    }
+  ]
 } as const
 
 export const command: ImageCommand = {
@@ -112,6 +119,7 @@ export const command: ImageCommand = {
   examples: [
     { command: "fim-layer commit binary", description: "keep changes in the image itself" },
     { command: "fim-layer commit layer --keep-caches", description: "keep downloaded packages and lists too" },
+    { command: "fim-layer commit binary --order-by-run 'ffmpeg -version'", description: "store first what ffmpeg reads at a start" },
     { command: "fim-layer create ./files files.layer", description: "pack files for FIM_LAYERS or add" },
     { command: "fim-layer add files.layer", description: "put them into the image" },
     { command: "fim-layer rollback", description: "undo the last commit binary or add" },

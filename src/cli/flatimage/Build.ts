@@ -27,6 +27,7 @@ export interface Input {
   readonly signature: string | undefined
   readonly include: string | undefined
   readonly level: number
+  readonly "order-by-run": string | undefined
   readonly output: string | undefined
   readonly identity: string | undefined
   readonly refresh: boolean
@@ -129,17 +130,23 @@ export const build = Effect.fn("flatimage.build")(function*(input: Input) {
   const path = yield* Path.Path
   const revisions = yield* Revisions
   const workspace = yield* Workspace
-  const { arch: architecture, identity } = input
+  const { arch: architecture, identity, "order-by-run": orderByRun } = input
   if (input.level < 0 || input.level > 9) return yield* refused(`--level is ${input.level}, not from 0 to 9`)
   if (identity !== undefined && !isIdentity(identity)) {
     return yield* refused(`--identity is '${identity}', not 32 hexadecimal digits in lower case`)
   }
   const { name, request } = yield* choose(fs, path, input)
+  if ((orderByRun ?? request.orderByRun) !== undefined && input.reproducible) {
+    return yield* refused(
+      "an image that is ordered by a run cannot be reproducible: leave out --reproducible, or the order"
+    )
+  }
   yield* builder.build({
     ...request,
     ...(architecture === undefined ? {} : { architecture }),
     ...(input.reproducible ? { epoch: yield* revisions.epoch } : {}),
     ...(identity === undefined ? {} : { identity }),
+    ...(orderByRun === undefined ? {} : { orderByRun }),
     level: input.level,
     output: input.output === undefined ? `${workspace.root}/dist/${name}.flatimage` : path.resolve(input.output)
   }).pipe(Effect.provideService(Quiet, input.quiet))

@@ -100,6 +100,11 @@ const build: Command<HostServices> = {
         summary: "Compression of the layers: 0 is the fastest, 9 the smallest"
       },
       {
+        name: "order-by-run",
+        value: "CMD",
+        summary: "Run CMD in the image, without permissions, and store first what it reads, so that it starts faster"
+      },
+      {
         name: "output",
         alias: "o",
         value: "FILE",

@@ -12,8 +12,9 @@ import { Relocate } from "../../relocate/Relocate.ts"
 import { examineBy } from "../../relocate/TrustedDirectory.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { openCommit } from "./CommitSession.ts"
-import { announceGathering, ownedByRoot, pack } from "./Create.ts"
+import { announceGathering, ownedByRoot, pack, packForTrial } from "./Create.ts"
 import { nextLayer, publish } from "./Managed.ts"
+import { listReads } from "./OrderByRun.ts"
 import { describeLeftOut, packageCaches } from "./PackageCaches.ts"
 
 type CommitTarget =
@@ -61,7 +62,12 @@ const plan = Effect.fnUntraced(function*(target: CommitTarget, data: string, lay
   }
 })
 
-const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget, keepCaches: boolean) {
+interface CommitOptions {
+  readonly "keep-caches": boolean
+  readonly "order-by-run": string | undefined
+}
+
+const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget, options: CommitOptions) {
   const relocate = yield* Relocate
   const reserved = yield* ReservedSpace
   const host = yield* Host
@@ -81,7 +87,7 @@ const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget, kee
     layers: stack.layers,
     below: target._tag === "binary" ? stack.embedded : stack.layers.length,
     overlay,
-    without: keepCaches ? [] : packageCaches
+    without: options["keep-caches"] ? [] : packageCaches
   })
   yield* Effect.forEach(leftOut, (one) => Effect.logInfo(describeLeftOut(one)), { discard: true })
   if (leftOut.length > 0) {
@@ -89,7 +95,18 @@ const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget, kee
   }
   if (entries === 0) return yield* failed({ message: `there is nothing to commit in '${data}/data'` })
   yield* announceGathering
-  yield* pack(session.tree, session.layer, planned.path, session.whiteout)
+  const { layer, scratch, tree, whiteout } = session
+  const order = options["order-by-run"]
+  const first = order === undefined ? undefined : yield* Effect.andThen(
+    packForTrial(tree, layer, { whiteout }),
+    listReads({
+      command: order,
+      layers: [...stack.layers.slice(stack.embedded).map(({ path }) => path), layer],
+      number: stack.layers.length,
+      scratch
+    })
+  )
+  yield* pack(tree, layer, planned.path, { whiteout, first })
   yield* session.verify(session.layer, yield* ownedByRoot)
   yield* planned.store
   yield* Effect.forEach(planned.messages, (line) => Effect.logInfo(line), { discard: true })
@@ -98,11 +115,7 @@ const commit = Effect.fn("fim-layer.commit")(function*(target: CommitTarget, kee
   yield* Effect.logInfo("Finished erasing files")
 }, Effect.scoped)
 
-interface CommitOptions {
-  readonly "keep-caches": boolean
-}
-
-export const commitBinary = (options: CommitOptions) => commit({ _tag: "binary" }, options["keep-caches"])
-export const commitLayer = (options: CommitOptions) => commit({ _tag: "layer" }, options["keep-caches"])
+export const commitBinary = (options: CommitOptions) => commit({ _tag: "binary" }, options)
+export const commitLayer = (options: CommitOptions) => commit({ _tag: "layer" }, options)
 export const commitFile = ({ path, ...options }: CommitOptions & { readonly path: string }) =>
-  commit({ _tag: "file", path }, options["keep-caches"])
+  commit({ _tag: "file", path }, options)

@@ -54,6 +54,8 @@ export const openCommit = Effect.fnUntraced(function*(data: string, program: str
   yield* readReply(Done)
   const scratch = `${data}/tmp/commit`
   return {
+    /** A directory that is removed with the scope. */
+    scratch,
     /** The tree that `stage` creates. The layer can be packed beside it, and is removed with the scope. */
     tree: `${scratch}/tree`,
     /**

@@ -52,39 +52,48 @@ export const withMessages = Effect.fnUntraced(function*<E, R>(
   yield* Effect.logInfo("Filesystem created without errors")
 })
 
-/**
- * Packs the tree below `directory` into `file`, which appears, or is replaced, when it is complete. Names of the file
- * `whiteout` become deletions. The packer prints its progress and its errors on standard error.
- */
-export const pack = (directory: string, file: string, shown: string, whiteout?: string) =>
-  withMessages(
-    directory,
-    file,
-    shown,
-    Effect.fnUntraced(function*(args) {
-      const { directories } = yield* Relocate
-      const owner = (yield* ownedByRoot) ? ["--uid", "0", "--gid", "0"] : []
-      const { pid } = yield* Host
-      const marked = whiteout === undefined ? [] : ["--whiteout", whiteout]
-      const parent = ["--parent", String(pid)]
-      const exitCode = yield* ChildProcess.make(`${directories.bin}/mkdwarfs`, [
-        ...args,
-        ...owner,
-        ...marked,
-        ...parent
-      ], {
-        detached: false,
-        stdin: "ignore",
-        stdout: "ignore",
-        stderr: "inherit"
-      }).pipe(
-        Effect.flatMap((handle) => handle.exitCode),
-        Effect.scoped,
-        Effect.mapError((error) => failed(`mkdwarfs was ended: ${error.message}`))
-      )
-      if (exitCode !== 0) return yield* failed(`mkdwarfs ended with code ${exitCode}`)
-    })
+/** Options of the packer. */
+interface PackOptions {
+  /** Names of this file become deletions. It may be missing. */
+  readonly whiteout?: string
+  /** A list of parts of files that are stored first, see `mkdwarfs --help`. */
+  readonly first?: string | undefined
+}
+
+/** Runs the packer with the owners that a layer of this user has. */
+const runPacker = Effect.fnUntraced(function*(args: ReadonlyArray<string>, { first, whiteout }: PackOptions) {
+  const { directories } = yield* Relocate
+  const { pid } = yield* Host
+  const exitCode = yield* ChildProcess.make(`${directories.bin}/mkdwarfs`, [
+    ...args,
+    ...(yield* ownedByRoot) ? ["--uid", "0", "--gid", "0"] : [],
+    ...whiteout === undefined ? [] : ["--whiteout", whiteout],
+    ...first === undefined ? [] : ["--first", first],
+    "--parent",
+    String(pid)
+  ], {
+    detached: false,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "inherit"
+  }).pipe(
+    Effect.flatMap((handle) => handle.exitCode),
+    Effect.scoped,
+    Effect.mapError((error) => failed(`mkdwarfs was ended: ${error.message}`))
   )
+  if (exitCode !== 0) return yield* failed(`mkdwarfs ended with code ${exitCode}`)
+})
+
+/**
+ * Packs the tree below `directory` into `file`, which appears, or is replaced, when it is complete. The packer prints its progress
+ * and its errors on standard error.
+ */
+export const pack = (directory: string, file: string, shown: string, options: PackOptions = {}) =>
+  withMessages(directory, file, shown, (args) => runPacker(args, options))
+
+/** Packs a tree into a layer that is used once: as fast as possible, and without messages. */
+export const packForTrial = (directory: string, file: string, options: PackOptions) =>
+  runPacker(["-i", directory, "-o", file, "-l", "1", "--progress", "auto"], options)
 
 export const createLayer = Effect.fn("fim-layer.create")(function*(
   { directory, file }: { readonly directory: string; readonly file: string }

@@ -7,7 +7,6 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ByteString from "../../ByteString.ts"
 import { inRequest, type LayerPlace } from "../../mount/LayerPlace.ts"
-import { Relocate } from "../../relocate/Relocate.ts"
 import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { decodeReply } from "./Reply.ts"
@@ -27,15 +26,14 @@ interface Wanted {
   readonly verify?: LayerPlace
 }
 
-const ask = Effect.fnUntraced(function*({ below, layers }: Merged, wanted: Wanted) {
-  const { directories } = yield* Relocate
+const ask = Effect.fnUntraced(function*(fim: string, { below, layers }: Merged, wanted: Wanted) {
   const request = {
     layers: layers.map(inRequest),
     below,
     pack: wanted.pack?.map(ByteString.ofText),
     verify: wanted.verify === undefined ? undefined : inRequest(wanted.verify)
   }
-  const reply = yield* ChildProcess.make(`${directories.bin}/fim`, ["merge"], {
+  const reply = yield* ChildProcess.make(fim, ["merge"], {
     detached: false,
     stdin: Stream.make(Utf8.encode(JSON.stringify(request))),
     stdout: "pipe",
@@ -48,11 +46,16 @@ const ask = Effect.fnUntraced(function*({ below, layers }: Merged, wanted: Wante
   yield* decodeReply("fim merge", reply.trimEnd(), Done).pipe(Effect.mapError(failed))
 })
 
+/** Paths of the programs that merge and pack. */
+export interface MergePrograms {
+  readonly fim: string
+  readonly mkdwarfs: string
+}
+
 /** Packs the merged tree. `args` are arguments of the packer, which prints its progress on standard error. */
-export const packMerged = Effect.fnUntraced(function*(merged: Merged, args: ReadonlyArray<string>) {
-  const { directories } = yield* Relocate
-  yield* ask(merged, { pack: [`${directories.bin}/mkdwarfs`, ...args] })
-})
+export const packMerged = ({ fim, mkdwarfs }: MergePrograms, merged: Merged, args: ReadonlyArray<string>) =>
+  ask(fim, merged, { pack: [mkdwarfs, ...args] })
 
 /** Fails unless a layer equals the merged tree byte for byte and has the same deletions. */
-export const verifyMerged = (merged: Merged, layer: LayerPlace) => ask(merged, { verify: layer })
+export const verifyMerged = ({ fim }: MergePrograms, merged: Merged, layer: LayerPlace) =>
+  ask(fim, merged, { verify: layer })

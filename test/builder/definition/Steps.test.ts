@@ -31,7 +31,8 @@ const Fakes = Layer.mergeAll(
               archives.push(yield* programs.run("tar", ["--list", "--verbose", "--file", request.command.input]))
             }
             yield* fs.writeFileString(path, "layer")
-          }).pipe(Effect.orDie)
+          }).pipe(Effect.orDie),
+        reads: () => Effect.die("nothing is listed")
       })
     })
   )

@@ -39,6 +39,8 @@ pub struct Options {
     pub read_ahead_bytes: u64,
     /// Threads that answer the kernel for this layer; at least one is used.
     pub workers: usize,
+    /// Whether all reads are remembered, and not only those of a start.
+    pub notes_all: bool,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             cache_bytes: 256 << 20,
             read_ahead_bytes: 16 << 20,
             workers: cores.clamp(2, 4),
+            notes_all: false,
         }
     }
 }
@@ -158,7 +161,7 @@ impl Layer {
             cache,
             last_end: AtomicU64::new(u64::MAX),
             streak: AtomicU64::new(0),
-            touched: Touched::new(),
+            touched: Touched::new(options.notes_all),
             hot: None,
         })
     }

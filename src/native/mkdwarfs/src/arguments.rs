@@ -27,6 +27,10 @@ options:
   --exclude PATTERN         leave out what matches; may be given many times. With
                             a slash it is a path from DIR on, else a name;
                             * and ? match within a name, ** across names
+  --first LIST              store these parts of files before all else, so that a start
+                            that reads them decompresses little else: entries
+                            'OFFSET LENGTH PATH' of a file, each ended by a zero byte;
+                            PATH is relative to DIR
   --threads N               threads that compress (one for each core)
   --progress auto|always|never
                             a bar on terminals (auto), and also lines
@@ -64,6 +68,8 @@ pub struct Command {
     pub json: bool,
     /// The file whose names are written as whiteouts.
     pub whiteout: Option<PathBuf>,
+    /// Names the parts of files that are stored first.
+    pub first: Option<PathBuf>,
     /// The process that this one ends with.
     pub parent: Option<u32>,
 }
@@ -98,6 +104,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
         exclude: Vec::new(),
         json: false,
         whiteout: None,
+        first: None,
         parent: None,
     };
     while let Some(argument) = rest.next() {
@@ -129,6 +136,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, String
             "--mtime-max" => command.mtime_max = number(&name, &value()?, 0, u32::MAX)?,
             "--threads" => command.threads = number(&name, &value()?, 1, 256)? as usize,
             "--parent" => command.parent = Some(number(&name, &value()?, 1, i32::MAX as u32)?),
+            "--first" => command.first = Some(value()?.into()),
             "--whiteout" => command.whiteout = Some(value()?.into()),
             "--exclude" => command.exclude.push(Pattern::new(value()?.as_bytes())),
             "--progress" => {

@@ -99,7 +99,7 @@ fn hash(source: &Source, number: usize, node: &Node, buffer: &mut [u8]) -> Resul
     let failed = |cause| Error::io(&source.path(node), "read the file")(cause);
     let mut hash = Sha256::new();
     // Files that are alike but for their holes count as different.
-    while let Some(segment) = content.next_segment().map_err(failed)? {
+    while let Some(segment) = content.next_segment(node.size).map_err(failed)? {
         let (is_hole, length) = match segment {
             Segment::Data(length) => (0, length),
             Segment::Hole(length) => (1, length),

@@ -21,6 +21,11 @@ pub struct Level {
 }
 
 impl Level {
+    /// Bytes of a block of what is started.
+    pub fn first(&self) -> u32 {
+        self.code.min(SMALL)
+    }
+
     /// The block size of the image, which the format wants to be a power of two.
     pub fn block_size(&self) -> NonZero<u32> {
         let largest = self.code.max(self.other).next_power_of_two();

@@ -11,6 +11,7 @@ mod blocks;
 mod contents;
 mod error;
 mod exclude;
+mod first;
 mod holes;
 mod levels;
 mod metadata;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 use std::num::NonZero;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use dwarfs::section::SectionType;
 use dwarfs_enc::metadata::{Builder, Config, DirId, InodeMetadata, LinkableInodeId};
@@ -14,6 +15,7 @@ use crate::arguments::Command;
 use crate::blocks::Blocks;
 use crate::contents::{self, Contents};
 use crate::error::Error;
+use crate::first::{self, First};
 use crate::holes::{self, Piece, Segment};
 use crate::metadata::Rows;
 use crate::names;
@@ -51,8 +53,12 @@ pub fn pack(command: &Command) -> Result<Report, Error> {
     let threads = NonZero::new(command.threads).unwrap_or(NonZero::<usize>::MIN);
     let writer = Writer::new_with_threads(output, threads).map_err(Error::io(&command.output, "start the threads"))?;
     let block_size = command.level.block_size();
-    let mut blocks = Blocks::new(writer, command.level.compression, command.level.code);
-    let chunks = store(command, &source, &nodes, &contents, programs, &mut blocks)?;
+    let first = match &command.first {
+        Some(list) => first::read(list, &nodes, &contents)?,
+        None => Vec::new(),
+    };
+    let mut blocks = Blocks::new(writer, command.level.compression, command.level.first());
+    let chunks = store(command, &source, &nodes, &contents, (&first, programs), &mut blocks)?;
     let mut writer = blocks.finish()?;
     let mut holes = Vec::new();
     let metadata = build(&nodes, &contents, &chunks, &mut holes, block_size)?;
@@ -92,53 +98,116 @@ fn refuse_output_in_input(command: &Command) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stores the contents, first those of `programs`; returns where each node's lies.
+/// Stores the contents: first what `first` names, then the rest of `programs`, then all else. Returns where each node's lies.
 fn store(
     command: &Command,
     source: &Source,
     nodes: &[Node],
     contents: &Contents,
-    programs: usize,
+    (first, programs): (&[First], usize),
     blocks: &mut Blocks<Output>,
 ) -> Result<HashMap<usize, Vec<Piece>>, Error> {
     let total = contents.unique.iter().map(|&number| nodes[number].size).sum();
-    let mut progress = Progress::new(command.progress, total);
+    let mut storing = Storing {
+        progress: Progress::new(command.progress, total),
+        source,
+        blocks,
+    };
+    let mut taken: HashMap<usize, Vec<(Range<u64>, Vec<Piece>)>> = HashMap::with_capacity(first.len());
+    for First { node: number, parts } in first {
+        let mut file = storing.open(*number, &nodes[*number])?;
+        let pieces = taken.entry(*number).or_default();
+        for part in parts {
+            file.skip(part.start)?;
+            let mut stored = Vec::new();
+            storing.put(&mut file, part.end, &mut stored)?;
+            pieces.push((part.clone(), stored));
+        }
+        file.skip(u64::MAX)?;
+    }
+    storing.blocks.end_block(command.level.code)?;
     let mut chunks = HashMap::with_capacity(contents.unique.len());
     for (position, &number) in contents.unique.iter().enumerate() {
         if position == programs {
-            blocks.end_block(command.level.other)?;
+            storing.blocks.end_block(command.level.other)?;
         }
         let node = &nodes[number];
-        let path = source.path(node);
-        let mut content = source.open(number, node)?;
-        let failed = |cause| Error::io(&path, "read the file")(cause);
+        let mut file = storing.open(number, node)?;
         let mut pieces = Vec::new();
-        while let Some(segment) = content.next_segment().map_err(failed)? {
-            if let Segment::Hole(length) = segment {
-                pieces.push(Piece::Hole(length));
-                progress.add(length);
-                continue;
-            }
-            let mut reader = Counted {
-                content: &mut content,
-                failure: None,
-                progress: &mut progress,
-            };
-            let result = blocks.put(&mut reader, &mut pieces);
-            match reader.failure {
-                Some(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => return Err(changed(&path)),
-                Some(cause) => return Err(failed(cause)),
-                None => result?,
-            }
+        for (part, stored) in taken.remove(&number).unwrap_or_default() {
+            storing.put(&mut file, part.start, &mut pieces)?;
+            pieces.extend(stored);
+            file.skip(part.end)?;
         }
-        let stamp = content.stamp().map_err(Error::io(&path, "read the attributes"))?;
+        storing.put(&mut file, node.size, &mut pieces)?;
+        let stamp = file
+            .content
+            .stamp()
+            .map_err(Error::io(&file.path, "read the attributes"))?;
         if stamp != node.stamp {
-            return Err(changed(&path));
+            return Err(changed(&file.path));
         }
         chunks.insert(number, pieces);
     }
-    progress.finish();
+    storing.progress.finish();
     Ok(chunks)
+}
+
+/// A file that is being stored.
+struct Open<'a> {
+    path: PathBuf,
+    content: Content<'a>,
+}
+
+impl Open<'_> {
+    fn skip(&mut self, to: u64) -> Result<(), Error> {
+        self.content.skip(to).map_err(|cause| failed(&self.path, cause))
+    }
+}
+
+struct Storing<'a> {
+    source: &'a Source,
+    blocks: &'a mut Blocks<Output>,
+    progress: Progress,
+}
+
+impl<'a> Storing<'a> {
+    fn open(&self, number: usize, node: &Node) -> Result<Open<'a>, Error> {
+        Ok(Open {
+            path: self.source.path(node),
+            content: self.source.open(number, node)?,
+        })
+    }
+
+    /// Stores a file up to byte `until`, and adds where it lies to `pieces`.
+    fn put(&mut self, file: &mut Open<'_>, until: u64, pieces: &mut Vec<Piece>) -> Result<(), Error> {
+        let Open { path, content } = file;
+        while let Some(segment) = content.next_segment(until).map_err(|cause| failed(path, cause))? {
+            if let Segment::Hole(length) = segment {
+                pieces.push(Piece::Hole(length));
+                self.progress.add(length);
+                continue;
+            }
+            let mut reader = Counted {
+                content,
+                failure: None,
+                progress: &mut self.progress,
+            };
+            let result = self.blocks.put(&mut reader, pieces);
+            match reader.failure {
+                Some(cause) => return Err(failed(path, cause)),
+                None => result?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(path: &Path, cause: io::Error) -> Error {
+    match cause.kind() {
+        io::ErrorKind::UnexpectedEof => changed(path),
+        _ => Error::io(path, "read the file")(cause),
+    }
 }
 
 fn changed(path: &Path) -> Error {

@@ -22,9 +22,18 @@ pub enum Source {
 pub struct Content<'a> {
     from: Origin<'a>,
     size: u64,
+    /// Where the next segment begins.
     offset: u64,
-    /// What is left of the segment that is read.
+    /// The data or the hole that is there, as far as that is known.
+    run: Run,
+    /// Bytes of the segment that are not read yet.
     left: u64,
+}
+
+#[derive(Debug, Default)]
+struct Run {
+    is_hole: bool,
+    end: u64,
 }
 
 #[derive(Debug)]
@@ -63,6 +72,7 @@ impl Source {
             from,
             size: node.size,
             offset: 0,
+            run: Run::default(),
             left: 0,
         })
     }
@@ -85,17 +95,34 @@ impl Content<'_> {
         }
     }
 
-    /// The next part. Data is then read from here, all of it; `None` at the end.
-    pub fn next_segment(&mut self) -> io::Result<Option<Segment>> {
-        let rest = self.size - self.offset;
-        if rest == 0 {
+    /// The next segment before byte `until`. Data is then read from here, all of it; `None` when there is no more.
+    pub fn next_segment(&mut self, until: u64) -> io::Result<Option<Segment>> {
+        let until = until.min(self.size);
+        if self.offset >= until {
             return Ok(None);
         }
+        if self.offset >= self.run.end {
+            self.run = self.find_run()?;
+        }
+        let length = self.run.end.min(until) - self.offset;
+        self.offset += length;
+        self.left = if self.run.is_hole { 0 } else { length };
+        Ok(Some(if self.run.is_hole {
+            Segment::Hole(length)
+        } else {
+            Segment::Data(length)
+        }))
+    }
+
+    fn find_run(&mut self) -> io::Result<Run> {
+        let rest = self.size - self.offset;
         let segment = match &mut self.from {
-            Origin::File(_) if self.size < holes::LEAST => Segment::Data(rest),
             Origin::File(file) => {
-                let segment = holes::segment_at(file, self.offset, self.size)?;
-                // To look for holes has moved the position.
+                let segment = match self.size {
+                    ..holes::LEAST => Segment::Data(rest),
+                    size => holes::segment_at(file, self.offset, size)?,
+                };
+                // To look for holes moves the position, and to skip does not.
                 file.seek(SeekFrom::Start(self.offset))?;
                 segment
             }
@@ -105,9 +132,25 @@ impl Content<'_> {
         if length == 0 || length > rest {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        self.offset += length;
-        self.left = if matches!(segment, Segment::Data(_)) { length } else { 0 };
-        Ok(Some(segment))
+        Ok(Run {
+            is_hole: matches!(segment, Segment::Hole(_)),
+            end: self.offset + length,
+        })
+    }
+
+    /// Leaves out what comes before byte `to`.
+    pub fn skip(&mut self, to: u64) -> io::Result<()> {
+        if let Origin::File(_) = self.from {
+            self.offset = self.offset.max(to.min(self.size));
+            self.run = Run::default();
+            self.left = 0;
+            return Ok(());
+        }
+        // All that is served has to be taken.
+        while self.next_segment(to)?.is_some() {
+            io::copy(self, &mut io::sink())?;
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::Layer;
 use super::reads::Reads;
-use crate::hot::FileRange;
+use crate::hot::{FileRange, PAGE};
+use crate::tree::{Entry, Kind};
 
 /// What is read later than this after the layer was opened is not the start's any more.
 const START: Duration = Duration::from_secs(3);
@@ -28,6 +29,7 @@ pub type Wanted = (u32, u32);
 #[derive(Debug)]
 pub(super) struct Touched {
     opened: Instant,
+    notes_all: bool,
     is_over: AtomicBool,
     seen: Mutex<Seen>,
 }
@@ -46,9 +48,10 @@ struct Seen {
 }
 
 impl Touched {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(notes_all: bool) -> Self {
         Self {
             opened: Instant::now(),
+            notes_all,
             is_over: AtomicBool::new(false),
             seen: Mutex::default(),
         }
@@ -64,7 +67,7 @@ impl Touched {
             return None;
         }
         let mut seen = self.lock();
-        if self.opened.elapsed() <= START {
+        if self.notes_all || self.opened.elapsed() <= START {
             return Some(seen);
         }
         self.is_over.store(true, Ordering::Relaxed);
@@ -114,6 +117,33 @@ impl Layer {
     /// What was read of files in that time, those first that were read first.
     pub fn start_reads(&self) -> Vec<FileRange> {
         self.touched.lock().reads.ranges()
+    }
+
+    /// The same, with a path below the root of the layer for each file: offset and length in bytes, and the path. Of a file with several
+    /// names it is the first one.
+    pub fn named_reads(&self) -> Vec<(u64, u64, Vec<u8>)> {
+        let reads = self.start_reads();
+        let mut names: HashMap<u32, Option<Vec<u8>>> = reads.iter().map(|range| (range.inode, None)).collect();
+        let mut directories = vec![(0, Vec::new())];
+        while let Some((directory, path)) = directories.pop() {
+            for Entry { name, inode } in self.entries(directory).into_iter().flatten() {
+                let mut path = path.clone();
+                if !path.is_empty() {
+                    path.push(b'/');
+                }
+                path.extend_from_slice(name);
+                if let Some(known) = names.get_mut(&inode) {
+                    known.get_or_insert(path);
+                } else if self.tree.kind(inode) == Some(Kind::Directory) {
+                    directories.push((inode, path));
+                }
+            }
+        }
+        let named = |range: FileRange| {
+            let path = names.get(&range.inode)?.clone()?;
+            Some((u64::from(range.page) * PAGE, u64::from(range.pages) * PAGE, path))
+        };
+        reads.into_iter().filter_map(named).collect()
     }
 
     /// Bytes that were read in that time, and those of them that the hot file did not hold.

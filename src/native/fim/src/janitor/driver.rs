@@ -14,10 +14,11 @@ use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::hot::{self, HotCache};
 use crate::names;
 use crate::sys;
+use crate::trust::Directory;
 use dwarfs_fuse::{Cache, Layer, Serving, Source};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What the driver complains of, in the directory of the instance that started it.
@@ -39,6 +40,9 @@ pub enum Message {
         cache_bytes: u64,
         /// Where what starts read is kept decompressed, if it is.
         hot: Option<hot::Place>,
+        /// The file that gets a list of what is read, if there is to be one; see `Driver::list_reads`.
+        #[serde(with = "names::optional_path")]
+        reads: Option<PathBuf>,
         /// The hash of what identifies the layers, and where it is kept what a start reads of them.
         stack: String,
         #[serde(with = "names::path")]
@@ -139,6 +143,7 @@ struct Driver {
     owner: Option<(u32, u32)>,
     cache_bytes: u64,
     hot: Option<hot::Place>,
+    reads: Option<PathBuf>,
     cache: Option<Arc<Cache>>,
     stack: String,
     start: PathBuf,
@@ -167,6 +172,7 @@ impl Driver {
                 owner,
                 cache_bytes,
                 hot,
+                reads,
                 stack,
                 start,
                 log,
@@ -176,7 +182,8 @@ impl Driver {
                     .guess
                     .take()
                     .filter(|guess| guess.starts.is_of(&stack, owner, cache_bytes))
-                    .filter(|guess| guess.starts.is_hot_in(hot.as_ref().map(|hot| hot.directory.as_path())));
+                    .filter(|guess| guess.starts.is_hot_in(hot.as_ref().map(|hot| hot.directory.as_path())))
+                    .filter(|_| reads.is_none());
                 self.last = match &self.guess {
                     Some(guess) => Some(guess.starts.clone()),
                     None => Starts::read(&start, &stack),
@@ -186,7 +193,7 @@ impl Driver {
                     None => Cache::within_memory(cache_bytes),
                 });
                 (self.owner, self.cache_bytes) = (owner, cache_bytes);
-                (self.stack, self.start, self.hot) = (stack, start, hot);
+                (self.stack, self.start, self.hot, self.reads) = (stack, start, hot, reads);
                 Ok(Done::Now)
             }
             Message::Open(place) => {
@@ -214,6 +221,9 @@ impl Driver {
             }
             Message::Remember => {
                 let layers = self.serving.as_ref().map_or(&[][..], Serving::layers);
+                if let Some(path) = &self.reads {
+                    list_reads(path, layers)?;
+                }
                 // Others may have learned something meanwhile.
                 let is_of = |starts: &Starts| starts.is_of(&self.stack, self.owner, self.cache_bytes);
                 let known = Starts::read(&self.start, &self.stack).filter(is_of);
@@ -253,7 +263,7 @@ impl Driver {
             offset: place.offset,
             size: Some(place.size),
         };
-        let options = guess::options(self.owner, self.cache_bytes);
+        let options = guess::options(self.owner, self.cache_bytes, self.reads.is_some());
         let layer = Layer::open(&source, &options, Arc::clone(cache));
         let mut layer = layer.map_err(|error| Failure(error.to_string()))?;
         let hot = self.hot.as_ref().and_then(|hot| HotCache::open(&hot.directory));
@@ -280,4 +290,22 @@ impl Driver {
             let _ = hot::start(place, wanted);
         }
     }
+}
+
+/// Writes what was read of layers: entries `LAYER OFFSET LENGTH PATH`, each ended by a zero byte, in the order of the layers, and of the first
+/// reads of each. The lowest layer has the number 0, the path is relative to its root.
+fn list_reads(path: &Path, layers: &[Layer]) -> Result<()> {
+    let failed = || format!("cannot write '{}'", path.display());
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        fail!("{}", failed())
+    };
+    let mut list = Vec::new();
+    for (number, layer) in layers.iter().enumerate() {
+        for (offset, length, path) in layer.named_reads() {
+            list.extend_from_slice(format!("{number} {offset} {length} ").as_bytes());
+            list.extend_from_slice(&path);
+            list.push(0);
+        }
+    }
+    Directory::given(directory)?.put(name, 0o600, &list)
 }

@@ -46,7 +46,7 @@ impl Guess {
     pub fn open(start: &Path, program: &str) -> Option<Guess> {
         let starts = Starts::read_any(start)?;
         let cache = Cache::within_memory(starts.cache_bytes.min(LARGEST_CACHE));
-        let options = options(starts.owner, starts.cache_bytes);
+        let options = options(starts.owner, starts.cache_bytes, false);
         let hot = starts.hot.first().and_then(|hot| HotCache::open(hot));
         let mut layers = VecDeque::new();
         for (index, place) in starts.places().enumerate() {
@@ -80,11 +80,12 @@ pub fn expect(layer: &Layer, index: usize, blocks: Option<&[Wanted]>) {
 }
 
 /// How layers are read.
-pub fn options(owner: Option<(u32, u32)>, cache_bytes: u64) -> Options {
+pub fn options(owner: Option<(u32, u32)>, cache_bytes: u64, notes_all: bool) -> Options {
     Options {
         uid: owner.map(|(uid, _)| uid),
         gid: owner.map(|(_, gid)| gid),
         cache_bytes,
+        notes_all,
         ..Options::default()
     }
 }

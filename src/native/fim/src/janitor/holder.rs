@@ -261,8 +261,9 @@ impl Holder<'_> {
                 layers,
                 cache_bytes,
                 hot,
+                reads,
             } => {
-                let result = self.mount_layers(&layers, cache_bytes, hot);
+                let result = self.mount_layers(&layers, cache_bytes, hot, reads);
                 answer(&mut self.replies, id, result)
             }
             Operation::MountOverlay {} => {

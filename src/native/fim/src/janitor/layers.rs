@@ -35,6 +35,8 @@ pub struct Reading<'a> {
     pub cache_bytes: u64,
     /// Where what starts read of them is kept decompressed, if it is.
     pub hot: Option<hot::Place>,
+    /// Gets a list of what is read of them, if there is to be one.
+    pub reads: Option<PathBuf>,
     /// The user and group that every file is shown as owned by, where it is not the layer that says so: the only one there
     /// is, as whoever mounts knows it.
     pub owner: Option<(u32, u32)>,
@@ -118,6 +120,7 @@ impl Layers {
                 owner: how.owner,
                 cache_bytes: how.cache_bytes,
                 hot: how.hot,
+                reads: how.reads,
                 stack: start::hash(how.stack),
                 start: how.start,
                 log: how.log,

@@ -67,7 +67,13 @@ impl Holder<'_> {
         Ok(())
     }
 
-    pub fn mount_layers(&mut self, layers: &[Place], cache_bytes: u64, hot: Option<hot::Place>) -> Result<Mounted> {
+    pub fn mount_layers(
+        &mut self,
+        layers: &[Place],
+        cache_bytes: u64,
+        hot: Option<hot::Place>,
+        reads: Option<PathBuf>,
+    ) -> Result<Mounted> {
         let mut mounted = Mounted {
             unpacked: None,
             were_open: false,
@@ -91,6 +97,7 @@ impl Holder<'_> {
         let reading = Reading {
             cache_bytes,
             hot,
+            reads,
             owner,
             stack: &self.open.stack,
             start: self.session.start(),

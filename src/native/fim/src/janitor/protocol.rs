@@ -40,6 +40,9 @@ pub enum Operation {
         /// The hot cache, if there is one.
         #[serde(default)]
         hot: Option<hot::Place>,
+        /// The file that gets a list of what the run reads of the layers, if there is to be one.
+        #[serde(default, with = "names::optional_path")]
+        reads: Option<PathBuf>,
     },
     /// Mounts the kernel's overlay of what is in `layers` and the data directory on `mount` of the instance.
     MountOverlay {},

@@ -24,8 +24,8 @@ pub struct Companion {
 pub fn program(words: &[OsString]) -> Option<OsString> {
     match words.first() {
         Some(word) if word == "fim-exec" || word == "fim-root" => Some(words.get(1).cloned().unwrap_or_default()),
-        // The program stands behind options, which only the boot program parses.
-        Some(word) if word == "fim-run" => Some(OsString::new()),
+        // The program stands behind options, which only the boot program parses. What such starts read has a record of its own.
+        Some(word) if word == "fim-run" => Some(word.clone()),
         Some(word) if word.as_encoded_bytes().starts_with(b"fim-") => None,
         _ => Some(OsString::new()),
     }
