@@ -20,6 +20,7 @@ import { Janitor } from "./mount/Janitor.ts"
 import { LayerStack } from "./mount/LayerStack.ts"
 import { LingerTime } from "./mount/LingerTime.ts"
 import { Portal } from "./portal/Portal.ts"
+import { startChanges } from "./override/StartChanges.ts"
 import { inGuest } from "./relocate/Directories.ts"
 import { Host } from "./relocate/Host.ts"
 import { variablesOf } from "./relocate/OwnVariables.ts"
@@ -48,6 +49,7 @@ export const layerWith = (instance: typeof Instance.layer) =>
     Layer.provideMerge(
       Layer.provide(Layer.mergeAll(bindLimit, Allowances.layer, HotCache.layer, LingerTime.layer), Snapshot.layer)
     ),
+    Layer.provideMerge(startChanges),
     Layer.provideMerge(settingsLayer)
   )
 

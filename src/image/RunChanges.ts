@@ -1,4 +1,4 @@
-/** The changes that one start makes to the settings of its image. The image file stays unchanged. */
+/** The changes that a start makes to the settings of its image: the user's overrides and the options of `fim-run`. The file stays unchanged. */
 import * as Context from "effect/Context"
 import type { Binding, Settings } from "./Settings.ts"
 import type { Permission } from "./SettingsDefaults.ts"
@@ -8,8 +8,11 @@ export interface Changes {
   readonly allow: ReadonlyArray<Permission>
   /** Permissions that this start does not have, whoever grants them. */
   readonly deny: ReadonlyArray<Permission>
-  /** Binds in addition to those of the image. Paths are absolute. Neither paths nor values of variables are expanded. */
-  readonly bindings: ReadonlyArray<Binding>
+  /**
+   * Binds in addition to those of the image. Paths are absolute. Neither paths nor values of variables are expanded. A missing source
+   * is an error unless the bind is `optional`.
+   */
+  readonly bindings: ReadonlyArray<Binding & { readonly optional?: boolean }>
   readonly environment: Readonly<Record<string, string>>
   /** The program's working directory in the guest; by default the caller's own directory, if the guest sees it. */
   readonly directory: string | undefined

@@ -23,7 +23,7 @@ import * as Notices from "./DataNotices.ts"
 import { dataNames, type DataRecord, type ImageFile, isCurrent, pickSibling } from "./DataRecord.ts"
 import { basename, chosenData, dataPlaces, dirname } from "./Directories.ts"
 import type { Host } from "./Host.ts"
-import { type Examine, problemOf, registeredDataHome } from "./TrustedDirectory.ts"
+import { type Examine, problemOf, registeredHome } from "./TrustedDirectory.ts"
 
 /** How a start gets its data directory. */
 type Decision =
@@ -174,9 +174,10 @@ const decide = Effect.fnUntraced(function*(facts: Facts) {
   const decision = yield* search(facts, places)
   if (decision._tag !== "Refuse") return decision
   // HOME may be another user's. The caller's real home costs a file to read, which happens only now.
-  const home = yield* registeredDataHome(host.uid)
-  if (home === undefined || places.includes(`${home}/flatimage`)) return decision
-  return yield* search(facts, [...places, `${home}/flatimage`])
+  const home = yield* registeredHome(host.uid)
+  const registered = `${home}/.local/share/flatimage`
+  if (home === undefined || places.includes(registered)) return decision
+  return yield* search(facts, [...places, registered])
 })
 
 /** Searches these places, best first. */

@@ -40,15 +40,15 @@ export const problemOf = ({ reason, remedy }: Pick<Verdict, "reason" | "remedy">
   `${reason ?? "no reason was given"}${remedy === null ? "" : `; to use it: ${remedy}`}`
 
 /**
- * The data home below the home directory in the user database. HOME may be another user's, after `sudo` or `su`.
+ * The home directory in the user database. HOME may be another user's, after `sudo` or `su`.
  *
  * @param uid numeric user id
- * @returns the absolute path; `undefined` if the user is not in the database
+ * @returns the absolute path; `undefined` if the user is not in the database, or at home in `/`
  */
-export const registeredDataHome = Effect.fnUntraced(function*(uid: number) {
+export const registeredHome = Effect.fnUntraced(function*(uid: number) {
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.orElseSucceed(fs.readFileString("/etc/passwd"), () => "")
   const line = text.split("\n").find((line) => line.split(":")[2] === String(uid))
   const home = line?.split(":")[5]
-  return home?.startsWith("/") === true && home !== "/" ? `${home}/.local/share` : undefined
+  return home?.startsWith("/") === true && home !== "/" ? home : undefined
 })

@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { expand } from "../image/Expand.ts"
 import type { Permission } from "../image/SettingsDefaults.ts"
+import { RunChanges } from "../image/RunChanges.ts"
 import { Snapshot } from "../image/Snapshot.ts"
 import { Host } from "../relocate/Host.ts"
 import type { Allowance } from "./Seccomp.ts"
@@ -61,7 +62,8 @@ export class Allowances extends Context.Service<Allowances, ReadonlySet<Allowanc
       const host = yield* Host
       const settings = yield* Snapshot
       const image = expand(settings.environment["FIM_ALLOW"] ?? "", host.environment)
-      const names = host.environment["FIM_ALLOW"] ?? image
+      // As with all variables of the guest, what this start sets comes first.
+      const names = (yield* RunChanges).environment["FIM_ALLOW"] ?? host.environment["FIM_ALLOW"] ?? image
       return yield* Effect.fromResult(allowancesOf(names, settings.permissions)).pipe(
         Effect.mapError((detail) => new AllowanceError({ detail }))
       )

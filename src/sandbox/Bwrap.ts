@@ -194,7 +194,7 @@ const make = Effect.fnUntraced(function*() {
     }))
     const bindings = [
       ...stored,
-      ...changes.bindings.map(({ dst, src, type }): Bind => ({ type, source: src, target: dst, optional: false }))
+      ...changes.bindings.map(({ dst, optional = false, src, type }): Bind => ({ type, source: src, target: dst, optional }))
     ]
     const environment = environmentOf({
       host: host.environment,

@@ -4,6 +4,7 @@ import * as Help from "./Help.ts"
 import * as Info from "./Info.ts"
 import * as Instance from "./Instance.ts"
 import * as Layer from "./Layer.ts"
+import * as Override from "./Override.ts"
 import * as Programs from "./Programs.ts"
 import * as Recipe from "./Recipe.ts"
 import type { GuestCommand, ImageCommand, SettingsCommand } from "./Services.ts"
@@ -27,7 +28,7 @@ const ofSettings: ReadonlyArray<SettingsCommand> = [
 ]
 
 /** These work on the running image. */
-const ofImage: ReadonlyArray<ImageCommand> = [Info.doctor, Info.info, Instance.command, Layer.command]
+const ofImage: ReadonlyArray<ImageCommand> = [Info.doctor, Info.info, Instance.command, Layer.command, Override.command]
 
 /** These may run programs in the guest. */
 const ofGuest: ReadonlyArray<GuestCommand> = [Recipe.command]

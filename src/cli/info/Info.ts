@@ -19,6 +19,7 @@ import { BuildInfo } from "../config/BuildInfo.ts"
 import { CommandError } from "../config/CommandError.ts"
 import { printJson, printLines } from "../config/Output.ts"
 import { numbered } from "../layer/List.ts"
+import { described } from "../override/Override.ts"
 
 const failed = (error: { readonly message: string }) =>
   new CommandError({ text: error.message, context: "Could not describe the image" })
@@ -79,7 +80,8 @@ const describe = Effect.fnUntraced(function*() {
     environment: Object.keys(settings.environment).sort(),
     permissions: yield* permissions(settings),
     bindings: settings.bindings,
-    portal: settings.extension.portal
+    portal: settings.extension.portal,
+    overrides: yield* described
   }
 }, Effect.mapError(failed))
 
@@ -119,6 +121,7 @@ const linesOf = (about: Effect.Success<ReturnType<typeof describe>>): ReadonlyAr
   ...rows("Binds", about.bindings.map(({ dst, src, type }) => `${src} at ${dst}, ${type}`)),
   ...rows("Host programs", about.portal),
   ...rows("Variables", about.environment),
+  ...rows("Your overrides", about.overrides),
   ...rows("Own namespaces", about.unshare.length === 0 ? ["those of the default"] : about.unshare)
 ]
 
