@@ -21,7 +21,7 @@ import { printJson, printLines } from "../config/Output.ts"
 import { numbered } from "../layer/List.ts"
 
 const failed = (error: { readonly message: string }) =>
-  new CommandError({ text: error.message, context: "Could not describe the image" })
+  new CommandError({ text: error.message, context: "Could not describe the image", cause: error })
 
 /** What each permission opens on this host: existing paths, and what is missing. */
 const permissions = Effect.fnUntraced(function*(settings: Settings) {
