@@ -12,6 +12,7 @@ pub mod kept;
 pub mod launcher;
 pub mod merge;
 mod names;
+mod packets;
 pub mod patch;
 pub mod portal;
 mod progress;
