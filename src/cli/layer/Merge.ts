@@ -2,19 +2,15 @@
  * `fim merge`: reads layers of the image as one tree, and packs it or compares it with a layer. Nothing is mounted for it.
  */
 import * as Effect from "effect/Effect"
-import * as ChildProcess from "effect/process/ChildProcess"
-import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import * as ByteString from "../../ByteString.ts"
+import { askOnce, type ProgramError } from "../../messages/NativeProgram.ts"
+import { Done } from "../../messages/Reply.ts"
 import { inRequest, type LayerPlace } from "../../mount/LayerPlace.ts"
 import { Relocate } from "../../relocate/Relocate.ts"
-import * as Utf8 from "../../Utf8.ts"
 import { CommandError } from "../config/CommandError.ts"
-import { decodeReply } from "./Reply.ts"
 
-const failed = (detail: string) => new CommandError({ text: detail, context: "Could not merge the layers" })
-
-const Done = Schema.Struct({})
+const failed = (error: ProgramError) =>
+  new CommandError({ text: error.message, context: "Could not merge the layers", cause: error })
 
 /** Layers, lowest first. All except the first `below` are merged. */
 export interface Merged {
@@ -22,37 +18,17 @@ export interface Merged {
   readonly below: number
 }
 
-interface Wanted {
-  readonly pack?: ReadonlyArray<string>
-  readonly verify?: LayerPlace
-}
-
-const ask = Effect.fnUntraced(function*({ below, layers }: Merged, wanted: Wanted) {
+const ask = Effect.fnUntraced(function*({ below, layers }: Merged, operation: "pack" | "verify", fields: object) {
   const { directories } = yield* Relocate
-  const request = {
-    layers: layers.map(inRequest),
-    below,
-    pack: wanted.pack?.map(ByteString.ofText),
-    verify: wanted.verify === undefined ? undefined : inRequest(wanted.verify)
-  }
-  const reply = yield* ChildProcess.make(`${directories.bin}/fim`, ["merge"], {
-    detached: false,
-    stdin: Stream.make(Utf8.encode(JSON.stringify(request))),
-    stdout: "pipe",
-    stderr: "inherit"
-  }).pipe(
-    Effect.flatMap((handle) => Stream.mkString(Stream.decodeText(handle.stdout))),
-    Effect.scoped,
-    Effect.mapError((error) => failed(error.message))
-  )
-  yield* decodeReply("fim merge", reply.trimEnd(), Done).pipe(Effect.mapError(failed))
+  const request = { operation, fields: { layers: layers.map(inRequest), below, ...fields } }
+  yield* Effect.mapError(askOnce(`${directories.bin}/fim`, ["merge"], { stderr: "inherit" }, request, Done), failed)
 })
 
 /** Packs the merged tree. `args` are arguments of the packer, which prints its progress on standard error. */
 export const packMerged = Effect.fnUntraced(function*(merged: Merged, args: ReadonlyArray<string>) {
   const { directories } = yield* Relocate
-  yield* ask(merged, { pack: [`${directories.bin}/mkdwarfs`, ...args] })
+  yield* ask(merged, "pack", { packer: [`${directories.bin}/mkdwarfs`, ...args].map(ByteString.ofText) })
 })
 
 /** Fails unless a layer equals the merged tree byte for byte and has the same deletions. */
-export const verifyMerged = (merged: Merged, layer: LayerPlace) => ask(merged, { verify: layer })
+export const verifyMerged = (merged: Merged, layer: LayerPlace) => ask(merged, "verify", { layer: inRequest(layer) })
