@@ -15,7 +15,6 @@ mod names;
 mod packets;
 pub mod patch;
 pub mod portal;
-mod progress;
 pub mod remove;
 mod streams;
 mod sys;

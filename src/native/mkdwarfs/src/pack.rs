@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::Path;
 
+use console::Progress;
 use dwarfs::section::SectionType;
 use dwarfs_enc::metadata::{Builder, Config, DirId, InodeMetadata, LinkableInodeId};
 use dwarfs_enc::section::Writer;
@@ -19,7 +20,6 @@ use crate::metadata::Rows;
 use crate::names;
 use crate::order;
 use crate::output::Output;
-use crate::progress::Progress;
 use crate::scan::{Kind, Node, Stamp};
 use crate::source::{Content, Source};
 
@@ -137,7 +137,7 @@ fn store(
         }
         chunks.insert(number, pieces);
     }
-    progress.finish();
+    drop(progress);
     Ok(chunks)
 }
 
