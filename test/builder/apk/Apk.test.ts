@@ -227,7 +227,7 @@ it.layer(TestLayer)("a tree of apk's packages", (it) => {
         writeFileSync(path, Buffer.concat([readFileSync(path), Buffer.alloc(1)]))
       },
       [],
-      /cannot be fetched: it has \d+ bytes, more than \d+/
+      /cannot be fetched: it has more than \d+ bytes/
     ],
     [
       "a package that the mirror does not have",
