@@ -9,7 +9,6 @@ import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import { fileURLToPath } from "node:url"
 import metadata from "../package.json" with { type: "json" }
@@ -90,7 +89,6 @@ const HostLayer = Layer.mergeAll(
   ImageWriter.layer,
   Inspector.layer
 ).pipe(
-  Layer.provide(FetchHttpClient.layer),
   Layer.provideMerge(Layer.mergeAll(MachineLayer, Programs.layer, Progress.layer)),
   Layer.provideMerge(TieLayer),
   Layer.provideMerge(WorkspaceLayer)

@@ -40,6 +40,3 @@ export const toBytes = (text: string): Uint8Array<ArrayBuffer> => {
   for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index)
   return bytes
 }
-
-/** The bytes of a name, for native programs: of a path, for example. */
-export const bytesOfName = (name: string): Uint8Array<ArrayBuffer> => toBytes(ofText(name))

@@ -1,7 +1,7 @@
-/** Fetches a small file from an untrusted server, which may send too much, too slowly, or nothing. Loaded when needed. */
+/** Fetches files from servers, which are not trusted: they may send too much, too slowly, or nothing. Loaded when needed. */
 import * as Bytes from "effect/Bytes"
 import * as Data from "effect/Data"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
@@ -13,6 +13,7 @@ import { explain } from "./NetworkFailure.ts"
 export class FetchError extends Data.TaggedError("FetchError")<{
   readonly url: string
   readonly detail: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return `Could not download '${this.url}': ${this.detail}`
@@ -22,8 +23,10 @@ export class FetchError extends Data.TaggedError("FetchError")<{
 export interface Limits {
   /** Of the body. */
   readonly bytes: number
-  /** From the first connection to the last byte. */
-  readonly time: Duration.Input
+  /** From the first connection to the last byte. Unlimited if absent. */
+  readonly time?: Duration.Input
+  /** How long a server may send nothing. Unlimited if absent. */
+  readonly silence?: Duration.Input
   readonly redirects: number
 }
 
@@ -45,10 +48,18 @@ const client = Effect.gen(function*() {
   return yield* Effect.provideContext(HttpClient.HttpClient, context)
 })
 
-const fetchWithin = Effect.fnUntraced(function*(url: string, limits: Limits, report: Report) {
+const isSilent = (url: string) => new FetchError({ url, detail: "the server is silent: try again later" })
+
+const fetchWithin = Effect.fnUntraced(function*<E, R>(
+  url: string,
+  limits: Limits,
+  take: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>,
+  report: Report
+) {
   const failed = (detail: string) => new FetchError({ url, detail })
+  const duration = limits.silence ?? Duration.infinity
   const http = HttpClient.followRedirects(yield* client, limits.redirects)
-  const response = yield* http.get(url)
+  const response = yield* Effect.timeoutOrElse(http.get(url), { duration, orElse: () => Effect.fail(isSilent(url)) })
   if (response.status >= 300 && response.status < 400) {
     return yield* failed(`it leads on to another address more than ${limits.redirects} times`)
   }
@@ -56,36 +67,59 @@ const fetchWithin = Effect.fnUntraced(function*(url: string, limits: Limits, rep
   const tooLarge = failed(`it has more than ${limits.bytes} bytes`)
   // Of what is compressed on the way this is another size; nothing of ours asks for that.
   const length = response.headers["content-encoding"] === undefined ? response.headers["content-length"] : undefined
-  const total = length === undefined ? undefined : Number(length)
+  const total = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
   if ((total ?? 0) > limits.bytes) return yield* tooLarge
-  const chunks: Array<Uint8Array> = []
   let size = 0
-  yield* Stream.runForEach(response.stream, (chunk) => {
-    chunks.push(chunk)
-    size += chunk.length
-    return size > limits.bytes ? Effect.fail(tooLarge) : report(size, total)
-  })
-  if (size === 0 || (total !== undefined && size !== total)) {
-    return yield* failed(`it ended after ${size} bytes${total === undefined ? "" : ` of ${total}`}`)
-  }
-  return Bytes.concat(chunks)
+  yield* response.stream.pipe(
+    Stream.timeoutOrElse({ duration, orElse: () => Stream.fail(isSilent(url)) }),
+    Stream.runForEach((chunk): Effect.Effect<void, E | FetchError, R> => {
+      size += chunk.length
+      return size > limits.bytes ? Effect.fail(tooLarge) : Effect.andThen(take(chunk), report(size, total))
+    })
+  )
+  if (total !== undefined && size !== total) return yield* failed(`it ended after ${size} bytes of ${total}`)
+  return size
 })
 
-/** The body at a URL. Fails with `FetchError` beyond the limits, and for every reply but the file itself. */
-export const fetchBytes = Effect.fn("Fetch.fetchBytes")((
+/**
+ * Fetches the body at a URL, and gives its pieces to `take` in their order.
+ *
+ * @param url `http:` or `https:`
+ * @param limits of the body, the time and the redirects
+ * @param take receives each piece
+ * @param report is told of the progress
+ * @returns the size in bytes; fails with `FetchError` beyond the limits, and for every reply but the whole file, or as `take` does
+ */
+export const fetchTo = <E, R>(
   url: string,
   limits: Limits,
+  take: (chunk: Uint8Array) => Effect.Effect<unknown, E, R>,
   report: Report = () => Effect.void
 ) =>
-  fetchWithin(url, limits, report).pipe(
+  fetchWithin(
+    url,
+    limits,
+    (chunk) => Effect.mapError(take(chunk), (error) => ({ _tag: "Untaken", error }) as const),
+    report
+  ).pipe(
     Effect.scoped,
     Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
     Effect.updateService(FetchHttpClient.Fetch, onlyHttp),
     Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
     Effect.timeoutOrElse({
-      duration: limits.time,
+      duration: limits.time ?? Duration.infinity,
       orElse: () => Effect.fail(new FetchError({ url, detail: "it took too long: check the network, or try again" }))
     }),
-    Effect.mapError((error) => error._tag === "FetchError" ? error : new FetchError({ url, detail: explain(error) }))
+    Effect.mapError((error): FetchError | E => {
+      if (error._tag === "Untaken") return error.error
+      return error._tag === "FetchError" ? error : new FetchError({ url, detail: explain(error), cause: error })
+    })
   )
-)
+
+/** The body at a URL, which must not be empty. See `fetchTo`. */
+export const fetchBytes = Effect.fn("Fetch.fetchBytes")(function*(url: string, limits: Limits, report?: Report) {
+  const chunks: Array<Uint8Array> = []
+  const size = yield* fetchTo(url, limits, (chunk) => Effect.sync(() => chunks.push(chunk)), report)
+  if (size === 0) return yield* new FetchError({ url, detail: "it ended after 0 bytes" })
+  return Bytes.concat(chunks)
+})

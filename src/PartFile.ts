@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
 import * as ByteString from "./ByteString.ts"
 import { drawHex } from "./RandomName.ts"
 import { basename, dirname } from "./relocate/Directories.ts"
@@ -21,17 +22,25 @@ export const partOf = (path: string): Effect.Effect<string> =>
     return `${directory}/.${name}.${random}${partSuffix}`
   })
 
-/** Writes a new temporary file and renames it to `path`, replacing any other. Leaves nothing behind on a failure. */
+/**
+ * Writes a new temporary file and gives it its name. Leaves nothing else behind.
+ *
+ * @param path of the file
+ * @param content text or bytes
+ * @param mode permissions
+ * @param place gives the name `path` to the temporary file; by default it replaces any other
+ */
 export const replaceWith = Effect.fnUntraced(function*(
   path: string,
   content: string | Uint8Array,
-  mode: number
+  mode: number,
+  place?: (part: string) => Effect.Effect<void, PlatformError>
 ) {
   const fs = yield* FileSystem.FileSystem
   const part = yield* partOf(path)
   const bytes = typeof content === "string" ? Utf8.encode(content) : content
   yield* fs.writeFile(part, bytes, { flag: "wx", mode }).pipe(
-    Effect.andThen(fs.rename(part, path)),
-    Effect.onError(() => Effect.ignore(fs.remove(part, { force: true })))
+    Effect.andThen(place === undefined ? fs.rename(part, path) : place(part)),
+    Effect.ensuring(Effect.ignore(fs.remove(part, { force: true })))
   )
 })

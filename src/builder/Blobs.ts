@@ -53,7 +53,7 @@ export class Blobs extends Context.Service<Blobs, {
           return { path, size: Number(cached.size) }
         }
         const packed = yield* zstd(frame, { level, windowLog }).pipe(
-          Effect.mapError((error) => buildError("Refused", { detail: `zstd failed: ${error.message}` }))
+          Effect.mapError((error) => buildError("Refused", { detail: `zstd failed: ${error.message}` }, error))
         )
         yield* replaceFile(fs, path, packed)
         return { path, size: packed.length }

@@ -62,7 +62,7 @@ const text = Reason.$match({
 })
 
 /** The error of a build. Its message is one sentence that says what to do. */
-export class BuildError extends Data.TaggedError("BuildError")<{ readonly reason: Reason }> {
+export class BuildError extends Data.TaggedError("BuildError")<{ readonly reason: Reason; readonly cause?: unknown }> {
   override readonly [Runtime.errorExitCode] = 125
 
   override get message(): string {
@@ -73,11 +73,12 @@ export class BuildError extends Data.TaggedError("BuildError")<{ readonly reason
 /** Makes a `BuildError` with the given reason. */
 export const buildError = <Tag extends Reason["_tag"]>(
   _tag: Tag,
-  fields: Omit<Extract<Reason, { readonly _tag: Tag }>, "_tag">
+  fields: Omit<Extract<Reason, { readonly _tag: Tag }>, "_tag">,
+  cause?: unknown
 ): BuildError => {
   // Both parts together are a member of the union, which the compiler cannot derive from the type parameter.
   const reason = { _tag, ...fields } as unknown as Reason
-  return new BuildError({ reason })
+  return new BuildError({ reason, cause })
 }
 
 const systemText = (error: PlatformError): string => {

@@ -148,7 +148,7 @@ export class Builder extends Context.Service<Builder, {
           }
         }
         return yield* Effect.fromResult(Manifest.encode(table)).pipe(
-          Effect.mapError((error) => buildError("Refused", { detail: error.message }))
+          Effect.mapError((error) => buildError("Refused", { detail: error.message }, error))
         )
       })
 

@@ -90,14 +90,14 @@ export class ToolClosure extends Context.Service<ToolClosure, {
 
       const librariesOf = Effect.fnUntraced(function*(path: string, bytes: Uint8Array) {
         const elf = yield* Effect.fromResult(Elf.parse(bytes)).pipe(
-          Effect.mapError((error) => buildError("BadBinary", { path, detail: error.message }))
+          Effect.mapError((error) => buildError("BadBinary", { path, detail: error.message }, error))
         )
         const target = yield* machine.target
         if (elf.machine !== target.elf) {
           return yield* buildError("BadBinary", { path, detail: `it is not for ${target.debian}` })
         }
         const needed = yield* Effect.fromResult(Elf.needed(elf, bytes)).pipe(
-          Effect.mapError((error) => buildError("BadBinary", { path, detail: error.message }))
+          Effect.mapError((error) => buildError("BadBinary", { path, detail: error.message }, error))
         )
         const loader = Elf.interpreter(elf, bytes)?.split("/").pop()
         return loader === undefined ? needed : [...needed, loader]

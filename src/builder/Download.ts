@@ -1,11 +1,10 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import { fetchTo } from "../Fetch.ts"
 import { pathOfUrl } from "../FileUrl.ts"
-import { explain } from "../NetworkFailure.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
 
@@ -16,12 +15,13 @@ export interface DownloadOptions {
   readonly report?: Report
 }
 
-/** How long a server may send nothing. */
-const timeout = "30 seconds"
+const limits = { silence: "30 seconds", redirects: 10 } as const
 
 const chunkSize = 1 << 20
 
-const failed = (url: string, detail: string) => buildError("Unreachable", { url, detail })
+const silent: Report = () => Effect.void
+
+const failed = (url: string, detail: string, cause?: unknown) => buildError("Unreachable", { url, detail }, cause)
 
 /** Fetches files by their URL. */
 export class Download extends Context.Service<Download, {
@@ -35,71 +35,43 @@ export class Download extends Context.Service<Download, {
     Download,
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const client = yield* HttpClient.HttpClient
 
-      const store = <E>(
-        url: string,
-        path: string,
-        bytes: Stream.Stream<Uint8Array, E>,
-        total: number | undefined,
-        { limit, report }: DownloadOptions,
-        wrong: (error: E) => BuildError
-      ) =>
-        Effect.gen(function*() {
-          const file = yield* fs.open(path, { flag: "w", mode: 0o644 }).pipe(atPath(path))
+      /** Opens a new file, and returns a function that appends to it. */
+      const create = Effect.fnUntraced(function*(path: string) {
+        const file = yield* fs.open(path, { flag: "w", mode: 0o644 }).pipe(atPath(path))
+        return (chunk: Uint8Array) => file.writeAll(chunk).pipe(atPath(path))
+      })
+
+      const local = Effect.fnUntraced(
+        function*(url: string, path: string, { limit, report = silent }: DownloadOptions) {
+          const from = pathOfUrl(url)
+          if (from === undefined) return yield* failed(url, "it is not the URL of a local file")
+          const info = yield* fs.stat(from).pipe(atPath(from))
+          if (info.type !== "File") return yield* failed(url, "it is not a file")
+          const put = yield* create(path)
           let done = 0
-          yield* Stream.runForEach(bytes.pipe(Stream.mapError(wrong)), (chunk) =>
-            Effect.suspend(() => {
+          yield* fs.stream(from, { chunkSize }).pipe(
+            Stream.mapError((error) => failed(url, error.message, error)),
+            Stream.runForEach((chunk) => {
               done += chunk.length
-              if (done > limit) return Effect.fail(failed(url, `it has more than ${limit} bytes`))
-              return file.writeAll(chunk).pipe(
-                atPath(path),
-                Effect.andThen(report?.(done, total ?? limit) ?? Effect.void)
-              )
-            }))
-          return done
-        }).pipe(Effect.scoped)
+              return done > limit
+                ? Effect.fail(failed(url, `it has more than ${limit} bytes`))
+                : Effect.andThen(put(chunk), report(done, Number(info.size)))
+            })
+          )
+        },
+        Effect.scoped
+      )
 
-      const local = Effect.fnUntraced(function*(url: string, path: string, options: DownloadOptions) {
-        const from = pathOfUrl(url)
-        if (from === undefined) return yield* failed(url, "it is not the URL of a local file")
-        const info = yield* fs.stat(from).pipe(atPath(from))
-        if (info.type !== "File") return yield* failed(url, "it is not a file")
-        yield* store(
-          url,
-          path,
-          fs.stream(from, { chunkSize }),
-          Number(info.size),
-          options,
-          (error) => failed(url, error.message)
-        )
-      })
-
-      const remote = Effect.fnUntraced(function*(url: string, path: string, options: DownloadOptions) {
-        const response = yield* client.get(url).pipe(
-          Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(failed(url, "the server is silent")) }),
-          Effect.mapError((error) => error._tag === "BuildError" ? error : failed(url, explain(error)))
-        )
-        if (response.status !== 200) return yield* failed(url, `the server replied with status ${response.status}`)
-        const length = response.headers["content-encoding"] === undefined
-          ? response.headers["content-length"]
-          : undefined
-        const total = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
-        if (total !== undefined && total > options.limit) {
-          return yield* failed(url, `it has ${total} bytes, more than ${options.limit}`)
-        }
-        const bytes = response.stream.pipe(
-          Stream.mapError((error) => failed(url, `the response was cut short: ${explain(error)}`)),
-          Stream.timeoutOrElse({
-            duration: timeout,
-            orElse: () => Stream.fail(failed(url, "the server went silent in the middle of its response"))
-          })
-        )
-        const done = yield* store(url, path, bytes, total, options, (error) => error)
-        if (total !== undefined && done !== total) {
-          return yield* failed(url, `the response was cut short after ${done} of ${total} bytes`)
-        }
-      })
+      const remote = Effect.fnUntraced(
+        function*(url: string, path: string, { limit, report = silent }: DownloadOptions) {
+          const put = yield* create(path)
+          yield* fetchTo(url, { ...limits, bytes: limit }, put, (done, total) => report(done, total ?? limit)).pipe(
+            Effect.catchTag("FetchError", (error) => Effect.fail(failed(url, error.detail, error)))
+          )
+        },
+        Effect.scoped
+      )
 
       const fetch = Effect.fn("Download.fetch")(
         (url: string, path: string, options: DownloadOptions) =>

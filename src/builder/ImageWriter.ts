@@ -5,10 +5,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Elf from "../image/Elf.ts"
-import { drawHex } from "../RandomName.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Report } from "./Progress.ts"
-import { ownPid, removeLeftovers } from "./Scratch.ts"
+import { replacePath } from "./Replace.ts"
 
 /** The parts of an image, in the order of the file. */
 export interface Parts {
@@ -47,7 +46,7 @@ const prefix = (size: number): Uint8Array => {
 const makeHead = (launcher: Uint8Array, path: string, offsetOf: (headSize: number) => number) =>
   Effect.gen(function*() {
     const elf = yield* Effect.fromResult(Elf.parse(launcher)).pipe(
-      Effect.mapError((error) => buildError("BadBinary", { path, detail: error.message }))
+      Effect.mapError((error) => buildError("BadBinary", { path, detail: error.message }, error))
     )
     const section = Elf.section(elf, offsetSection)
     if (elf.end > launcher.length || section === undefined || section.size !== 8) {
@@ -72,9 +71,6 @@ export class ImageWriter extends Context.Service<ImageWriter, {
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
 
-      // Part of the names of unfinished images: it distinguishes those of killed builds from those that are being written.
-      const self = yield* ownPid(fs)
-
       const sizeOf = (path: string) => fs.stat(path).pipe(Effect.map((info) => Number(info.size)), atPath(path))
 
       const sync = (path: string) =>
@@ -83,18 +79,11 @@ export class ImageWriter extends Context.Service<ImageWriter, {
       const write = Effect.fn("ImageWriter.write")(function*(path: string, parts: Parts, report: Report) {
         const slash = path.lastIndexOf("/")
         const directory = slash < 0 ? "." : path.slice(0, slash) || "/"
-        const name = path.slice(slash + 1)
         const existing = yield* fs.stat(path).pipe(Effect.option)
         if (Option.isSome(existing) && existing.value.type !== "File") {
           return yield* buildError("File", { path, detail: "it exists and is not a file" })
         }
         yield* fs.makeDirectory(directory, { recursive: true }).pipe(atPath(directory))
-        yield* removeLeftovers(
-          fs,
-          directory,
-          (entry) => entry.startsWith(`.${name}.`) ? /\.(\d+)-[0-9a-f]+\.partial$/.exec(entry)?.[1] : undefined
-        )
-
         const toolSizes = yield* Effect.forEach(
           parts.tools,
           (files) => Effect.map(Effect.forEach(files, sizeOf), (sizes) => sizes.reduce((sum, size) => sum + size, 0))
@@ -144,18 +133,13 @@ export class ImageWriter extends Context.Service<ImageWriter, {
             yield* file.sync.pipe(atPath(path))
           }).pipe(Effect.scoped)
 
-        yield* Effect.acquireUseRelease(
-          Effect.map(drawHex(8), (random) => `${directory}/.${name}.${self}-${random}.partial`),
-          (temporary) =>
-            Effect.gen(function*() {
-              yield* fill(temporary)
-              yield* fs.chmod(temporary, 0o755).pipe(atPath(path))
-              yield* fs.rename(temporary, path).pipe(atPath(path))
-              // Without this a power cut may restore the old name.
-              yield* sync(directory)
-            }),
-          (temporary) => fs.remove(temporary, { force: true }).pipe(Effect.ignore({ log: true }))
+        yield* replacePath(
+          fs,
+          path,
+          (temporary) => Effect.andThen(fill(temporary), fs.chmod(temporary, 0o755).pipe(atPath(path)))
         )
+        // Without this a power cut may restore the old name.
+        yield* sync(directory)
         return { head: head.length, tools: afterHead, reservedOffset, size }
       })
 

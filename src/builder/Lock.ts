@@ -104,7 +104,7 @@ export class Lock extends Context.Service<Lock, {
         read: fs.readFileString(path).pipe(
           atPath(path),
           Effect.flatMap((text) =>
-            Effect.mapError(decode(text), (error) => buildError("LockInvalid", { path, detail: error.message }))
+            Effect.mapError(decode(text), (error) => buildError("LockInvalid", { path, detail: error.message }, error))
           )
         ),
         write: (lock) => replaceFile(fs, path, new TextEncoder().encode(`${JSON.stringify(lock, null, 2)}\n`))

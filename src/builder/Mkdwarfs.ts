@@ -104,7 +104,7 @@ export class Mkdwarfs extends Context.Service<Mkdwarfs, {
               }
             }))
           return yield* decodeSummary(output).pipe(
-            Effect.mapError((error) => buildError("BadBinary", { path: mkdwarfs, detail: error.message }))
+            Effect.mapError((error) => buildError("BadBinary", { path: mkdwarfs, detail: error.message }, error))
           )
         }
       )

@@ -14,7 +14,8 @@ export const replacePath = <A, E, R>(
   make: (temporary: string) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | BuildError, R> => {
   const slash = path.lastIndexOf("/")
-  return withScratchDirectory(fs, path.slice(0, slash), path.slice(slash + 1), (directory) =>
+  const parent = slash < 0 ? "." : path.slice(0, slash) || "/"
+  return withScratchDirectory(fs, parent, path.slice(slash + 1), (directory) =>
     Effect.gen(function*() {
       const temporary = `${directory}/new`
       const value = yield* make(temporary)

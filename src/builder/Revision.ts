@@ -59,7 +59,7 @@ export class Revisions extends Context.Service<Revisions, {
         const { version } = yield* fs.readFileString(path).pipe(
           atPath(path),
           Effect.flatMap((text) =>
-            Effect.mapError(decodeVersion(text), (error) => buildError("File", { path, detail: error.message }))
+            Effect.mapError(decodeVersion(text), (error) => buildError("File", { path, detail: error.message }, error))
           )
         )
         const known = yield* commit

@@ -5,14 +5,14 @@ import { isOwnEntry } from "../image/OwnEntry.ts"
 import { atPath, type BuildError } from "./BuildError.ts"
 
 /** The pid of this process, part of the names of its unfinished files. */
-export const ownPid = (fs: FileSystem.FileSystem): Effect.Effect<string> =>
+const ownPid = (fs: FileSystem.FileSystem): Effect.Effect<string> =>
   fs.readLink("/proc/self").pipe(Effect.orElseSucceed(() => "0"))
 
 /**
  * Removes from `directory` the files of killed builds: those for whose names `pidOf` returns the pid of a process that has
  * ended. A file that cannot be removed stays, with a line in the log.
  */
-export const removeLeftovers = Effect.fnUntraced(function*(
+const removeLeftovers = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,
   directory: string,
   pidOf: (name: string) => string | undefined

@@ -8,6 +8,7 @@ export class DesktopError extends Data.TaggedError("DesktopError")<{
    */
   readonly reason: "Name" | "Category" | "Icon" | "Fetch" | "Files"
   readonly detail: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return this.detail
@@ -16,4 +17,4 @@ export class DesktopError extends Data.TaggedError("DesktopError")<{
 
 /** Converts a failure to `Files`, with its path. */
 export const filesError = (path: string) => (error: { readonly message: string }): DesktopError =>
-  new DesktopError({ reason: "Files", detail: `'${path}': ${error.message}` })
+  new DesktopError({ reason: "Files", detail: `'${path}': ${error.message}`, cause: error })

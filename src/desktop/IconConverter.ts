@@ -1,19 +1,20 @@
 /** Converts pictures to icons. Programs that treat pictures as hostile decode, resize and check them. */
-import * as Bytes from "effect/Bytes"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Icon } from "../image/Settings.ts"
-import * as Utf8 from "../Utf8.ts"
-import { viewOf } from "../View.ts"
+import { askOnce } from "../messages/NativeProgram.ts"
 import { DesktopError } from "./DesktopError.ts"
 import { DesktopImage } from "./DesktopImage.ts"
 
 /** Longer than the time limit of the native part. */
 const timeout = "30 seconds"
+
+/** The most bytes of all icons of a picture. */
+const iconsLimit = 32 * 1024 * 1024
 
 /** Checks pictures and converts them to icons. */
 export class IconConverter extends Context.Service<IconConverter, {
@@ -30,22 +31,28 @@ export class IconConverter extends Context.Service<IconConverter, {
       .effect(IconConverter, Effect.suspend(() => make()))
 }
 
-const noPicture = (detail: string) => new DesktopError({ reason: "Icon", detail })
+const noPicture = (detail: string, cause?: unknown) => new DesktopError({ reason: "Icon", detail, cause })
 
-/** Parses the reply of `fim icon`: `u32 size`, `u32 length`, PNG, repeated. */
-const iconsIn = (bytes: Uint8Array): ReadonlyMap<number, Uint8Array> => {
+/** The lengths of the icons behind the reply. */
+const Lengths = Schema.Struct({
+  lengths: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: iconsLimit })))
+})
+
+/** Cuts the bytes behind a reply into icons; nothing if there are more or fewer bytes. */
+const iconsIn = (
+  sizes: ReadonlyArray<number>,
+  lengths: ReadonlyArray<number>,
+  bytes: Uint8Array
+): ReadonlyMap<number, Uint8Array> | undefined => {
   const icons = new Map<number, Uint8Array>()
-  const view = viewOf(bytes)
-  for (let at = 0; at + 8 <= bytes.length;) {
-    const length = view.getUint32(at + 4, true)
-    if (at + 8 + length > bytes.length) break
-    icons.set(view.getUint32(at, true), bytes.subarray(at + 8, at + 8 + length))
-    at += 8 + length
+  let at = 0
+  for (const [index, size] of sizes.entries()) {
+    const end = at + (lengths[index] ?? 0)
+    icons.set(size, bytes.subarray(at, end))
+    at = end
   }
-  return icons
+  return sizes.length === lengths.length && at === bytes.length ? icons : undefined
 }
-
-const collect = <E>(stream: Stream.Stream<Uint8Array, E>) => Effect.map(Stream.runCollect(stream), Bytes.concat)
 
 /** Checks that the first element of a document, after declarations and comments, is `svg`. */
 const checkSvg = Effect.fnUntraced(function*(data: Uint8Array) {
@@ -70,27 +77,31 @@ const make = Effect.fnUntraced(function*() {
   const convert = Effect.fn("IconConverter.convert")(
     function*(icon: Icon, sizes: ReadonlyArray<number>) {
       const format = icon.extension === "png" ? "png" : "jpeg"
-      const handle = yield* spawner.spawn(ChildProcess.make(fim, ["icon", format, ...sizes.map(String)], {
-        detached: false,
-        env: {},
-        stdin: Stream.succeed(icon.data)
-      }))
-      const [output, words, code] = yield* Effect.all([
-        collect(handle.stdout),
-        collect(handle.stderr),
-        handle.exitCode
-      ], { concurrency: "unbounded" })
-      const icons = iconsIn(output)
-      if (code === 0 && icons.size === sizes.length) return icons
-      const detail = Utf8.decode(words).trim().slice(0, 300)
-      return yield* noPicture(`the icon is no ${format.toUpperCase()} picture that can be read: ${detail}`)
+      const request = { operation: "convert", fields: { format, sizes }, body: icon.data }
+      const { body, content: { lengths } } = yield* askOnce(
+        fim,
+        ["icon"],
+        { stderr: "ignore", body: iconsLimit, env: {} },
+        request,
+        Lengths
+      ).pipe(
+        Effect.provideService(ChildProcessSpawner.ChildProcessSpawner, spawner),
+        Effect.mapError((error) =>
+          noPicture(
+            error.reason === "Start"
+              ? `the icon could not be read: ${error.message}`
+              : `the icon is no ${format.toUpperCase()} picture that can be read: ${error.message.slice(0, 300)}`,
+            error
+          )
+        )
+      )
+      const icons = iconsIn(sizes, lengths, body)
+      return icons ?? (yield* noPicture("the icon could not be read: 'fim icon' replied with other bytes than it said"))
     },
-    Effect.scoped,
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () => Effect.fail(noPicture(`the icon could not be read within ${timeout}`))
-    }),
-    Effect.catchTag("PlatformError", (error) => Effect.fail(noPicture(`the icon could not be read: ${error.message}`)))
+    })
   )
 
   return IconConverter.of({

@@ -56,7 +56,7 @@ const make = Effect.fnUntraced(function*() {
 
   const readFile = Effect.fnUntraced(function*(path: string) {
     const failed = (error: { readonly message: string }) =>
-      new DesktopError({ reason: "Icon", detail: `Failed to read file '${path}': ${error.message}` })
+      new DesktopError({ reason: "Icon", detail: `Failed to read file '${path}': ${error.message}`, cause: error })
     const info = yield* fs.stat(path).pipe(
       Effect.mapError((error) =>
         error.reason._tag === "NotFound"

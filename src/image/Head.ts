@@ -9,13 +9,13 @@ import { reservedSize } from "./ReservedLayout.ts"
 const maxHeadSize = 256 << 20
 
 /** A file that is not an image. */
-export class HeadError extends Data.TaggedError("HeadError")<{ readonly detail: string }> {
+export class HeadError extends Data.TaggedError("HeadError")<{ readonly detail: string; readonly cause?: unknown }> {
   override get message(): string {
     return this.detail
   }
 }
 
-const refuse = (error: { readonly message: string }) => new HeadError({ detail: error.message })
+const refuse = (error: { readonly message: string }) => new HeadError({ detail: error.message, cause: error })
 
 /**
  * Reads the head of an image.

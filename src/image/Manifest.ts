@@ -54,6 +54,7 @@ export type ToolTable = typeof ToolTable.Type
 export class ManifestError extends Data.TaggedError("ManifestError")<{
   readonly reason: "TooLarge" | "NotUtf8" | "Invalid"
   readonly detail: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return this.detail
@@ -82,7 +83,12 @@ export const decode = (bytes: Uint8Array): Result.Result<ToolTable, ManifestErro
     Result.flatMap((text) =>
       Result.mapError(
         decodeJson(text),
-        (error) => new ManifestError({ reason: "Invalid", detail: `the tool table is not valid: ${error.message}` })
+        (error) =>
+          new ManifestError({
+            reason: "Invalid",
+            detail: `the tool table is not valid: ${error.message}`,
+            cause: error
+          })
       )
     )
   )

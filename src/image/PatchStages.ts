@@ -1,7 +1,6 @@
-/** The requests to `fim patch` that change an image, and their bytes. Pure. */
+/** The requests to `fim patch` that change an image. Pure. */
 import * as Bytes from "effect/Bytes"
 import * as ByteString from "../ByteString.ts"
-import { viewOf } from "../View.ts"
 import type * as Journal from "./Journal.ts"
 
 /** Appends a layer: writes its bytes after a size of 0, which ends a scan of the layers, and then its size. */
@@ -19,54 +18,39 @@ type RewriteStage =
 
 export type Stage = Journal.Stage | AppendStage | RewriteStage
 
-/** The length of a path, then the path. */
-const encodePath = (path: string): Uint8Array => {
-  const bytes = ByteString.bytesOfName(path)
-  const length = new Uint8Array(4)
-  viewOf(length).setUint32(0, bytes.length, true)
-  return Bytes.concat([length, bytes])
-}
-
-/** A kind, then numbers of 64 bits. */
-const encodeNumbers = (kind: number, ...numbers: ReadonlyArray<number>): Uint8Array => {
-  const bytes = new Uint8Array(4 + 8 * numbers.length)
-  const view = viewOf(bytes)
-  view.setUint32(0, kind, true)
-  for (const [index, number] of numbers.entries()) view.setBigUint64(4 + 8 * index, BigInt(number), true)
-  return bytes
+/** A stage as a request to `fim patch`. */
+interface StageRequest {
+  readonly operation: string
+  readonly fields: object
+  readonly body?: Uint8Array
 }
 
 /** Encodes one stage for `fim patch`. */
-export const encodeStage = (stage: Stage): Uint8Array => {
+export const encodeStage = (stage: Stage): StageRequest => {
   switch (stage._tag) {
     case "Truncate":
-      return encodeNumbers(3, stage.length)
+      return { operation: "truncate", fields: { length: stage.length } }
     case "Copy":
-      return Bytes.concat([encodeNumbers(4, stage.offset), encodePath(stage.source)])
+      return { operation: "copy", fields: { offset: stage.offset, source: ByteString.ofText(stage.source) } }
     case "Publish":
-      return encodeNumbers(5, stage.offset, stage.size)
+      return { operation: "publish", fields: { offset: stage.offset, size: stage.size } }
     case "Export":
-      return Bytes.concat([encodeNumbers(6, stage.offset, stage.size), encodePath(stage.path)])
+      return {
+        operation: "export",
+        fields: { offset: stage.offset, size: stage.size, path: ByteString.ofText(stage.path) }
+      }
     case "Rebuild":
-      return Bytes.concat([encodeNumbers(7, stage.end), encodePath(stage.path), encodePath(stage.layer)])
+      return {
+        operation: "rebuild",
+        fields: { end: stage.end, path: ByteString.ofText(stage.path), layer: ByteString.ofText(stage.layer) }
+      }
     case "Replace":
-      return Bytes.concat([encodeNumbers(8), encodePath(stage.path)])
+      return { operation: "replace", fields: { path: ByteString.ofText(stage.path) } }
     case "Write":
-      return encodeWrites(stage)
+      return {
+        operation: "write",
+        fields: { sync: stage.sync, writes: stage.writes.map(({ bytes, offset }) => [offset, bytes.length]) },
+        body: Bytes.concat(stage.writes.map(({ bytes }) => bytes))
+      }
   }
-}
-
-const encodeWrites = (stage: Extract<Stage, { readonly _tag: "Write" }>): Uint8Array => {
-  const head = new Uint8Array(8)
-  viewOf(head).setUint32(0, stage.sync ? 1 : 2, true)
-  viewOf(head).setUint32(4, stage.writes.length, true)
-  return Bytes.concat([
-    head,
-    ...stage.writes.flatMap((write) => {
-      const entry = new Uint8Array(12)
-      viewOf(entry).setBigUint64(0, BigInt(write.offset), true)
-      viewOf(entry).setUint32(8, write.bytes.length, true)
-      return [entry, write.bytes]
-    })
-  ])
 }

@@ -62,6 +62,7 @@ const describe = (path: string, reason: Reason): string => {
 export class ReservedSpaceError extends Data.TaggedError("ReservedSpaceError")<{
   readonly path: string
   readonly reason: Reason
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return describe(this.path, this.reason)
@@ -79,4 +80,4 @@ export const encodeError = (path: string, failure: EncodeFailure): ReservedSpace
 
 /** Converts a file system failure at `path`. */
 export const platformError = (path: string) => (error: PlatformError): ReservedSpaceError =>
-  new ReservedSpaceError({ path, reason: Reason.Io({ detail: error.message }) })
+  new ReservedSpaceError({ path, reason: Reason.Io({ detail: error.message }), cause: error })

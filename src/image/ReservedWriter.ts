@@ -1,10 +1,9 @@
 /** Writes to an image through `fim patch`, which holds the lock and keeps the file open for writing for microseconds. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as ChildProcess from "effect/process/ChildProcess"
-import * as Queue from "effect/Queue"
-import * as Stream from "effect/Stream"
+import * as Schema from "effect/Schema"
+import { open, type ProgramError } from "../messages/NativeProgram.ts"
+import { Done } from "../messages/Reply.ts"
 import { NativeBytes } from "../platform/NativeBytes.ts"
 import * as Journal from "./Journal.ts"
 import * as JournalRecord from "./JournalRecord.ts"
@@ -28,67 +27,41 @@ const ETXTBSY = 26
 const EROFS = 30
 const ETIMEDOUT = 110
 
-/** The error for a reply `error ERRNO TEXT`. */
-const patchError = (target: Target, reply: string): ReservedSpaceError => {
-  const [, errno = "0", text = reply] = /^error (\d+) (.*)$/.exec(reply) ?? []
-  const detail = text.replace(/ \(os error \d+\)$/, "")
-  switch (Number(errno)) {
+/** The error for a request that failed. */
+const patchError = (target: Target) => (error: ProgramError): ReservedSpaceError => {
+  const { path } = target
+  const detail = error.message.replace(/ \(os error \d+\)$/, "")
+  const because = (reason: Reason) => new ReservedSpaceError({ path, reason, cause: error })
+  switch (error.errno) {
     case EPERM:
     case EACCES:
     case EROFS:
-      return new ReservedSpaceError({ path: target.path, reason: Reason.ReadOnly({ detail }) })
+      return because(Reason.ReadOnly({ detail }))
     case ETXTBSY:
-      return new ReservedSpaceError({
-        path: target.path,
-        reason: Reason.Busy({ detail: "it was started again and again for 30 seconds" })
-      })
+      return because(Reason.Busy({ detail: "it was started again and again for 30 seconds" }))
     case ETIMEDOUT:
-      return new ReservedSpaceError({
-        path: target.path,
-        reason: Reason.Busy({ detail: `another program held its lock for ${target.wait} seconds` })
-      })
+      return because(Reason.Busy({ detail: `another program held its lock for ${target.wait} seconds` }))
     default:
-      return new ReservedSpaceError({ path: target.path, reason: Reason.Io({ detail }) })
+      return because(Reason.Io({ detail }))
   }
 }
 
+const Locked = Schema.Struct({ device: Schema.BigIntFromString, inode: Schema.BigIntFromString })
+
 /** Takes the lock; `apply` writes one stage. Released with the scope, or when either process dies. */
 const acquire = Effect.fnUntraced(function*(target: Target) {
-  const stages = yield* Effect.acquireRelease(Queue.make<Uint8Array, Cause.Done>(), Queue.shutdown)
   const range = `${target.offset}:${reservedSize}`
   const args = ["patch", target.path, "--range", range, "--wait", String(target.wait)]
-  const handle = yield* ChildProcess.make(target.patcher, args, {
-    // In our process group: a separate group would keep the lock when ours is killed.
-    detached: false,
-    stdin: Stream.fromQueue(stages),
-    stdout: "pipe",
-    stderr: "ignore"
-  }).pipe(Effect.mapError(platformError(target.path)))
-  const pull = yield* Stream.toPull(handle.stdout.pipe(Stream.decodeText(), Stream.splitLines))
-  const reply = Effect.gen(function*() {
-    const [line] = yield* pull
-    return line
-  }).pipe(
-    Effect.catch((error) =>
-      Cause.isDone(error)
-        ? Effect.succeed(`error 0 '${target.patcher}' ended without a reply`)
-        : Effect.fail(platformError(target.path)(error))
-    )
-  )
-  const expect = Effect.fnUntraced(function*(pattern: RegExp) {
-    const line = yield* reply
-    const match = pattern.exec(line)
-    if (match === null) return yield* patchError(target, line)
-    return match
-  })
-  const [, device = "", inode = ""] = yield* expect(/^locked (\d+) (\d+)$/)
+  const failed = Effect.mapError(patchError(target))
+  const session = yield* failed(open(target.patcher, args, { stderr: "ignore" }))
+  const { content: { device, inode } } = yield* failed(session.reply("lock", Locked))
   return {
-    device: BigInt(device),
-    inode: BigInt(inode),
-    apply: Effect.fnUntraced(function*(stage: Stage) {
-      yield* Queue.offer(stages, encodeStage(stage))
-      yield* expect(/^done$/)
-    })
+    device,
+    inode,
+    apply: (stage: Stage) => {
+      const { body, fields, operation } = encodeStage(stage)
+      return Effect.asVoid(failed(session.ask(operation, fields, Done, body)))
+    }
   }
 })
 

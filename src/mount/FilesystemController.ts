@@ -20,6 +20,7 @@ import { readList } from "./ReadList.ts"
 export class MountError extends Data.TaggedError("MountError")<{
   readonly reason: "Layers" | "Namespace" | "Overlay"
   readonly detail: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return this.detail
@@ -58,7 +59,7 @@ export class FilesystemController extends Context.Service<FilesystemController, 
 }
 
 const failing = (reason: MountError["reason"]) => (error: { readonly message: string }) =>
-  new MountError({ reason, detail: error.message })
+  new MountError({ reason, detail: error.message, cause: error })
 
 const reportUnpacked = Effect.fnUntraced(function*(unpacked: Unpacked) {
   yield* Effect.logWarning(

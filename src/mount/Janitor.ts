@@ -9,11 +9,12 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as ByteString from "../ByteString.ts"
+import { encode, makeDecoder, type Malformed, type Message } from "../messages/Codec.ts"
+import { Done, fields, invalid, problemOf } from "../messages/Reply.ts"
 import type { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
 import { type Purpose, Verdict } from "../relocate/TrustedDirectory.ts"
 import { Suspend } from "../Signals.ts"
-import * as Utf8 from "../Utf8.ts"
 import { connect } from "./JanitorLink.ts"
 
 /** A request to the janitor failed. */
@@ -22,19 +23,17 @@ export class JanitorError extends Data.TaggedError("JanitorError")<{
   readonly reason: "Refused" | "Gone"
   readonly operation: string
   readonly detail: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return this.detail
   }
 }
 
-/** The reply to a request that returns no data. */
-export const Done = Schema.Struct({})
 const Reply = Schema.fromJsonString(
   Schema.Struct({
+    ...fields,
     id: Schema.Int,
-    ok: Schema.optionalKey(Schema.Unknown),
-    error: Schema.optionalKey(Schema.String),
     /** Sent before the reply to the request. */
     event: Schema.optionalKey(Schema.Literal("stopped")),
     asked: Schema.optionalKey(Schema.Boolean)
@@ -83,38 +82,73 @@ export class Janitor extends Context.Service<Janitor, {
 /** The least time between two stops. */
 const pause = "100 millis"
 
-const gone = (operation: string, detail: string) => new JanitorError({ reason: "Gone", operation, detail })
+/** The content of a file of the guest is the longest reply: one byte of it may take six in JSON. */
+const limits = { head: 64 * 1024 * 1024, body: 0 }
+
+const gone = (operation: string, detail: string, cause?: unknown) =>
+  new JanitorError({ reason: "Gone", operation, detail, cause })
+
+const notUnderstood = (operation: string, got: string, error: { readonly message: string; readonly cause?: unknown }) =>
+  gone(operation, `the janitor cannot be understood: ${invalid(operation, got, error.message)}`, error)
+
+/** A request that waits for its reply. */
+interface Pending {
+  readonly operation: string
+  readonly reply: Deferred.Deferred<{ readonly ok: unknown; readonly head: string }, JanitorError>
+}
 
 const make = Effect.fnUntraced(function*() {
   yield* Effect.logDebug("Phase: janitor")
   const suspend = yield* Suspend
-  const pending = new Map<number, Deferred.Deferred<unknown, JanitorError>>()
+  const pending = new Map<number, Pending>()
   const stops = yield* Queue.make<boolean>()
-  const link = yield* connect.pipe(Effect.mapError((error) => gone("start", error.message)))
+  const link = yield* connect.pipe(Effect.mapError((error) => gone("start", error.message, error)))
 
-  const settle = Effect.fnUntraced(function*(line: string) {
-    const reply = yield* Schema.decodeUnknownEffect(Reply)(line)
-    if (reply.event === "stopped") {
-      yield* Queue.offer(stops, reply.asked === true)
+  /** Why no further reply can come, for the request that waits for one. */
+  let lost: ((operation: string) => JanitorError) | undefined
+  const lose = (why: (operation: string) => JanitorError) =>
+    Effect.suspend(() => {
+      lost = why
+      return Effect.forEach(pending.values(), ({ operation, reply }) => Deferred.fail(reply, why(operation)), {
+        discard: true
+      })
+    })
+  const settle = Effect.fnUntraced(function*(message: Message | Malformed) {
+    if (message._tag === "Malformed") {
+      return yield* Effect.fail({ got: message.begin, message: problemOf(message) })
+    }
+    const { head } = message
+    const { asked, error, event, id, ok } = yield* Effect.mapError(
+      Schema.decodeUnknownEffect(Reply)(head),
+      (error) => ({ got: head, message: error.message, cause: error })
+    )
+    if (event === "stopped") {
+      yield* Queue.offer(stops, asked === true)
       return
     }
-    const waiting = pending.get(reply.id)
-    pending.delete(reply.id)
+    const waiting = pending.get(id)
+    pending.delete(id)
     if (waiting === undefined) return
-    yield* reply.error === undefined
-      ? Deferred.succeed(waiting, reply.ok)
-      : Deferred.fail(waiting, new JanitorError({ reason: "Refused", operation: "request", detail: reply.error }))
-  })
-  const answers = yield* link.replies.pipe(
-    Stream.decodeText(),
-    Stream.splitLines,
-    Stream.runForEach(settle),
-    Effect.ignore({ log: "Debug" }),
-    Effect.andThen(
-      Effect.suspend(() =>
-        Effect.forEach(pending.values(), (waiting) => Deferred.fail(waiting, gone("request", "the janitor has ended")))
+    yield* error === undefined
+      ? Deferred.succeed(waiting.reply, { ok, head })
+      : Deferred.fail(
+        waiting.reply,
+        new JanitorError({ reason: "Refused", operation: waiting.operation, detail: error })
       )
-    ),
+  })
+  const decoder = makeDecoder(limits)
+  const answers = yield* link.replies.pipe(
+    Stream.runForEach((bytes) => Effect.forEach(decoder.push(bytes), settle, { discard: true })),
+    Effect.matchEffect({
+      onSuccess: () =>
+        lose((operation) => gone(operation, `the janitor has ended before it replied to '${operation}'`)),
+      onFailure: (error) =>
+        lose((operation) =>
+          "got" in error
+            ? notUnderstood(operation, error.got, error)
+            : gone(operation, `the janitor cannot reply to '${operation}': ${error.message}`, error)
+        )
+    }),
     Effect.forkScoped
   )
   const end = yield* Effect.cached(link.end)
@@ -122,20 +156,18 @@ const make = Effect.fnUntraced(function*() {
 
   let next = 0
   const send = Effect.fnUntraced(function*<A>(operation: string, body: object, answer: Schema.Codec<A, unknown>) {
+    if (lost !== undefined) return yield* lost(operation)
     const id = next++
-    const waiting = yield* Deferred.make<unknown, JanitorError>()
-    pending.set(id, waiting)
-    yield* link.send(Utf8.encode(`${JSON.stringify({ id, op: operation, ...body })}\n`)).pipe(
-      Effect.mapError((error) => gone(operation, error.message))
+    const reply = yield* Deferred.make<{ readonly ok: unknown; readonly head: string }, JanitorError>()
+    pending.set(id, { operation, reply })
+    yield* link.send(encode({ id, op: operation, ...body })).pipe(
+      Effect.mapError((error) => gone(operation, error.message, error))
     )
-    return Deferred.await(waiting).pipe(
-      Effect.flatMap(Schema.decodeUnknownEffect(answer)),
-      Effect.mapError((error) =>
-        error._tag === "JanitorError"
-          ? error
-          : gone(operation, `the janitor gave an answer to '${operation}' that makes no sense`)
-      )
-    )
+    return Effect.flatMap(Deferred.await(reply), ({ head, ok }) =>
+      Effect.mapError(
+        Schema.decodeUnknownEffect(answer)(ok),
+        (error) => notUnderstood(operation, head, error)
+      ))
   })
   // The janitor reports no further stop before `resumed`. The pause forwards signals first that arrived while we were stopped.
   yield* Queue.take(stops).pipe(

@@ -19,6 +19,7 @@ import type { LayerPlace } from "./LayerPlace.ts"
 export class LayerStackError extends Data.TaggedError("LayerStackError")<{
   readonly reason: "DataDirectory" | "Damaged" | "Empty"
   readonly detail: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return this.detail
@@ -81,7 +82,7 @@ export const byNumber = (left: string, right: string): number => {
 }
 
 const failing = (reason: LayerStackError["reason"]) => (error: { readonly message: string }) =>
-  new LayerStackError({ reason, detail: error.message })
+  new LayerStackError({ reason, detail: error.message, cause: error })
 
 /** A layer with an identity that does not depend on the name of its file. */
 interface Found {

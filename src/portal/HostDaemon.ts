@@ -11,17 +11,17 @@ import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { exitCode } from "../Failure.ts"
-import * as Utf8 from "../Utf8.ts"
+import { encode, makeDecoder, type Malformed, type Message } from "../messages/Codec.ts"
 import { decide, type Policy, usedVariables } from "./Decision.ts"
-import * as Frames from "./Frames.ts"
-import { type Decision, decode } from "./Message.ts"
+import { decode } from "./Message.ts"
 import { PortalError } from "./PortalError.ts"
 
 const failed = (error: { readonly message: string }) =>
-  new PortalError({ reason: "Daemon", detail: `cannot start the portal's daemon: ${error.message}` })
+  new PortalError({ reason: "Daemon", detail: `cannot start the portal's daemon: ${error.message}`, cause: error })
 
-const frameOf = (decision: Decision): Uint8Array | undefined =>
-  Frames.encode(Utf8.encode(JSON.stringify(decision)), Frames.decisionLimit)
+/** The longest question, and the longest decision: it holds the environment of the host. In bytes. */
+const questionLimit = 8 * 1024 * 1024
+const decisionLimit = 16 * 1024 * 1024
 
 /**
  * Serves the guest until the scope closes.
@@ -47,22 +47,24 @@ export const serve = Effect.fn("HostDaemon.serve")(
     yield* Effect.addFinalizer(() => Effect.andThen(Queue.end(decisions), Effect.ignore(handle.exitCode)))
     const ready = yield* Deferred.make<void, PortalError>()
 
-    const reply = Effect.fnUntraced(function*(payload: Uint8Array) {
-      const message = yield* decode(payload)
+    const reply = Effect.fnUntraced(function*(found: Message | Malformed) {
+      if (found._tag === "Malformed") return yield* Effect.logDebug(`The portal's daemon sent: ${found.begin}`)
+      const message = yield* decode(found.head)
       if (message.kind === "ready") {
         yield* Deferred.succeed(ready, undefined)
         return
       }
-      const frame = frameOf(decide(message, options.policy)) ?? frameOf({
+      const decision = encode(decide(message, options.policy))
+      const refusal = {
         kind: "refuse",
         call: message.call,
         code: exitCode,
         lines: ["E::the environment of the host is too large for a program to be given it"]
-      })
-      if (frame !== undefined) yield* Queue.offer(decisions, frame)
+      }
+      yield* Queue.offer(decisions, decision.length > decisionLimit ? encode(refusal) : decision)
     }, Effect.ignore({ log: "Debug" }))
 
-    const decoder = Frames.makeDecoder(Frames.limit)
+    const decoder = makeDecoder({ head: questionLimit, body: 0 })
     yield* handle.getOutputFd(4).pipe(
       Stream.runForEach((bytes) => Effect.forEach(decoder.push(bytes), reply, { discard: true })),
       Effect.ignore({ log: "Debug" }),

@@ -1,6 +1,5 @@
 /** Requests of the guest through the portal, and the replies of the boot program. `docs/decisions/0008-portal.md`. */
 import * as Schema from "effect/Schema"
-import * as Utf8 from "../Utf8.ts"
 
 /** The most arguments, and the most variables, of one request. */
 const countLimit = 1024 * 1024
@@ -56,13 +55,12 @@ export type Request = typeof Request.Type
 const DaemonMessage = Schema.fromJsonString(Schema.Union([Schema.Struct({ kind: Schema.Literal("ready") }), Request]))
 
 /**
- * Parses a payload. Rejects unknown fields.
+ * Parses a message. Rejects unknown fields.
  *
- * @param payload a JSON object in UTF-8
+ * @param head its JSON
  * @returns the message; fails with a schema error
  */
-export const decode = (payload: Uint8Array) =>
-  Schema.decodeUnknownEffect(DaemonMessage)(Utf8.decode(payload), { onExcessProperty: "error" })
+export const decode = (head: string) => Schema.decodeUnknownEffect(DaemonMessage)(head, { onExcessProperty: "error" })
 
 /** The reply to a request. */
 export type Decision =

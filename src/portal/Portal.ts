@@ -28,7 +28,8 @@ export class Portal extends Context.Service<Portal, {
   > = Layer.effect(Portal, Effect.suspend(() => make()))
 }
 
-const failing = (error: { readonly message: string }) => new PortalError({ reason: "Fifo", detail: error.message })
+const failing = (error: { readonly message: string }) =>
+  new PortalError({ reason: "Fifo", detail: error.message, cause: error })
 
 const make = Effect.fnUntraced(function*() {
   const { directories } = yield* Relocate

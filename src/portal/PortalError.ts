@@ -8,6 +8,7 @@ export class PortalError extends Data.TaggedError("PortalError")<{
 
   readonly reason: "Fifo" | "Daemon"
   readonly detail: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return this.detail

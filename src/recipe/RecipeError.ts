@@ -11,6 +11,7 @@ export class RecipeError extends Data.TaggedError("RecipeError")<{
   readonly detail: string
   /** Details of the problem, or what to do. */
   readonly hint?: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return this.detail
@@ -19,4 +20,4 @@ export class RecipeError extends Data.TaggedError("RecipeError")<{
 
 /** Converts a failure to `Files`, with its path. */
 export const filesError = (path: string) => (error: { readonly message: string }): RecipeError =>
-  new RecipeError({ reason: "Files", detail: `'${path}': ${error.message}` })
+  new RecipeError({ reason: "Files", detail: `'${path}': ${error.message}`, cause: error })

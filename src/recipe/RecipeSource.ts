@@ -77,7 +77,7 @@ const make = Effect.fnUntraced(function*() {
         Effect.catchTag("PlatformError", (error) =>
           error.reason._tag === "NotFound"
             ? Effect.succeed(undefined)
-            : new RecipeError({ reason: "Files", detail: `Could not read '${path}': ${error.message}` }))
+            : new RecipeError({ reason: "Files", detail: `Could not read '${path}': ${error.message}`, cause: error }))
       )
     )
   })

@@ -4,6 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { isOwnEntry } from "../image/OwnEntry.ts"
+import { replaceWith } from "../PartFile.ts"
 import { drawHex } from "../RandomName.ts"
 import {
   type Claim,
@@ -130,21 +131,17 @@ export const inspectDirectory = Effect.fnUntraced(
   }
 )
 
-/** Writes a temporary file and renames it. */
+/** Writes the record of a directory. Fails with `AlreadyExists` if it is to be the first and is not. */
 const writeRecord = Effect.fnUntraced(function*(directory: string, record: DataRecord, isFirst: boolean) {
   const fs = yield* FileSystem.FileSystem
   const path = `${directory}/${recordName}`
-  const temporary = `${directory}/.fim-${yield* random}.part`
-  const put = isFirst
-    // The link fails if another start was faster. Some file systems have no links.
-    ? fs.link(temporary, path).pipe(
-      Effect.catchIf((error) => error.reason._tag !== "AlreadyExists", () => fs.rename(temporary, path))
-    )
-    : fs.rename(temporary, path)
-  yield* fs.writeFileString(temporary, recordText(record), { flag: "wx", mode: 0o600 }).pipe(
-    Effect.andThen(put),
-    Effect.ensuring(Effect.ignore(fs.remove(temporary, { force: true })))
-  )
+  yield* replaceWith(path, recordText(record), 0o600, (part) =>
+    isFirst
+      // The link fails if another start was faster. Some file systems have no links.
+      ? fs.link(part, path).pipe(
+        Effect.catchIf((error) => error.reason._tag !== "AlreadyExists", () => fs.rename(part, path))
+      )
+      : fs.rename(part, path))
 })
 
 /** Records the image as the owner of a directory. Returns false if another image has been recorded meanwhile. */

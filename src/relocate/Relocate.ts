@@ -16,6 +16,7 @@ import type { Examine } from "./TrustedDirectory.ts"
 export class RelocateError extends Data.TaggedError("RelocateError")<{
   readonly reason: "NotAnImage" | "DataDirectory"
   readonly detail: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return this.detail

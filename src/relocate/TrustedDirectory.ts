@@ -1,7 +1,6 @@
 /** Checks that nobody else can change a directory. Native code does it, by the rule in `src/native/fim/src/trust`. */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 
@@ -25,13 +24,18 @@ export type Purpose = "find" | "rooms" | "make" | "place"
 /** Checks a directory. On a start the janitor does it. */
 export type Examine = (path: string, purpose: Purpose) => Effect.Effect<Verdict, { readonly message: string }>
 
-const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Verdict))
-
 /** Checks directories with the program `fim`, for commands that have no janitor. */
 export const examineBy = Effect.fnUntraced(function*(program: string) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const examine: Examine = (path, purpose) =>
-    Effect.flatMap(spawner.string(ChildProcess.make(program, ["trust", purpose, path], { detached: false })), decode)
+  const examine: Examine = Effect.fnUntraced(
+    function*(path, purpose) {
+      const { open } = yield* Effect.promise(() => import("../messages/NativeProgram.ts"))
+      const session = yield* open(program, ["trust", purpose, path], { stderr: "inherit" })
+      return (yield* session.reply("trust", Verdict)).content
+    },
+    Effect.scoped,
+    Effect.provideService(ChildProcessSpawner.ChildProcessSpawner, spawner)
+  )
   return examine
 })
 

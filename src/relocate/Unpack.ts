@@ -19,7 +19,7 @@ export const unpack = Effect.fn("Unpack.unpack")(function*(image: string) {
     env: { FIM_MAIN_ENVIRONMENT: "1" }
   })).pipe(
     Effect.mapError((error) =>
-      new RelocateError({ reason: "NotAnImage", detail: `cannot unpack '${image}': ${error.message}` })
+      new RelocateError({ reason: "NotAnImage", detail: `cannot unpack '${image}': ${error.message}`, cause: error })
     )
   )
   const variables: Record<string, string> = {}

@@ -36,6 +36,7 @@ export class BwrapError extends Data.TaggedError("BwrapError")<{
    */
   readonly reason: "Files" | "Options" | "Sandbox"
   readonly detail: string
+  readonly cause?: unknown
 }> {
   override get message(): string {
     return this.detail
@@ -78,7 +79,7 @@ export class Bwrap extends Context.Service<Bwrap, {
 const nothing = { binds: [], environment: {} }
 
 const failing = (reason: BwrapError["reason"]) => (error: { readonly message: string }) =>
-  new BwrapError({ reason, detail: error.message })
+  new BwrapError({ reason, detail: error.message, cause: error })
 
 const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem

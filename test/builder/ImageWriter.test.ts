@@ -130,13 +130,14 @@ it.layer(TestLayer)("an interrupted build", (it) => {
       // The number of a process that has ended, and that of one which runs: ours.
       const ended = spawn("true")
       yield* Effect.promise(() => once(ended, "exit"))
-      yield* fs.writeFileString(`${to}/.app.flatimage.${ended.pid}-0123456789abcdef.partial`, "half")
-      yield* fs.writeFileString(`${to}/.app.flatimage.1-0123456789abcdef.partial`, "of another build that runs")
-      yield* fs.writeFileString(`${to}/.other.flatimage.${ended.pid}-0123456789abcdef.partial`, "of another image")
+      yield* fs.makeDirectory(`${to}/.app.flatimage.${ended.pid}-01aBcD/new`, { recursive: true })
+      // Of another build that runs, and of another image.
+      yield* fs.makeDirectory(`${to}/.app.flatimage.1-01aBcD`)
+      yield* fs.makeDirectory(`${to}/.other.flatimage.${ended.pid}-01aBcD`)
       yield* (yield* ImageWriter).write(image, parts, silent)
       assert.deepStrictEqual((yield* fs.readDirectory(to)).toSorted(), [
-        ".app.flatimage.1-0123456789abcdef.partial",
-        `.other.flatimage.${ended.pid}-0123456789abcdef.partial`,
+        ".app.flatimage.1-01aBcD",
+        `.other.flatimage.${ended.pid}-01aBcD`,
         "app.flatimage"
       ])
     }))

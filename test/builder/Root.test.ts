@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import { utimesSync } from "node:fs"
 import { Apk } from "../../src/builder/apk/Apk.ts"
@@ -45,7 +44,7 @@ const TestLayer = RootLayer.layer.pipe(
     Layer.mergeAll(Download.layer, FakeMkdwarfs, Gpgv.layer, Repositories.layer, Tarball.layer, TreeSandbox.layer)
   ),
   Layer.provide(NoEmulation),
-  Layer.provideMerge(Layer.mergeAll(FetchHttpClient.layer, ProjectBubblewrap)),
+  Layer.provideMerge(ProjectBubblewrap),
   Layer.provideMerge(TestApt)
 )
 

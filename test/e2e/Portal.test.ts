@@ -218,14 +218,14 @@ describe.each(users)("as $name", (user) => {
     Effect.gen(function*() {
       const app = yield* open(user, "sh", "sleep")
       const script = `cd $FIM_DIR_INSTANCE/portal; room=dispatcher/guest; fifo=daemon/host.fifo
-        knock() { text=$(echo "$1"); printf "\\\\377FIM\\\\$(printf %o $((\${#text} % 256)))\\\\$(printf %o $((\${#text} / 256)))\\\\0\\\\0%s" "$text" > $fifo; }
+        knock() { printf '\\n%s\\n' "$(echo "$1")" > $fifo; }
         ok() { test "$(echo fine | fim_portal sh -c cat)" = fine && echo ok $1; }
         head -c 3000000 /dev/urandom > $fifo; ok garbage
-        printf '\\377FIM\\377\\0\\0\\0{"kind"' > $fifo; ok cut
-        printf '\\377FIM' > $fifo; ok mark
+        printf '\\n{"kind"' > $fifo; ok cut
+        printf '\\n{"kind":"request"} 4000\\n' > $fifo; ok number
         mkdir $room/real; for name in control reply stdin stdout stderr; do mkfifo $room/real/$name; done
         exec 4<> $room/real/reply 5<> $room/real/control 6<> $room/real/stdin 7<> $room/real/stdout 8<> $room/real/stderr
-        knock "${request("real", "false")}"; head -c 26 <&4 | tail -c 18; echo; ok real
+        knock "${request("real", "false")}"; head -c 19 <&4 | tail -c 18; echo; ok real
         knock "${request("../../x", "false")}"; ok path
         mkdir $room/files; for name in control reply stdin stdout stderr; do echo text > $room/files/$name; done
         knock "${request("files", "false")}"; ok files; cat $room/files/* | sort -u
@@ -240,7 +240,7 @@ describe.each(users)("as $name", (user) => {
         fim_portal sh -c 'cat /proc/$(sed -n "s/^PPid:[^0-9]*//p" /proc/$PPID/status)/status' | grep VmHWM
         kill $(jobs -p)`
       const outcome = yield* inGuest(app, script, { patience: 60_000 })
-      const names = ["garbage", "cut", "mark", "real", "path", "files", "links", "away", "half", "large", "flood"]
+      const names = ["garbage", "cut", "number", "real", "path", "files", "links", "away", "half", "large", "flood"]
       const said = outcome.stdout.split("\n").filter((line) => line !== "" && !line.startsWith("VmHWM"))
       assert.deepStrictEqual(
         said,

@@ -2,7 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { readdirSync, readFileSync, writeSync } from "node:fs"
-import { type FalseCall, fill, flood, frame, openFifo, portalOf, takeOver } from "../support/FalseDaemon.ts"
+import { type FalseCall, fill, flood, message, openFifo, portalOf, push, takeOver } from "../support/FalseDaemon.ts"
 import { peakOf } from "../support/Memory.ts"
 import { images, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
@@ -13,7 +13,7 @@ import { self } from "../support/Users.ts"
 /** More than a client needs, and much less than it would take if it kept what it is sent. */
 const memory = 16 * 1024 * 1024
 
-const started = frame({ kind: "started" })
+const started = message({ kind: "started" })
 
 /** An instance whose guest is about to become hostile. */
 const instance = Effect.gen(function*() {
@@ -27,8 +27,8 @@ const instance = Effect.gen(function*() {
 const client = (app: Place) => app.start(["fim-instance", "exec", "0", "cat"], { interactive: true })
 
 /** Writes in one piece what a FIFO takes in one. */
-const say = (call: FalseCall, ...frames: ReadonlyArray<Uint8Array>) =>
-  Effect.sync(() => writeSync(call.reply, Buffer.concat(frames)))
+const say = (call: FalseCall, ...messages: ReadonlyArray<Uint8Array>) =>
+  Effect.sync(() => writeSync(call.reply, Buffer.concat(messages)))
 
 const isStopped = (running: Running) => /^State:\tT/m.test(readFileSync(`/proc/${running.pid}/status`, "utf8"))
 
@@ -45,35 +45,36 @@ describe("a guest that plays the daemon for a client on the host", () => {
   scenario("what makes no sense ends the call with 125, and is shown to nobody", images, () =>
     Effect.gen(function*() {
       const { app, end, portal } = yield* instance
-      const evil = frame({ kind: "refused", code: 0, lines: ["evil"] })
+      const evil = message({ kind: "refused", code: 0, lines: ["evil"] })
       const cases: ReadonlyArray<readonly [string, ReadonlyArray<Uint8Array>]> = [
         ["text", [Buffer.from("evil\n")]],
         ["bytes", [Buffer.from([0xff, 0x46, 0, 0xff, 0xff, 0x49, 1, 2, 3])]],
-        ["a frame that is too long", [Buffer.from([0xff, 0x46, 0x49, 0x4d, 1, 0, 1, 0])]],
-        ["an empty frame", [Buffer.from([0xff, 0x46, 0x49, 0x4d, 0, 0, 0, 0])]],
-        ["a cut frame", [started.subarray(0, 12), started]],
-        ["beginnings of frames", Array.from({ length: 4000 }, () => started.subarray(0, 12))],
-        ["no JSON", [Buffer.concat([Buffer.from([0xff, 0x46, 0x49, 0x4d, 4, 0, 0, 0]), Buffer.from("evil")])]],
-        ["a list", [frame(["started"])]],
-        ["an unknown kind", [frame({ kind: "evil" })]],
-        ["a wrong type", [started, frame({ kind: "ended", code: "0" })]],
-        ["a field too many", [frame({ kind: "started", code: 0 })]],
+        ["a line that is too long", [Buffer.from(`{${"x".repeat(1 << 16)}`)]],
+        ["bytes behind a message", [Buffer.from("{\"kind\":\"started\"} 4\nevil")]],
+        ["a message without fields", [message({})]],
+        ["a cut message", [started.subarray(0, 12), started]],
+        ["beginnings of messages", Array.from({ length: 4000 }, () => started.subarray(0, 12))],
+        ["no JSON", [Buffer.from("{evil}\n")]],
+        ["a list", [Buffer.from("[\"started\"]\n")]],
+        ["an unknown kind", [message({ kind: "evil" })]],
+        ["a wrong type", [started, message({ kind: "ended", code: "0" })]],
+        ["a field too many", [message({ kind: "started", code: 0 })]],
         ["a start after a start", [started, started]],
-        ["an end before the start", [frame({ kind: "ended", code: 0 })]],
-        ["a stop before the start", [frame({ kind: "stopped" })]],
+        ["an end before the start", [message({ kind: "ended", code: 0 })]],
+        ["a stop before the start", [message({ kind: "stopped" })]],
         ["a refusal after the start", [started, evil]],
         ["garbage after the start", [started, Buffer.from("evil\n")]]
       ]
-      for (const [name, frames] of cases) {
+      for (const [name, messages] of cases) {
         yield* Effect.scoped(Effect.gen(function*() {
           const daemon = yield* takeOver(portal, "guest")
           const running = yield* client(app)
-          yield* say(yield* daemon.call, ...frames)
+          yield* push((yield* daemon.call).reply, Buffer.concat(messages))
           const outcome = yield* running.outcome
           const expected = [125, "", "E::the portal's daemon gave an answer that makes no sense\n"]
           assert.deepStrictEqual([outcome.code, outcome.stdout, outcome.stderr], expected, name)
           // From a start on the other side removes the directory.
-          if (frames[0] !== started) assert.deepStrictEqual(readdirSync(daemon.room), [], name)
+          if (messages[0] !== started) assert.deepStrictEqual(readdirSync(daemon.room), [], name)
           yield* app.shell(`rm -rf ${daemon.room}/*`)
         }))
       }
@@ -96,7 +97,7 @@ describe("a guest that plays the daemon for a client on the host", () => {
           const call = yield* daemon.call
           const output = yield* openFifo(`${call.directory}/stdout`, "write")
           yield* say(call, started)
-          const told = Effect.andThen(Effect.sleep(200), say(call, frame({ kind: "ended", code: 3 })))
+          const told = Effect.andThen(Effect.sleep(200), say(call, message({ kind: "ended", code: 3 })))
           const outcome = yield* Effect.raceFirst(
             Effect.andThen(told, Fiber.join(client)),
             Effect.andThen(flood(output, Buffer.alloc(4096, "x")), Effect.never)
@@ -109,7 +110,7 @@ describe("a guest that plays the daemon for a client on the host", () => {
           const running = yield* client(app)
           const call = yield* daemon.call
           yield* say(call, started)
-          const stops = Effect.andThen(flood(call.reply, frame({ kind: "stopped" })), Effect.never)
+          const stops = Effect.andThen(flood(call.reply, message({ kind: "stopped" })), Effect.never)
           // 32 MiB that nobody reads, and signals that nobody reads.
           running.child.stdin?.write(Buffer.alloc(32 * 1024 * 1024))
           yield* Effect.raceFirst(Effect.sleep(300), stops)

@@ -2,7 +2,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs"
-import { flood, frame, makeFifos, openFifo, portalOf, push, take, takeOver } from "../support/FalseDaemon.ts"
+import { flood, makeFifos, message, openFifo, portalOf, push, take, takeOver } from "../support/FalseDaemon.ts"
 import { peakOf } from "../support/Memory.ts"
 import { images, scenario } from "../support/Needs.ts"
 import { place } from "../support/Place.ts"
@@ -91,11 +91,11 @@ scenario(
       const fifo = yield* openFifo(`${portal}/daemon/host.fifo`, "write")
       yield* served
       const idle = { boot: settle(boot), daemon: settle(daemon) }
-      for (const bytes of [randomBytes(65_536), frame(request("nobody"))]) {
+      for (const bytes of [randomBytes(65_536), message(request("nobody"))]) {
         yield* Effect.raceFirst(Effect.andThen(served, served), flood(fifo, bytes))
       }
       // Cut at every byte; the next one ends it.
-      const whole = frame(request("nobody"))
+      const whole = message(request("nobody"))
       for (let cut = 1; cut < whole.length; cut++) yield* push(fifo, whole.subarray(0, cut))
       yield* served
       // Questions that nobody has asked before.
@@ -106,7 +106,7 @@ scenario(
           for (const name of names) {
             yield* push(
               fifo,
-              frame(request(name, { directory: `/${name}`, environment: [`LANG=${"x".repeat(3000)}`] }))
+              message(request(name, { directory: `/${name}`, environment: [`LANG=${"x".repeat(3000)}`] }))
             )
           }
           if (batch % 2 === 0) yield* served
@@ -120,11 +120,11 @@ scenario(
           large.map(([name, more, said]) => [`${name}${round}`, more, said] as const)
         )
         const calls = yield* makeCalls(portal, rounds.map(([name]) => name))
-        for (const [name] of rounds) yield* push(fifo, frame({ kind: "reference", call: name }))
+        for (const [name] of rounds) yield* push(fifo, message({ kind: "reference", call: name }))
         yield* Effect.forEach(rounds, ([name, more, said], index) =>
           Effect.gen(function*() {
             const { control, reply } = calls[index] ?? { control: -1, reply: -1 }
-            yield* push(control, frame(request(name, more)))
+            yield* push(control, message(request(name, more)))
             assert.match(yield* eventually("an answer", () => take(reply)), said, name)
           }), { concurrency: "unbounded" })
       }))

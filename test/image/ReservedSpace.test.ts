@@ -166,14 +166,14 @@ describe("ReservedSpace", () => {
           "Operation not permitted"
         ]] as const
       ) {
-        const error = yield* failing(`error ${errno} ${text} (os error ${errno})`)
+        const error = yield* failing(JSON.stringify({ error: `${text} (os error ${errno})`, errno }))
         assert.strictEqual(error.reason._tag, "ReadOnly")
         assert.match(error.message, new RegExp(`^Cannot write the settings of '.*image-.*': ${text}\\. Make the file`))
       }
-      assert.include((yield* failing("error 26 x")).message, "started again and again")
-      assert.include((yield* failing("error 110 x")).message, "held its lock for 60 seconds")
+      assert.include((yield* failing("{\"error\":\"x\",\"errno\":26}")).message, "started again and again")
+      assert.include((yield* failing("{\"error\":\"x\",\"errno\":110}")).message, "held its lock for 60 seconds")
       assert.match(
-        (yield* failing("error 28 No space left on device (os error 28)")).message,
+        (yield* failing("{\"error\":\"No space left on device (os error 28)\",\"errno\":28}")).message,
         /: No space left on device$/
       )
       assert.include((yield* failing("nonsense")).message, "nonsense")

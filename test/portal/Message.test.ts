@@ -9,7 +9,7 @@ const vectors = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Struct({ sound: Schema.Array(Request), unsound: Schema.Array(Schema.Unknown) }))
 )(readFileSync(new URL("../golden/portal-requests.json", import.meta.url), "utf8"))
 
-const check = (value: unknown) => Effect.result(decode(Buffer.from(JSON.stringify(value))))
+const check = (value: unknown) => Effect.result(decode(JSON.stringify(value)))
 
 describe("requests", () => {
   it.effect.each(vectors.sound.map((request) => [JSON.stringify(request), request] as const))(
@@ -29,9 +29,9 @@ describe("requests", () => {
 
   it.effect("none that is cut is sound", () =>
     Effect.gen(function*() {
-      const whole = Buffer.from(JSON.stringify(vectors.sound[0]))
+      const whole = JSON.stringify(vectors.sound[0])
       for (let end = 0; end < whole.length; end++) {
-        assert.strictEqual((yield* Effect.result(decode(whole.subarray(0, end))))._tag, "Failure")
+        assert.strictEqual((yield* Effect.result(decode(whole.slice(0, end))))._tag, "Failure")
       }
     }))
 })

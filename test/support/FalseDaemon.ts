@@ -3,14 +3,13 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { execFileSync } from "node:child_process"
 import { closeSync, constants, openSync, readdirSync, readSync, renameSync, rmSync, writeSync } from "node:fs"
-import * as Frames from "../../src/portal/Frames.ts"
+import { encode } from "../../src/messages/Codec.ts"
 import type { Failure } from "./Failure.ts"
 import type { Place } from "./Place.ts"
 import { eventually } from "./Portal.ts"
 
 /** A message as it stands in a FIFO. */
-export const frame = (message: unknown): Uint8Array =>
-  Frames.encode(Buffer.from(JSON.stringify(message)), Frames.limit) ?? new Uint8Array()
+export const message = (head: object): Uint8Array => Buffer.concat([Buffer.from("\n"), encode(head)])
 
 export const makeFifos = (paths: ReadonlyArray<string>): void => {
   execFileSync("mkfifo", ["-m", "600", ...paths])

@@ -8,6 +8,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { defaults } from "../../src/image/SettingsDefaults.ts"
 import { Snapshot } from "../../src/image/Snapshot.ts"
+import { encode } from "../../src/messages/Codec.ts"
 import { HotCache } from "../../src/mount/HotCache.ts"
 import { JanitorLink, type Link } from "../../src/mount/JanitorLink.ts"
 import { LayerStack } from "../../src/mount/LayerStack.ts"
@@ -43,7 +44,7 @@ export const falseJanitor = Effect.fnUntraced(function*(
   const replies = yield* Queue.make<Uint8Array, Cause.Done>()
   const asked: Array<string> = []
   let ends = 0
-  const say = (reply: object) => Queue.offer(replies, new TextEncoder().encode(`${JSON.stringify(reply)}\n`))
+  const say = (reply: object) => Queue.offer(replies, encode(reply))
   const send = (bytes: Uint8Array) => {
     const { id, op } = JSON.parse(new TextDecoder().decode(bytes)) as { id: number; op: string }
     const fault = faults[asked.length]

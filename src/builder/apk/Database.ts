@@ -97,7 +97,9 @@ const packScripts = (installed: ReadonlyArray<Installed>) =>
     Stream.pipeThroughChannel(Tar.encode()),
     Stream.runCollect,
     Effect.map(Bytes.concat),
-    Effect.mapError((error) => buildError("Refused", { detail: `the scripts cannot be stored: ${error.message}` }))
+    Effect.mapError((error) =>
+      buildError("Refused", { detail: `the scripts cannot be stored: ${error.message}` }, error)
+    )
   )
 
 const list = (lines: ReadonlyArray<string>) => lines.map((line) => `${line}\n`).join("")

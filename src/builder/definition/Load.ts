@@ -95,7 +95,7 @@ export const loadDefinition = Effect.fn("loadDefinition")(function*(
   const dist = definition.base.dist
   const distribution = dist === undefined ? undefined : findDistribution(dist)
   const inFile = Effect.mapError((error: { readonly message: string }) =>
-    buildError("Definition", { path, detail: error.message })
+    buildError("Definition", { path, detail: error.message }, error)
   )
   // Checked before anything is fetched or made.
   for (const step of definition.steps ?? []) {

@@ -142,7 +142,7 @@ export class Runner extends Context.Service<Runner, {
           ))
         const session = yield* openCommit(data, request.fim).pipe(
           Effect.provideService(ChildProcessSpawner, spawner),
-          Effect.mapError((error) => buildError("Refused", { detail: error.text }))
+          Effect.mapError((error) => buildError("Refused", { detail: error.text }, error))
         )
         const { leftOut } = yield* session.stage({
           layers: places,
@@ -150,7 +150,7 @@ export class Runner extends Context.Service<Runner, {
           overlay: "bwrap",
           without: request.keepCaches ? [] : packageCaches
         }).pipe(
-          Effect.mapError((error) => buildError("Refused", { detail: error.text }))
+          Effect.mapError((error) => buildError("Refused", { detail: error.text }, error))
         )
         yield* Effect.forEach(leftOut, (one) => progress.note(describeLeftOut(one)), { discard: true })
         const { tree, whiteout } = session

@@ -17,7 +17,7 @@ export class BuildInfo extends Context.Service<BuildInfo, {
 
 /** The error of a command about the image's origin when that cannot be read. */
 export const unknownOrigin = (error: Error): CommandError =>
-  new CommandError({ text: error.message, context: "Could not read how the image was made" })
+  new CommandError({ text: error.message, context: "Could not read how the image was made", cause: error })
 
 /** The distribution that is stored in the settings of an image. */
 export const distributionIn = (reserved: ReservedSpace["Service"]): Effect.Effect<string, CommandError> =>

@@ -12,6 +12,7 @@ export class CommandError extends Data.TaggedError("CommandError")<{
   /** A known name that is close to the invalid one. */
   readonly suggestion?: string
   readonly context: string
+  readonly cause?: unknown
 }> {
   override readonly [Runtime.errorExitCode] = failureExitCode
 

@@ -27,7 +27,7 @@ const notSetUp = new CommandError({
 })
 
 const refused = (error: DesktopError) =>
-  new CommandError({ text: error.message, context: "Could not carry out the desktop integration" })
+  new CommandError({ text: error.message, context: "Could not carry out the desktop integration", cause: error })
 
 const services = Layer.mergeAll(DesktopIntegration.layer, IconConverter.layer, IconSource.layer)
 

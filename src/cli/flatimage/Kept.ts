@@ -1,12 +1,10 @@
 /** `flatimage du` and `flatimage prune`: what flatimage keeps for the caller below his directories, and removing what nothing uses. */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as ChildProcess from "effect/process/ChildProcess"
-import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import * as ByteString from "../../ByteString.ts"
 import { formatBytes } from "../../FormatBytes.ts"
+import { askOnce, type ProgramError } from "../../messages/NativeProgram.ts"
 import { printable, printableJson } from "../../Printable.ts"
 import { cacheHome, dataHome } from "../../relocate/Directories.ts"
 import { Host } from "../../relocate/Host.ts"
@@ -17,7 +15,7 @@ import { Patcher } from "../config/ConfigFile.ts"
 const Kind = Schema.Literals(["tools", "layer", "hot", "data"])
 
 /** The answer of `fim kept`. */
-const Answer = Schema.fromJsonString(Schema.Struct({
+const Answer = Schema.Struct({
   entries: Schema.Array(Schema.Struct({
     kind: Kind,
     path: Schema.String,
@@ -27,7 +25,7 @@ const Answer = Schema.fromJsonString(Schema.Struct({
     removed: Schema.Boolean
   })),
   skipped: Schema.Array(Schema.String)
-}))
+})
 
 /** A directory or file that is kept. */
 interface Entry {
@@ -69,28 +67,33 @@ const placesOf = ({ environment, uid }: Pick<Host["Service"], "environment" | "u
   }
 }
 
-const decode = Schema.decodeUnknownEffect(Answer)
-
 const named = (paths: ReadonlyArray<string>) => paths.map(ByteString.ofText)
 
-const failed = (detail: string) => new CommandError({ text: detail, context: "Could not list what is kept" })
+const failed = (error: ProgramError) =>
+  new CommandError({
+    text: error.reason === "Start" ? `${error.program}: ${error.message}; to make it: bin/setup` : error.message,
+    context: "Could not list what is kept",
+    cause: error
+  })
 
 /** Asks `fim` for what there is; with `removes` it removes what nothing uses. */
 const ask = Effect.fnUntraced(function*(removes: boolean) {
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
   const { path: fim } = yield* Patcher
   const places = placesOf(yield* Host)
-  const request = JSON.stringify({
-    tools: named(places.tools),
-    layers: named(places.layers),
-    hot: named(places.hot),
-    data: named(places.data),
-    removes
-  })
-  const said = yield* spawner.string(
-    ChildProcess.make(fim, ["kept"], { detached: false, stdin: Stream.succeed(Utf8.encode(request)) })
-  ).pipe(Effect.mapError((error) => failed(`${fim}: ${error.message}; to make it: bin/setup`)))
-  const { entries, skipped } = yield* decode(said).pipe(Effect.mapError(() => failed(`${fim} gave no answer`)))
+  const request = {
+    operation: "list",
+    fields: {
+      tools: named(places.tools),
+      layers: named(places.layers),
+      hot: named(places.hot),
+      data: named(places.data),
+      removes
+    }
+  }
+  const { content: { entries, skipped } } = yield* Effect.mapError(
+    askOnce(fim, ["kept"], { stderr: "inherit" }, request, Answer),
+    failed
+  )
   yield* Effect.forEach(skipped, (reason) => Effect.logDebug(`Skipped: ${printable(reason)}`), { discard: true })
   return entries.map(({ bytes, in_use: inUse, kind, path, removed, used }): Entry => ({
     kind,

@@ -22,7 +22,7 @@ import { numbered } from "../layer/List.ts"
 import { described } from "../override/Override.ts"
 
 const failed = (error: { readonly message: string }) =>
-  new CommandError({ text: error.message, context: "Could not describe the image" })
+  new CommandError({ text: error.message, context: "Could not describe the image", cause: error })
 
 /** What each permission opens on this host: existing paths, and what is missing. */
 const permissions = Effect.fnUntraced(function*(settings: Settings) {

@@ -33,7 +33,9 @@ const running = Effect.fnUntraced(
     })
     return (yield* spawner.string(command)).split("\n").filter((line) => line !== "").map(parse)
   },
-  Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the instances" }))
+  Effect.mapError((error) =>
+    new CommandError({ text: error.message, context: "Could not list the instances", cause: error })
+  )
 )
 
 export const list = Effect.fn("fim-instance.list")(function*({ json }: { readonly json: boolean }) {

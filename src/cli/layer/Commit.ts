@@ -23,7 +23,7 @@ type CommitTarget =
   | { readonly _tag: "file"; readonly path: string }
 
 const failed = (error: { readonly message: string }) =>
-  new CommandError({ text: error.message, context: "Could not commit" })
+  new CommandError({ text: error.message, context: "Could not commit", cause: error })
 
 /** Decides where the layer goes. `store` of the result puts it there; `path` is its name in messages. */
 const plan = Effect.fnUntraced(function*(target: CommitTarget, data: string, layer: string) {

@@ -49,7 +49,9 @@ export const list = Effect.fn("fim-layer.list")(function*(
   const extension = yield* (yield* ReservedSpace).read("extension")
   const stack = yield* existingData("layers", extension).pipe(
     Effect.flatMap((data) => LayerStack.collect(data, extension.distribution)),
-    Effect.mapError((error) => new CommandError({ text: error.message, context: "Could not list the layers" }))
+    Effect.mapError((error) =>
+      new CommandError({ text: error.message, context: "Could not list the layers", cause: error })
+    )
   )
   const layers = numbered(stack)
   yield* json ? printJson(layers) : printLines(lines(layers, long ? "long" : "short"))

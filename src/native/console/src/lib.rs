@@ -3,6 +3,10 @@
 //!
 //! Names come from images, archives and guests, and may hold what moves a cursor or forges a line: they are escaped here.
 
+mod progress;
+
+pub use progress::{Mode, Progress};
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{Result, Write, stderr, stdout};

@@ -1,7 +1,7 @@
 //! The first process of a guest: starts the program, passes signals on to it, reaps, and ends when all have ended.
 //!
-//! `fim guest` has no arguments: other users of the host can read the command line of a process. It reads from a descriptor,
-//! each followed by a zero byte:
+//! `fim guest` has no arguments: other users of the host can read the command line of a process. It reads a message
+//! from a descriptor, with these words:
 //!
 //! `[--capabilities held|none] [--portal DIR] [--directory DIR]… [--variable NAME=VALUE]… -- PROGRAM [ARGUMENT]…`
 //!
@@ -16,32 +16,63 @@
 use crate::failure::EXIT_CODE;
 use crate::portal::Guest;
 use crate::sys::{self, Disposition, Step};
+use crate::{names, packets};
+use messages::{Limits, Reader};
 use nix::sys::signal::SigmaskHow;
 use nix::sys::signalfd::SignalFd;
 use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
 use rustix::process::{DumpableBehavior, WaitOptions};
+use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A socket that the janitor has set up, see `janitor/run.rs`: one byte a message. Out go `RUNS`, `STOPPED` and `CONTINUED`,
-/// in come numbers of signals.
+/// A socket that the janitor has set up, see `janitor/run.rs`: out go `State`s, in come `Pass`es.
 pub const LINE_DESCRIPTOR: i32 = 4;
+/// The longest message there.
+pub const LINE_LIMIT: usize = 64;
 /// Where it reads what to run.
 pub const WORDS_DESCRIPTOR: i32 = 7;
-/// The program runs.
-pub const RUNS: u8 = b'r';
-/// It has stopped, as by ^Z.
-pub const STOPPED: u8 = b's';
-/// It goes on.
-pub const CONTINUED: u8 = b'c';
-/// It has ended and left others running. Behind it comes its exit code.
-pub const ENDED: u8 = b'e';
+/// They come in a request to the janitor, which has this limit.
+const WORDS_LIMIT: usize = 64 << 20;
+
+/// What has become of the program.
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum State {
+    Runs {},
+    /// As by ^Z.
+    Stopped {},
+    Continued {},
+    /// It has left others running.
+    Ended {
+        code: u8,
+    },
+}
+
+/// A signal for the program.
+#[derive(Deserialize, Serialize)]
+pub struct Pass {
+    pub signal: i32,
+}
+
+/// What is read from `WORDS_DESCRIPTOR`. Each character of a word is a byte.
+#[derive(Serialize)]
+pub struct Words<'a> {
+    pub words: &'a [String],
+}
+
+#[derive(Deserialize)]
+struct Given {
+    #[serde(deserialize_with = "names::words::deserialize")]
+    words: Vec<OsString>,
+}
+
 /// Where it finds what is to be standard input, output and error: the sandbox's own process stays outside as long as the guest
 /// runs, and must not keep the caller's streams open.
 pub const STREAMS: [i32; 3] = [8, 9, 10];
@@ -84,7 +115,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
         console::complain!("E::the first process of the guest cannot be hidden from the others: {error}");
         return EXIT_CODE;
     }
-    let task = match read_words().as_deref().and_then(parse) {
+    let task = match read_words().and_then(parse) {
         Some(task) if arguments.is_empty() => task,
         _ => {
             console::complain!("{USAGE}");
@@ -150,7 +181,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
         null,
         remains: Remains::Unknown,
     };
-    first.tell(RUNS);
+    first.tell(&State::Runs {});
     first.attend()
 }
 
@@ -170,20 +201,15 @@ fn connect() -> std::io::Result<OwnedFd> {
 }
 
 /// What the janitor has written for us; `None` if there is nothing.
-fn read_words() -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::from(sys::inherited(WORDS_DESCRIPTOR).ok()?)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Some(bytes)
+fn read_words() -> Option<Vec<OsString>> {
+    let file = File::from(sys::inherited(WORDS_DESCRIPTOR).ok()?);
+    let message = Reader::new(file, Limits::heads(WORDS_LIMIT)).read().ok()??;
+    message.parse().ok().map(|Given { words }| words)
 }
 
 /// `None` for what the janitor would not write.
-fn parse(bytes: &[u8]) -> Option<Task> {
-    let bytes = bytes.strip_suffix(b"\0")?;
-    let mut words = bytes
-        .split(|byte| *byte == 0)
-        .map(|word| OsString::from_vec(word.to_vec()));
+fn parse(words: Vec<OsString>) -> Option<Task> {
+    let mut words = words.into_iter();
     let mut task = Task::default();
     loop {
         match words.next()?.to_str()? {
@@ -339,9 +365,9 @@ impl First {
     fn leave_caller(&mut self, code: i32) {
         self.remains = Remains::Told;
         let _ = sys::replace_standard([self.null.as_fd(); 3]);
-        if let Some(line) = &self.line {
-            let _ = rustix::io::write(line, &[ENDED, u8::try_from(code).unwrap_or(u8::MAX)]);
-        }
+        self.tell(&State::Ended {
+            code: u8::try_from(code).unwrap_or(u8::MAX),
+        });
     }
 
     fn is_ending(&self) -> bool {
@@ -354,8 +380,8 @@ impl First {
         for _ in 0..ROUND {
             let changes = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
             match sys::wait(self.program, changes) {
-                Some((_, status)) if status.stopped() => self.tell(STOPPED),
-                Some((_, status)) if status.continued() => self.tell(CONTINUED),
+                Some((_, status)) if status.stopped() => self.tell(&State::Stopped {}),
+                Some((_, status)) if status.continued() => self.tell(&State::Continued {}),
                 Some((_, status)) => self.code = Some(sys::exit_code(status)),
                 None => break,
             }
@@ -377,17 +403,16 @@ impl First {
     /// Passes on what the janitor was told.
     fn pass_on(&mut self) {
         for _ in 0..ROUND {
-            let mut message = [0; 1];
             let Some(line) = &self.line else { return };
-            match rustix::io::read(line, &mut message) {
-                Ok(0) => {
+            let message = match packets::receive(line.as_fd(), LINE_LIMIT) {
+                Ok(Some((message, _))) => message,
+                Ok(None) => {
                     self.line = None;
                     return;
                 }
-                Ok(_) => {}
                 Err(_) => return,
-            }
-            let signal = i32::from(message[0]);
+            };
+            let Ok(Pass { signal }) = message.parse() else { return };
             if self.code.is_some() && !matches!(self.remains, Remains::Unknown | Remains::From(_)) {
                 // Each of those that live on. The others in the guest are none of ours to tell apart.
                 let _ = sys::kill(-1, signal);
@@ -412,10 +437,10 @@ impl First {
         }
     }
 
-    fn tell(&self, state: u8) {
+    fn tell(&self, state: &State) {
         if let Some(line) = &self.line {
             // Whoever does not listen does not need to know.
-            let _ = rustix::io::write(line, &[state]);
+            let _ = packets::send(line.as_fd(), state, None);
         }
     }
 }
@@ -425,12 +450,7 @@ mod tests {
     use super::*;
 
     fn parsed(words: &[&[u8]]) -> Option<Task> {
-        parse(
-            &words
-                .iter()
-                .flat_map(|word| [word, &b"\0"[..]].concat())
-                .collect::<Vec<u8>>(),
-        )
+        parse(words.iter().map(|word| OsString::from_vec(word.to_vec())).collect())
     }
 
     #[test]
@@ -474,6 +494,5 @@ mod tests {
         for words in cut {
             assert!(parsed(words).is_none(), "{words:?}");
         }
-        assert!(parse(b"--\0x").is_none());
     }
 }

@@ -1,22 +1,22 @@
 //! `fim kept`: what flatimage keeps for this user, and how large it is; removes what nothing uses.
 //!
-//! Which directories that may be in, and what is to be removed, the command says (`src/cli/flatimage/Kept.ts`): a JSON object on
-//! standard input. The answer is one too.
+//! Which directories that may be in, and what is to be removed, the command says (`src/cli/flatimage/Kept.ts`): a request on
+//! standard input.
 
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::hot;
 use crate::launcher::{is_in_use, remove_application};
 use crate::names;
 use crate::trust::{Directory, Last, Make};
+use messages::{Limits, Reader, Reply};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const LIMIT: u64 = 1 << 20;
+const LIMITS: Limits = Limits::heads(1 << 20);
 
 #[derive(Deserialize)]
 struct Request {
@@ -63,25 +63,18 @@ struct Answer {
 }
 
 pub fn command(_: &[OsString]) -> i32 {
-    let answered = answer().and_then(|answer| {
-        let text = serde_json::to_string(&answer).context(|| "cannot encode the answer".to_string())?;
-        console::output(&format!("{text}\n")).context(|| "cannot write the answer".to_string())
-    });
-    match answered {
-        Ok(()) => 0,
-        Err(failure) => {
-            console::complain!("E::{failure}");
-            EXIT_CODE
-        }
+    let answered = answer();
+    let code = if answered.is_ok() { 0 } else { EXIT_CODE };
+    match messages::print(&Reply::from(answered), &[]) {
+        Ok(()) => code,
+        Err(_) => EXIT_CODE,
     }
 }
 
 fn answer() -> Result<Answer> {
-    let mut text = Vec::new();
     let failed = || "cannot understand what is asked for".to_string();
-    let input = std::io::stdin().lock();
-    input.take(LIMIT).read_to_end(&mut text).context(failed)?;
-    let request: Request = serde_json::from_slice(&text).context(failed)?;
+    let message = Reader::new(std::io::stdin().lock(), LIMITS).read().context(failed)?;
+    let request: Request = message.unwrap_or_default().parse().context(failed)?;
     let mut answer = Answer {
         entries: Vec::new(),
         skipped: Vec::new(),

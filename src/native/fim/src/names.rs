@@ -63,9 +63,9 @@ pub mod words {
     use serde::{Deserialize, Deserializer};
     use std::ffi::OsString;
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<OsString>>, D::Error> {
-        let named = Option::<Vec<Named>>::deserialize(deserializer)?;
-        Ok(named.map(|words| words.into_iter().map(|Named(word)| word.into()).collect()))
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OsString>, D::Error> {
+        let named = Vec::<Named>::deserialize(deserializer)?;
+        Ok(named.into_iter().map(|Named(word)| word.into()).collect())
     }
 }
 

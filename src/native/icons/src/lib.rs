@@ -1,7 +1,7 @@
-//! `fim icon png|jpeg [SIZE...]`: a picture on standard input as square PNG icons on standard output.
+//! `fim icon`: a picture as square PNG icons.
 //!
-//! Each icon is `u32 size`, `u32 length`, PNG of that length, little endian, in the order of the sizes. Without sizes the
-//! picture is only decoded, which says whether it is one. The picture may be anybody's: it is decoded here, by code that
+//! Replies to one request on standard input. Behind it comes the picture; behind the reply come the icons, in the order of the sizes, whose
+//! lengths it names. Without sizes the picture is only decoded, which says whether it is one. The picture may be anybody's: it is decoded here, by code that
 //! cannot break out of its memory, in a process that has given up what it does not need.
 
 #![deny(clippy::indexing_slicing)]
@@ -10,13 +10,14 @@ mod confine;
 mod decode;
 mod shrink;
 
+use messages::{Limits, Reader, Reply};
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{Read, Write};
 
-const USAGE: &str = "usage: fim icon png|jpeg [SIZE...]";
+const USAGE: &str = "usage: fim icon";
 /// Of a picture, in bytes: what an image has room for, which is 1 048 564.
-const LARGEST_FILE: u64 = 1 << 20;
+const LARGEST_FILE: usize = 1 << 20;
 /// Of an icon, in pixels a side.
 const LARGEST_ICON: usize = 1024;
 
@@ -38,62 +39,58 @@ impl Failure {
 
 type Result<T> = std::result::Result<T, Failure>;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
 enum Format {
     Png,
     Jpeg,
 }
 
+#[derive(Deserialize)]
+struct Request {
+    format: Format,
+    /// In pixels a side.
+    sizes: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct Icons {
+    lengths: Vec<usize>,
+}
+
 /// Runs the applet; the result is its exit code.
 pub fn command(args: &[OsString]) -> i32 {
-    let Some((format, sizes)) = parse(args) else {
+    if !args.is_empty() {
         console::complain!("{USAGE}");
         return 125;
-    };
-    match serve(format, &sizes) {
-        Ok(()) => 0,
-        Err(failure) => {
-            console::complain!("{failure}");
-            1
-        }
     }
-}
-
-fn parse(args: &[OsString]) -> Option<(Format, Vec<usize>)> {
-    let (first, rest) = args.split_first()?;
-    let format = match first.to_str()? {
-        "png" => Format::Png,
-        "jpeg" => Format::Jpeg,
-        _ => return None,
+    let (sent, code) = match serve() {
+        Ok((lengths, icons)) => (messages::print(&Reply::ok(Icons { lengths }), &icons), 0),
+        Err(failure) => (messages::print(&Reply::error(failure), &[]), 1),
     };
-    let sizes = rest.iter().map(|word| {
-        let size: usize = word.to_str()?.parse().ok()?;
-        (1..=LARGEST_ICON).contains(&size).then_some(size)
-    });
-    Some((format, sizes.collect::<Option<_>>()?))
+    if sent.is_ok() { code } else { 1 }
 }
 
-fn serve(format: Format, sizes: &[usize]) -> Result<()> {
+fn serve() -> Result<(Vec<usize>, Vec<u8>)> {
     confine::confine().map_err(Failure::of)?;
-    let mut file = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(LARGEST_FILE + 1)
-        .read_to_end(&mut file)
+    let limits = Limits {
+        head: 1 << 12,
+        body: LARGEST_FILE,
+    };
+    let message = Reader::new(std::io::stdin().lock(), limits)
+        .read()
         .map_err(Failure::of)?;
-    if file.len() as u64 > LARGEST_FILE {
-        return Err(Failure(format!("it has more than {LARGEST_FILE} bytes")));
+    let message = message.unwrap_or_default();
+    let Request { format, sizes } = message.parse().map_err(Failure::of)?;
+    if let Some(size) = sizes.iter().find(|size| !(1..=LARGEST_ICON).contains(*size)) {
+        return Err(Failure(format!("an icon cannot have {size} pixels a side")));
     }
-    let picture = decode::decode(format, &file)?;
-    let mut output = std::io::stdout().lock();
-    for &size in sizes {
+    let picture = decode::decode(format, &message.body)?;
+    let (mut lengths, mut icons) = (Vec::new(), Vec::new());
+    for &size in &sizes {
         let icon = shrink::encode(&shrink::shrink(&picture, size)?, size)?;
-        let mut head = [0; 8];
-        let (first, second) = head.split_at_mut(4);
-        first.copy_from_slice(&(size as u32).to_le_bytes());
-        second.copy_from_slice(&(icon.len() as u32).to_le_bytes());
-        output.write_all(&head).map_err(Failure::of)?;
-        output.write_all(&icon).map_err(Failure::of)?;
+        lengths.push(icon.len());
+        icons.extend(icon);
     }
-    output.flush().map_err(Failure::of)
+    Ok((lengths, icons))
 }

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use console::Mode;
+
 use crate::exclude::Pattern;
 use crate::levels::{self, Level};
-use crate::progress::Mode;
 
 pub const HELP: &str = "\
 usage: mkdwarfs -i DIR -o FILE [options]

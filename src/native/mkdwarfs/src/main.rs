@@ -19,7 +19,6 @@ mod names;
 mod order;
 mod output;
 mod pack;
-mod progress;
 mod scan;
 mod served;
 mod source;

@@ -7,6 +7,7 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use console::Progress;
 use dwarfs::section::SectionType;
 use dwarfs_enc::metadata::{Builder, Config, DirId, InodeMetadata, LinkableInodeId};
 use dwarfs_enc::section::Writer;
@@ -21,7 +22,6 @@ use crate::metadata::Rows;
 use crate::names;
 use crate::order;
 use crate::output::Output;
-use crate::progress::Progress;
 use crate::scan::{Kind, Node, Stamp};
 use crate::source::{Content, Source};
 
@@ -149,7 +149,7 @@ fn store(
         }
         chunks.insert(number, pieces);
     }
-    storing.progress.finish();
+    drop(storing.progress);
     Ok(chunks)
 }
 

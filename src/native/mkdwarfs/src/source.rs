@@ -158,7 +158,7 @@ impl Read for Content<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.from {
             Origin::File(file) => file.take(self.left).read(into)?,
-            Origin::Served(connection) => connection.input.by_ref().take(self.left).read(into)?,
+            Origin::Served(connection) => connection.read(into, self.left)?,
         };
         if read == 0 && self.left > 0 && !into.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -1,10 +1,9 @@
 //! `fim commit DATA`: what a commit does with the upper directory `data` of a data directory.
 //!
-//! Holds the data directory, which no instance may use meanwhile, and answers requests on standard input, one JSON object per
-//! line: `stage` copies the upper directory to `tmp/commit/tree` in the form that a layer has, `verify` compares a layer with
-//! that tree, `erase` puts an empty upper directory in the place of the old one and removes that. Answers are
-//! `{"ok":…}` or `{"error":"…"}`; the first, unasked, says whether the data directory is held. At the end of the input the
-//! directory `tmp/commit` goes, also when it is the end of whoever asked.
+//! Holds the data directory, which no instance may use meanwhile, and replies to requests on standard input: `stage` copies the upper directory to `tmp/commit/tree` in the form that a layer has, `verify` compares a layer with
+//! that tree, `erase` puts an empty upper directory in the place of the old one and removes that. The first
+//! reply, unasked, says whether the data directory is held. At the end of the input the directory `tmp/commit` goes, also when it is the end of
+//! whoever asked.
 
 mod copy;
 mod erase;
@@ -18,12 +17,12 @@ use crate::janitor::{Made, POINTS, have_alone, open_lock, open_work};
 use crate::names;
 use crate::sys::{self, Disposition};
 use crate::trust::{remove, shown};
+use messages::{Done, Limits, Reader, Reply};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 pub use stack::{Place, open};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -32,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Taken from the kernel as it is used.
 const STACK: usize = 256 << 20;
 const STEP: Duration = Duration::from_millis(5);
+/// The longest request names all layers of a run.
+pub const LIMITS: Limits = Limits::heads(16 << 20);
 
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
@@ -50,7 +51,7 @@ enum Request {
         layer: PathBuf,
         owned_by_root: bool,
     },
-    Erase,
+    Erase {},
 }
 
 #[derive(Clone, Copy, Deserialize, Eq, PartialEq)]
@@ -59,11 +60,6 @@ enum Overlay {
     Bwrap,
     Overlayfs,
     Unionfs,
-}
-
-#[derive(Serialize)]
-struct Answer<T> {
-    ok: T,
 }
 
 /// Runs the applet; the result is its exit code.
@@ -86,7 +82,7 @@ pub fn command(args: &[OsString]) -> i32 {
     match served {
         Ok(()) => 0,
         Err(failure) => {
-            answer(&json!({ "error": failure.to_string() }));
+            answer(&Reply::<Done>::error(failure));
             EXIT_CODE
         }
     }
@@ -108,15 +104,12 @@ fn serve(data: &Path) -> Result<()> {
     let _lock = hold(data)?;
     let scratch = Scratch::make(data.join("tmp/commit"))?;
     end_with_caller(scratch.0.clone());
-    answer(&json!({ "ok": {} }));
+    answer(&Reply::ok(Done {}));
     let mut left_out = Vec::new();
-    for line in std::io::stdin().lock().lines() {
-        let line = line.context(|| "cannot read a request".to_string())?;
-        let request: Request = serde_json::from_str(&line).context(|| "a request makes no sense".to_string())?;
-        match perform(data, &scratch.0, &mut left_out, request) {
-            Ok(value) => answer(&json!(Answer { ok: value })),
-            Err(failure) => answer(&json!({ "error": failure.to_string() })),
-        }
+    let mut requests = Reader::new(std::io::stdin().lock(), LIMITS);
+    while let Some(message) = requests.read().context(|| "cannot read a request".to_string())? {
+        let request: Request = message.parse().context(|| "cannot understand a request".to_string())?;
+        answer(&Reply::from(perform(data, &scratch.0, &mut left_out, request)));
     }
     Ok(())
 }
@@ -160,7 +153,7 @@ fn perform(data: &Path, scratch: &Path, left_out: &mut Vec<PathBuf>, request: Re
             verify::verify(&layer, &tree, owned_by_root)?;
             Ok(json!({}))
         }
-        Request::Erase => {
+        Request::Erase {} => {
             let failed = erase::erase(&upper, scratch, left_out)?;
             // The next start makes it again.
             let _ = std::fs::remove_file(data.join(POINTS));
@@ -170,9 +163,8 @@ fn perform(data: &Path, scratch: &Path, left_out: &mut Vec<PathBuf>, request: Re
 }
 
 /// Nobody may be there to read it; there is nobody else to tell.
-pub fn answer(value: &Value) {
-    let mut output = std::io::stdout().lock();
-    let _ = writeln!(output, "{value}").and_then(|()| output.flush());
+pub fn answer(reply: &impl Serialize) {
+    let _ = messages::print(reply, &[]);
 }
 
 /// Takes the lock that every running instance holds. The kernel drops it with us.

@@ -8,16 +8,17 @@ use crate::janitor;
 use crate::sys::{self, Forked};
 use crate::trust::{Directory, Last, Make, TRUST_GROUP};
 use dwarfs_fuse::{Cache, FileRange, Layer, Options};
+use messages::{Limits, Reader};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Seek, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Longest request: of 16 layers with as many ranges as a layer can have, and more than any start reads.
-const LIMIT: u64 = 8 << 20;
+const LIMITS: Limits = Limits::heads(8 << 20);
 /// The next start may follow at once, and has the machine to itself.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Bytes that a start has to miss of a layer before its file is written anew.
@@ -59,7 +60,7 @@ pub fn start(place: &Place, layers: Vec<Wanted>) -> Result<()> {
         place: place.clone(),
         layers,
     };
-    let text = serde_json::to_vec(&request).context(failed)?;
+    let text = messages::encode(&request, &[]).context(failed)?;
     let mut input = File::from(memfd_create(c"hot", MemfdFlags::CLOEXEC).context(failed)?);
     input.write_all(&text).context(failed)?;
     input.rewind().context(failed)?;
@@ -76,10 +77,11 @@ pub fn start(place: &Place, layers: Vec<Wanted>) -> Result<()> {
 /// `fim hot`, with the request on standard input.
 pub fn command(_: &[OsString]) -> i32 {
     sys::close_all_but(&[0, 1, 2]);
-    let mut text = Vec::new();
-    let read = std::io::stdin().lock().take(LIMIT).read_to_end(&mut text);
-    let request = read.ok().and_then(|_| serde_json::from_slice::<Request>(&text).ok());
-    let Some(request) = request else {
+    let message = Reader::new(std::io::stdin().lock(), LIMITS).read();
+    let Ok(request) = message
+        .map(Option::unwrap_or_default)
+        .and_then(|message| Ok(message.parse::<Request>()?))
+    else {
         console::complain!("E::fim hot is started by the DwarFS driver alone");
         return EXIT_CODE;
     };

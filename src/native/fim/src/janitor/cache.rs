@@ -8,9 +8,9 @@ use super::extract::{extract, is_whole};
 use super::protocol::Place;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
-use crate::progress::Progress;
 use crate::sys;
 use crate::trust::{Directory, Last, Make, Refusal, remove, shown};
+use console::Progress;
 use dwarfs_fuse::{Cache, Layer, Options, Source};
 use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
@@ -145,7 +145,7 @@ impl TreeCache {
             layers.push((source, layer));
         }
         let total = layers.iter().map(|(_, layer)| layer.content_bytes()).sum();
-        let mut progress = Progress::new("Unpacking the layers, once", total);
+        let mut progress = Progress::in_passing("Unpacking the layers, once: ", total);
         let mut trees = Vec::with_capacity(layers.len());
         let mut is_new = false;
         for (source, layer) in &layers {

@@ -12,10 +12,11 @@ use super::start::Starts;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::hot::{self, HotCache};
-use crate::names;
 use crate::sys;
 use crate::trust::Directory;
+use crate::{names, packets};
 use dwarfs_fuse::{Cache, Layer, Serving, Source};
+use messages::Reply;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -24,11 +25,9 @@ use std::sync::Arc;
 /// What the driver complains of, in the directory of the instance that started it.
 pub const DRIVER_LOG: &str = "logs/fuse/dwarfs.log";
 
-/// Longest message; a path is at most 4096 bytes, and each may take six in JSON.
-pub const MESSAGE_LIMIT: usize = 1 << 16;
-
-/// What a holder tells it. Each but the first is answered by `+`, by `=` for a layer that was open already, or by `-` and why not.
+/// What a holder tells it. Each but the first is answered by `Performed`.
 #[derive(Deserialize, Serialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Message {
     /// The janitor's, before there is a holder: open what is written down there already.
     Guess {
@@ -52,13 +51,19 @@ pub enum Message {
     },
     Open(Place),
     /// Serve all that were opened, merged; the message carries a FUSE descriptor.
-    Serve,
+    Serve {},
     /// Keep what has been read so far for the next start.
-    Remember,
+    Remember {},
     /// Let the layers stay for a while after the last instance.
     Linger(Terms),
     /// The message carries a mount namespace in which nothing is mounted but the layers: hold it.
-    Hold,
+    Hold {},
+}
+
+#[derive(Deserialize, Serialize)]
+pub struct Performed {
+    /// Whether it was done before it was asked for: a layer was open already.
+    pub before: bool,
 }
 
 /// The driver itself: serves what it is told through the socket, until none of it is mounted any more. The answer is its
@@ -104,22 +109,20 @@ fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
         let Some(socket) = holder.as_ref().map(AsFd::as_fd) else {
             continue;
         };
-        let (text, descriptor) =
-            sys::receive(socket, MESSAGE_LIMIT).context(|| "cannot hear the holder".to_string())?;
-        if text.is_empty() {
+        let received = packets::receive(socket, packets::LIMIT).context(|| "cannot hear the holder".to_string())?;
+        let Some((packet, descriptor)) = received else {
             *holder = None;
             continue;
-        }
-        let message: Message = serde_json::from_slice(&text).context(|| "cannot understand the holder".to_string())?;
-        let is_answered = !matches!(message, Message::Guess { .. });
-        let is_end = matches!(message, Message::Remember);
-        let reply = match driver.perform(message, descriptor) {
-            _ if !is_answered => continue,
-            Ok(Done::Now) => b"+".to_vec(),
-            Ok(Done::Before) => b"=".to_vec(),
-            Err(failure) => format!("-{failure}").into_bytes(),
         };
-        sys::send(socket, &reply, None).context(|| "cannot answer the holder".to_string())?;
+        let message: Message = packet.parse().context(|| "cannot understand the holder".to_string())?;
+        let is_answered = !matches!(message, Message::Guess { .. });
+        let is_end = matches!(message, Message::Remember {});
+        let performed = driver.perform(message, descriptor);
+        if !is_answered {
+            continue;
+        }
+        let reply = Reply::from(performed);
+        packets::send(socket, &reply, None).context(|| "cannot answer the holder".to_string())?;
         if is_end {
             driver.keep_hot();
         }
@@ -130,11 +133,7 @@ fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
     }
 }
 
-/// When what was asked for was done.
-enum Done {
-    Now,
-    Before,
-}
+const NOW: Performed = Performed { before: false };
 
 #[derive(Default)]
 struct Driver {
@@ -162,11 +161,11 @@ struct Driver {
 }
 
 impl Driver {
-    fn perform(&mut self, message: Message, descriptor: Option<OwnedFd>) -> Result<Done> {
+    fn perform(&mut self, message: Message, descriptor: Option<OwnedFd>) -> Result<Performed> {
         match message {
             Message::Guess { start } => {
                 self.guess = Guess::open(&start, &self.program);
-                Ok(Done::Now)
+                Ok(NOW)
             }
             Message::Configure {
                 owner,
@@ -194,32 +193,32 @@ impl Driver {
                 });
                 (self.owner, self.cache_bytes) = (owner, cache_bytes);
                 (self.stack, self.start, self.hot, self.reads) = (stack, start, hot, reads);
-                Ok(Done::Now)
+                Ok(NOW)
             }
             Message::Open(place) => {
-                let (layer, done) = match self.guess.as_mut().and_then(|guess| guess.take(&place)) {
-                    Some(layer) => (layer, Done::Before),
+                let (layer, performed) = match self.guess.as_mut().and_then(|guess| guess.take(&place)) {
+                    Some(layer) => (layer, Performed { before: true }),
                     None => {
                         self.guess = None;
-                        (self.open(&place)?, Done::Now)
+                        (self.open(&place)?, NOW)
                     }
                 };
                 let status = layer.status().context(|| "cannot look at a layer".to_string())?;
                 self.files.push(FileState::of(&status));
                 self.places.push(place);
                 self.layers.push(layer);
-                Ok(done)
+                Ok(performed)
             }
-            Message::Serve => {
+            Message::Serve {} => {
                 let Some(fuse) = descriptor else {
                     fail!("no descriptor to serve")
                 };
                 let layers = std::mem::take(&mut self.layers);
                 let serving = dwarfs_fuse::serve_merged(layers, fuse);
                 self.serving = Some(serving.context(|| "cannot serve the layers".to_string())?);
-                Ok(Done::Now)
+                Ok(NOW)
             }
-            Message::Remember => {
+            Message::Remember {} => {
                 let layers = self.serving.as_ref().map_or(&[][..], Serving::layers);
                 if let Some(path) = &self.reads {
                     list_reads(path, layers)?;
@@ -233,7 +232,7 @@ impl Driver {
                 if starts.set_hot(hot) | starts.learn(&self.program, layers, &self.places) {
                     starts.write(&self.start)?;
                 }
-                Ok(Done::Now)
+                Ok(NOW)
             }
             Message::Linger(terms) => {
                 let Some(application) = super::application().filter(|_| self.serving.is_some()) else {
@@ -241,14 +240,14 @@ impl Driver {
                 };
                 let (places, files) = (self.places.clone(), self.files.clone());
                 self.keeper = Some(Keeper::new(&application, &self.stack, terms, places, files)?);
-                Ok(Done::Now)
+                Ok(NOW)
             }
-            Message::Hold => {
+            Message::Hold {} => {
                 let (Some(keeper), Some(namespace)) = (&mut self.keeper, descriptor) else {
                     fail!("the layers are not to stay")
                 };
                 keeper.hold(namespace);
-                Ok(Done::Now)
+                Ok(NOW)
             }
         }
     }

@@ -1,14 +1,16 @@
 //! The layers of an instance, as its holder knows them: who serves them, if anybody has to, and the way to tell that
 //! process, which is `driver`.
 
-use super::driver::{self, MESSAGE_LIMIT, Message};
+use super::driver::{self, Message, Performed};
 use super::linger::{self, Line, Terms};
 use super::protocol::Place;
 use super::start;
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::hot;
+use crate::packets;
 use crate::sys::{self, End, Forked, Watched};
+use messages::Reply;
 use rustix::process::WaitOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -143,13 +145,13 @@ impl Layers {
 
     /// Has the layers served, merged, on a descriptor of `/dev/fuse` that is mounted.
     pub fn attach(&self, fuse: BorrowedFd<'_>) -> Result<()> {
-        self.tell(&Message::Serve, Some(fuse))?;
+        self.tell(&Message::Serve {}, Some(fuse))?;
         self.hear().map(drop)
     }
 
     /// Has it kept for the next start what has been read so far. Only a guess is lost if that fails.
     pub fn remember(&self) {
-        if self.socket.is_some() && self.tell(&Message::Remember, None).is_ok() {
+        if self.socket.is_some() && self.tell(&Message::Remember {}, None).is_ok() {
             let _ = self.hear();
         }
     }
@@ -176,7 +178,7 @@ impl Layers {
         if let Some(line) = &self.line {
             return line.hold(namespace);
         }
-        self.tell(&Message::Hold, Some(namespace))?;
+        self.tell(&Message::Hold {}, Some(namespace))?;
         self.hear().map(drop)
     }
 
@@ -206,19 +208,19 @@ impl Layers {
     }
 
     fn tell(&self, message: &Message, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
-        let text = serde_json::to_vec(message).context(|| "cannot encode a message".to_string())?;
-        sys::send(self.socket()?, &text, descriptor).context(|| "the DwarFS driver has ended".to_string())
+        packets::send(self.socket()?, message, descriptor).context(|| "the DwarFS driver has ended".to_string())
     }
 
     /// Waits for an answer. Out: whether it was done before it was asked for.
     fn hear(&self) -> Result<bool> {
-        let (reply, _) =
-            sys::receive(self.socket()?, MESSAGE_LIMIT).context(|| "the DwarFS driver has ended".to_string())?;
-        match reply.split_first() {
-            Some((b'+', _)) => Ok(false),
-            Some((b'=', _)) => Ok(true),
-            Some((_, text)) => Err(Failure(String::from_utf8_lossy(text).into_owned())),
-            None => fail!("the DwarFS driver has ended; its log is in the instance directory"),
-        }
+        let received =
+            packets::receive(self.socket()?, packets::LIMIT).context(|| "cannot hear the DwarFS driver".to_string())?;
+        let Some((reply, _)) = received else {
+            fail!("the DwarFS driver has ended; its log is in the instance directory")
+        };
+        let reply: Reply<Performed> = reply
+            .parse()
+            .context(|| "cannot understand the DwarFS driver".to_string())?;
+        Ok(reply.result().map_err(Failure)?.before)
     }
 }

@@ -1,11 +1,13 @@
-//! What the boot program and the janitor say to each other: one JSON object per line, requests on one descriptor and
-//! replies on another. Each reply carries the number of its request; only `run` is answered later than what follows it.
+//! What the boot program and the janitor say to each other: messages, requests on one descriptor and replies on another. Each reply
+//! carries the number of its request; only `run` is answered later than what follows it.
 
 use super::linger::Terms;
 use crate::failure::{Context, Result};
 use crate::hot;
 use crate::names;
 use crate::trust::Purpose;
+use messages::Reply;
+pub use messages::{Done, from_bytes, to_bytes};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
@@ -140,20 +142,6 @@ pub type Instruction = (u16, u8, u8, u32);
 pub const FILTER_LIMIT: usize = 4096;
 
 #[derive(Serialize)]
-pub struct Reply<T: Serialize> {
-    pub id: u64,
-    #[serde(flatten)]
-    pub result: Outcome<T>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome<T> {
-    Ok(T),
-    Error(String),
-}
-
-#[derive(Serialize)]
 pub struct Opened {
     /// First process of the namespaces, as this process sees it.
     pub holder: i32,
@@ -245,9 +233,6 @@ pub enum Point {
     Refused(String),
 }
 
-#[derive(Serialize)]
-pub struct Done {}
-
 /// What is told before a request is answered.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -263,36 +248,24 @@ struct Notice {
     event: Event,
 }
 
-/// Writes one line about a request that goes on.
+/// Writes about a request that goes on.
 pub fn tell(replies: &mut File, id: u64, event: Event) -> Result<()> {
-    write_line(replies, &Notice { id, event })
+    write(replies, &Notice { id, event })
 }
 
-/// Writes one reply line.
+/// Replies to a request.
 pub fn answer<T: Serialize>(replies: &mut File, id: u64, result: Result<T>) -> Result<()> {
-    let result = match result {
-        Ok(value) => Outcome::Ok(value),
-        Err(failure) => Outcome::Error(failure.0),
-    };
-    write_line(replies, &Reply { id, result })
+    write(
+        replies,
+        &Reply {
+            id: Some(id),
+            ..Reply::from(result)
+        },
+    )
 }
 
-fn write_line<T: Serialize>(replies: &mut File, content: &T) -> Result<()> {
-    let mut line = serde_json::to_vec(content).context(|| "cannot encode a reply".to_string())?;
-    line.push(b'\n');
-    replies
-        .write_all(&line)
-        .context(|| "cannot reply to the boot program".to_string())
-}
-
-/// Bytes as a string whose characters are the bytes.
-pub fn from_bytes(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| char::from(*byte)).collect()
-}
-
-/// The bytes that a string of such characters stands for. `None` if a character is beyond U+00FF.
-pub fn to_bytes(text: &str) -> Option<Vec<u8>> {
-    text.chars()
-        .map(|character| u8::try_from(u32::from(character)).ok())
-        .collect()
+fn write(replies: &mut File, message: &impl Serialize) -> Result<()> {
+    let failed = || "cannot reply to the boot program".to_string();
+    let bytes = messages::encode(message, &[]).context(failed)?;
+    replies.write_all(&bytes).context(failed)
 }

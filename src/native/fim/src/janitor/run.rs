@@ -3,7 +3,8 @@
 use super::protocol::{FILTER_LIMIT, Instruction, Run, to_bytes};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
-use crate::guest::{CONTINUED, ENDED, LINE_DESCRIPTOR, RUNS, STOPPED, STREAMS, WORDS_DESCRIPTOR};
+use crate::guest::{LINE_DESCRIPTOR, LINE_LIMIT, Pass, STREAMS, State, WORDS_DESCRIPTOR, Words};
+use crate::packets;
 use crate::sys::{self, Step, Watched};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::ioctl_fionbio;
@@ -85,8 +86,8 @@ impl Program {
         command.stderr(complaint.try_clone().context(failed)?);
         let (line, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
         let filter = filter_file(&run.filter)?;
-        let options = words_file(c"options", &run.options)?;
-        let guest = words_file(c"guest", &run.guest)?;
+        let options = options_file(&run.options)?;
+        let guest = guest_file(&run.guest)?;
         let places = [
             (report.as_fd(), STATUS_DESCRIPTOR),
             (theirs.as_fd(), LINE_DESCRIPTOR),
@@ -137,18 +138,21 @@ impl Program {
     /// Takes in how the program is.
     pub fn hear(&mut self) {
         for _ in 0..ROUND {
-            let mut message = [0; 2];
-            match self.line.as_ref().map(|line| rustix::io::read(line, &mut message)) {
-                Some(Ok(0)) => self.line = None,
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return,
-            }
-            match message[0] {
-                RUNS => self.is_ready = true,
-                STOPPED => self.stop.is_news = true,
-                CONTINUED => self.stop.is_news = false,
-                ENDED => self.left = Some(i32::from(message[1])),
-                _ => {}
+            let Some(line) = &self.line else { return };
+            let message = match packets::receive(line.as_fd(), LINE_LIMIT) {
+                Ok(Some((message, _))) => message,
+                Ok(None) => {
+                    self.line = None;
+                    return;
+                }
+                Err(_) => return,
+            };
+            match message.parse() {
+                Ok(State::Runs {}) => self.is_ready = true,
+                Ok(State::Stopped {}) => self.stop.is_news = true,
+                Ok(State::Continued {}) => self.stop.is_news = false,
+                Ok(State::Ended { code }) => self.left = Some(i32::from(code)),
+                Err(_) => {}
             }
         }
     }
@@ -198,9 +202,9 @@ impl Program {
         } else if signal == libc::SIGCONT {
             self.stop.is_asked = false;
         }
-        if let (Some(line), Ok(signal)) = (&self.line, u8::try_from(signal)) {
+        if let Some(line) = &self.line {
             // Where so many wait that there is no room, the same signal is among them.
-            let _ = rustix::io::write(line, &[signal]);
+            let _ = packets::send(line.as_fd(), &Pass { signal }, None);
         }
     }
 
@@ -238,34 +242,44 @@ fn bytes_of(word: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// A file without a name that holds words, each followed by a zero byte, to be read from its start.
-fn words_file(name: &CStr, words: &[String]) -> Result<File> {
-    let failed = || "cannot pass on what to run".to_string();
-    let mut bytes = Vec::with_capacity(words.iter().map(|word| word.len() + 1).sum());
-    for word in words {
+/// The sandbox's options as bubblewrap reads them, each followed by a zero byte.
+fn options_file(options: &[String]) -> Result<File> {
+    let mut bytes = Vec::with_capacity(options.iter().map(|word| word.len() + 1).sum());
+    for word in options {
         bytes.extend_from_slice(&bytes_of(word)?);
         bytes.push(0);
     }
+    file_of(c"options", &bytes)
+}
+
+/// What the guest's first process is to do, as a message.
+fn guest_file(words: &[String]) -> Result<File> {
+    for word in words {
+        bytes_of(word)?;
+    }
+    let failed = || "cannot pass on what to run".to_string();
+    file_of(c"guest", &messages::encode(&Words { words }, &[]).context(failed)?)
+}
+
+/// A file without a name, to be read from its start.
+fn file_of(name: &CStr, bytes: &[u8]) -> Result<File> {
+    let failed = || format!("cannot pass on the {} of the sandbox", name.to_string_lossy());
     let mut file = File::from(memfd_create(name, MemfdFlags::CLOEXEC).context(failed)?);
-    file.write_all(&bytes).context(failed)?;
+    file.write_all(bytes).context(failed)?;
     file.rewind().context(failed)?;
     Ok(file)
 }
 
-/// A file without a name that holds the filter as the kernel takes it, to be read from its start.
+/// The filter as the kernel takes it.
 fn filter_file(filter: &[Instruction]) -> Result<File> {
     if filter.is_empty() || filter.len() > FILTER_LIMIT {
         fail!("a filter of {} instructions is none", filter.len())
     }
-    let failed = || "cannot pass on the filter of system calls".to_string();
     let mut bytes = Vec::with_capacity(filter.len() * 8);
     for (code, jump_true, jump_false, operand) in filter {
         bytes.extend_from_slice(&code.to_ne_bytes());
         bytes.extend_from_slice(&[*jump_true, *jump_false]);
         bytes.extend_from_slice(&operand.to_ne_bytes());
     }
-    let mut file = File::from(memfd_create(c"filter", MemfdFlags::CLOEXEC).context(failed)?);
-    file.write_all(&bytes).context(failed)?;
-    file.rewind().context(failed)?;
-    Ok(file)
+    file_of(c"filter", &bytes)
 }

@@ -11,9 +11,9 @@ use super::place::MARK;
 use super::read_exactly;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
-use crate::progress::Progress;
 use crate::sys;
 use crate::trust::{Directory, is_unplaced};
+use console::Progress;
 use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
 use std::ffi::OsString;
@@ -137,7 +137,7 @@ fn unpack_all(image: &Image, application: &Directory, mut wanted: Vec<usize>) ->
     let tools = &image.table.tools;
     let places = image.stored()?;
     let total = wanted.iter().map(|index| tools[*index].size).sum();
-    let progress = Mutex::new(Progress::new("Unpacking the runtime, once", total));
+    let progress = Mutex::new(Progress::in_passing("Unpacking the runtime, once: ", total));
     // The largest first, so that none of them is begun when all else is done.
     wanted.sort_by_key(|index| Reverse(tools[*index].size));
     let next = AtomicUsize::new(0);

@@ -1,22 +1,24 @@
 //! The merged tree for the packer, which asks for contents when it wants them.
 //!
-//! The packer's standard input gets `u32 count` and for each node `u32 parent`, `u32 mode` with the type, `u32 uid`, `u32 gid`,
-//! `u32 mtime`, `u8 kind`, `u64 value`, `u32 length`, name, `u32 length`, target. Kind 0 is an inode of its own: `value` is the
-//! size of a file or the number of a device. Kind 1 is one more name of the node `value`. Then its standard output is read: each
-//! `u32 node` is answered by the content of that file in parts: `u8 kind`, `u64 length`, and for kind 0 as many bytes; kind 1 is a
-//! hole, which reads as zeros. Their lengths are the size of the file in sum. Little endian.
+//! The packer's standard input gets a message with the number of nodes, then one for each node. Then its standard output is read: each
+//! request for a node is answered by the content of that file in parts, whose lengths are the size of the file in sum. A hole reads as zeros;
+//! behind a part with data follow messages whose bodies are that data.
 
 use super::tree::{Node, Tree};
 use crate::fail;
 use crate::failure::{Context, Result};
 use crate::sys::{self, Step};
 use dwarfs_fuse::Kind;
+use messages::{Limits, Reader, from_bytes};
 use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::process::{Command, Stdio};
 
 const PIECE: usize = 1 << 20;
+/// Longest request.
+const REQUEST: usize = 64;
 
 /// Runs the packer, given with its arguments, to its end.
 pub fn pack(tree: &Tree<'_>, words: &[OsString]) -> Result<()> {
@@ -43,17 +45,24 @@ pub fn pack(tree: &Tree<'_>, words: &[OsString]) -> Result<()> {
 
 /// The end of the packer is no failure here: its exit code tells.
 fn serve(tree: &Tree<'_>, to: &mut impl Write, from: &mut impl Read) -> Result<()> {
-    let sent = short(tree.nodes.len())
-        .and_then(|count| to.write_all(&count.to_le_bytes()))
-        .and_then(|()| tree.nodes.iter().try_for_each(|node| describe(node, to)))
-        .and_then(|()| to.flush());
+    let sent = send(
+        to,
+        &List {
+            nodes: tree.nodes.len(),
+        },
+        &[],
+    )
+    .and_then(|()| tree.nodes.iter().try_for_each(|node| describe(node, to)))
+    .and_then(|()| to.flush());
     match sent {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
         sent => sent.context(|| "cannot send the merged tree".to_string())?,
     }
-    let mut number = [0; 4];
-    while from.read_exact(&mut number).is_ok() {
-        let Some(node) = tree.nodes.get(u32::from_le_bytes(number) as usize) else {
+    let mut requests = Reader::new(from, Limits::heads(REQUEST));
+    // The end of the packer may cut a request.
+    while let Ok(Some(message)) = requests.read() {
+        let Wanted { node } = message.parse().context(|| "cannot understand mkdwarfs".to_string())?;
+        let Some(node) = tree.nodes.get(node) else {
             fail!("mkdwarfs asked for a file that there is not")
         };
         if !content(tree, node, to)? {
@@ -63,38 +72,70 @@ fn serve(tree: &Tree<'_>, to: &mut impl Write, from: &mut impl Read) -> Result<(
     Ok(())
 }
 
-fn short(number: usize) -> std::io::Result<u32> {
-    u32::try_from(number).map_err(|_| std::io::Error::from(ErrorKind::FileTooLarge))
+/// How many nodes follow.
+#[derive(Serialize)]
+struct List {
+    nodes: usize,
+}
+
+/// A node, with the number of its parent. Each character of a text is a byte.
+#[derive(Serialize)]
+struct Described {
+    parent: usize,
+    /// With the type.
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    mtime: u32,
+    /// The node that this is one more name of.
+    link: Option<usize>,
+    size: u64,
+    device: u64,
+    name: String,
+    target: String,
+}
+
+/// A file whose content is wanted.
+#[derive(Deserialize)]
+struct Wanted {
+    node: usize,
+}
+
+/// A part of a content, and its length.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Part {
+    Hole(u64),
+    Data(u64),
+}
+
+/// Some of the data of a part.
+#[derive(Serialize)]
+struct Piece {}
+
+fn send(to: &mut impl Write, head: &impl Serialize, body: &[u8]) -> std::io::Result<()> {
+    to.write_all(&messages::encode(head, body)?)
 }
 
 fn describe(node: &Node<'_>, to: &mut impl Write) -> std::io::Result<()> {
     let attributes = &node.attributes;
-    let (kind, value) = match (node.link, attributes.kind) {
-        (Some(first), _) => (1, first as u64),
-        (None, Kind::BlockDevice | Kind::CharacterDevice) => (0, attributes.device),
-        (None, _) => (0, attributes.size),
-    };
     let target = node
         .source
         .and_then(|source| source.layer.target(source.inode))
         .unwrap_or_default();
-    let numbers = [
-        short(node.parent)?,
-        type_bits(attributes.kind) | attributes.mode,
-        attributes.uid,
-        attributes.gid,
-        attributes.modified.min(u32::MAX.into()) as u32,
-    ];
-    for number in numbers {
-        to.write_all(&number.to_le_bytes())?;
-    }
-    to.write_all(&[kind])?;
-    to.write_all(&value.to_le_bytes())?;
-    for text in [node.name, target] {
-        to.write_all(&short(text.len())?.to_le_bytes())?;
-        to.write_all(text)?;
-    }
-    Ok(())
+    let described = Described {
+        parent: node.parent,
+        mode: type_bits(attributes.kind) | attributes.mode,
+        uid: attributes.uid,
+        gid: attributes.gid,
+        mtime: attributes.modified.min(u32::MAX.into()) as u32,
+        link: node.link,
+        size: attributes.size,
+        device: attributes.device,
+        name: from_bytes(node.name),
+        target: from_bytes(target),
+    };
+    send(to, &described, &[])
 }
 
 fn type_bits(kind: Kind) -> u32 {
@@ -119,7 +160,7 @@ fn content(tree: &Tree<'_>, node: &Node<'_>, to: &mut impl Write) -> Result<bool
     while offset < size {
         let hole = source.layer.hole(source.inode, offset);
         if hole > 0 {
-            if part(to, 1, hole).is_err() {
+            if send(to, &Part::Hole(hole), &[]).is_err() {
                 return Ok(false);
             }
             offset += hole;
@@ -129,7 +170,7 @@ fn content(tree: &Tree<'_>, node: &Node<'_>, to: &mut impl Write) -> Result<bool
         if end == offset {
             fail!("'{}' of a layer is shorter than it says", tree.path(node).display())
         }
-        if part(to, 0, end - offset).is_err() {
+        if send(to, &Part::Data(end - offset), &[]).is_err() {
             return Ok(false);
         }
         while offset < end {
@@ -137,7 +178,7 @@ fn content(tree: &Tree<'_>, node: &Node<'_>, to: &mut impl Write) -> Result<bool
             let sent = source
                 .layer
                 .read(source.inode, offset, wanted, |bytes| {
-                    to.write_all(bytes).map(|()| bytes.len())
+                    send(to, &Piece {}, bytes).map(|()| bytes.len())
                 })
                 .context(|| {
                     format!(
@@ -153,9 +194,4 @@ fn content(tree: &Tree<'_>, node: &Node<'_>, to: &mut impl Write) -> Result<bool
         }
     }
     Ok(to.flush().is_ok())
-}
-
-fn part(to: &mut impl Write, kind: u8, length: u64) -> std::io::Result<()> {
-    to.write_all(&[kind])?;
-    to.write_all(&length.to_le_bytes())
 }

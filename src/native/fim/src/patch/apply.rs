@@ -19,19 +19,21 @@ const PIECE: usize = 128 << 10;
 /// How many times as long as it was open the file is then left alone, so that who executes it hardly ever meets us.
 const REST: u32 = 9;
 
-pub fn apply(options: &Options, file: &File, stage: &Stage) -> io::Result<()> {
+/// `bytes` are those of the writes.
+pub fn apply(options: &Options, file: &File, stage: &Stage, bytes: &[u8]) -> io::Result<()> {
     let size = file.metadata()?.len();
     match stage {
         Stage::Write { sync, writes } => {
+            let parts = parts(writes, bytes);
             let mut buffer = Vec::new();
-            for (offset, bytes) in writes {
+            for (offset, bytes) in &parts {
                 check_range(options, size, *offset, bytes.len() as u64)?;
                 // Into the page cache now: a write of part of a page would have to read it while the file is open.
                 buffer.resize(bytes.len(), 0);
                 file.read_at(&mut buffer, *offset)?;
             }
             let target = open_for_writing(options, file)?;
-            let result = writes
+            let result = parts
                 .iter()
                 .try_for_each(|(offset, bytes)| target.write_all_at(bytes, *offset));
             drop(target);
@@ -93,6 +95,17 @@ pub fn apply(options: &Options, file: &File, stage: &Stage) -> io::Result<()> {
         }
         Stage::Replace { path } => rewrite::replace(file, &options.path, path),
     }
+}
+
+/// The bytes of each write. Their lengths are those of all bytes in sum.
+fn parts<'a>(writes: &[(u64, usize)], bytes: &'a [u8]) -> Vec<(u64, &'a [u8])> {
+    let mut rest = bytes;
+    let part = |(offset, length): &(u64, usize)| {
+        let (part, behind) = rest.split_at(*length);
+        rest = behind;
+        (*offset, part)
+    };
+    writes.iter().map(part).collect()
 }
 
 fn set_length(options: &Options, file: &File, length: u64) -> io::Result<()> {

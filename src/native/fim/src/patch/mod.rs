@@ -4,23 +4,8 @@
 //! ("Text file busy"). So the lock is held on a descriptor that only reads, and the file is open for writing for as long as
 //! the bytes of one stage take to be copied: they are all in memory before, and go to the disk after.
 //!
-//! On standard output: `locked DEVICE INODE` once the lock is held, then for each stage `done`, or `error ERRNO TEXT` and the
-//! end. On standard input: stages, until the end of the file gives the lock back.
-//!
-//! A stage is `u32 kind`. Kinds 1 (then synced to the disk) and 2 (not synced): `u32 count`, then `count` times `u64 offset`,
-//! `u32 length`, bytes. Kind 3: `u64 length`, to cut the file off there. Little endian.
-//!
-//! Two more append a layer, which is `u64 size` and as many bytes. Kind 4: `u64 offset`, `u32 length`, path of that length.
-//! The file, which ends at `offset`, grows at once by 8 and the size of the file at the path; the new 8 bytes stay zero, where
-//! a scan of the layers stops, and the copy follows in pieces, the file being closed and left alone in between. It is on the
-//! disk when the answer comes; if anything fails the file is cut off where it ended. Kind 5: `u64 offset`, `u64 size` writes
-//! the size over those zeros, if the file ends where it says. A writer that dies in between leaves zeros and what follows
-//! them, which the next one cuts off by kind 3.
-//!
-//! Three more change which layers an image has, in a new file, see `rewrite.rs`. Kind 6: `u64 offset`, `u64 size`, `u32 length`,
-//! path: copies that part of the image, which lies behind the range, into a new file at the path. Kind 7: `u64 end`, twice
-//! `u32 length`, path: makes a new file at the first path of the image up to `end` and, unless the second path is empty, the
-//! layer in the file there. Kind 8: `u32 length`, path: gives that file the name of the image. The image itself is only read.
+//! The first reply, unasked, names device and inode of the file once the lock is held. Then each request on standard input is a stage
+//! (`stage.rs`), until the end of the input gives the lock back. An error ends the program.
 
 mod apply;
 mod lock;
@@ -30,10 +15,12 @@ mod stage;
 use crate::janitor;
 use apply::apply;
 use lock::lock;
-use stage::read_stage;
+use messages::{Done, Reader, Reply};
+use serde::Serialize;
+use stage::{LIMITS, read_stage};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Error, ErrorKind, Read, Write};
+use std::io::{self, Error, ErrorKind, Write};
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -48,7 +35,7 @@ pub fn command(args: &[OsString]) -> i32 {
         console::complain!("{USAGE}");
         return 125;
     };
-    match serve(&options, &mut io::stdin().lock(), &mut io::stdout().lock()) {
+    match serve(&options) {
         Ok(()) => 0,
         Err(error) => {
             answer_error(&error);
@@ -89,32 +76,42 @@ impl Options {
     }
 }
 
-fn serve(options: &Options, input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
+/// What is locked. As text, because inodes of some file systems are larger than what a number of JSON is sure to hold.
+#[derive(Serialize)]
+struct Locked {
+    device: String,
+    inode: String,
+}
+
+fn serve(options: &Options) -> io::Result<()> {
     let file = lock(&options.path, options.wait)?;
     let metadata = file.metadata()?;
     janitor::release(&metadata);
-    writeln!(output, "locked {} {}", metadata.dev(), metadata.ino())?;
-    output.flush()?;
-    while let Some(stage) = read_stage(input)? {
-        apply(options, &file, &stage)?;
-        writeln!(output, "done")?;
-        output.flush()?;
+    let locked = Locked {
+        device: metadata.dev().to_string(),
+        inode: metadata.ino().to_string(),
+    };
+    messages::print(&Reply::ok(locked), &[])?;
+    let mut input = Reader::new(io::stdin().lock(), LIMITS);
+    while let Some((stage, bytes)) = read_stage(&mut input)? {
+        apply(options, &file, &stage, &bytes)?;
+        messages::print(&Reply::ok(Done {}), &[])?;
     }
     Ok(())
 }
 
-/// `error ERRNO TEXT`, with 0 for what the kernel did not say. Not through `Stdout`, whose lock a thread may hold.
+/// Replies with an error, and what the kernel said of it. Not through `Stdout`, whose lock a thread may hold.
 fn answer_error(error: &Error) {
-    let errno = error.raw_os_error().unwrap_or(match error.kind() {
-        ErrorKind::TimedOut => 110,
-        _ => 0,
-    });
-    let text = error.to_string().replace('\n', " ");
-    let line = format!("error {errno} {text}\n");
+    let reply = Reply {
+        errno: error.raw_os_error().or(match error.kind() {
+            ErrorKind::TimedOut => Some(libc::ETIMEDOUT),
+            _ => None,
+        }),
+        ..Reply::error(error)
+    };
     // Nobody may be listening any more; there is nobody else to tell.
-    let _ = io::stdout()
-        .as_fd()
-        .try_clone_to_owned()
-        .map(File::from)
-        .and_then(|mut output| output.write_all(line.as_bytes()));
+    let _ = messages::encode(&reply, &[]).and_then(|bytes| {
+        let output = io::stdout().as_fd().try_clone_to_owned()?;
+        File::from(output).write_all(&bytes)
+    });
 }

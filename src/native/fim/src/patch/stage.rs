@@ -1,104 +1,75 @@
-//! Stages, read from standard input as the applet's own page describes them. All sizes are bounded before memory is taken.
+//! Stages, read from standard input. All sizes are bounded before memory is taken.
 
-use std::ffi::OsString;
-use std::io::{self, Error, ErrorKind, Read};
-use std::os::unix::ffi::OsStringExt;
+use crate::names;
+use messages::{Limits, Reader};
+use serde::Deserialize;
+use std::io::{Error, ErrorKind, Read, Result};
 use std::path::PathBuf;
 
-const MAX_COUNT: u32 = 65_536;
-const MAX_BYTES: usize = 16 << 20;
-const MAX_PATH: u32 = 65_536;
+const MAX_COUNT: usize = 65_536;
+/// Paths have at most 65 536 bytes, and each may take six in JSON; a write is named by two numbers.
+pub const LIMITS: Limits = Limits {
+    head: 4 << 20,
+    body: 16 << 20,
+};
 
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
 pub enum Stage {
-    Write { sync: bool, writes: Vec<(u64, Vec<u8>)> },
+    /// Writes the bytes behind the stage, cut into these lengths, at these offsets. With `sync` they are on the disk before the reply.
+    Write { sync: bool, writes: Vec<(u64, usize)> },
+    /// Cuts the file off there.
     Truncate { length: u64 },
-    Copy { offset: u64, source: PathBuf },
+    /// Appends the file `source` behind eight zero bytes, if the image ends at `offset`. It grows at once; the new eight bytes stay zero, where a
+    /// scan of the layers stops, and the copy follows in pieces, the image being closed and left alone in between. It is on the disk
+    /// when the reply comes; if anything fails the image is cut off where it ended.
+    Copy {
+        offset: u64,
+        #[serde(with = "names::path")]
+        source: PathBuf,
+    },
+    /// Writes the size over those zeros, if the image ends where it says. A writer that dies in between leaves zeros and what follows
+    /// them, which the next one cuts off.
     Publish { offset: u64, size: u64 },
-    Export { offset: u64, size: u64, path: PathBuf },
-    Rebuild { end: u64, path: PathBuf, layer: PathBuf },
-    Replace { path: PathBuf },
+    /// Copies that part of the image, which lies behind the range, into a new file.
+    Export {
+        offset: u64,
+        size: u64,
+        #[serde(with = "names::path")]
+        path: PathBuf,
+    },
+    /// Makes a new file at `path` of the image up to `end` and, unless it is empty, the layer in the file `layer`.
+    Rebuild {
+        end: u64,
+        #[serde(with = "names::path")]
+        path: PathBuf,
+        #[serde(with = "names::path")]
+        layer: PathBuf,
+    },
+    /// Gives that file the name of the image.
+    Replace {
+        #[serde(with = "names::path")]
+        path: PathBuf,
+    },
 }
 
-/// `None` at the end of the input. A stage that is cut off is an error, and nothing of it is written.
-pub fn read_stage(input: &mut impl Read) -> io::Result<Option<Stage>> {
-    let mut kind = [0; 4];
-    match input.read(&mut kind)? {
-        0 => return Ok(None),
-        read => input.read_exact(&mut kind[read..])?,
-    }
-    let kind = u32::from_le_bytes(kind);
-    match kind {
-        1 | 2 => {
-            let count = read_u32(input)?;
-            if count > MAX_COUNT {
-                return Err(invalid("too many writes in one stage"));
-            }
-            let mut total = 0_usize;
-            let mut writes = Vec::new();
-            for _ in 0..count {
-                let offset = read_u64(input)?;
-                let length = read_u32(input)? as usize;
-                total += length;
-                if total > MAX_BYTES {
-                    return Err(invalid("too many bytes in one stage"));
-                }
-                let mut bytes = vec![0; length];
-                input.read_exact(&mut bytes)?;
-                writes.push((offset, bytes));
-            }
-            Ok(Some(Stage::Write {
-                sync: kind == 1,
-                writes,
-            }))
+/// A stage, and the bytes behind it. `None` at the end of the input. A stage that is cut off is an error, and nothing of it is written.
+pub fn read_stage(input: &mut Reader<impl Read>) -> Result<Option<(Stage, Vec<u8>)>> {
+    let Some(message) = input.read()? else { return Ok(None) };
+    let stage: Stage = message.parse()?;
+    let wanted = match &stage {
+        Stage::Write { writes, .. } if writes.len() > MAX_COUNT => {
+            return Err(invalid("too many writes in one stage"));
         }
-        3 => Ok(Some(Stage::Truncate {
-            length: read_u64(input)?,
-        })),
-        4 => Ok(Some(Stage::Copy {
-            offset: read_u64(input)?,
-            source: read_path(input)?,
-        })),
-        5 => Ok(Some(Stage::Publish {
-            offset: read_u64(input)?,
-            size: read_u64(input)?,
-        })),
-        6 => Ok(Some(Stage::Export {
-            offset: read_u64(input)?,
-            size: read_u64(input)?,
-            path: read_path(input)?,
-        })),
-        7 => Ok(Some(Stage::Rebuild {
-            end: read_u64(input)?,
-            path: read_path(input)?,
-            layer: read_path(input)?,
-        })),
-        8 => Ok(Some(Stage::Replace {
-            path: read_path(input)?,
-        })),
-        _ => Err(invalid("unknown kind of stage")),
+        Stage::Write { writes, .. } => writes
+            .iter()
+            .try_fold(0_usize, |sum, (_, length)| sum.checked_add(*length)),
+        _ => Some(0),
+    };
+    if wanted != Some(message.body.len()) {
+        return Err(invalid("a stage with other bytes than it says"));
     }
-}
-
-fn read_path(input: &mut impl Read) -> io::Result<PathBuf> {
-    let length = read_u32(input)?;
-    if length > MAX_PATH {
-        return Err(invalid("a path that is too long"));
-    }
-    let mut path = vec![0; length as usize];
-    input.read_exact(&mut path)?;
-    Ok(OsString::from_vec(path).into())
-}
-
-fn read_u32(input: &mut impl Read) -> io::Result<u32> {
-    let mut bytes = [0; 4];
-    input.read_exact(&mut bytes)?;
-    Ok(u32::from_le_bytes(bytes))
-}
-
-fn read_u64(input: &mut impl Read) -> io::Result<u64> {
-    let mut bytes = [0; 8];
-    input.read_exact(&mut bytes)?;
-    Ok(u64::from_le_bytes(bytes))
+    Ok(Some((stage, message.body)))
 }
 
 pub fn invalid(text: &'static str) -> Error {

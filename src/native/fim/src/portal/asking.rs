@@ -1,10 +1,10 @@
 //! Calls that wait for a decision of the boot program. It is asked about a few at a time, and only what a decision may depend
 //! on: however many callers there are, and whatever they send, its memory stays as it was.
 
+use super::ATOMIC;
 use super::call::Call;
 use super::decided::{Decided, Question, Start};
-use super::frame::ATOMIC;
-use super::request::{Request, to_payload};
+use super::request::Request;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ pub struct Waiting {
 pub enum Turn {
     /// It was decided meanwhile.
     Decided(Waiting, Rc<Start>),
-    /// This payload is to be put to the boot program.
+    /// This message is to be put to the boot program.
     Ask(Vec<u8>),
 }
 
@@ -45,7 +45,7 @@ impl Asking {
         request.words.truncate(1);
         self.queue.push_back(Waiting {
             call,
-            asks: to_payload(&request),
+            asks: messages::encode(&request, &[]).unwrap_or_default(),
             question,
             is_large: payload.len() > ATOMIC,
             payload,

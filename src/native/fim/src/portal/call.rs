@@ -3,9 +3,8 @@
 //! The portal directory is the guest's to write. So nothing in it is opened by a path that a link could bend, and nothing
 //! is read or written that is not a FIFO of our own user.
 
-use super::frame;
 use super::message::{Form, Reply};
-use super::request::{Stream, to_payload};
+use super::request::Stream;
 use crate::sys;
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, unlinkat};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -108,8 +107,8 @@ impl Call {
 
     /// Tells the caller. One who does not read its few replies has chosen not to know.
     pub fn tell(&self, reply: &Reply) {
-        if let Some(frame) = frame::encode(&to_payload(&Form::from(reply)), frame::LIMIT) {
-            let _ = rustix::io::write(&self.reply, &frame);
+        if let Ok(message) = messages::encode_apart(&Form::from(reply)) {
+            let _ = rustix::io::write(&self.reply, &message);
         }
     }
 

@@ -2,11 +2,11 @@
 
 use super::call::{Caller, Made, open_knocker};
 use super::follow::Client;
-use super::frame;
 use super::message::reference;
 use super::outbox::{ENDING, Outbox};
-use super::request::{Request, RequestKind, text_of, to_payload};
+use super::request::{Request, RequestKind, text_of};
 use super::terminal::Terminal;
+use super::{ATOMIC, LIMIT};
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Disposition};
 use crate::{fail, streams};
@@ -64,27 +64,28 @@ pub fn call(portal: &Path, caller: Caller, asked: &Asked) -> Result<i32> {
         terminal: terminal.as_ref().map(Terminal::size),
         detached: asked.detached,
     };
-    let Some(mut frame) = frame::encode(&to_payload(&request), frame::LIMIT) else {
-        fail!(
-            "the command and its environment are larger than {} MiB",
-            frame::LIMIT >> 20
-        )
-    };
-    let mut outbox = Vec::new();
-    if frame.len() > frame::ATOMIC {
-        outbox = std::mem::take(&mut frame);
-        frame = frame::encode(&reference(&made.name), frame::LIMIT).unwrap_or_default();
+    let failed = || "cannot encode the command".to_string();
+    let mut message = messages::encode_apart(&request).context(failed)?;
+    if message.len() > LIMIT {
+        fail!("the command and its environment are larger than {} MiB", LIMIT >> 20)
     }
-    if let Some(signal) = knock(&knocker, &frame, &signals)? {
+    let mut outbox = Vec::new();
+    if message.len() > ATOMIC {
+        outbox = std::mem::replace(
+            &mut message,
+            messages::encode_apart(&reference(&made.name)).context(failed)?,
+        );
+    }
+    if let Some(signal) = knock(&knocker, &message, &signals)? {
         return Ok(128 + signal);
     }
     Client::new(made, signals, terminal, knocker, Outbox::new(outbox)).attend(streams)
 }
 
 /// Writes into the FIFO of all callers in one piece. The answer is a signal that came while it was full.
-fn knock(knocker: &OwnedFd, frame: &[u8], signals: &SignalFd) -> Result<Option<i32>> {
+fn knock(knocker: &OwnedFd, message: &[u8], signals: &SignalFd) -> Result<Option<i32>> {
     loop {
-        match rustix::io::write(knocker, frame) {
+        match rustix::io::write(knocker, message) {
             Ok(_) => return Ok(None),
             Err(Errno::AGAIN) => {}
             Err(Errno::PIPE) => fail!("the portal's daemon has ended"),

@@ -4,7 +4,6 @@
 //! for it has bounds, and whoever asks for the end gets it, whatever the other side does or does not.
 
 use super::call::Made;
-use super::decoder::Decoder;
 use super::end::End;
 use super::message::{Control, Reply, parse_reply};
 use super::outbox::{ENDING, Outbox};
@@ -13,6 +12,7 @@ use super::request::Stream;
 use super::terminal::Terminal;
 use crate::failure::{Context, Result};
 use crate::{fail, sys};
+use messages::{Decoder, Limits};
 use nix::sys::signal::SigmaskHow;
 use nix::sys::signalfd::SignalFd;
 use rustix::event::PollFlags;
@@ -50,7 +50,7 @@ impl Client {
             terminal,
             knocker: Some(knocker),
             outbox,
-            decoder: Decoder::new(REPLY_LIMIT),
+            decoder: Decoder::new(Limits::heads(REPLY_LIMIT)),
             pumps: Vec::new(),
             outputs: 0,
             is_started: false,
@@ -160,12 +160,12 @@ impl Client {
             Err(error) => fail!("cannot read from the portal: {error}"),
         }
         while self.code.is_none() {
-            let payload = self.decoder.next();
-            if self.decoder.has_garbage() {
+            let message = self.decoder.take_valid();
+            if self.decoder.is_tainted() {
                 fail!("{NONSENSE}")
             }
-            let Some(payload) = payload else { break };
-            match (parse_reply(&payload), self.is_started) {
+            let Some(message) = message else { break };
+            match (parse_reply(&message.head), self.is_started) {
                 (Some(Reply::Started), false) => self.begin(streams),
                 (Some(Reply::Refused { code, lines }), false) => {
                     lines.iter().for_each(|line| console::complain!("{line}"));

@@ -3,17 +3,16 @@
 use super::call::{Call, Caller, open_knocker, open_room};
 use super::client::{self, Asked};
 use super::command::Plan;
-use super::decoder::Decoder;
-use super::frame::ATOMIC;
 use super::large::receive;
 use super::message::{Knock, parse_knock};
 use super::request::{Request, bytes_of};
 use super::serve::serve;
 use super::sweep::Sweeper;
-use super::{BUSY, CALLS};
+use super::{ATOMIC, BUSY, CALLS};
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::janitor::application;
 use crate::sys::{self, Forked, Watched};
+use messages::{Decoder, Limits};
 use rustix::fs::OFlags;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -137,7 +136,7 @@ impl Guest {
             room: open_room(portal, Caller::Host).ok()?,
             // For writing too: otherwise its end would be seen whenever no caller has it open.
             knocker: open_knocker(portal, Caller::Host, OFlags::RDWR | OFlags::NONBLOCK).ok()?,
-            decoder: Decoder::new(ATOMIC),
+            decoder: Decoder::new(Limits::heads(ATOMIC)),
             servers: BTreeSet::new(),
             sweeper: Sweeper::default(),
             environment: environment.to_vec(),
@@ -162,8 +161,10 @@ impl Guest {
         if let Ok(count) = rustix::io::read(&self.knocker, &mut chunk) {
             self.decoder.push(&chunk[..count]);
         }
-        while let Some(payload) = self.decoder.next() {
-            let Some(knock) = parse_knock(&payload) else { continue };
+        while let Some(message) = self.decoder.take_valid() {
+            let Some(knock) = parse_knock(&message.head) else {
+                continue;
+            };
             let name = match &knock {
                 Knock::Request(request) => &request.call,
                 Knock::Reference(name) => name,

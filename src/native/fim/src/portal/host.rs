@@ -1,7 +1,7 @@
 //! The host's hands: reads what guests ask for, lets the boot program decide, and runs what it allows.
 //!
-//! `fim portal-host PORTAL VARIABLE…`; decisions of the boot program come in at descriptor 3, requests go out at 4, in frames
-//! as in the FIFOs. The boot program names the variables of a caller that it looks at, `LC_*` for all that begin so. It ends
+//! `fim portal-host PORTAL VARIABLE…`; decisions of the boot program come in at descriptor 3, requests go out at 4, as
+//! messages. The boot program names the variables of a caller that it looks at, `LC_*` for all that begin so. It ends
 //! when the boot program does, and with it every command, unless that was started to stay.
 
 use super::asking::{Asking, Turn};
@@ -9,16 +9,15 @@ use super::call::{Call, Caller, open_knocker, open_room};
 use super::client::report;
 use super::command::Plan;
 use super::decided::{Decided, Start};
-use super::decoder::Decoder;
-use super::frame;
 use super::large::{Large, request_of};
 use super::message::{Decision, Form, Knock, parse_decision, parse_knock};
-use super::request::{Request, bytes_of, parse_request, to_payload};
+use super::request::{Request, bytes_of, parse_request};
 use super::serve::serve;
 use super::sweep::Sweeper;
-use super::{BUSY, CALLS};
+use super::{ATOMIC, BUSY, CALLS};
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::sys::{self, Disposition, Forked};
+use messages::{Decoder, Limits};
 use nix::sys::signal::SigmaskHow;
 use rustix::fs::OFlags;
 use rustix::process::WaitOptions;
@@ -85,21 +84,21 @@ impl Host {
             servers: 0,
             sweeper: Sweeper::default(),
         };
-        host.say(&to_payload(&Form::of("ready")))?;
+        host.say(&messages::encode(&Form::of("ready"), &[]).context(failed)?)?;
         Ok(host)
     }
 
-    fn say(&mut self, payload: &[u8]) -> Result<()> {
-        let frame = frame::encode(payload, frame::LIMIT).unwrap_or_default();
+    fn say(&mut self, message: &[u8]) -> Result<()> {
         self.requests
-            .write_all(&frame)
+            .write_all(message)
             .context(|| "the boot program has ended".to_string())
     }
 
     fn attend(&mut self) -> Result<()> {
         sys::mask_signals(SigmaskHow::SIG_BLOCK, &[libc::SIGCHLD]);
         let signals = sys::signal_descriptor(&[libc::SIGCHLD]).context(|| "cannot receive signals".to_string())?;
-        let (mut knocks, mut decided) = (Decoder::new(frame::ATOMIC), Decoder::new(DECISION_LIMIT));
+        let decoder = |limit| Decoder::new(Limits::heads(limit));
+        let (mut knocks, mut decided) = (decoder(ATOMIC), decoder(DECISION_LIMIT));
         let mut chunk = vec![0; 1 << 16];
         loop {
             let mut watched = vec![
@@ -119,8 +118,8 @@ impl Host {
                     Ok(0) | Err(_) => return Ok(()),
                     Ok(count) => decided.push(&chunk[..count]),
                 }
-                while let Some(payload) = decided.next() {
-                    self.carry_out(&payload);
+                while let Some(message) = decided.take_valid() {
+                    self.carry_out(&message.head);
                 }
             }
             let ready: Vec<bool> = events[3..].iter().map(|events| !events.is_empty()).collect();
@@ -134,8 +133,8 @@ impl Host {
                 if let Ok(count) = rustix::io::read(&self.knocker, &mut chunk[..]) {
                     knocks.push(&chunk[..count]);
                 }
-                while let Some(payload) = knocks.next() {
-                    self.answer(payload);
+                while let Some(message) = knocks.take_valid() {
+                    self.answer(message.head);
                 }
             }
             self.put_questions()?;
@@ -183,7 +182,7 @@ impl Host {
         while let Some(turn) = self.asking.next(&self.decided) {
             match turn {
                 Turn::Decided(waiting, start) => self.start(waiting.call, || parse_request(&waiting.payload), &start),
-                Turn::Ask(payload) => self.say(&payload)?,
+                Turn::Ask(message) => self.say(&message)?,
             }
         }
         Ok(())

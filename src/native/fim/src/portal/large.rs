@@ -1,10 +1,10 @@
 //! Requests that are too large for the FIFO of all: they come through `control` of their own calls.
 
+use super::LIMIT;
 use super::call::Call;
-use super::decoder::Decoder;
-use super::frame;
 use super::request::{Request, parse_request};
 use crate::sys::{self, Watched};
+use messages::{Decoder, Limits};
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Result};
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ impl Large {
     }
 
     /// Reads where something is there, in the order of `watched`. Gives the calls that this is over for, with the payload
-    /// of a frame if there was one.
+    /// of a message if there was one.
     pub fn read(&mut self, ready: &[bool], chunk: &mut [u8]) -> Vec<(Call, Option<Vec<u8>>)> {
         let now = Instant::now();
         let mut read = Vec::new();
@@ -69,7 +69,7 @@ impl Large {
                     Ok(count) => reading.decoder.push(&chunk[..count]),
                 }
             }
-            let payload = reading.decoder.next();
+            let payload = reading.decoder.take_valid().map(|message| message.head);
             if payload.is_some() || is_over {
                 let Reading { call, .. } = self.reading.swap_remove(index);
                 read.push((call, payload));
@@ -84,7 +84,7 @@ impl Large {
             let Some(call) = self.waiting.pop_front() else { return };
             self.reading.push(Reading {
                 call,
-                decoder: Decoder::new(frame::LIMIT),
+                decoder: Decoder::new(Limits::heads(LIMIT)),
                 deadline: Instant::now() + PATIENCE,
             });
         }
@@ -99,7 +99,7 @@ pub fn request_of(call: &Call, payload: &[u8]) -> Option<Request> {
 /// Reads the one of a single call.
 pub fn receive(call: &Call) -> Result<Request> {
     let deadline = Instant::now() + PATIENCE;
-    let mut decoder = Decoder::new(frame::LIMIT);
+    let mut decoder = Decoder::new(Limits::heads(LIMIT));
     let mut chunk = vec![0; 1 << 16];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -112,8 +112,8 @@ pub fn receive(call: &Call) -> Result<Request> {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         decoder.push(&chunk[..count]);
-        if let Some(payload) = decoder.next() {
-            return request_of(call, &payload).ok_or_else(|| Error::from(ErrorKind::InvalidData));
+        if let Some(message) = decoder.take_valid() {
+            return request_of(call, &message.head).ok_or_else(|| Error::from(ErrorKind::InvalidData));
         }
     }
 }

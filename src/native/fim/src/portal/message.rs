@@ -1,7 +1,7 @@
 //! What caller and executor say to each other besides requests. Everything that comes from the other side of the wall is
 //! checked here.
 
-use super::request::{Request, from_object, is_call, parse_request, to_payload};
+use super::request::{Request, from_object, is_call, parse_request};
 use serde::{Deserialize, Serialize};
 
 /// Signals that cross the wall.
@@ -186,16 +186,17 @@ pub fn parse_decision(payload: &[u8]) -> Option<(String, Decision)> {
     Some((form.call?, decision))
 }
 
-/// The payload that stands for a request which is too large.
-pub fn reference(call: &str) -> Vec<u8> {
-    to_payload(&Form {
+/// Stands for a request which is too large.
+pub fn reference(call: &str) -> Form {
+    Form {
         call: Some(call.to_string()),
         ..Form::of("reference")
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::request::to_payload;
     use super::*;
 
     #[test]
@@ -231,11 +232,11 @@ mod tests {
     #[test]
     fn a_reference_names_a_call_and_no_path() {
         assert_eq!(
-            parse_knock(&reference("12-ab")),
+            parse_knock(&to_payload(&reference("12-ab"))),
             Some(Knock::Reference("12-ab".to_string()))
         );
         for name in ["", "..", "a/b", "A", "a b", &"a".repeat(65)] {
-            assert_eq!(parse_knock(&reference(name)), None);
+            assert_eq!(parse_knock(&to_payload(&reference(name))), None);
         }
     }
 }

@@ -8,10 +8,8 @@ mod call;
 mod client;
 mod command;
 mod decided;
-mod decoder;
 mod end;
 mod follow;
-mod frame;
 mod guest;
 mod host;
 mod instance;
@@ -27,6 +25,11 @@ mod terminal;
 pub use guest::{Guest, command, shim};
 pub use host::command as host_command;
 pub use instance::{command as instances_command, is_exec};
+
+/// Longest message, in bytes.
+const LIMIT: usize = 8 << 20;
+/// The kernel writes so many bytes into a FIFO in one piece. Longer messages go through a FIFO of their own.
+const ATOMIC: usize = libc::PIPE_BUF;
 
 /// Most commands at a time that one daemon runs.
 const CALLS: usize = 256;

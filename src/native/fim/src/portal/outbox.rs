@@ -1,8 +1,7 @@
 //! What a caller tells whoever runs its command: a request that is too large for the FIFO of all, then signals and sizes.
 
-use super::frame;
+use super::LIMIT as MESSAGE_LIMIT;
 use super::message::{Control, Form};
-use super::request::to_payload;
 use rustix::io::Errno;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Signals that ask for the end.
 pub const ENDING: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 /// Bytes that wait to be sent: a request, and what is told after it. More of that would be for nobody.
-const LIMIT: usize = frame::LIMIT + (1 << 16);
+const LIMIT: usize = MESSAGE_LIMIT + (1 << 16);
 /// How long a signal that asks for the end may stay unread.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -35,10 +34,10 @@ impl Outbox {
         {
             self.ending.get_or_insert((*signal, Instant::now() + PATIENCE));
         }
-        if let Some(frame) = frame::encode(&to_payload(&Form::from(message)), frame::LIMIT)
-            && self.bytes.len() + frame.len() <= LIMIT
+        if let Ok(encoded) = messages::encode_apart(&Form::from(message))
+            && self.bytes.len() + encoded.len() <= LIMIT
         {
-            self.bytes.extend(frame);
+            self.bytes.extend(encoded);
             self.send(control);
         }
     }
@@ -84,7 +83,7 @@ mod tests {
         let (_reader, control) = sys::pipe().unwrap();
         rustix::io::ioctl_fionbio(&control, true).unwrap();
         let mut outbox = Outbox::new(Vec::new());
-        let size = frame::HEADER + to_payload(&Form::from(&TERM)).len();
+        let size = messages::encode_apart(&Form::from(&TERM)).unwrap().len();
         for _ in 0..LIMIT / size + 10_000 {
             outbox.post(control.as_fd(), &TERM);
         }

@@ -106,6 +106,7 @@ pub fn from_object<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Option<T> {
     is_object.then(|| serde_json::from_slice(payload).ok()).flatten()
 }
 
+#[cfg(test)]
 pub fn to_payload(message: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(message).unwrap_or_default()
 }

@@ -1,13 +1,13 @@
 //! One command on behalf of a caller on the other side of the wall. A process of its own for each: it leads a session,
 //! gathers whatever the command leaves behind, and so can end all of it.
 
+use super::ATOMIC;
 use super::call::Call;
 use super::command::{Plan, Started, start};
-use super::decoder::Decoder;
-use super::frame;
 use super::message::{Control, Reply, parse_control};
 use super::pump::Pump;
 use crate::sys::{self, Disposition};
+use messages::{Decoder, Limits};
 use nix::sys::signal::SigmaskHow;
 use nix::sys::signalfd::SignalFd;
 use rustix::process::{WaitOptions, getpid, set_child_subreaper};
@@ -58,7 +58,7 @@ pub fn serve(call: Call, plan: &Plan, lifeline: Option<OwnedFd>) {
     let Started { child, terminal, pumps } = started;
     let mut served = Served {
         call: Some(call),
-        decoder: Decoder::new(frame::ATOMIC),
+        decoder: Decoder::new(Limits::heads(ATOMIC)),
         lifeline,
         child,
         code: None,
@@ -137,7 +137,7 @@ impl Served {
 
     fn listen(&mut self) {
         let Some(call) = &self.call else { return };
-        let mut chunk = [0; frame::ATOMIC];
+        let mut chunk = [0; ATOMIC];
         match rustix::io::read(&call.control, &mut chunk) {
             Ok(0) => {
                 self.call = None;
@@ -147,8 +147,8 @@ impl Served {
             Ok(count) => self.decoder.push(&chunk[..count]),
             Err(_) => return,
         }
-        while let Some(payload) = self.decoder.next() {
-            match parse_control(&payload) {
+        while let Some(message) = self.decoder.take_valid() {
+            match parse_control(&message.head) {
                 Some(Control::Signal { signal }) if self.code.is_none() => {
                     let _ = sys::kill(-self.child, signal);
                 }

@@ -2,10 +2,11 @@
 
 use super::data::{Purpose, examine};
 use crate::failure::EXIT_CODE;
+use messages::Reply;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Prints the answer as one line of JSON; the result is the exit code.
+/// Prints the reply; the result is the exit code.
 pub fn command(arguments: &[OsString]) -> i32 {
     let purpose = match arguments {
         [word, _] if word == "find" => Purpose::Find,
@@ -17,9 +18,8 @@ pub fn command(arguments: &[OsString]) -> i32 {
             return EXIT_CODE;
         }
     };
-    let answer = serde_json::to_string(&examine(Path::new(&arguments[1]), purpose));
-    match answer.map(|line| console::output(&format!("{line}\n"))) {
-        Ok(Ok(())) => 0,
-        _ => EXIT_CODE,
+    match messages::print(&Reply::ok(examine(Path::new(&arguments[1]), purpose)), &[]) {
+        Ok(()) => 0,
+        Err(_) => EXIT_CODE,
     }
 }

@@ -3,17 +3,18 @@
 //! Nothing that is answered is believed before it was looked at: who listens, which user namespace the mount belongs to, which
 //! files are served, and in which control groups that is done.
 
-use super::super::driver::MESSAGE_LIMIT;
 use super::super::process::namespaces_of;
 use super::super::protocol::Place;
 use super::super::start::{self, Starts};
-use super::{Answer, FileState, PATIENCE, Question, Rest, Terms, directory, groups, name};
+use super::{Answer, FileState, Going, PATIENCE, Question, Rest, Terms, directory, groups, name};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
+use crate::packets;
 use crate::sys::{self, End};
 use crate::trust::Directory;
+use messages::{Done, Reply};
 use rustix::process::geteuid;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -92,7 +93,7 @@ impl Line {
         }
         let layers = layers.to_vec();
         let known: Option<Vec<FileState>> = layers.iter().map(|place| FileState::at(&place.path)).collect();
-        let (answer, namespace): (Answer, _) = self.ask(&Question::Join { layers, log }, None)?;
+        let (answer, namespace): (Answer, _) = self.exchange(&Question::Join { layers, log }, None)?;
         if known.as_ref() != Some(&answer.files) {
             fail!("the file of a layer was changed")
         }
@@ -121,21 +122,21 @@ impl Line {
 
     /// Says that an instance uses the layers, and for how long they are to stay after it.
     pub fn stay(&self, terms: Terms) -> Result<()> {
-        self.exchange(&Question::Stay(terms), None).map(drop)
+        self.exchange::<Done>(&Question::Stay(terms), None).map(drop)
     }
 
     /// Gives a mount namespace in which nothing is mounted but the layers.
     pub fn hold(&self, namespace: BorrowedFd<'_>) -> Result<()> {
-        self.exchange(&Question::Hold, Some(namespace)).map(drop)
+        self.exchange::<Done>(&Question::Hold {}, Some(namespace)).map(drop)
     }
 
     /// Has layers go that are in a file, or any, and waits until they have: until the driver has ended, unless an instance uses them.
     pub fn end(&self, file: Option<(u64, u64)>, patience: Duration) -> Result<()> {
         let is_used = self.left().is_none();
         let end = End::of(self.driver);
-        let (has_ended, _): (bool, _) = self.ask(&Question::End { file }, None)?;
+        let (Going { goes }, _) = self.exchange(&Question::End { file }, None)?;
         if let Ok(end) = end
-            && has_ended
+            && goes
             && !is_used
         {
             let _ = end.poll::<0>([], patience.as_millis() as i32);
@@ -145,32 +146,24 @@ impl Line {
 
     /// Seconds for which layers stay that no instance uses.
     pub fn left(&self) -> Option<u64> {
-        let (rest, _): (Rest, _) = self.ask(&Question::Describe, None).ok()?;
+        let (rest, _): (Rest, _) = self.exchange(&Question::Describe {}, None).ok()?;
         Some(rest.left)
     }
 
-    fn ask<A: for<'a> Deserialize<'a>>(
+    fn exchange<A: DeserializeOwned>(
         &self,
         question: &Question,
         descriptor: Option<BorrowedFd<'_>>,
     ) -> Result<(A, Option<OwnedFd>)> {
-        let (text, descriptor) = self.exchange(question, descriptor)?;
-        let answer = serde_json::from_slice(&text).context(|| "cannot understand the driver".to_string())?;
-        Ok((answer, descriptor))
-    }
-
-    fn exchange(&self, question: &Question, descriptor: Option<BorrowedFd<'_>>) -> Result<(Vec<u8>, Option<OwnedFd>)> {
         let failed = || "cannot ask the driver".to_string();
-        let text = serde_json::to_vec(question).context(failed)?;
-        sys::send(self.socket.as_fd(), &text, descriptor).context(failed)?;
+        packets::send(self.socket.as_fd(), question, descriptor).context(failed)?;
         if !sys::poll([sys::readable(&self.socket)], PATIENCE.as_millis() as i32).is_ok_and(|[answers]| answers) {
             fail!("the driver does not answer")
         }
-        let (mut reply, descriptor) = sys::receive(self.socket.as_fd(), MESSAGE_LIMIT).context(failed)?;
-        match reply.first() {
-            Some(b'+') => Ok((reply.split_off(1), descriptor)),
-            Some(_) => Err(Failure(String::from_utf8_lossy(&reply[1..]).into_owned())),
-            None => fail!("the driver has ended"),
-        }
+        let Some((reply, descriptor)) = packets::receive(self.socket.as_fd(), packets::LIMIT).context(failed)? else {
+            fail!("the driver has ended")
+        };
+        let reply: Reply<A> = reply.parse().context(|| "cannot understand the driver".to_string())?;
+        Ok((reply.result().map_err(Failure)?, descriptor))
     }
 }

@@ -1,15 +1,18 @@
 //! The side of the driver: who uses the layers, what others ask, and when the layers go.
 
-use super::super::driver::MESSAGE_LIMIT;
 use super::super::protocol::Place;
 use super::super::server::{complain_to, complain_to_nobody};
-use super::{Answer, DIRECTORY, FileState, Question, Rest, Terms, all, groups, name};
+use super::{Answer, DIRECTORY, FileState, Going, Question, Rest, Terms, all, groups, name};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
+use crate::packets;
 use crate::sys::{self, Disposition};
 use crate::trust::Directory;
+use messages::{Done, Reply};
 use nix::sys::signal::SigmaskHow;
 use rustix::event::PollFlags;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -58,9 +61,9 @@ pub enum Waited {
 
 /// What comes of a question.
 enum Answered {
-    With(Vec<u8>, Option<OwnedFd>),
+    With(Value, Option<OwnedFd>),
     /// The layers go, and this is said after that.
-    Over(Vec<u8>),
+    Over(Reply<Value>),
 }
 
 impl Keeper {
@@ -181,41 +184,41 @@ impl Keeper {
 
     /// Answers one question, or takes note that nobody asks any more.
     fn serve(&mut self, index: usize) -> Waited {
-        let heard = sys::receive(self.clients[index].socket.as_fd(), MESSAGE_LIMIT);
-        let (text, descriptor) = match heard {
-            Ok((text, descriptor)) if !text.is_empty() => (text, descriptor),
-            _ => {
+        let (question, descriptor) = match packets::receive(self.clients[index].socket.as_fd(), packets::LIMIT) {
+            Ok(Some(received)) => received,
+            Ok(None) => {
                 self.clients.remove(index);
                 return Waited::Nothing;
             }
+            Err(error) => return self.reply(index, &Reply::<Done>::error(error), None),
         };
-        let answered = serde_json::from_slice(&text)
+        let answered = question
+            .parse()
             .context(|| "cannot understand the question".to_string())
             .and_then(|question| self.answer(index, question, descriptor));
-        let (reply, descriptor) = match answered {
-            Ok(Answered::With(text, descriptor)) => ([b"+".as_slice(), &text].concat(), descriptor),
+        match answered {
+            Ok(Answered::With(content, descriptor)) => self.reply(index, &Reply::ok(content), descriptor),
             Ok(Answered::Over(reply)) => {
                 let client = self.clients.remove(index);
                 self.end();
-                let _ = sys::send(client.socket.as_fd(), &reply, None);
-                return Waited::Over;
+                let _ = packets::send(client.socket.as_fd(), &reply, None);
+                Waited::Over
             }
-            Err(failure) => (format!("-{failure}").into_bytes(), None),
-        };
-        if sys::send(
-            self.clients[index].socket.as_fd(),
-            &reply,
-            descriptor.as_ref().map(AsFd::as_fd),
-        )
-        .is_err()
-        {
+            Err(failure) => self.reply(index, &Reply::<Done>::error(failure), None),
+        }
+    }
+
+    /// Replies to a client, or forgets one who does not listen.
+    fn reply(&mut self, index: usize, reply: &impl Serialize, descriptor: Option<OwnedFd>) -> Waited {
+        let client = self.clients[index].socket.as_fd();
+        if packets::send(client, reply, descriptor.as_ref().map(AsFd::as_fd)).is_err() {
             self.clients.remove(index);
         }
         Waited::Nothing
     }
 
     fn answer(&mut self, index: usize, question: Question, descriptor: Option<OwnedFd>) -> Result<Answered> {
-        let nothing = Ok(Answered::With(Vec::new(), None));
+        let nothing = Ok(Answered::With(json!({}), None));
         match question {
             Question::Join { layers, log } => {
                 let Some(namespace) = &self.namespace else {
@@ -226,7 +229,7 @@ impl Keeper {
                 }
                 if let Some(reason) = self.reason() {
                     // Now, so that whoever has asked can leave layers under this name.
-                    return Ok(Answered::Over(format!("-{reason}").into_bytes()));
+                    return Ok(Answered::Over(Reply::from(Err::<Value, _>(reason))));
                 }
                 let failed = || "cannot share the layers".to_string();
                 let namespace = namespace.try_clone().context(failed)?;
@@ -234,10 +237,10 @@ impl Keeper {
                     groups: groups(),
                     files: self.files.clone(),
                 };
-                let text = serde_json::to_vec(&answer).context(failed)?;
+                let answer = serde_json::to_value(&answer).context(failed)?;
                 complain_to(&log).context(failed)?;
                 self.clients[index].is_user = true;
-                Ok(Answered::With(text, Some(namespace)))
+                Ok(Answered::With(answer, Some(namespace)))
             }
             Question::Stay(terms) => {
                 self.runtime = terms.runtime.as_deref().and_then(identity);
@@ -245,7 +248,7 @@ impl Keeper {
                 self.clients[index].is_user = true;
                 nothing
             }
-            Question::Hold => {
+            Question::Hold {} => {
                 let Some(namespace) = descriptor else {
                     fail!("no namespace to hold")
                 };
@@ -254,19 +257,21 @@ impl Keeper {
             }
             Question::End { file } => {
                 let is_in = |state: &FileState| file.is_none_or(|file| file == (state.device, state.inode));
-                Ok(if self.files.iter().any(is_in) {
-                    Answered::Over(b"+true".to_vec())
+                let goes = self.files.iter().any(is_in);
+                let going = serde_json::to_value(Going { goes }).context(|| "cannot answer".to_string())?;
+                Ok(if goes {
+                    Answered::Over(Reply::ok(going))
                 } else {
-                    Answered::With(b"false".to_vec(), None)
+                    Answered::With(going, None)
                 })
             }
-            Question::Describe => {
+            Question::Describe {} => {
                 let Some(since) = self.unused_since.filter(|_| self.namespace.is_some()) else {
                     fail!("an instance uses them")
                 };
                 let left = self.terms.seconds.saturating_sub(since.elapsed().as_secs());
-                let text = serde_json::to_vec(&Rest { left }).context(|| "cannot answer".to_string())?;
-                Ok(Answered::With(text, None))
+                let rest = serde_json::to_value(Rest { left }).context(|| "cannot answer".to_string())?;
+                Ok(Answered::With(rest, None))
             }
         }
     }

@@ -49,8 +49,9 @@ pub fn may_join() -> bool {
     !geteuid().is_root() && std::env::var_os(VARIABLE).is_none_or(|seconds| seconds != "0")
 }
 
-/// What is asked through the socket. Each is answered by `+` and what is said below, or by `-` and why not.
+/// What is asked through the socket. Each is answered by `Done` or what is said below, or by why not.
 #[derive(Deserialize, Serialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
 enum Question {
     /// Wants to use these layers, until the connection ends: `Answer`, with the mount namespace. What the driver complains of goes
     /// to `log` from then on.
@@ -62,11 +63,11 @@ enum Question {
     /// Uses the layers until the connection ends, and they are to stay after that.
     Stay(Terms),
     /// Gives a mount namespace in which nothing is mounted but the layers.
-    Hold,
-    /// Layers in this file, by device and inode, are to go, or any if none is said. Answered by whether that is so, once they have.
+    Hold {},
+    /// Layers in this file, by device and inode, are to go, or any if none is said. `Going` once they have, or once it is clear that there are none.
     End { file: Option<(u64, u64)> },
     /// `Rest`, if nobody uses the layers.
-    Describe,
+    Describe {},
 }
 
 /// What whoever joins compares with what he finds himself.
@@ -76,6 +77,12 @@ struct Answer {
     groups: String,
     /// The file of each layer.
     files: Vec<FileState>,
+}
+
+/// Whether layers go.
+#[derive(Deserialize, Serialize)]
+struct Going {
+    goes: bool,
 }
 
 #[derive(Deserialize, Serialize)]
