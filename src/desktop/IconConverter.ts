@@ -50,7 +50,10 @@ const collect = <E>(stream: Stream.Stream<Uint8Array, E>) => Effect.map(Stream.r
 /** Checks that the first element of a document, after declarations and comments, is `svg`. */
 const checkSvg = Effect.fnUntraced(function*(data: Uint8Array) {
   const Xml = yield* Effect.promise(() => import("effect/encoding/Xml"))
-  const names = yield* Stream.succeed(data).pipe(
+  const { plainDocument } = yield* Effect.promise(() => import("./SvgDocument.ts"))
+  const document = plainDocument(data)
+  if (document === undefined) return yield* noPicture("the icon is no SVG: it is not text in a known encoding")
+  const names = yield* Stream.succeed(Utf8.encode(document)).pipe(
     Stream.pipeThroughChannel(Xml.decode()),
     Stream.filter((event) => event._tag === "StartElement"),
     Stream.map((event) => event.name),
