@@ -44,7 +44,7 @@ pub use hot::{FileRange, Filled, Hot, Key, SEALED, Stamp};
 pub use identity::Headers;
 pub use layer::{Layer, Options, Wanted};
 pub use mount::{MountOptions, mount};
-pub use serving::{Serving, serve_merged};
+pub use serving::{Serving, serve_merged, serve_until_overwritten};
 pub use source::Source;
 pub use stack::{Directories, Seen, look};
 pub use tree::{Attributes, Entry, Kind};

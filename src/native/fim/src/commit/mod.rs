@@ -73,6 +73,8 @@ pub fn command(args: &[OsString]) -> i32 {
         return EXIT_CODE;
     };
     let data = PathBuf::from(data);
+    // Where that is not possible the file is named that cannot be read.
+    let _ = reach::read_all_of_own(&data.join("data"));
     // A tree may be as deep as a path is long, and is walked by recursion.
     let served = std::thread::Builder::new()
         .stack_size(STACK)

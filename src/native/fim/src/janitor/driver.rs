@@ -126,6 +126,11 @@ fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
     }
 }
 
+/// A layer was overwritten, which the log says. Every holder notices that we end, and ends its run.
+fn end() {
+    std::process::exit(EXIT_CODE)
+}
+
 /// When what was asked for was done.
 enum Done {
     Now,
@@ -208,7 +213,7 @@ impl Driver {
                     fail!("no descriptor to serve")
                 };
                 let layers = std::mem::take(&mut self.layers);
-                let serving = dwarfs_fuse::serve_merged(layers, fuse);
+                let serving = dwarfs_fuse::serve_until_overwritten(layers, fuse, end);
                 self.serving = Some(serving.context(|| "cannot serve the layers".to_string())?);
                 Ok(Done::Now)
             }
