@@ -72,6 +72,11 @@ export const cookiesFor = (bytes: Uint8Array, number: string, hostname: string):
   if (fitting.length === 0) return undefined
   const ours = (cookie: Cookie) => cookie.family === familyLocal && Utf8.decode(cookie.address) === hostname
   // The first cookie that fits is taken: those of this host come before those that fit every host.
-  const own = fitting.filter(ours).map(({ number, rest }) => ({ family: familyWild, address: new Uint8Array(), number, rest }))
+  const own = fitting.filter(ours).map(({ number, rest }) => ({
+    family: familyWild,
+    address: new Uint8Array(),
+    number,
+    rest
+  }))
   return write([...own, ...fitting.filter((cookie) => !ours(cookie))])
 }

@@ -130,8 +130,8 @@ export const surroundings = Effect.fn("Surroundings.surroundings")(function*(opt
     const bundles = yield* Effect.forEach(bundlePlaces, (place) => read(place, bundleLimit), {
       concurrency: "unbounded"
     })
-    const bundle = bundles.find((bundle) => bundle !== undefined && bundle.length > 0)
-    if (bundle === undefined) return
+    // Without a bundle of its own the guest trusts only what it has built in, and what is added here.
+    const bundle = bundles.find((bundle) => bundle !== undefined && bundle.length > 0) ?? new Uint8Array()
     const content = bundleWith(Utf8.decode(bundle), found.authorities)
     if (content === undefined) return
     const target = yield* putOwn("authorities.pem", Utf8.encode(content))

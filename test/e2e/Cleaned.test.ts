@@ -6,7 +6,8 @@ import { existsSync, writeFileSync } from "node:fs"
 import { succeeds } from "../support/Commands.ts"
 import { images, program, root, scenario } from "../support/Needs.ts"
 import { place } from "../support/Place.ts"
-import { self, users } from "../support/Users.ts"
+import * as Process from "../support/Process.ts"
+import { ordinary, self, users } from "../support/Users.ts"
 
 describe.each(users)("as $name, a running instance", (user) => {
   for (
@@ -56,7 +57,8 @@ describe("systemd-tmpfiles", () => {
         const first = yield* app.start(["fim-exec", "sh", "-c", "echo ready; read line"], { interactive: true })
         yield* first.says(/ready/)
         const settings = `${app.directory}/tmp.conf`
-        writeFileSync(settings, `d ${app.directory} 0755 - - 0\n`)
+        const kept = [app.image, app.data, app.home, settings].map((path) => `x ${path}\n`)
+        writeFileSync(settings, `d ${app.directory} 0755 - - 0\n${kept.join("")}`)
         const clean = () => spawnSync("systemd-tmpfiles", ["--clean", settings])
         clean()
         const list = yield* succeeds(app, ["fim-instance", "list"])
@@ -91,13 +93,15 @@ describe("root in a chroot", () => {
 describe("a host with parts of /proc covered", () => {
   scenario("is told what covers them", [...images, root, program("unshare")], () =>
     Effect.gen(function*() {
-      const user = users.at(-1)
-      if (user === undefined || user.uid === 0) return
-      const app = yield* place(user)
+      const app = yield* place(ordinary)
       const script =
         "mount --make-rprivate /; mount -t tmpfs none /proc/fs; mount --bind /proc/sys /proc/sys; exec \"$@\""
-      const command = app.command(["fim-exec", "true"])
-      const outcome = yield* app.run(["-m", "sh", "-euc", script, "sh", ...command], { program: "unshare" })
+      const words = ["unshare", "-m", "sh", "-euc", script, "sh", ...app.command(["fim-exec", "true"])]
+      const outcome = yield* Process.run(words, { environment: app.environment, directory: app.home })
+      assert.match(
+        outcome.stderr,
+        /because this host has mounts on '\/proc\/fs', '\/proc\/sys'; as root unmount them \(umount/
+      )
       assert.strictEqual(outcome.code, 125)
     }))
 })

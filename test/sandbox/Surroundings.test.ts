@@ -100,7 +100,6 @@ describe("the terminal of the caller", () => {
 const pem = (body: string) => `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`
 
 describe("authorities that the host adds", () => {
-
   it("are appended to the guest's bundle, each once", () => {
     const one = "A".repeat(100)
     const bundle = `# comment\n${pem(`${one.slice(0, 64)}\n${one.slice(64)}`)}`
@@ -192,7 +191,13 @@ describe("a home", () => {
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const root = yield* madeUpHost({ "/var/home/proj/f": "", "/home": { link: "var/home" } })
-      const bind = { type: "rw", source: `${root}/home`, target: `${root}/home`, optional: true, isDirectory: true } as const
+      const bind = {
+        type: "rw",
+        source: `${root}/home`,
+        target: `${root}/home`,
+        optional: true,
+        isDirectory: true
+      } as const
       const directory = `${root}/var/home/proj`
       assert.deepStrictEqual(yield* workingDirectories(fs, directory, {}, [bind]), [directory, `${root}/home/proj`])
       assert.deepStrictEqual(yield* workingDirectories(fs, directory, { PWD: `${root}/home/proj` }, []), [

@@ -30,19 +30,22 @@ const BACKGROUND: u16 = 32;
 /// Largest request; the kernel itself stops at 1 MiB.
 const LARGEST: u32 = 1 << 20;
 
+/// What is done when a layer was overwritten.
+pub type OnOverwritten = Box<dyn Fn() + Send + Sync>;
+
 pub(crate) struct LayerFilesystem {
     view: Arc<View>,
     pusher: Option<Pusher>,
     opens_are_free: bool,
     listings_are_free: bool,
     is_reported: AtomicBool,
-    /// Called once a layer was overwritten.
-    on_overwritten: Option<fn()>,
+    /// Called once a layer was overwritten, and then for each read that fails.
+    on_overwritten: Option<OnOverwritten>,
 }
 
 impl LayerFilesystem {
     /// With what gives the kernel pages in advance, if there are any.
-    pub(crate) fn new(view: Arc<View>, pusher: Option<Pusher>, on_overwritten: Option<fn()>) -> Self {
+    pub(crate) fn new(view: Arc<View>, pusher: Option<Pusher>, on_overwritten: Option<OnOverwritten>) -> Self {
         Self {
             view,
             pusher,
@@ -222,12 +225,13 @@ impl Filesystem for LayerFilesystem {
         });
         if let (Err(cause), Some(reply)) = (result, reply) {
             self.report_damage(layer, &cause);
-            reply.error(Errno::from_i32(cause.raw_os_error().unwrap_or(libc::EIO)));
+            // Before the answer, so that nobody has to deal with the error who ends because of it.
             if layer.overwritten().is_some()
-                && let Some(on_overwritten) = self.on_overwritten
+                && let Some(on_overwritten) = &self.on_overwritten
             {
                 on_overwritten();
             }
+            reply.error(Errno::from_i32(cause.raw_os_error().unwrap_or(libc::EIO)));
         }
     }
 

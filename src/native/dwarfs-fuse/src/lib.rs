@@ -40,6 +40,7 @@ pub use cache::Cache;
 pub use command::command;
 pub use error::Error;
 pub use files::Extent;
+pub use filesystem::OnOverwritten;
 pub use hot::{FileRange, Filled, Hot, Key, SEALED, Stamp};
 pub use identity::Headers;
 pub use layer::{Layer, Options, Wanted};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fuser::{BackgroundSession, Config, Session, SessionACL};
 
-use crate::filesystem::LayerFilesystem;
+use crate::filesystem::{LayerFilesystem, OnOverwritten};
 use crate::layer::Layer;
 use crate::push::Pusher;
 use crate::view::View;
@@ -40,7 +40,11 @@ pub fn serve_merged(layers: Vec<Layer>, fuse: OwnedFd) -> io::Result<Serving> {
 
 /// As [`serve_merged`]. `on_overwritten` is called, by any thread, once a layer was overwritten: nothing can be read of it any
 /// more, and what was read before may not fit what comes.
-pub fn serve_until_overwritten(layers: Vec<Layer>, fuse: OwnedFd, on_overwritten: fn()) -> io::Result<Serving> {
+pub fn serve_until_overwritten(
+    layers: Vec<Layer>,
+    fuse: OwnedFd,
+    on_overwritten: OnOverwritten,
+) -> io::Result<Serving> {
     serve(View::merge(layers), fuse, Some(on_overwritten))
 }
 
@@ -51,7 +55,7 @@ impl Layer {
     }
 }
 
-fn serve(view: View, fuse: OwnedFd, on_overwritten: Option<fn()>) -> io::Result<Serving> {
+fn serve(view: View, fuse: OwnedFd, on_overwritten: Option<OnOverwritten>) -> io::Result<Serving> {
     let config = session_config(&view).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     let view = Arc::new(view);
     let pusher = Pusher::start(&view, fuse.try_clone()?);

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the driver complains of, in the directory of the instance that started it.
 pub const DRIVER_LOG: &str = "logs/fuse/dwarfs.log";
@@ -55,7 +56,14 @@ pub enum Message {
     Linger(Terms),
     /// The message carries a mount namespace in which nothing is mounted but the layers: hold it.
     Hold,
+    /// The guest is gone: end too.
+    End,
 }
+
+/// What a holder is told unasked: a layer was overwritten.
+const ALARM: &[u8] = b"!";
+/// How long a holder may take to end its guest.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The driver itself: serves what it is told through the socket, until none of it is mounted any more. The answer is its
 /// exit code. For a new child with a single thread.
@@ -82,7 +90,9 @@ pub fn run(socket: &OwnedFd, program: &str) -> i32 {
 
 /// Until the holder has closed its end, and the layers are to stay no longer.
 fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
+    let first = holder.as_ref().and_then(|holder| holder.try_clone().ok());
     let mut driver = Driver {
+        holder: first,
         program: program.to_string(),
         ..Driver::default()
     };
@@ -126,11 +136,6 @@ fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
     }
 }
 
-/// A layer was overwritten, which the log says. Every holder notices that we end, and ends its run.
-fn end() {
-    std::process::exit(EXIT_CODE)
-}
-
 /// When what was asked for was done.
 enum Done {
     Now,
@@ -139,6 +144,8 @@ enum Done {
 
 #[derive(Default)]
 struct Driver {
+    /// The first holder, to be told if a layer is overwritten.
+    holder: Option<OwnedFd>,
     /// What is started.
     program: String,
     owner: Option<(u32, u32)>,
@@ -162,6 +169,19 @@ struct Driver {
 }
 
 impl Driver {
+    /// For when a layer was overwritten, which the log says. The holder ends its guest first, so that no program there has to deal
+    /// with errors, and then us. Holders that have only joined notice that we end.
+    fn alarm(&mut self) -> Result<Box<dyn Fn() + Send + Sync>> {
+        let Some(holder) = self.holder.take() else {
+            fail!("there is no holder")
+        };
+        Ok(Box::new(move || {
+            let _ = sys::send(holder.as_fd(), ALARM, None);
+            std::thread::sleep(PATIENCE);
+            std::process::exit(EXIT_CODE)
+        }))
+    }
+
     fn perform(&mut self, message: Message, descriptor: Option<OwnedFd>) -> Result<Done> {
         match message {
             Message::Guess { start } => {
@@ -213,7 +233,7 @@ impl Driver {
                     fail!("no descriptor to serve")
                 };
                 let layers = std::mem::take(&mut self.layers);
-                let serving = dwarfs_fuse::serve_until_overwritten(layers, fuse, end);
+                let serving = dwarfs_fuse::serve_until_overwritten(layers, fuse, self.alarm()?);
                 self.serving = Some(serving.context(|| "cannot serve the layers".to_string())?);
                 Ok(Done::Now)
             }
@@ -238,6 +258,7 @@ impl Driver {
                 self.keeper = Some(Keeper::new(&application, &self.stack, terms, places, files)?);
                 Ok(Done::Now)
             }
+            Message::End => std::process::exit(EXIT_CODE),
             Message::Hold => {
                 let (Some(keeper), Some(namespace)) = (&mut self.keeper, descriptor) else {
                     fail!("the layers are not to stay")

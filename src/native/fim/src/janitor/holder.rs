@@ -124,13 +124,13 @@ impl Holder<'_> {
             let line = running.as_ref().and_then(|running| running.program.line());
             // Once the boot program is left its end means nothing.
             let asking = requests.watched().filter(|_| !has_left);
-            let watched = [asking, sys::readable(&signals), line];
-            let ([request_waits, _, is_told], driver_ended) = self
+            let watched = [asking, sys::readable(&signals), line, self.layers.alarm()];
+            let ([request_waits, _, is_told, is_alarmed], driver_ended) = self
                 .layers
                 .poll(watched, patience)
                 .context(|| "cannot wait".to_string())?;
             // Without it every file of the guest fails, so the guest ends too.
-            if driver_ended {
+            if driver_ended || is_alarmed {
                 if let Some(running) = running {
                     self.end_with_driver(running)?;
                 }
@@ -235,6 +235,12 @@ impl Holder<'_> {
             return Ok(());
         };
         running.program.kill();
+        // All at once, before the first of them gets an error: we are the first process of a namespace that has nothing else in it.
+        if self.outside.is_none() && std::process::id() == 1 {
+            let _ = sys::kill(-1, libc::SIGKILL);
+        }
+        // What waits for files ends when nobody serves them any more.
+        self.layers.end();
         if let Ok(end) = End::of(running.program.child) {
             let _ = end.wait();
         }

@@ -25,8 +25,9 @@ pub struct Shield {
 impl Shield {
     /// Where locks and watches are refused the directory has no shield.
     pub fn raise(instance: &Path) -> Shield {
-        // The application directory, and the global one, which may be somebody else's.
-        let places = [2, 4].into_iter().filter_map(|above| instance.ancestors().nth(above));
+        // The directory of all applications, and the global one, which may be somebody else's. The application directory itself is locked
+        // by whoever unpacks into it.
+        let places = [3, 4].into_iter().filter_map(|above| instance.ancestors().nth(above));
         let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).ok();
         let shield = Shield {
             _locks: places.filter_map(lock).collect(),
