@@ -18,7 +18,7 @@ use dwarfs_fuse::{Cache, Layer, Serving, Source};
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What the driver complains of, in the directory of the instance that started it.
@@ -90,7 +90,7 @@ pub fn run(socket: &OwnedFd, program: &str) -> i32 {
 
 /// Until the holder has closed its end, and the layers are to stay no longer.
 fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
-    let first = holder.as_ref().and_then(|holder| holder.try_clone().ok());
+    let first = Arc::new(Mutex::new(holder.as_ref().and_then(|holder| holder.try_clone().ok())));
     let mut driver = Driver {
         holder: first,
         program: program.to_string(),
@@ -114,6 +114,7 @@ fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
             sys::receive(socket, MESSAGE_LIMIT).context(|| "cannot hear the holder".to_string())?;
         if text.is_empty() {
             *holder = None;
+            *locked(&driver.holder) = None;
             continue;
         }
         let message: Message = serde_json::from_slice(&text).context(|| "cannot understand the holder".to_string())?;
@@ -136,6 +137,10 @@ fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// When what was asked for was done.
 enum Done {
     Now,
@@ -145,7 +150,7 @@ enum Done {
 #[derive(Default)]
 struct Driver {
     /// The first holder, to be told if a layer is overwritten.
-    holder: Option<OwnedFd>,
+    holder: Arc<Mutex<Option<OwnedFd>>>,
     /// What is started.
     program: String,
     owner: Option<(u32, u32)>,
@@ -171,15 +176,17 @@ struct Driver {
 impl Driver {
     /// For when a layer was overwritten, which the log says. The holder ends its guest first, so that no program there has to deal
     /// with errors, and then us. Holders that have only joined notice that we end.
-    fn alarm(&mut self) -> Result<Box<dyn Fn() + Send + Sync>> {
-        let Some(holder) = self.holder.take() else {
-            fail!("there is no holder")
-        };
-        Ok(Box::new(move || {
-            let _ = sys::send(holder.as_fd(), ALARM, None);
-            std::thread::sleep(PATIENCE);
+    fn alarm(&self) -> dwarfs_fuse::OnOverwritten {
+        let holder = Arc::clone(&self.holder);
+        Box::new(move || {
+            let told = locked(&holder)
+                .as_ref()
+                .is_some_and(|holder| sys::send(holder.as_fd(), ALARM, None).is_ok());
+            if told {
+                std::thread::sleep(PATIENCE);
+            }
             std::process::exit(EXIT_CODE)
-        }))
+        })
     }
 
     fn perform(&mut self, message: Message, descriptor: Option<OwnedFd>) -> Result<Done> {
@@ -233,7 +240,7 @@ impl Driver {
                     fail!("no descriptor to serve")
                 };
                 let layers = std::mem::take(&mut self.layers);
-                let serving = dwarfs_fuse::serve_until_overwritten(layers, fuse, self.alarm()?);
+                let serving = dwarfs_fuse::serve_until_overwritten(layers, fuse, self.alarm());
                 self.serving = Some(serving.context(|| "cannot serve the layers".to_string())?);
                 Ok(Done::Now)
             }
