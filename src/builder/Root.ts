@@ -12,6 +12,7 @@ import { makeBlueprint } from "./Blueprint.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
 import type { Closure } from "./Closure.ts"
 import { sha256OfFile } from "./Digest.ts"
+import { blueprint } from "./dist/Blueprint.ts"
 import type { Distribution } from "./dist/Distribution.ts"
 import { Machine } from "./Machine.ts"
 import { Mkdwarfs } from "./Mkdwarfs.ts"
@@ -205,7 +206,7 @@ export class RootLayer extends Context.Service<RootLayer, {
           case "Given":
             return yield* given(source.archive, level)
           case "Blueprint": {
-            const key = `blueprint-${sha256(native, JSON.stringify(closure.files)).slice(0, 12)}`
+            const key = `blueprint-${sha256(native, JSON.stringify([blueprint.revision, closure.files])).slice(0, 12)}`
             const tree = Effect.gen(function*() {
               const directory = yield* emptyTree
               yield* makeBlueprint(fs, closure, directory)

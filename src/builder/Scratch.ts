@@ -8,6 +8,24 @@ import { atPath, type BuildError } from "./BuildError.ts"
 const ownPid = (fs: FileSystem.FileSystem): Effect.Effect<string> =>
   fs.readLink("/proc/self").pipe(Effect.orElseSucceed(() => "0"))
 
+/** Gives the owner all rights to the directories of a tree. Trees of archives may have some that nobody may read. */
+const openDirectories = (fs: FileSystem.FileSystem, path: string): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const info = yield* fs.lstat(path)
+    if (info.type !== "Directory") return
+    if ((info.mode & 0o700) !== 0o700) yield* fs.chmod(path, 0o700)
+    for (const name of yield* fs.readDirectory(path)) yield* openDirectories(fs, `${path}/${name}`)
+  }).pipe(Effect.ignore)
+
+/** Removes a tree, whatever the modes of its directories. */
+const removeTree = (fs: FileSystem.FileSystem, path: string) => {
+  const remove = fs.remove(path, { recursive: true, force: true })
+  return remove.pipe(
+    Effect.catch(() => Effect.andThen(openDirectories(fs, path), remove)),
+    Effect.ignore({ log: true })
+  )
+}
+
 /**
  * Removes from `directory` the files of killed builds: those for whose names `pidOf` returns the pid of a process that has
  * ended. A file that cannot be removed stays, with a line in the log.
@@ -21,7 +39,7 @@ const removeLeftovers = Effect.fnUntraced(function*(
     const pid = pidOf(name)
     if (pid === undefined || (yield* fs.exists(`/proc/${pid}`).pipe(Effect.orElseSucceed(() => true)))) continue
     if (!(yield* isOwnEntry(fs, `${directory}/${name}`))) continue
-    yield* fs.remove(`${directory}/${name}`, { recursive: true, force: true }).pipe(Effect.ignore({ log: true }))
+    yield* removeTree(fs, `${directory}/${name}`)
   }
 })
 
@@ -35,9 +53,6 @@ const acquire = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, directory
   return yield* fs.makeTempDirectory({ directory, prefix }).pipe(atPath(directory))
 })
 
-const release = (fs: FileSystem.FileSystem, path: string) =>
-  fs.remove(path, { recursive: true, force: true }).pipe(Effect.ignore({ log: true }))
-
 /**
  * A private directory in `directory`, which the scope removes. If the process is killed, the next build with that name
  * removes it. It is on the same file system, so that its content can be renamed into place. Fails with `BuildError`.
@@ -47,7 +62,7 @@ export const scratchDirectory = (
   directory: string,
   name: string
 ): Effect.Effect<string, BuildError, Scope.Scope> =>
-  Effect.acquireRelease(acquire(fs, directory, name), (path) => release(fs, path))
+  Effect.acquireRelease(acquire(fs, directory, name), (path) => removeTree(fs, path))
 
 /** The same for the duration of one effect. */
 export const withScratchDirectory = <A, E, R>(
@@ -56,4 +71,4 @@ export const withScratchDirectory = <A, E, R>(
   name: string,
   use: (path: string) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | BuildError, R> =>
-  Effect.acquireUseRelease(acquire(fs, directory, name), use, (path) => release(fs, path))
+  Effect.acquireUseRelease(acquire(fs, directory, name), use, (path) => removeTree(fs, path))

@@ -61,16 +61,14 @@ export const stripMember = (member: Member, count: number): Member | undefined =
 const maxLinks = 40
 
 /**
- * Resolves a path through the symbolic links that have been unpacked so far.
+ * Resolves a path through the symbolic links that have been unpacked so far, as the program that unpacks the tree does: absolute
+ * targets lead to the host's root.
  *
- * @param rooted whether absolute targets start at the root of the tree, as in the image; a program that unpacks the tree
- *   follows them to the host's root
  * @returns the components of the result; `undefined` if it is outside the tree, or unknown
  */
 const follow = (
   links: ReadonlyMap<string, string>,
-  path: ReadonlyArray<string>,
-  rooted = false
+  path: ReadonlyArray<string>
 ): ReadonlyArray<string> | undefined => {
   let left = path
   let here: ReadonlyArray<string> = []
@@ -89,10 +87,7 @@ const follow = (
       continue
     }
     if (++followed > maxLinks) return undefined
-    if (target.startsWith("/")) {
-      if (!rooted) return undefined
-      here = []
-    }
+    if (target.startsWith("/")) return undefined
     left = [...partsOf(target), ...rest]
   }
   return here
@@ -109,8 +104,8 @@ export interface Unpacking {
 export const unpacking = (): Unpacking => ({ links: new Map(), directories: new Set() })
 
 /**
- * Checks the members of an archive, in the order of unpacking. Symbolic links with absolute targets are allowed, because in
- * the image they point into its own root; but nothing may be unpacked through them. Fails with `BuildError` at the first
+ * Checks the members of an archive, in the order of unpacking. Symbolic links may have any target, because in the image all lead
+ * into its own root; but nothing may be unpacked through them. Fails with `BuildError` at the first
  * member that could write outside the directory.
  */
 export const checkMembers = (
@@ -149,9 +144,7 @@ export const checkMembers = (
       directories.add(directory)
     }
     if (member.type === "l") {
-      if (!target.startsWith("/") && follow(links, [...place, ...partsOf(target)], true) === undefined) {
-        return refuse(member, "is a link that leads out of the tree")
-      }
+      // Wherever it leads, in the guest it stays in the tree: the parent of `/` is `/`. Only nothing may be unpacked through it.
       links.set([...place, parts.at(-1)].join("/"), target)
     } else if (member.type === "h") {
       const from = partsOf(target)

@@ -5,6 +5,7 @@ import * as Layer from "effect/Layer"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Utf8 from "../Utf8.ts"
 import type { Icon } from "../image/Settings.ts"
 import { askOnce } from "../messages/NativeProgram.ts"
 import { DesktopError } from "./DesktopError.ts"
@@ -57,7 +58,10 @@ const iconsIn = (
 /** Checks that the first element of a document, after declarations and comments, is `svg`. */
 const checkSvg = Effect.fnUntraced(function*(data: Uint8Array) {
   const Xml = yield* Effect.promise(() => import("effect/encoding/Xml"))
-  const names = yield* Stream.succeed(data).pipe(
+  const { plainDocument } = yield* Effect.promise(() => import("./SvgDocument.ts"))
+  const document = plainDocument(data)
+  if (document === undefined) return yield* noPicture("the icon is no SVG: it is not text in a known encoding")
+  const names = yield* Stream.succeed(Utf8.encode(document)).pipe(
     Stream.pipeThroughChannel(Xml.decode()),
     Stream.filter((event) => event._tag === "StartElement"),
     Stream.map((event) => event.name),

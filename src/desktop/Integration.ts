@@ -89,6 +89,14 @@ const make = Effect.fnUntraced(function*() {
     return (entry !== undefined && !isEntryOf(name, entry)) || (type !== undefined && !isTypeOf(identity, type))
   })
 
+  /** The identities that this image has and had, the present one first. */
+  const identities = Effect.map(
+    space.read("extension"),
+    ({ formerly = [], identity }) => identity === undefined ? formerly : [identity, ...formerly]
+  ).pipe(
+    Effect.orElseSucceed((): ReadonlyArray<string> => [])
+  )
+
   const claim = Effect.fnUntraced(function*(name: string) {
     const all = yield* records.all
     const there = yield* Effect.filter(
@@ -100,7 +108,8 @@ const make = Effect.fnUntraced(function*() {
       image,
       records: all,
       isThere: (path) => there.includes(path),
-      isTaken: yield* isTaken(name)
+      isTaken: yield* isTaken(name),
+      identities: yield* identities
     })
   })
 
@@ -158,9 +167,11 @@ const make = Effect.fnUntraced(function*() {
     const paths = plan.map(({ path }) => path)
     yield* checkHome
     const created = yield* files.makeDirectories(["flatimage/desktop/.", ...paths])
+    const [present] = yield* identities
     const record: Record = {
       format: 1,
       image,
+      ...(present === undefined ? {} : { identity: present }),
       state: "",
       desktop,
       icon: digest,

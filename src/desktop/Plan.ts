@@ -66,7 +66,7 @@ export const planOf = (options: {
   const enabled = new Set(desktop.integrations)
   return [
     ...(enabled.has("ENTRY")
-      ? [text(entryPath(identity), entryText({ identity, image, categories: desktop.categories }))]
+      ? [text(entryPath(identity), entryText({ identity, image, ...desktop }))]
       : []),
     ...(enabled.has("MIMETYPE")
       ? [

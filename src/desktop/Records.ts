@@ -35,6 +35,8 @@ export const Record = Schema.Struct({
   format: Schema.Literal(1),
   /** Absolute path of the image that created the files. */
   image: Schema.String,
+  /** Identity of that image, by which it is known under another name and at another path. */
+  identity: Schema.optionalKey(Schema.String),
   /** Size and time of the image, and its settings, when the integration was complete; empty while it is not. */
   state: Schema.String,
   desktop: Desktop,

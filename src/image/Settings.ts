@@ -28,11 +28,37 @@ export type Boot = typeof Boot.Type
 export const Binding = Schema.Struct({ dst: Text, src: Text, type: Schema.Literals(bindingTypes) })
 export type Binding = typeof Binding.Type
 
-/** Name and categories on the desktop, and the enabled integrations. */
+/** Another way to start an image, in the menu of its desktop entry. */
+export const DesktopAction = Schema.Struct({
+  /** In lists and names of groups, so it has letters, digits and dashes only. */
+  id: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9-]{1,64}$/, { expected: "letters, digits and dashes" })),
+  name: Text.check(Schema.isNonEmpty()),
+  /** Arguments of the boot command. */
+  args: Schema.Array(Text)
+})
+
+/** Keys of the desktop entry that an image may set, as the Desktop Entry Specification describes them. */
+export const desktopKeys = {
+  terminal: Schema.optionalKey(Schema.Boolean),
+  comment: Schema.optionalKey(Text),
+  genericName: Schema.optionalKey(Text),
+  keywords: Schema.optionalKey(Schema.Array(Text.check(Schema.isNonEmpty()))),
+  /** Types of documents that the image opens. */
+  mimeType: Schema.optionalKey(
+    Schema.Array(
+      Schema.String.check(Schema.isPattern(/^[\w.+*-]+\/[\w.+*-]+$/, { expected: "a type such as text/plain" }))
+    )
+  ),
+  startupWMClass: Schema.optionalKey(Text),
+  actions: Schema.optionalKey(Schema.Array(DesktopAction))
+}
+
+/** Name and categories on the desktop, the enabled integrations, and keys of the entry. */
 export const Desktop = Schema.Struct({
   categories: Schema.Array(Text),
   integrations: Schema.Array(Schema.Literals(integrationNames)),
-  name: Text
+  name: Text,
+  ...desktopKeys
 })
 export type Desktop = typeof Desktop.Type
 

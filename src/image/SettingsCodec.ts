@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { toJson } from "./Json.ts"
 import { extensionPrefix, type FieldName, iconCapacity, slots } from "./ReservedLayout.ts"
-import { Binding, Boot, Desktop, Environment, Extension, type Fields, Icon, Text } from "./Settings.ts"
+import { Binding, Boot, Desktop, desktopKeys, Environment, Extension, type Fields, Icon, Text } from "./Settings.ts"
 import type * as Settings from "./Settings.ts"
 import { defaults, type Overlay, overlayNames, permissionNames, unshareNames } from "./SettingsDefaults.ts"
 
@@ -170,7 +170,8 @@ const codecs: { readonly [Field in FieldName]: Codec<Fields[Field]> } = {
     stored: Schema.NullOr(Schema.Struct({
       categories: Desktop.fields.categories,
       integrations: Schema.optionalKey(Desktop.fields.integrations),
-      name: Text
+      name: Text,
+      ...desktopKeys
     })),
     value: Schema.UndefinedOr(Desktop),
     empty: undefined,

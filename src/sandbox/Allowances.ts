@@ -19,7 +19,9 @@ export class AllowanceError extends Data.TaggedError("AllowanceError")<{ readonl
 }
 
 /** What `FIM_ALLOW` can name. */
-const allowable = ["ids", "multiarch", "ptrace", "userns"] as const satisfies ReadonlyArray<Allowance>
+const allowable = ["cma", "ids", "keyring", "multiarch", "numa", "ptrace", "userns"] as const satisfies ReadonlyArray<
+  Allowance
+>
 
 /**
  * Permissions that are about a socket of the host. Families of sockets cannot be told apart in calls of 32-bit x86

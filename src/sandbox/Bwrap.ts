@@ -19,14 +19,17 @@ import * as Utf8 from "../Utf8.ts"
 import { type Bind, commandLine, optionLimit, sandboxArguments, sharesNetwork } from "./Arguments.ts"
 import { tooMany } from "./BindLimit.ts"
 import { CallFilter, type Filters } from "./CallFilter.ts"
+import type { SearchPath } from "./Driver.ts"
 import { environmentOf } from "./Environment.ts"
 import { hideOwn, isWithin, ownDirectories } from "./Hidden.ts"
+import { getsHome, workingDirectories } from "./Home.ts"
 import { HostParts } from "./HostParts.ts"
-import { bashrcOf, groupOf, identityOf, passwdOf } from "./Identity.ts"
+import { bashrcOf, groupOf, identityOf, passwdOf, registeredName, unnamed } from "./Identity.ts"
 import { energyCounters, hideKernel } from "./KernelFiles.ts"
 import { mountPoints } from "./MountPoints.ts"
 import { permissionsOf } from "./Permissions.ts"
 import { reachable, type SourceBind } from "./Sources.ts"
+import { openToGuest, surroundings } from "./Surroundings.ts"
 import { usersOf } from "./Users.ts"
 
 export class BwrapError extends Data.TaggedError("BwrapError")<{
@@ -75,6 +78,19 @@ export class Bwrap extends Context.Service<Bwrap, {
   > = Layer.effect(Bwrap, Effect.suspend(() => make()))
 }
 
+/** Directories to search from two parts of the host. */
+const joined = (
+  one: Readonly<Record<string, SearchPath>>,
+  other: Readonly<Record<string, SearchPath>>
+): Readonly<Record<string, SearchPath>> => ({
+  ...one,
+  ...Object.fromEntries(
+    Object.entries(other).map((
+      [name, { more, usual }]
+    ) => [name, { usual, more: [...(one[name]?.more ?? []), ...more] }])
+  )
+})
+
 /** Most guests get nothing beyond the settings. */
 const nothing = { binds: [], environment: {} }
 
@@ -103,7 +119,7 @@ const make = Effect.fnUntraced(function*() {
   /** Writes a file into the instance. The answer binds it on the guest's. */
   const write = (name: string, target: string, text: string) => {
     const source = `${directories.instance}/${name}`
-    return Effect.as(fs.writeFileString(source, text), [
+    return Effect.as(Effect.andThen(fs.writeFileString(source, text), openToGuest(fs, host.uid, source)), [
       { type: "ro", source, target, optional: false, isDirectory: false } satisfies SourceBind
     ])
   }
@@ -155,14 +171,18 @@ const make = Effect.fnUntraced(function*() {
       ),
       ...changes.environment
     }
-    const identity = identityOf({
+    const known = {
       root: program.root,
       uid: host.uid,
       gid: host.gid,
       host: host.environment,
       image,
       bash: `${guest.bin}/bash`
-    })
+    }
+    const first = identityOf(known)
+    const identity = first.name === unnamed(first.uid)
+      ? identityOf({ ...known, registered: yield* registeredName(fs, first.uid) })
+      : first
     const { hostBwrap } = filesystem
     if (hostBwrap !== undefined && (identity.uid !== host.uid || identity.gid !== host.gid)) {
       return yield* new BwrapError({
@@ -170,9 +190,11 @@ const make = Effect.fnUntraced(function*() {
         detail: "without user namespaces, which this host does not allow, the guest can be nobody but the caller"
       })
     }
-    const permissions = permissionsOf(settings.permissions, identity, host.environment, found)
-    const { network } = permissions
     const namespaces = new Set(inForce(settings.unshare))
+    const mayNetwork = settings.permissions.includes("network")
+    const isConnected = sharesNetwork({ network: mayNetwork, namespaces })
+    const permissions = permissionsOf(settings.permissions, identity, host.environment, found, isConnected)
+    const { network } = permissions
     const users = usersOf({
       caller: host.uid,
       guest: identity.uid,
@@ -183,8 +205,20 @@ const make = Effect.fnUntraced(function*() {
       wanted: namespaces.has("user")
     })
     const ownUsers = users.kind === "caller"
-    const [own, { binds, calls, environment: emulationVariables }] = yield* Effect.all([
+    const [own, around, { binds, calls, environment: emulationVariables }] = yield* Effect.all([
       writeFiles(identity, image["SHELL"] === identity.shell),
+      surroundings({
+        fs,
+        instance,
+        directories,
+        guest,
+        environment: host.environment,
+        found,
+        network: isConnected,
+        ownName: namespaces.has("uts"),
+        root: identity.uid === 0,
+        uid: host.uid
+      }).pipe(Effect.mapError(failing("Files"))),
       ownUsers && identity.uid === 0 ? emulated(filters) : Effect.succeed({ calls: filters.plain, ...nothing })
     ], { concurrency: "unbounded" })
     const stored = settings.bindings.map((binding): Bind => ({
@@ -198,20 +232,22 @@ const make = Effect.fnUntraced(function*() {
       ...changes.bindings.map(({ dst, optional = false, src, type }): Bind => ({ type, source: src, target: dst, optional }))
     ]
     const environment = environmentOf({
-      host: host.environment,
+      host: { ...host.environment, ...around.replaced },
       identity,
       facts: factsOf(facts, guest),
-      permissions: { ...emulationVariables, ...permissions.environment },
-      search: permissions.search,
+      permissions: { ...emulationVariables, ...permissions.environment, ...around.environment },
+      search: joined(permissions.search, found.looks.search),
       image
     })
-    const sources = yield* reachable(fs, permissions, bindings)
+    const sources = yield* reachable(fs, permissions, bindings, around.files.map(({ target }) => target))
     const isDriver = (bind: Bind) => "permission" in bind && isWithin(bind.target, guest.runtimeHost)
-    const points = yield* mountPoints(instance, identity.home, [
-      ...own,
+    const written = [...own, ...around.files]
+    const home = (yield* getsHome(fs, identity.home, host.environment)) ? identity.home : "/"
+    const points = yield* mountPoints(instance, home, [
+      ...written,
       ...sources.filter((bind) => !isDriver(bind))
     ]).pipe(Effect.mapError(failing("Files")))
-    const isFile = ({ source }: Bind) => own.some((file) => file.source === source)
+    const isFile = ({ source }: Bind) => written.some((file) => file.source === source)
     const shown = yield* hideOwn(fs, {
       binds: points.binds.filter((bind) => !isFile(bind)),
       ours: ownDirectories(host, relocate.image, directories, filesystem.data),
@@ -233,10 +269,16 @@ const make = Effect.fnUntraced(function*() {
       home: points.home,
       binds: [...points.binds.filter(isFile), ...shown.binds],
       hidden: [...shown.hidden, ...counters],
-      own: [...binds, ...sources.filter(isDriver)],
+      own: [...binds, ...sources.filter(isDriver), ...around.own],
       environment,
       directories: changes.directory === undefined
-        ? [...(host.directory === undefined ? [] : [host.directory]), identity.home, "/"]
+        ? [
+          ...(host.directory === undefined
+            ? []
+            : yield* workingDirectories(fs, host.directory, host.environment, sources)),
+          identity.home,
+          "/"
+        ]
         : [changes.directory]
     })
     const count = argv.length - 1 + sandbox.options.length

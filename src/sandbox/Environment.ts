@@ -6,8 +6,28 @@ import type { Identity } from "./Identity.ts"
 const allowed = (name: string): boolean =>
   ["TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ"].includes(name) || name.startsWith("LC_")
 
+/** Terminals that every guest with programs for terminals describes. No start searches for these. */
+export const usualTerminals: ReadonlySet<string> = new Set([
+  "dumb",
+  "linux",
+  "screen",
+  "vt100",
+  "xterm",
+  "xterm-256color"
+])
+
+/** Variables of the caller with locales that a guest may not have: `C` is part of every C library. */
+export const localesOf = (
+  environment: Readonly<Record<string, string | undefined>>
+): ReadonlyArray<readonly [name: string, value: string]> =>
+  Object.entries(environment).flatMap(([name, value]) =>
+    (name === "LANG" || name.startsWith("LC_")) && value !== undefined && !/^(?:|C|POSIX)$/.test(value)
+      ? [[name, value] as const]
+      : []
+  )
+
 /** Where the guest's own programs are; the bundled bash and busybox come after them. */
-const guestPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+const guestPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/games:/usr/games"
 
 /**
  * The guest's whole environment: the allowed part of the caller's, the identity, ours, that of permissions, and last the

@@ -1,3 +1,6 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+
 /** The user of the program in the guest. */
 export interface Identity {
   readonly uid: number
@@ -19,7 +22,15 @@ const numeric = (text: string | undefined): number | undefined => {
 const field = (text: string | undefined): string | undefined =>
   text === undefined || text === "" || /[:\n]/.test(text) ? undefined : text
 
-const path = (text: string | undefined): string | undefined => text?.startsWith("/") === true ? field(text) : undefined
+/** An absolute path, without needless slashes and dots. */
+const path = (text: string | undefined): string | undefined => {
+  if (text?.startsWith("/") !== true) return undefined
+  const plain = field(text)?.replaceAll(/\/(?:\.?\/)+/g, "/").replace(/(?<=.)\/\.?$/, "")
+  return plain === "/." ? "/" : plain
+}
+
+/** What a user is called whom nobody names. */
+export const unnamed = (uid: number): string => `user${uid}`
 
 /**
  * The identity of a run. In: whether root was asked for, the host's ids and environment, the image's variables (expanded)
@@ -33,23 +44,43 @@ export const identityOf = (options: {
   readonly host: Readonly<Record<string, string | undefined>>
   readonly image: Readonly<Record<string, string>>
   readonly bash: string
+  /** The user's name in the host's database. */
+  readonly registered?: string | undefined
 }): Identity => {
   const { host, image } = options
   const asked = options.root ? 0 : numeric(image["UID"])
   const uid = asked ?? options.uid
   const gid = asked === 0 ? 0 : numeric(image["GID"]) ?? options.gid
   const isRoot = uid === 0
-  const name = isRoot ? "root" : field(image["USER"]) ?? field(host["USER"]) ?? `user${uid}`
+  // cron sets LOGNAME alone. Only root is called root: after `su` the variables may still be those of the user before.
+  const given = [image["USER"], host["USER"], host["LOGNAME"], options.registered].map(field)
+    .find((name) => name !== undefined && name !== "root")
+  const name = isRoot ? "root" : given ?? unnamed(uid)
   const home = isRoot ? "/root" : path(image["HOME"]) ?? path(host["HOME"]) ?? `/home/${name}`
   return {
     uid,
     gid,
-    name: isRoot || name !== "root" ? name : `user${uid}`,
+    name,
     home,
     shell: path(image["SHELL"]) ?? options.bash,
     prompt: image["PS1"] ?? "[flatimage-${FIM_DIST,,}] \\W > "
   }
 }
+
+/** The largest database of users that is searched. */
+const databaseLimit = 4 * 1024 * 1024
+
+/**
+ * The name of a user in the host's database, for callers without variables that name them.
+ *
+ * @returns `undefined` if the file does not name the user
+ */
+export const registeredName = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, uid: number) {
+  const info = yield* Effect.option(fs.stat("/etc/passwd"))
+  if (info._tag === "None" || info.value.size > databaseLimit) return undefined
+  const text = yield* Effect.orElseSucceed(fs.readFileString("/etc/passwd"), () => "")
+  return text.split("\n").find((line) => line.split(":")[2] === String(uid))?.split(":")[0]
+})
 
 /**
  * The guest's `/etc/passwd` with a line for the identity in front, in place of other lines with its name or uid.

@@ -1,6 +1,8 @@
 import type { Permission } from "../image/SettingsDefaults.ts"
+import { authorityOf, busOf, soundServerOf, xServerOf } from "./Addresses.ts"
 import type { Bind } from "./Arguments.ts"
 import type { SearchPath } from "./Driver.ts"
+import { isHomePlace } from "./Home.ts"
 import type { Found } from "./HostParts.ts"
 import type { Identity } from "./Identity.ts"
 
@@ -30,28 +32,88 @@ interface Grant {
   readonly lacks?: string
 }
 
-/** The file behind a D-Bus address, if it is one: `unix:path=FILE`, perhaps with options behind it. */
-const socketOfAddress = (address: string | undefined): string | undefined =>
-  address?.split(";")[0]?.match(/^unix:(?:.*,)?path=([^,]+)/)?.[1]
-
 const runtimeFile = (host: HostEnvironment, name: string): string | undefined =>
   host["XDG_RUNTIME_DIR"] === undefined ? undefined : `${host["XDG_RUNTIME_DIR"]}/${name}`
 
+/** Sockets of the network need this permission too. */
+const needsNetwork = "it is reached over the network: to allow it, add the permission network"
+
+/** What opens a bus. `usual` is where its socket is if the variable is not set, on the host and in the guest. */
+const busGrant = (
+  { name, usual }: { readonly name: string; readonly usual: readonly [source: string, target: string] | undefined },
+  host: HostEnvironment,
+  network: boolean
+): Grant => {
+  const address = host[name]
+  const isDefault = address === undefined || address === "" || address === "autolaunch:"
+  const bus = isDefault ? { _tag: "Runtime" as const } : busOf(address, network)
+  switch (bus?._tag) {
+    case "Socket":
+      return { binds: [["rw", bus.path]], passes: [name] }
+    case "Runtime": {
+      if (usual === undefined) return { lacks: `${name} names no socket with a path` }
+      const [source, target] = usual
+      return { binds: [["rw", source, target]], sets: { [name]: `unix:path=${target}` } }
+    }
+    case "Network":
+      return network ? { passes: [name] } : { lacks: `${name}: ${needsNetwork}` }
+    case undefined:
+      return { lacks: `${name} names no socket with a path` }
+  }
+}
+
+/** Variables by which programs find proxies. Programs differ in the case that they read. */
+const proxyVariables = ["http", "https", "ftp", "rsync", "all", "no"]
+  .flatMap((name) => [`${name}_proxy`, `${name.toUpperCase()}_PROXY`])
+
 /** What each permission opens. The guest's runtime directory has a fixed place, so sockets move there. */
-const grants: Readonly<Record<Permission, (host: HostEnvironment, identity: Identity, found: Found) => Grant>> = {
-  home: (_, { home, uid }) =>
-    uid === 0 || home === "/" ? { lacks: "the home directory of the guest is its own" } : { binds: [["rw", home]] },
+const grants: Readonly<
+  Record<Permission, (host: HostEnvironment, identity: Identity, found: Found, network: boolean) => Grant>
+> = {
+  home: (_, { home, uid }) => {
+    if (uid === 0 || home === "/") return { lacks: "the home directory of the guest is its own" }
+    return !isHomePlace(home)
+      ? { lacks: `HOME is '${home}', which the guest has for itself` }
+      : { binds: [["rw", home]] }
+  },
   media: () => ({ binds: [["rw", "/media"], ["rw", "/run/media"], ["rw", "/mnt"]] }),
-  audio: (host, { uid }) => {
-    const sockets = ["pulse/native", "pipewire-0"].flatMap((name) => {
-      const source = runtimeFile(host, name)
-      return source === undefined ? [] : [["rw", source, `/run/user/${uid}/${name}`] as const]
-    })
+  audio: (host, { uid }, _, network) => {
+    const chosen = soundServerOf(host["PULSE_SERVER"])
+    const pulse = chosen?._tag === "Socket"
+      ? chosen.path
+      : host["PULSE_RUNTIME_PATH"] === undefined
+      ? runtimeFile(host, "pulse/native")
+      : `${host["PULSE_RUNTIME_PATH"]}/native`
+    const remote = host["PIPEWIRE_REMOTE"] || "pipewire-0"
+    const pipewire = remote.startsWith("/")
+      ? remote
+      : host["PIPEWIRE_RUNTIME_DIR"] === undefined
+      ? runtimeFile(host, remote)
+      : `${host["PIPEWIRE_RUNTIME_DIR"]}/${remote}`
+    const moved = (name: string, source: string | undefined) =>
+      source?.startsWith("/") === true ? [["rw", source, `/run/user/${uid}/${name}`] as const] : []
+    const devices = [
+      ...moved("pipewire-0", pipewire),
+      ["dev", "/dev/snd"],
+      ["dev", "/dev/dsp"],
+      ["ro", "/proc/asound"]
+    ] as const
+    if (chosen?._tag === "Network" && network) {
+      const cookie = host["PULSE_COOKIE"] || `${host["HOME"] ?? ""}/.config/pulse/cookie`
+      const target = `/run/user/${uid}/pulse/cookie`
+      return {
+        binds: [["ro", cookie, target], ...devices],
+        sets: { PULSE_SERVER: chosen.address, PULSE_COOKIE: target }
+      }
+    }
+    const sockets = moved("pulse/native", chosen?._tag === "Network" ? undefined : pulse)
     return {
-      binds: [...sockets, ["dev", "/dev/snd"], ["dev", "/dev/dsp"], ["ro", "/proc/asound"]],
-      ...(sockets.length === 0
-        ? { lacks: "XDG_RUNTIME_DIR is not set, so there are no sockets of PulseAudio and PipeWire" }
-        : { sets: { PULSE_SERVER: `unix:/run/user/${uid}/pulse/native` } })
+      binds: [...sockets, ...devices],
+      ...(sockets.length > 0 ? { sets: { PULSE_SERVER: `unix:/run/user/${uid}/pulse/native` } } : {
+        lacks: chosen?._tag === "Network"
+          ? `PULSE_SERVER: ${needsNetwork}`
+          : "XDG_RUNTIME_DIR is not set, so there are no sockets of PulseAudio and PipeWire"
+      })
     }
   },
   wayland: (host, { uid }) => {
@@ -62,36 +124,60 @@ const grants: Readonly<Record<Permission, (host: HostEnvironment, identity: Iden
     if (source === undefined) return { lacks: "XDG_RUNTIME_DIR is not set" }
     return { binds: [["rw", source, `/run/user/${uid}/${name}`]], sets: { WAYLAND_DISPLAY: name } }
   },
-  xorg: (host) => {
-    const display = host["DISPLAY"]?.match(/^(?:unix)?:(\d+)/)?.[1]
-    if (display === undefined) return { lacks: "DISPLAY names no X server of this host" }
-    const authority = host["XAUTHORITY"]
+  xorg: (host, _, { cookies }, network) => {
+    const server = xServerOf(host["DISPLAY"])
+    if (server === undefined) return { lacks: "DISPLAY names no X server" }
+    if (server._tag === "Network" && !network) return { lacks: `DISPLAY: ${needsNetwork}` }
+    const authority = authorityOf(host)
+    const socket = server._tag === "Socket" ? server.path : `/tmp/.X11-unix/X${server.number}`
+    const shown = cookies === undefined && authority !== undefined
     return {
       binds: [
-        ["rw", `/tmp/.X11-unix/X${display}`],
-        ...(authority === undefined || authority === "" ? [] : [["ro", authority] as const])
+        ...(server._tag === "Network" ? [] : [["rw", socket] as const]),
+        ...(shown ? [["ro", authority] as const] : [])
       ],
-      passes: ["DISPLAY", "XAUTHORITY"],
-      ...(authority === undefined || authority === "" ? { lacks: "XAUTHORITY is not set" } : {})
+      passes: ["DISPLAY"],
+      ...(shown ? { sets: { XAUTHORITY: authority } } : {}),
+      ...(authority === undefined ? { lacks: "XAUTHORITY is not set" } : {})
     }
   },
-  dbus_user: (host) => {
-    const socket = socketOfAddress(host["DBUS_SESSION_BUS_ADDRESS"])
-    return socket === undefined
-      ? { lacks: "DBUS_SESSION_BUS_ADDRESS names no socket with a path" }
-      : { binds: [["rw", socket]], passes: ["DBUS_SESSION_BUS_ADDRESS"] }
+  dbus_user: (host, { uid }, _, network) => {
+    const socket = runtimeFile(host, "bus")
+    const usual = socket === undefined ? undefined : [socket, `/run/user/${uid}/bus`] as const
+    return busGrant({ name: "DBUS_SESSION_BUS_ADDRESS", usual }, host, network)
   },
-  dbus_system: () => ({ binds: [["rw", "/run/dbus/system_bus_socket"]] }),
+  dbus_system: (host, _, __, network) => {
+    const name = "DBUS_SYSTEM_BUS_ADDRESS"
+    // Programs have this place built in.
+    return host[name] === undefined || host[name] === ""
+      ? { binds: [["rw", "/run/dbus/system_bus_socket"]] }
+      : busGrant({ name, usual: undefined }, host, network)
+  },
   udev: () => ({ binds: [["ro", "/run/udev"]] }),
   usb: () => ({
     binds: [["dev", "/dev/bus/usb"], ["dev", "/dev/usb"], ["ro", "/sys/bus/usb"], ["ro", "/sys/devices"]]
   }),
-  input: () => ({ binds: [["dev", "/dev/input"], ["dev", "/dev/uinput"], ["ro", "/sys/class/input"]] }),
+  input: (_, __, { hidraw }) => ({
+    binds: [
+      ["dev", "/dev/input"],
+      ["dev", "/dev/uinput"],
+      ...hidraw.map((name) => ["dev", `/dev/${name}`] as const),
+      ["ro", "/sys/class/input"],
+      ["ro", "/sys/class/hidraw"]
+    ]
+  }),
   gpu: (_, __, { driver, nvidia }) => ({
     binds: [
       ["dev", "/dev/dri"],
+      // Compute on cards of AMD, graphics of Windows below a Linux in it, other accelerators, and what Wine waits with.
+      ["dev", "/dev/kfd"],
+      ["dev", "/dev/dxg"],
+      ["dev", "/dev/accel"],
+      ["dev", "/dev/ntsync"],
+      ["dev", "/dev/udmabuf"],
       ...nvidia.map((name) => ["dev", `/dev/${name}`] as const),
       ["ro", "/sys/class/drm"],
+      ["ro", "/sys/class/kfd"],
       ["ro", "/sys/dev/char"],
       ["ro", "/sys/devices"],
       ...driver.binds
@@ -106,6 +192,7 @@ const grants: Readonly<Record<Permission, (host: HostEnvironment, identity: Iden
       ...(nameServices ? [["ro", "/etc/nsswitch.conf"] as const] : []),
       ["ro", "/etc/resolv.conf"]
     ],
+    passes: proxyVariables,
     ...(nameServices
       ? {}
       : { lacks: "the host has no /etc/nsswitch.conf that would do in the guest, which keeps its own" })
@@ -131,16 +218,21 @@ const shows = (earlier: Bind, bind: Bind): boolean => {
     bind.source === `${earlier.source}${below}` && rights.indexOf(earlier.type) >= rights.indexOf(bind.type)
 }
 
-/** The parts of the host that a set of permissions opens for an identity, given the caller's environment. Missing parts are skipped. */
+/**
+ * The parts of the host that a set of permissions opens for an identity, given the caller's environment. Missing parts are skipped.
+ *
+ * @param network whether the guest is in the host's network, where that does not follow from the permissions
+ */
 export const permissionsOf = (
   permissions: ReadonlyArray<Permission>,
   identity: Identity,
   host: HostEnvironment,
-  found: Found
+  found: Found,
+  network = permissions.includes("network")
 ): Granted => {
   const granted = inOrder(permissions).map((permission) => ({
     permission,
-    grant: grants[permission](host, identity, found)
+    grant: grants[permission](host, identity, found, network)
   }))
   const environment: Record<string, string> = {}
   const binds: Array<GrantedBind> = []

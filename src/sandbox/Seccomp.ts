@@ -21,7 +21,7 @@ import {
 import { type Architecture, auditNumbers, numberOf, type SystemCall, x32Bit } from "./SystemCalls.ts"
 
 /** What can be allowed although it is refused, or answered for the kernel, unless asked for; see `docs/security.md`. */
-export type Allowance = "ids" | "multiarch" | "ptrace" | "sockets" | "userns"
+export type Allowance = "cma" | "ids" | "keyring" | "multiarch" | "numa" | "ptrace" | "sockets" | "userns"
 
 /** A rule's condition on the lower 32 bits of an argument; the kernel itself reads no other bits of those named below. */
 export type Condition =
@@ -40,6 +40,8 @@ export interface Rule {
   /** A second condition, which has to hold too. */
   readonly and?: Condition
   readonly unless?: Allowance
+  /** What allows some of the calls. */
+  readonly partly?: { readonly allowance: Allowance; readonly calls: ReadonlyArray<SystemCall> }
 }
 
 const EPERM = 1
@@ -74,7 +76,7 @@ const callForSocket = 1
 
 /** All that is refused. Programs take ENOSYS as a sign to try an older call, so new interfaces give that. */
 export const rules: ReadonlyArray<Rule> = [
-  { calls: ["add_key", "keyctl", "request_key"], error: EPERM },
+  { calls: ["add_key", "keyctl", "request_key"], error: EPERM, unless: "keyring" },
   { calls: ["kexec_file_load", "kexec_load", "reboot"], error: EPERM },
   { calls: ["create_module", "delete_module", "finit_module", "init_module", "query_module"], error: EPERM },
   { calls: ["bpf", "lookup_dcookie", "perf_event_open", "userfaultfd"], error: EPERM },
@@ -82,8 +84,8 @@ export const rules: ReadonlyArray<Rule> = [
   { calls: ["_sysctl", "ioperm", "iopl", "syslog", "uselib", "vhangup", "vm86", "vm86old"], error: EPERM },
   { calls: ["clock_adjtime", "clock_adjtime64", "clock_settime", "clock_settime64"], error: EPERM },
   { calls: ["settimeofday", "stime"], error: EPERM },
-  { calls: ["get_mempolicy", "mbind", "migrate_pages", "move_pages"], error: EPERM },
-  { calls: ["set_mempolicy", "set_mempolicy_home_node"], error: EPERM },
+  { calls: ["get_mempolicy", "mbind", "migrate_pages", "move_pages"], error: EPERM, unless: "numa" },
+  { calls: ["set_mempolicy", "set_mempolicy_home_node"], error: EPERM, unless: "numa" },
   { calls: ["fanotify_init", "open_by_handle_at"], error: EPERM },
   { calls: ["io_uring_enter", "io_uring_register", "io_uring_setup"], error: ENOSYS },
   { calls: ["modify_ldt"], error: EPERM, unless: "multiarch" },
@@ -104,7 +106,12 @@ export const rules: ReadonlyArray<Rule> = [
     when: { argument: 0, oneOf: [callForSocket] },
     unless: "sockets"
   },
-  { calls: ["pidfd_getfd", "process_vm_readv", "process_vm_writev", "ptrace"], error: EPERM, unless: "ptrace" },
+  {
+    calls: ["pidfd_getfd", "process_vm_readv", "process_vm_writev", "ptrace"],
+    error: EPERM,
+    unless: "ptrace",
+    partly: { allowance: "cma", calls: ["process_vm_readv", "process_vm_writev"] }
+  },
   { calls: ["mount", "pivot_root", "setns", "umount", "umount2"], error: EPERM, unless: "userns" },
   { calls: ["clone"], error: EPERM, when: { argument: 0, anyBit: newNamespaces }, unless: "userns" },
   { calls: ["unshare"], error: EPERM, when: { argument: 0, anyBit: newNamespaces | newTime }, unless: "userns" },
@@ -158,6 +165,13 @@ export const filterOf = (architectures: ReadonlyArray<Architecture>, applied: Re
   ...answer(answers.kill)
 ]
 
+/** A rule without those of its calls that are allowed by themselves. */
+const without = (rule: Rule, allowed: ReadonlySet<Allowance>): Rule => {
+  const { partly } = rule
+  if (partly === undefined || !allowed.has(partly.allowance)) return rule
+  return { ...rule, calls: rule.calls.filter((call) => !partly.calls.includes(call)) }
+}
+
 /** The rules, by default all, that remain when some things are allowed. */
 export const rulesWithout = (allowed: ReadonlySet<Allowance>, some: ReadonlyArray<Rule> = rules): ReadonlyArray<Rule> =>
-  some.filter(({ unless }) => unless === undefined || !allowed.has(unless))
+  some.filter(({ unless }) => unless === undefined || !allowed.has(unless)).map((rule) => without(rule, allowed))

@@ -60,4 +60,19 @@ describe("the names of an image are", () => {
     assert.deepStrictEqual(claim("/a", [kept("App", "/a")], ["/a"], true), { file: "plain", own: ["/a"], others: [] })
     assert.deepStrictEqual(claim("/a", [kept("Old", "/a")], ["/a"]), { file: "plain", own: ["/a"], others: [] })
   })
+
+  it("also those that it had under another name at another path", () => {
+    const old = { ...kept("Old", "/gone"), record: { ...kept("Old", "/gone").record, identity: "id" } }
+    const copy = { ...kept("Copy", "/copy"), record: { ...kept("Copy", "/copy").record, identity: "id" } }
+    const found = claimOf(nativeBytes, {
+      name: "App",
+      image: "/a",
+      records: [old, copy, kept("App", "/a")],
+      isThere: (path) => path !== "/gone",
+      isTaken: false,
+      identities: ["id"]
+    })
+    assert.deepStrictEqual(found.own.map(({ record }) => record.image), ["/a", "/gone"])
+    assert.deepStrictEqual(found.others.map(({ record }) => record.image), ["/copy"])
+  })
 })

@@ -75,6 +75,45 @@ describe("an entry", () => {
   })
 })
 
+describe("the keys that an image sets", () => {
+  it("are in its entry, each on a line", () => {
+    const entry = entryText({
+      identity: identityOf(nativeBytes, "App"),
+      image: "/app",
+      categories: [],
+      terminal: true,
+      comment: "Edits\ntexts",
+      genericName: "Editor",
+      keywords: ["text", "a;b"],
+      mimeType: ["text/plain"],
+      startupWMClass: "app",
+      actions: [{ id: "new", name: "New %window", args: ["--new", "a b$"] }]
+    })
+    assert.strictEqual(
+      entry,
+      [
+        "[Desktop Entry]",
+        "Name=App",
+        "Type=Application",
+        "Comment=Edits\\ntexts",
+        "Exec=\"/app\" %F",
+        "Icon=flatimage_App",
+        "MimeType=application/flatimage_App;text/plain;",
+        "GenericName=Editor",
+        "Keywords=text;a\\;b;",
+        "Terminal=true",
+        "StartupWMClass=app",
+        "Actions=new;",
+        "",
+        "[Desktop Action new]",
+        "Name=New %window",
+        "Exec=\"/app\" \"--new\" \"a b\\\\$\" %F"
+      ].join("\n")
+    )
+    assert.isTrue(isEntryOf("App", entry))
+  })
+})
+
 describe("a name", () => {
   it("is refused if it cannot be shown or written", () => {
     for (

@@ -138,6 +138,8 @@ describe("a picture is refused", () => {
     }))
 })
 
+const doctype = (inside: string) => `<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x.dtd" [ ${inside} ]>`
+
 describe("an SVG picture is taken", () => {
   it.effect("as it is commonly written", () =>
     Effect.gen(function*() {
@@ -149,5 +151,25 @@ describe("an SVG picture is taken", () => {
         "svg",
         `<?xml version="1.0" encoding="UTF-8"?>\n${doctype}\n<svg><!-- x --><g><![CDATA[<]]></g></svg>`
       )
+    }))
+
+  it.effect("with entities in its document type, as Illustrator writes it", () =>
+    Effect.gen(function*() {
+      const subset = "<!ENTITY ns_ai \"http://ns.adobe.com/>]\"><!-- > ] --><?pi ]>?><!ELEMENT svg ANY>"
+      yield* check("svg", `<?xml version="1.0"?>\n${doctype(subset)}<svg xmlns:i="&ns_ai;">&amp;&ns_ai;</svg>`)
+      for (const text of [`${doctype(subset)}<html/>`, `${doctype(subset)}<svg>`, "<!DOCTYPE svg [ <svg/>"]) {
+        assert.match((yield* Effect.flip(check("svg", text))).message, /no SVG/)
+      }
+    }))
+
+  it.effect("in other encodings", () =>
+    Effect.gen(function*() {
+      const latin = "<?xml version='1.0' encoding='ISO-8859-1'?><svg><title>caf\u00e9</title></svg>"
+      yield* check("svg", Buffer.from(latin, "latin1"))
+      yield* check("svg", Buffer.from("\ufeff<svg><title>é</title></svg>", "utf16le"))
+      yield* check("svg", Buffer.from("\ufeff<svg/>", "utf8"))
+      assert.match((yield* Effect.flip(check("svg", Buffer.from([...Buffer.from("<svg>"), 0xe9])))).message, /no SVG/)
+      const unknown = "<?xml version='1.0' encoding='EBCDIC'?><svg/>"
+      assert.match((yield* Effect.flip(check("svg", unknown))).message, /known encoding/)
     }))
 })

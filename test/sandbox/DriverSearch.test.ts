@@ -178,7 +178,13 @@ describe("what is looked for on a host", () => {
       "/sys/class/scsi_generic/sg1/device/type": "5\n",
       "/etc/nsswitch.conf": "hosts: files dns\n"
     })
-    const options = { permissions: new Set(permissions), instance: "/instance", runtimeHost: "/host", root }
+    const options = {
+      permissions: new Set(permissions),
+      environment: {},
+      instance: "/instance",
+      runtimeHost: "/host",
+      root
+    }
     return yield* search(yield* FileSystem.FileSystem, options)
   }, Effect.provide(NodeFileSystem.layer))
 

@@ -54,6 +54,20 @@ describe("the identity of a run", () => {
     assert.strictEqual(of({ host: { USER } }).name, "user1000")
   })
 
+  it("has the name that cron sets, or that the host's database has", () => {
+    assert.strictEqual(of({ host: { LOGNAME: "ada" } }).name, "ada")
+    assert.strictEqual(of({ host: { USER: "", LOGNAME: "root" }, registered: "ada" }).name, "ada")
+    assert.strictEqual(of({ host: { USER: "bob", LOGNAME: "ada" }, registered: "ann" }).name, "bob")
+    assert.strictEqual(of({ registered: "a:b" }).name, "user1000")
+  })
+
+  it("has a home without needless slashes", () => {
+    for (const HOME of ["/home/ann/", "//home//ann", "/home/./ann/."]) {
+      assert.strictEqual(of({ host: { HOME } }).home, "/home/ann", HOME)
+    }
+    assert.strictEqual(of({ host: { HOME: "//" } }).home, "/")
+  })
+
   it("does not call anyone else root", () => {
     assert.strictEqual(of({ host: { USER: "root" } }).name, "user1000")
   })

@@ -89,6 +89,79 @@ describe("permissions", () => {
     assert.deepStrictEqual(permissionsOf(["dbus_user"], ann, { DBUS_SESSION_BUS_ADDRESS: address }).binds, [])
   })
 
+  it("dbus_user is in the runtime directory where no address is set", () => {
+    for (const address of [undefined, "", "autolaunch:", "unix:runtime=yes"]) {
+      const granted = permissionsOf(["dbus_user"], ann, { ...session, DBUS_SESSION_BUS_ADDRESS: address })
+      assert.deepStrictEqual(granted.binds.map(({ source, target }) => [source, target]), [
+        ["/run/user/7/bus", "/run/user/1000/bus"]
+      ])
+      assert.deepStrictEqual(granted.environment, { DBUS_SESSION_BUS_ADDRESS: "unix:path=/run/user/1000/bus" })
+    }
+  })
+
+  it("buses in the network need that too", () => {
+    const host = { DBUS_SESSION_BUS_ADDRESS: "unix:abstract=/x", DBUS_SYSTEM_BUS_ADDRESS: "tcp:host=h,port=1" }
+    assert.deepStrictEqual(permissionsOf(["dbus_user", "network"], ann, host).environment, {
+      DBUS_SESSION_BUS_ADDRESS: "unix:abstract=/x"
+    })
+    assert.match(permissionsOf(["dbus_user"], ann, host).lacks[0]?.reason ?? "", /network/)
+    assert.deepStrictEqual(bindsOf(["dbus_system"], ann, host), [])
+    assert.deepStrictEqual(bindsOf(["dbus_system"], ann, { DBUS_SYSTEM_BUS_ADDRESS: "unix:path=/b" }), ["rw /b /b"])
+  })
+
+  it("xorg takes displays of the network with that, and cookies from home", () => {
+    const forwarded = { DISPLAY: "localhost:10.0", HOME: "/home/ann" }
+    assert.deepStrictEqual(bindsOf(["xorg"], ann, forwarded), [])
+    assert.match(permissionsOf(["xorg"], ann, forwarded).lacks[0]?.reason ?? "", /network/)
+    const granted = permissionsOf(["xorg", "network"], ann, forwarded)
+    assert.strictEqual(granted.environment["DISPLAY"], "localhost:10.0")
+    assert.strictEqual(granted.environment["XAUTHORITY"], "/home/ann/.Xauthority")
+    const socket = permissionsOf(["xorg"], ann, { DISPLAY: "/tmp/x:0", XAUTHORITY: "/a" })
+    assert.deepStrictEqual(socket.binds.map(({ source }) => source), ["/tmp/x:0", "/a"])
+    const own = permissionsOf(["xorg"], ann, { DISPLAY: ":1" }, { ...nothingFound, cookies: Uint8Array.of(1) })
+    assert.deepStrictEqual(own.binds.map(({ source }) => source), ["/tmp/.X11-unix/X1"])
+  })
+
+  it("network passes the caller's proxies, in both cases", () => {
+    const host = { http_proxy: "http://p:1", NO_PROXY: "localhost", all_proxy: undefined, PROXY: "x" }
+    assert.deepStrictEqual(permissionsOf(["network"], ann, host).environment, {
+      http_proxy: "http://p:1",
+      NO_PROXY: "localhost"
+    })
+    assert.deepStrictEqual(permissionsOf(["home"], ann, host).environment, {})
+  })
+
+  it("gpu and input have the devices of compute, Wine, and controllers", () => {
+    assert.includeMembers(bindsOf(["gpu"], ann, {}), [
+      "dev /dev/kfd /dev/kfd",
+      "dev /dev/dxg /dev/dxg",
+      "dev /dev/ntsync /dev/ntsync"
+    ])
+    assert.include(bindsOf(["input"], ann, {}, found), "dev /dev/hidraw0 /dev/hidraw0")
+  })
+
+  it("home is none of the system's directories", () => {
+    for (const home of ["/usr", "/dev/null", "/proc/self", "/run"]) {
+      assert.deepStrictEqual(bindsOf(["home"], { ...ann, home }, {}), [], home)
+    }
+  })
+
+  it("audio takes servers in the forms of its clients", () => {
+    const chosen = { ...session, PULSE_SERVER: "{id}unix:/p/s", PIPEWIRE_REMOTE: "/w/s" }
+    assert.includeMembers(bindsOf(["audio"], ann, chosen), [
+      "rw /p/s /run/user/1000/pulse/native",
+      "rw /w/s /run/user/1000/pipewire-0"
+    ])
+    const remote = { HOME: "/home/ann", PULSE_SERVER: "tcp:h:1" }
+    assert.match(permissionsOf(["audio"], ann, remote).lacks[0]?.reason ?? "", /network/)
+    const granted = permissionsOf(["audio", "network"], ann, remote)
+    assert.deepInclude(granted.environment, { PULSE_SERVER: "tcp:h:1", PULSE_COOKIE: "/run/user/1000/pulse/cookie" })
+    assert.deepStrictEqual(
+      bindsOf(["audio"], ann, { PULSE_RUNTIME_PATH: "/r" })[0],
+      "rw /r/native /run/user/1000/pulse/native"
+    )
+  })
+
   it("audio moves the sockets and says where they are", () => {
     const granted = permissionsOf(["audio"], ann, session)
     assert.deepStrictEqual(granted.environment, { PULSE_SERVER: "unix:/run/user/1000/pulse/native" })

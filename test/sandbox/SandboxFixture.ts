@@ -1,7 +1,7 @@
 import { below, inGuest } from "../../src/relocate/Directories.ts"
 import type { Facts } from "../../src/relocate/OwnVariables.ts"
 import type { SandboxRequest } from "../../src/sandbox/Arguments.ts"
-import type { Found } from "../../src/sandbox/HostParts.ts"
+import { type Found, noLooks } from "../../src/sandbox/HostParts.ts"
 import type { Identity } from "../../src/sandbox/Identity.ts"
 
 export const root: Identity = {
@@ -50,7 +50,11 @@ export const found: Found = {
     files: []
   },
   optical: ["sr0", "sr10", "sg2"],
-  nameServices: true
+  nameServices: true,
+  hidraw: ["hidraw0"],
+  cookies: undefined,
+  looks: noLooks,
+  authorities: []
 }
 
 export const facts: Facts = {

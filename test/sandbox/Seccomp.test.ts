@@ -222,11 +222,20 @@ describe("FIM_ALLOW", () => {
       "ids",
       "multiarch"
     ])
+    assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("cma,numa,keyring", []))], ["cma", "numa", "keyring"])
     assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("", ["home", "gpu"]))], [])
     assert.deepStrictEqual([...Result.getOrThrow(allowancesOf("", ["home", "xorg"]))], ["sockets"])
     for (const words of ["sockets", "all", "userns ", "USERNS"]) {
       assert.isTrue(Result.isFailure(allowancesOf(words, [])), words)
     }
+  })
+})
+
+describe("some of a rule's calls", () => {
+  it("can be allowed by themselves", () => {
+    const calls = rulesWithout(new Set<Allowance>(["cma"])).flatMap((rule) => rule.calls)
+    assert.includeMembers(calls, ["ptrace", "pidfd_getfd"])
+    assert.notIncludeMembers(calls, ["process_vm_readv", "process_vm_writev"])
   })
 })
 
@@ -289,7 +298,7 @@ describe.skipIf(compiler.missing !== undefined)("the kernel, asked by a program,
     const architectures = architecturesOf(process.arch)
     refused = ask(filterOf(architectures, all.map(marked)))
     unfiltered = ask(filterOf(architectures, []))
-    const names = new Set<Allowance>(["ids", "multiarch", "ptrace", "sockets", "userns"])
+    const names = new Set<Allowance>(["cma", "ids", "keyring", "multiarch", "numa", "ptrace", "sockets", "userns"])
     allowed = ask(filterOf(architectures, rulesWithout(names, all).map(marked)))
   })
   afterAll(() => attacker.remove())

@@ -1,4 +1,4 @@
-import type { Distribution } from "./Distribution.ts"
+import { type Distribution, hostNames } from "./Distribution.ts"
 
 /** Alpine Linux. */
 export const alpine = {
@@ -20,8 +20,9 @@ export const alpine = {
   archiveStrip: 0,
   files: [
     ["etc/hostname", "flatimage\n", 0o644],
+    ["etc/hosts", hostNames, 0o644],
     ["etc/resolv.conf", "", 0o644]
   ],
   leftovers: [],
-  revision: 1
+  revision: 2
 } as const satisfies Distribution

@@ -1,4 +1,4 @@
-import type { Distribution } from "./Distribution.ts"
+import { type Distribution, hostNames } from "./Distribution.ts"
 
 /** Arch Linux. */
 export const arch = {
@@ -28,8 +28,9 @@ export const arch = {
   archiveStrip: 1,
   files: [
     ["etc/hostname", "flatimage\n", 0o644],
+    ["etc/hosts", hostNames, 0o644],
     ["etc/resolv.conf", "", 0o644]
   ],
   leftovers: ["var/cache/pacman/pkg", "var/log/pacman.log"],
-  revision: 1
+  revision: 2
 } as const satisfies Distribution

@@ -1,4 +1,4 @@
-import type { Distribution } from "./Distribution.ts"
+import { type Distribution, hostNames } from "./Distribution.ts"
 
 /** An empty system with busybox and bash. */
 export const blueprint = {
@@ -13,7 +13,7 @@ export const blueprint = {
   archiveStrip: 0,
   files: [],
   leftovers: [],
-  revision: 1
+  revision: 2
 } as const satisfies Distribution
 
 /** Directories of the tree and their permission bits, parents first. */
@@ -65,7 +65,7 @@ export const blueprintFiles: ReadonlyArray<readonly [path: string, content: stri
   ],
   ["etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"],
   ["etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"],
-  ["etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"],
+  ["etc/hosts", hostNames],
   ["etc/hostname", "flatimage\n"],
   ["etc/resolv.conf", ""],
   ["etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"],

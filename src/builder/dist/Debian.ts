@@ -24,5 +24,5 @@ export const debian = {
   archiveStrip: 0,
   files: dpkgFiles,
   leftovers: dpkgLeftovers,
-  revision: 1
+  revision: 2
 } as const satisfies Distribution

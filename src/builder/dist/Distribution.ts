@@ -1,6 +1,12 @@
 /** A file of a root tree: path, content, permission bits. */
 export type RootFile = readonly [path: string, content: string, mode: number]
 
+/**
+ * Names that each guest resolves. Where a tree lacks one, a start makes a file with all of them and mounts it, which costs some
+ * milliseconds.
+ */
+export const hostNames = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tflatimage\n"
+
 /** A distribution's names of processors, by Debian's names. */
 export type Architectures = Readonly<Record<"amd64" | "arm64", string | undefined>>
 

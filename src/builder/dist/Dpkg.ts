@@ -1,4 +1,4 @@
-import type { RootFile } from "./Distribution.ts"
+import { hostNames, type RootFile } from "./Distribution.ts"
 
 /** Common parts of the distributions that use dpkg and apt. */
 
@@ -37,6 +37,7 @@ export const dpkgFiles: ReadonlyArray<RootFile> = [
   ],
   // Otherwise they would be those of the machine that built the image.
   ["etc/hostname", "flatimage\n", 0o644],
+  ["etc/hosts", hostNames, 0o644],
   ["etc/resolv.conf", "", 0o644]
 ]
 

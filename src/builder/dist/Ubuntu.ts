@@ -22,5 +22,5 @@ export const ubuntu = {
   archiveStrip: 0,
   files: dpkgFiles,
   leftovers: dpkgLeftovers,
-  revision: 1
+  revision: 2
 } as const satisfies Distribution

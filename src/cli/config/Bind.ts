@@ -2,7 +2,11 @@
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
 import type { Binding } from "../../image/Settings.ts"
+import { usageError } from "./CommandError.ts"
 import { printJson } from "./Output.ts"
+
+/** A path that a start can find, whatever its working directory. Variables are replaced at the start. */
+const isPath = (path: string): boolean => /^[/$~]/.test(path)
 
 export const add = Effect.fn("fim-bind.add")(function*(
   { destination, source, type }: {
@@ -11,6 +15,13 @@ export const add = Effect.fn("fim-bind.add")(function*(
     readonly destination: string
   }
 ) {
+  const relative = [source, destination].find((path) => !isPath(path))
+  if (relative !== undefined) {
+    return yield* usageError(
+      `'${relative}' is not an absolute path`,
+      "A path begins with '/', '~' or a variable, as '$HOME/data'"
+    )
+  }
   const index = yield* (yield* ReservedSpace).modify("bindings", (current) => [
     current.length,
     [...current, { type, src: source, dst: destination }]

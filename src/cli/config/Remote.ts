@@ -1,10 +1,16 @@
 /** fim-remote: the URL of recipes. */
 import * as Effect from "effect/Effect"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
-import { CommandError } from "./CommandError.ts"
+import { CommandError, usageError } from "./CommandError.ts"
 import { printJson, printLines } from "./Output.ts"
 
 export const set = Effect.fn("fim-remote.set")(function*({ url }: { readonly url: string }) {
+  if (!/^(?:https?|file):\/\/./i.test(url)) {
+    return yield* usageError(
+      `'${url}' is not a URL of recipes`,
+      "A URL begins with 'http://', 'https://' or 'file://'"
+    )
+  }
   yield* (yield* ReservedSpace).write("remote", url)
   yield* Effect.logInfo(`Set remote URL to '${url}'`)
 })

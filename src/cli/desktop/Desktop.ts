@@ -99,11 +99,11 @@ export const clean = Effect.fn("fim-desktop.clean")(() =>
   }))
 )
 
-/** Identity and categories of the image, and its path. */
+/** What is known of the image on the desktop, its identity there, and its path. */
 const identityAndPath = Effect.gen(function*() {
   const desktop = yield* settings
   const identity = yield* (yield* DesktopIntegration).identity(desktop)
-  return { identity, image: (yield* DesktopImage).path, categories: desktop.categories }
+  return { ...desktop, identity, image: (yield* DesktopImage).path }
 })
 
 export const dumpEntry = Effect.fn("fim-desktop.dump.entry")(() =>

@@ -16,7 +16,8 @@ import { CommandError } from "../config/CommandError.ts"
 /** Bytes of a document. What can be stored is far smaller. */
 const maxSize = 65_536
 
-const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(SetupDocument))
+/** A key that is not known is a mistake, which would be lost otherwise. */
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(SetupDocument), { onExcessProperty: "error" })
 
 const context = "Could not set up the desktop integration"
 
@@ -63,10 +64,16 @@ export const storeDesktop = Effect.fnUntraced(function*(document: SetupDocument,
       detail: `'${unknown}' is not a registered category; your own categories begin with 'X-'`
     })
   }
+  const actions = document.actions?.map(({ id }) => id) ?? []
+  const twice = actions.find((id, index) => actions.indexOf(id) !== index)
+  if (twice !== undefined) {
+    return yield* new DesktopError({ reason: "Name", detail: `two actions have the id '${twice}'` })
+  }
   const icon = yield* (yield* IconSource).read(document.icon, beside)
   yield* (yield* IconConverter).check(icon)
+  const { icon: _, ...settings } = document
   const desktop: Desktop = {
-    name: document.name,
+    ...settings,
     categories: sortedCategories(document.categories),
     integrations: integrationNames.filter((name) => document.integrations?.includes(name))
   }

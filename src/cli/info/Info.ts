@@ -31,6 +31,7 @@ const permissions = Effect.fnUntraced(function*(settings: Settings) {
   const { directories } = yield* Relocate
   const found = yield* search(fs, {
     permissions: new Set(settings.permissions),
+    environment,
     instance: directories.instance,
     runtimeHost: inGuest(directories).runtimeHost,
     root: ""
@@ -43,9 +44,10 @@ const permissions = Effect.fnUntraced(function*(settings: Settings) {
     image: settings.environment,
     bash: ""
   })
+  const network = settings.permissions.includes("network")
   return yield* Effect.forEach(settings.permissions, (name) =>
     Effect.gen(function*() {
-      const { binds, lacks } = permissionsOf([name], identity, environment, found)
+      const { binds, lacks } = permissionsOf([name], identity, environment, found, network)
       const opens = yield* Effect.filter(
         [...new Set(binds.map(({ source }) => source))],
         (path) => Effect.orElseSucceed(fs.exists(path), () => false)

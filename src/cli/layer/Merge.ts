@@ -17,7 +17,12 @@ export interface Merged {
   readonly below: number
 }
 
-})
+const ask = Effect.fnUntraced(
+  function*(fim: string, { below, layers }: Merged, operation: "pack" | "verify", fields: object) {
+    const request = { operation, fields: { layers: layers.map(inRequest), below, ...fields } }
+    yield* Effect.mapError(askOnce(fim, ["merge"], { stderr: "inherit" }, request, Done), failed)
+  }
+)
 
 /** Paths of the programs that merge and pack. */
 export interface MergePrograms {

@@ -119,7 +119,10 @@ describe.each(users)("as $name, the guest cannot", (user) => {
       // Before anything is mounted.
       assert.match(unknown.stderr, /Phase: relocate/)
       assert.notMatch(unknown.stderr, /Instance acquired/)
-      assert.match(unknown.stderr, /FIM_ALLOW can name ids, multiarch, ptrace, userns, but not 'everything'/)
+      assert.match(
+        unknown.stderr,
+        /FIM_ALLOW can name cma, ids, keyring, multiarch, numa, ptrace, userns, but not 'everything'/
+      )
     }))
 
   scenario(

@@ -164,10 +164,7 @@ impl Block {
     fn advance(&self, work: Work, window: &Window, end: usize) -> io::Result<Work> {
         let mut decoder = match work {
             Work::Started(decoder) => decoder,
-            _ => match self.start(window).map_err(|fault| match fault {
-                Fault::Read(cause) => cause,
-                Fault::Damaged(_) | Fault::Unsupported(_) => broken(),
-            })? {
+            _ => match self.start_unchanged(window)? {
                 Some(decoder) => decoder,
                 None => return Ok(Work::Finished),
             },
@@ -187,6 +184,16 @@ impl Block {
             }
         }
         Ok(Work::Started(decoder))
+    }
+
+    /// As `start`, unless the file was overwritten meanwhile.
+    fn start_unchanged(&self, window: &Window) -> io::Result<Option<Box<Decoder>>> {
+        let started = self.start(window);
+        window.check()?;
+        started.map_err(|fault| match fault {
+            Fault::Read(cause) => cause,
+            Fault::Damaged(_) | Fault::Unsupported(_) => broken(),
+        })
     }
 
     /// Reads and checks the compressed block. Without a decoder everything is ready.

@@ -121,7 +121,7 @@ fn helped_session(layer: Layer, target: &Path) -> io::Result<Session<LayerFilesy
         MountOption::FSName("dwarfs".into()),
         MountOption::Subtype("dwarfs".into()),
     ];
-    Session::new(LayerFilesystem::new(view.into(), None), target, &config)
+    Session::new(LayerFilesystem::new(view.into(), None, None), target, &config)
 }
 
 /// Blocks the signals that ask for an end, in this thread and all it starts, so that one thread can wait for them.

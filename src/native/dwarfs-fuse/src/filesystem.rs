@@ -30,31 +30,44 @@ const BACKGROUND: u16 = 32;
 /// Largest request; the kernel itself stops at 1 MiB.
 const LARGEST: u32 = 1 << 20;
 
+/// What is done when a layer was overwritten.
+pub type OnOverwritten = Box<dyn Fn() + Send + Sync>;
+
 pub(crate) struct LayerFilesystem {
     view: Arc<View>,
     pusher: Option<Pusher>,
     opens_are_free: bool,
     listings_are_free: bool,
     is_reported: AtomicBool,
+    /// Called once a layer was overwritten, and then for each read that fails.
+    on_overwritten: Option<OnOverwritten>,
 }
 
 impl LayerFilesystem {
     /// With what gives the kernel pages in advance, if there are any.
-    pub(crate) fn new(view: Arc<View>, pusher: Option<Pusher>) -> Self {
+    pub(crate) fn new(view: Arc<View>, pusher: Option<Pusher>, on_overwritten: Option<OnOverwritten>) -> Self {
         Self {
             view,
             pusher,
             opens_are_free: false,
             listings_are_free: false,
             is_reported: AtomicBool::new(false),
+            on_overwritten,
         }
     }
 
     /// Says once on standard error that something cannot be read: programs often do not tell such an error from others, and
     /// the kernel ends those whose code it cannot read.
-    fn report_damage(&self, cause: &io::Error) {
-        if !self.is_reported.swap(true, Ordering::Relaxed) {
-            console::complain!("a layer is damaged, some of its files cannot be read: {cause}");
+    fn report_damage(&self, layer: &Layer, cause: &io::Error) {
+        if self.is_reported.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        match layer.overwritten() {
+            Some(path) => console::complain!(
+                "'{}' was overwritten while it ran; replace it with mv or install",
+                path.display()
+            ),
+            None => console::complain!("a layer is damaged, some of its files cannot be read: {cause}"),
         }
     }
 
@@ -211,7 +224,13 @@ impl Filesystem for LayerFilesystem {
             }
         });
         if let (Err(cause), Some(reply)) = (result, reply) {
-            self.report_damage(&cause);
+            self.report_damage(layer, &cause);
+            // Before the answer, so that nobody has to deal with the error who ends because of it.
+            if layer.overwritten().is_some()
+                && let Some(on_overwritten) = &self.on_overwritten
+            {
+                on_overwritten();
+            }
             reply.error(Errno::from_i32(cause.raw_os_error().unwrap_or(libc::EIO)));
         }
     }

@@ -6,7 +6,7 @@ mod start;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -192,6 +192,11 @@ impl Layer {
     /// What the kernel says of the file that is read, whatever is at its path by now.
     pub fn status(&self) -> io::Result<std::fs::Metadata> {
         self.window.status()
+    }
+
+    /// The path of the file, if the layer is no longer in it because it was written to.
+    pub(crate) fn overwritten(&self) -> Option<PathBuf> {
+        self.window.is_overwritten().then(|| self.window.path())
     }
 
     pub(crate) fn tree(&self) -> &Tree {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fuser::{BackgroundSession, Config, Session, SessionACL};
 
-use crate::filesystem::LayerFilesystem;
+use crate::filesystem::{LayerFilesystem, OnOverwritten};
 use crate::layer::Layer;
 use crate::push::Pusher;
 use crate::view::View;
@@ -35,21 +35,31 @@ impl Serving {
 /// Returns after the kernel's first request was answered. The threads then wait for requests, and end without error when the
 /// last reference to the mount is gone. Fails with `EPERM` if the descriptor is not mounted, and with `EINVAL` without layers.
 pub fn serve_merged(layers: Vec<Layer>, fuse: OwnedFd) -> io::Result<Serving> {
-    serve(View::merge(layers), fuse)
+    serve(View::merge(layers), fuse, None)
+}
+
+/// As [`serve_merged`]. `on_overwritten` is called, by any thread, once a layer was overwritten: nothing can be read of it any
+/// more, and what was read before may not fit what comes.
+pub fn serve_until_overwritten(
+    layers: Vec<Layer>,
+    fuse: OwnedFd,
+    on_overwritten: OnOverwritten,
+) -> io::Result<Serving> {
+    serve(View::merge(layers), fuse, Some(on_overwritten))
 }
 
 impl Layer {
     /// As [`serve_merged`] for a single layer as it is: deletions are the character devices that stand for them.
     pub fn serve(self, fuse: OwnedFd) -> io::Result<Serving> {
-        serve(View::bare(self), fuse)
+        serve(View::bare(self), fuse, None)
     }
 }
 
-fn serve(view: View, fuse: OwnedFd) -> io::Result<Serving> {
+fn serve(view: View, fuse: OwnedFd, on_overwritten: Option<OnOverwritten>) -> io::Result<Serving> {
     let config = session_config(&view).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
     let view = Arc::new(view);
     let pusher = Pusher::start(&view, fuse.try_clone()?);
-    let filesystem = LayerFilesystem::new(Arc::clone(&view), pusher);
+    let filesystem = LayerFilesystem::new(Arc::clone(&view), pusher, on_overwritten);
     let session = Session::from_fd(filesystem, fuse, SessionACL::All, config)?;
     Ok(Serving {
         session: session.spawn()?,

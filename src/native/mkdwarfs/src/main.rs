@@ -49,6 +49,11 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command) -> Result<(), error::Error> {
+    // Before there are threads. Who keeps owners of others must see them, which no namespace of an ordinary user has.
+    if !command.is_served() && command.uid.is_some() && command.gid.is_some() {
+        // Where that is not possible the file is named that cannot be read.
+        let _ = reach::read_all_of_own(&command.input);
+    }
     output::watch_signals();
     if let Some(parent) = command.parent {
         output::end_with(parent)?;

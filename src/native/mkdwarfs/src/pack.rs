@@ -222,7 +222,8 @@ fn check_unchanged(command: &Command, nodes: &[Node]) -> Result<(), Error> {
     for node in nodes.iter().filter(|node| matches!(node.kind, Kind::File)) {
         let Some(stamp) = node.stamp else { continue };
         let path = command.input.join(&node.path);
-        let metadata = fs::symlink_metadata(&path).map_err(Error::io(&path, "read the attributes"))?;
+        let reached = reach::reach(&path).map_err(Error::io(&path, "read the attributes"))?;
+        let metadata = fs::symlink_metadata(&reached).map_err(Error::io(&path, "read the attributes"))?;
         if Stamp::of(&metadata) != stamp {
             return Err(changed(&path));
         }

@@ -6,6 +6,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use reach::reach;
+
 use crate::arguments::Command;
 use crate::error::Error;
 
@@ -118,7 +120,8 @@ impl Scan<'_> {
     /// The names in a directory that are not excluded, sorted, with their paths below the root.
     fn names(&self, directory: &Path) -> Result<Vec<(Vec<u8>, PathBuf)>, Error> {
         let full = self.command.input.join(directory);
-        let listing = fs::read_dir(&full).map_err(Error::io(&full, "list the directory"))?;
+        let reached = reach(&full).map_err(Error::io(&full, "list the directory"))?;
+        let listing = fs::read_dir(&reached).map_err(Error::io(&full, "list the directory"))?;
         let mut names = Vec::new();
         for entry in listing {
             let name = entry.map_err(Error::io(&full, "list the directory"))?.file_name();
@@ -140,14 +143,15 @@ impl Scan<'_> {
     /// Adds a name; returns its number if it is a directory.
     fn add(&mut self, name: Vec<u8>, path: PathBuf, parent: usize) -> Result<Option<usize>, Error> {
         let full = self.command.input.join(&path);
-        let metadata = fs::symlink_metadata(&full).map_err(Error::io(&full, "read the attributes"))?;
+        let reached = reach(&full).map_err(Error::io(&full, "read the attributes"))?;
+        let metadata = fs::symlink_metadata(&reached).map_err(Error::io(&full, "read the attributes"))?;
         let number = self.nodes.len();
         let is_whiteout = self.whiteout == Some((metadata.dev(), metadata.ino()));
         let mut kind = match metadata.mode() & libc::S_IFMT {
             libc::S_IFREG if is_whiteout => Kind::CharacterDevice(0),
             libc::S_IFDIR => Kind::Directory,
             libc::S_IFLNK => Kind::Symlink(
-                fs::read_link(&full)
+                fs::read_link(&reached)
                     .map_err(Error::io(&full, "read the symlink"))?
                     .into_os_string()
                     .into_vec(),

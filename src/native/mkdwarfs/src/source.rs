@@ -58,7 +58,8 @@ impl Source {
         let from = match self {
             Self::Directory(root) => {
                 let path = root.join(&node.path);
-                Origin::File(File::open(&path).map_err(Error::io(&path, "open the file"))?)
+                let reached = reach::reach(&path).map_err(Error::io(&path, "open the file"))?;
+                Origin::File(File::open(&reached).map_err(Error::io(&path, "open the file"))?)
             }
             Self::Served(connection) => {
                 let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);

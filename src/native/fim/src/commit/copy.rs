@@ -3,6 +3,7 @@
 use crate::fail;
 use crate::failure::{Context, Result};
 use crate::sys;
+use reach::reach;
 use rustix::process::geteuid;
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -21,10 +22,13 @@ impl Copies {
         let failed = || format!("cannot copy '{}'", source.display());
         if metadata.nlink() > 1 {
             if let Some(first) = self.0.get(&(metadata.dev(), metadata.ino())) {
-                return fs::hard_link(first, target).context(failed);
+                let link = || fs::hard_link(reach(first)?, reach(target)?);
+                return link().context(failed);
             }
             self.0.insert((metadata.dev(), metadata.ino()), target.to_path_buf());
         }
+        let reached = (reach(source).context(failed)?, reach(target).context(failed)?);
+        let (source, target): (&Path, &Path) = (&reached.0, &reached.1);
         let kind = metadata.file_type();
         if kind.is_symlink() {
             let to = fs::read_link(source).context(failed)?;

@@ -69,10 +69,14 @@ pub fn command(args: &[OsString]) -> i32 {
         return EXIT_CODE;
     };
     let data = PathBuf::from(data);
+    let begun = begin(&data);
+    // Once the data directory is judged: in another user namespace the owners of what leads to it are not known. Where that is not
+    // possible the file is named that cannot be read.
+    let _ = reach::read_all_of_own(&data.join("data"));
     // A tree may be as deep as a path is long, and is walked by recursion.
     let served = std::thread::Builder::new()
         .stack_size(STACK)
-        .spawn(move || serve(&data))
+        .spawn(move || begun.and_then(|(_lock, scratch)| serve(&data, &scratch)))
         .context(|| "cannot start a thread".to_string())
         .and_then(|thread| {
             thread
@@ -98,11 +102,15 @@ fn end_with_caller(scratch: PathBuf) {
     });
 }
 
-fn serve(data: &Path) -> Result<()> {
+/// Holds the data directory, and makes a place for the tree.
+fn begin(data: &Path) -> Result<(File, Scratch)> {
     // A terminal sends these to all of its foreground group: the packer ends of it, and we still have to clean up.
     sys::dispose_signals(&[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT], Disposition::Ignore);
-    let _lock = hold(data)?;
-    let scratch = Scratch::make(data.join("tmp/commit"))?;
+    let lock = hold(data)?;
+    Ok((lock, Scratch::make(data.join("tmp/commit"))?))
+}
+
+fn serve(data: &Path, scratch: &Scratch) -> Result<()> {
     end_with_caller(scratch.0.clone());
     answer(&Reply::ok(Done {}));
     let mut left_out = Vec::new();

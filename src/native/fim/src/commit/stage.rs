@@ -12,6 +12,7 @@ use crate::failure::{Context, Result};
 use crate::janitor::Made;
 use crate::sys;
 use dwarfs_fuse::Attributes;
+use reach::{Reach, reach};
 use rustix::process::{getegid, geteuid};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -31,8 +32,8 @@ const PREFIXES: [&str; 3] = ["trusted.overlay.", "user.overlay.", "user.fuseover
 /// Attributes without which an entry is something else. All are off unless somebody switches them on.
 const REFUSED: [&str; 3] = ["redirect", "metacopy", "whiteout"];
 
-/// Bytes of a path that the kernel takes.
-const LONGEST: usize = libc::PATH_MAX as usize - 1;
+/// Bytes of a path in the tree. Longer ones are of nobody's making but an attacker's, and are walked by recursion.
+const LONGEST: usize = 64 << 10;
 /// Bytes of such a path that a message shows.
 const SHOWN: usize = 120;
 /// What bubblewrap gives the directories that it makes.
@@ -136,8 +137,8 @@ struct Staging<'a> {
 impl Staging<'_> {
     /// `path` is relative to the root. `opaque` when nothing of the layers below is seen in it.
     fn directory(&mut self, path: &Path, opaque: bool) -> Result<()> {
-        let source = self.upper.join(path);
-        let target = self.tree.join(path);
+        let source = reached(&self.upper.join(path))?;
+        let target = reached(&self.tree.join(path))?;
         let metadata = fs::symlink_metadata(&source).context(|| format!("cannot look at '{}'", source.display()))?;
         fs::create_dir(&target).context(|| format!("cannot make '{}'", target.display()))?;
         let mut opaque = opaque || is_opaque(&source)?;
@@ -147,6 +148,8 @@ impl Staging<'_> {
             Ok(names) => names,
             Err(error) => return refused(&source, &metadata, &error),
         };
+        // Not while the directories in it are walked, which may be thousands deep.
+        drop((source, target));
         for name in listed {
             let is_metadata = path.as_os_str().is_empty() && name == UNIONFS;
             match name.as_bytes().strip_prefix(AUFS_HIDDEN) {
@@ -171,14 +174,15 @@ impl Staging<'_> {
         for name in hidden.difference(&names) {
             self.whiteout(&path.join(name))?;
         }
+        let target = reached(&self.tree.join(path))?;
         dress(&target, &metadata).context(|| format!("cannot set the attributes of '{}'", target.display()))
     }
 
     fn entry(&mut self, path: &Path, opaque: bool) -> Result<()> {
-        let source = self.upper.join(path);
-        if self.tree.join(path).as_os_str().len() > LONGEST {
+        if path.as_os_str().len() > LONGEST {
             return too_deep(path);
         }
+        let source = reached(&self.upper.join(path))?;
         let metadata = fs::symlink_metadata(&source).context(|| format!("cannot look at '{}'", source.display()))?;
         if metadata.file_type().is_char_device() && metadata.rdev() == 0 {
             return self.whiteout(path);
@@ -188,11 +192,12 @@ impl Staging<'_> {
             if self.above.covers_directory(path)? {
                 return hides(path);
             }
+            drop(source);
             let before = self.entries;
             self.entries += 1;
             self.directory(path, opaque)?;
             if self.entries == before + 1 && self.is_of_a_start(path, &metadata)? {
-                let target = self.tree.join(path);
+                let target = reached(&self.tree.join(path))?;
                 fs::remove_dir(&target).context(|| format!("cannot remove '{}'", target.display()))?;
                 self.entries = before;
             }
@@ -214,12 +219,12 @@ impl Staging<'_> {
             return hides(path);
         }
         self.entries += 1;
-        let target = self.tree.join(path);
+        let target = reached(&self.tree.join(path))?;
         match fs::hard_link(&source, &target) {
             // Of another user, or with as many names as the file system takes.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES | libc::EMLINK)) => {
-                self.copies.make(&source, &target, &metadata)
-            }
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES | libc::EMLINK)) => self
+                .copies
+                .make(&self.upper.join(path), &self.tree.join(path), &metadata),
             linked => linked.context(|| format!("cannot link '{}'", source.display())),
         }
     }
@@ -244,7 +249,7 @@ impl Staging<'_> {
             return hides(path);
         }
         self.entries += 1;
-        let target = self.tree.join(path);
+        let target = reached(&self.tree.join(path))?;
         let made = match sys::make_whiteout(&target) {
             // Linux before 5.8 lets only root make any device.
             Err(error) if error.raw_os_error() == Some(libc::EPERM) => mark(&marker(self.tree), &target),
@@ -269,7 +274,7 @@ impl Staging<'_> {
                 }
                 continue;
             };
-            let target = self.tree.join(&path);
+            let target = reached(&self.tree.join(&path))?;
             fs::create_dir(&target).context(|| format!("cannot make '{}'", target.display()))?;
             for name in &hidden {
                 self.whiteout(&path.join(name))?;
@@ -326,6 +331,10 @@ fn too_deep(path: &Path) -> Result<()> {
         "a path of {} bytes below '/{start}' is too long to be committed; move it up, or remove it: fim-exec sh -c '\"$FIM_DIR_APP_BIN/fim\" remove \"/{start}\"'",
         path.as_os_str().len()
     )
+}
+
+fn reached(path: &Path) -> Result<Reach> {
+    reach(path).context(|| "cannot open the directories of a long path".to_string())
 }
 
 fn list(directory: &Path) -> std::io::Result<Vec<OsString>> {

@@ -5,6 +5,7 @@ use crate::fail;
 use crate::failure::{Context, Result};
 use crate::sys;
 use dwarfs_fuse::{Cache, Kind, Layer};
+use reach::reach;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, Metadata};
 use std::os::unix::ffi::OsStrExt;
@@ -42,7 +43,8 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn entry(&mut self, path: &Path, inode: u32) -> Result<()> {
-        let metadata = fs::symlink_metadata(path).context(|| format!("cannot look at '{}'", path.display()))?;
+        let look = || fs::symlink_metadata(reach(path)?);
+        let metadata = look().context(|| format!("cannot look at '{}'", path.display()))?;
         let Some(found) = self.layer.attributes(inode) else {
             return differs(path, "its inode");
         };
@@ -82,7 +84,9 @@ impl Comparison<'_> {
             Kind::Directory => self.directory(path, inode),
             Kind::File => self.content(path, inode, metadata.len()),
             Kind::Symlink => {
-                let target = fs::read_link(path).context(|| format!("cannot read the link '{}'", path.display()))?;
+                let target = reach(path)
+                    .and_then(fs::read_link)
+                    .context(|| format!("cannot read the link '{}'", path.display()))?;
                 if self.layer.target(inode) != Some(target.as_os_str().as_bytes()) {
                     return differs(path, "its target");
                 }
@@ -95,7 +99,7 @@ impl Comparison<'_> {
     fn directory(&mut self, path: &Path, inode: u32) -> Result<()> {
         let failed = || format!("cannot list '{}'", path.display());
         let mut names = BTreeSet::new();
-        for entry in fs::read_dir(path).context(failed)? {
+        for entry in reach(path).and_then(fs::read_dir).context(failed)? {
             names.insert(entry.context(failed)?.file_name().as_bytes().to_vec());
         }
         let entries = self.layer.entries(inode).into_iter().flatten();
@@ -113,7 +117,7 @@ impl Comparison<'_> {
     /// Holes that both have are the same; everything else is read, and a hole reads as zeros.
     fn content(&mut self, path: &Path, inode: u32, size: u64) -> Result<()> {
         let failed = || format!("cannot read '{}'", path.display());
-        let file = File::open(path).context(failed)?;
+        let file = reach(path).and_then(File::open).context(failed)?;
         if self.layer.attributes(inode).map(|attributes| attributes.size) != Some(size) {
             return differs(path, "its size");
         }

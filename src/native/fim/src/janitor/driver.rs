@@ -20,7 +20,8 @@ use messages::Reply;
 use serde::{Deserialize, Serialize};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What the driver complains of, in the directory of the instance that started it.
 pub const DRIVER_LOG: &str = "logs/fuse/dwarfs.log";
@@ -58,6 +59,8 @@ pub enum Message {
     Linger(Terms),
     /// The message carries a mount namespace in which nothing is mounted but the layers: hold it.
     Hold {},
+    /// The guest is gone: end too.
+    End {},
 }
 
 #[derive(Deserialize, Serialize)]
@@ -65,6 +68,14 @@ pub struct Performed {
     /// Whether it was done before it was asked for: a layer was open already.
     pub before: bool,
 }
+
+/// The only message that a holder gets without a request: a layer was overwritten.
+#[derive(Serialize)]
+struct Alarm {
+    overwritten: bool,
+}
+/// How long a holder may take to end its guest.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The driver itself: serves what it is told through the socket, until none of it is mounted any more. The answer is its
 /// exit code. For a new child with a single thread.
@@ -91,7 +102,9 @@ pub fn run(socket: &OwnedFd, program: &str) -> i32 {
 
 /// Until the holder has closed its end, and the layers are to stay no longer.
 fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
+    let first = Arc::new(Mutex::new(holder.as_ref().and_then(|holder| holder.try_clone().ok())));
     let mut driver = Driver {
+        holder: first,
         program: program.to_string(),
         ..Driver::default()
     };
@@ -112,6 +125,7 @@ fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
         let received = packets::receive(socket, packets::LIMIT).context(|| "cannot hear the holder".to_string())?;
         let Some((packet, descriptor)) = received else {
             *holder = None;
+            *locked(&driver.holder) = None;
             continue;
         };
         let message: Message = packet.parse().context(|| "cannot understand the holder".to_string())?;
@@ -135,8 +149,14 @@ fn answer_requests(holder: &mut Option<OwnedFd>, program: &str) -> Result<()> {
 
 const NOW: Performed = Performed { before: false };
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[derive(Default)]
 struct Driver {
+    /// The first holder, to be told if a layer is overwritten.
+    holder: Arc<Mutex<Option<OwnedFd>>>,
     /// What is started.
     program: String,
     owner: Option<(u32, u32)>,
@@ -161,6 +181,21 @@ struct Driver {
 }
 
 impl Driver {
+    /// For when a layer was overwritten, which the log says. The holder ends its guest first, so that no program there has to deal
+    /// with errors, and then us. Holders that have only joined notice that we end.
+    fn alarm(&self) -> dwarfs_fuse::OnOverwritten {
+        let holder = Arc::clone(&self.holder);
+        Box::new(move || {
+            let told = locked(&holder)
+                .as_ref()
+                .is_some_and(|holder| packets::send(holder.as_fd(), &Alarm { overwritten: true }, None).is_ok());
+            if told {
+                std::thread::sleep(PATIENCE);
+            }
+            std::process::exit(EXIT_CODE)
+        })
+    }
+
     fn perform(&mut self, message: Message, descriptor: Option<OwnedFd>) -> Result<Performed> {
         match message {
             Message::Guess { start } => {
@@ -214,7 +249,7 @@ impl Driver {
                     fail!("no descriptor to serve")
                 };
                 let layers = std::mem::take(&mut self.layers);
-                let serving = dwarfs_fuse::serve_merged(layers, fuse);
+                let serving = dwarfs_fuse::serve_until_overwritten(layers, fuse, self.alarm());
                 self.serving = Some(serving.context(|| "cannot serve the layers".to_string())?);
                 Ok(NOW)
             }
@@ -242,6 +277,7 @@ impl Driver {
                 self.keeper = Some(Keeper::new(&application, &self.stack, terms, places, files)?);
                 Ok(NOW)
             }
+            Message::End {} => std::process::exit(EXIT_CODE),
             Message::Hold {} => {
                 let (Some(keeper), Some(namespace)) = (&mut self.keeper, descriptor) else {
                     fail!("the layers are not to stay")

@@ -4,6 +4,7 @@ use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::sys;
 use dwarfs_fuse::{Attributes, Kind, Layer};
+use reach::{Reach, reach};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Permissions};
@@ -61,7 +62,7 @@ pub fn is_whole(layer: &Layer, target: &Path) -> bool {
         let said = layer
             .attributes(directory.inode)
             .map_or(0, |attributes| attributes.modified);
-        let found = std::fs::symlink_metadata(&directory.path).ok();
+        let found = reach(&directory.path).and_then(std::fs::symlink_metadata).ok();
         found.is_some_and(|found| {
             // Not every file system can keep a later time.
             let is_far = said > LAST_TIME;
@@ -114,7 +115,7 @@ impl Extraction<'_> {
         let path = &directory.path;
         DirBuilder::new()
             .mode(0o700)
-            .create(path)
+            .create(at(path)?)
             .map_err(|error| cannot(path, &error))?;
         let layer = self.layer;
         for entry in layer.entries(directory.inode).into_iter().flatten() {
@@ -125,7 +126,7 @@ impl Extraction<'_> {
             }
             if attributes.links > 1 {
                 if let Some(first) = self.first_names.get(&entry.inode) {
-                    std::fs::hard_link(first, &path).map_err(|error| cannot(&path, &error))?;
+                    std::fs::hard_link(at(first)?, at(&path)?).map_err(|error| cannot(&path, &error))?;
                     continue;
                 }
                 self.first_names.insert(entry.inode, path.clone());
@@ -136,10 +137,11 @@ impl Extraction<'_> {
     }
 
     fn entry(&mut self, attributes: &Attributes, path: PathBuf) -> Result<()> {
+        let reached = at(&path)?;
         let made = match attributes.kind {
             Kind::Directory => return Ok(()),
             Kind::File => {
-                File::create_new(&path).map_err(|error| cannot(&path, &error))?;
+                File::create_new(&reached).map_err(|error| cannot(&path, &error))?;
                 let first = self.layer.extents(attributes.inode, 0).and_then(|mut all| all.next());
                 let place = first.map_or((None, 0), |extent| (extent.block, extent.offset));
                 self.files.push((place, attributes.inode, path));
@@ -147,12 +149,12 @@ impl Extraction<'_> {
             }
             Kind::Symlink => {
                 let target = self.layer.target(attributes.inode).unwrap_or_default();
-                std::os::unix::fs::symlink(OsStr::from_bytes(target), &path)
+                std::os::unix::fs::symlink(OsStr::from_bytes(target), &reached)
             }
-            Kind::Pipe => sys::make_node(&path, libc::S_IFIFO, 0),
-            Kind::Socket => sys::make_node(&path, libc::S_IFSOCK, 0),
-            Kind::CharacterDevice => sys::make_node(&path, libc::S_IFCHR, attributes.device),
-            Kind::BlockDevice => sys::make_node(&path, libc::S_IFBLK, attributes.device),
+            Kind::Pipe => sys::make_node(&reached, libc::S_IFIFO, 0),
+            Kind::Socket => sys::make_node(&reached, libc::S_IFSOCK, 0),
+            Kind::CharacterDevice => sys::make_node(&reached, libc::S_IFCHR, attributes.device),
+            Kind::BlockDevice => sys::make_node(&reached, libc::S_IFBLK, attributes.device),
         };
         match made {
             // Only root may make a device. One that stands for a deletion anybody may make, since Linux 5.8.
@@ -173,7 +175,7 @@ impl Extraction<'_> {
 
     fn content(&self, inode: u32, path: &Path, buffer: &mut Vec<u8>, progress: &mut impl FnMut(u64)) -> Result<()> {
         let failed = |error: std::io::Error| cannot(path, &error);
-        let file = File::options().write(true).open(path).map_err(failed)?;
+        let file = File::options().write(true).open(at(path)?).map_err(failed)?;
         let size = self.attributes(inode)?.size;
         let mut offset = 0;
         while offset < size {
@@ -206,6 +208,8 @@ impl Extraction<'_> {
     fn dress(&self, inode: u32, path: &Path) -> Result<()> {
         let attributes = self.attributes(inode)?;
         let failed = |error: std::io::Error| cannot(path, &error);
+        let reached = at(path)?;
+        let path: &Path = &reached;
         if self.owners {
             std::os::unix::fs::lchown(path, Some(attributes.uid), Some(attributes.gid)).map_err(failed)?;
         }
@@ -222,6 +226,11 @@ impl Extraction<'_> {
         };
         Ok(attributes)
     }
+}
+
+/// A path of any length.
+fn at(path: &Path) -> Result<Reach> {
+    reach(path).map_err(|error| cannot(path, &error))
 }
 
 /// Writes `bytes` at `offset` of a file that has nothing there yet, and leaves out what is only zeros.

@@ -13,7 +13,7 @@ use super::requests::Requests;
 use super::run::Program;
 use super::session::Session;
 use crate::fail;
-use crate::failure::{Context, Failure, Result};
+use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::sys::{self, End};
 use rustix::process::{WaitOptions, WaitStatus};
 use std::collections::BTreeMap;
@@ -38,6 +38,8 @@ const WATCHED: [i32; 7] = [
 ];
 /// What the terminal sends to end or to stop the program.
 const KEYS: [i32; 3] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP];
+/// How long the boot program may take for what it is told last.
+const LAST_WORD: Duration = Duration::from_secs(5);
 /// So many signals are dealt with before requests get their turn.
 const ROUND: usize = 32;
 
@@ -122,13 +124,16 @@ impl Holder<'_> {
             let line = running.as_ref().and_then(|running| running.program.line());
             // Once the boot program is left its end means nothing.
             let asking = requests.watched().filter(|_| !has_left);
-            let watched = [asking, sys::readable(&signals), line];
-            let ([request_waits, _, is_told], driver_ended) = self
+            let watched = [asking, sys::readable(&signals), line, self.layers.alarm()];
+            let ([request_waits, _, is_told, is_alarmed], driver_ended) = self
                 .layers
                 .poll(watched, patience)
                 .context(|| "cannot wait".to_string())?;
             // Without it every file of the guest fails, so the guest ends too.
-            if driver_ended {
+            if driver_ended || is_alarmed {
+                if let Some(running) = running {
+                    self.end_with_driver(running)?;
+                }
                 fail!("the DwarFS driver has ended")
             }
             for _ in 0..ROUND {
@@ -224,6 +229,39 @@ impl Holder<'_> {
         }
     }
 
+    /// Ends a program whose files cannot be read any more, and says why if the driver did.
+    fn end_with_driver(&mut self, mut running: Running) -> Result<()> {
+        let Some(damage) = self.said_by_driver().filter(|_| !running.is_reported) else {
+            return Ok(());
+        };
+        running.program.kill();
+        // All at once, before the first of them gets an error: we are the first process of a namespace that has nothing else in it.
+        if self.outside.is_none() && std::process::id() == 1 {
+            let _ = sys::kill(-1, libc::SIGKILL);
+        }
+        // What waits for files ends when nobody serves them any more.
+        self.layers.end();
+        if let Ok(end) = End::of(running.program.child) {
+            let _ = end.wait();
+        }
+        let ended = Ended {
+            code: EXIT_CODE,
+            started: true,
+            stays: false,
+            damage: Some(damage),
+        };
+        answer(&mut self.replies, running.id, Ok(ended))?;
+        // The boot program closes its end.
+        let _ = sys::poll([sys::closed(&self.replies)], LAST_WORD.as_millis() as i32);
+        std::process::exit(EXIT_CODE)
+    }
+
+    /// What the driver complains of.
+    fn said_by_driver(&self) -> Option<String> {
+        let said = std::fs::read_to_string(self.open.instance.join(DRIVER_LOG)).unwrap_or_default();
+        said.lines().next().map(str::to_string)
+    }
+
     /// Says how a program has ended, if that is not known yet.
     fn report(&mut self, mut ended: Running, status: WaitStatus) -> Result<()> {
         if ended.is_reported {
@@ -237,12 +275,11 @@ impl Holder<'_> {
 
     fn ended(&self, code: i32, started: bool, stays: bool) -> Ended {
         self.layers.remember();
-        let said = std::fs::read_to_string(self.open.instance.join(DRIVER_LOG)).unwrap_or_default();
         Ended {
             code,
             started,
             stays,
-            damage: said.lines().next().map(str::to_string),
+            damage: self.said_by_driver(),
         }
     }
 

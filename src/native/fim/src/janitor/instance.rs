@@ -66,6 +66,26 @@ impl Instance {
         })
     }
 
+    /// Whether others find an instance by an entry of its directory.
+    pub fn needs(name: &[u8]) -> bool {
+        name == OWNER.as_bytes()
+    }
+
+    /// Makes the directory again, after somebody has removed it or part of it. What was mounted there is gone for good, and what
+    /// runs does not need it.
+    pub fn restore(&self, pid: u32) -> Result<()> {
+        let failed = || format!("cannot make the instance directory '{}' again", shown(&self.directory));
+        let parent = self.directory.parent().unwrap_or(Path::new("/"));
+        let parent = Directory::trusted(parent, Last::Own, Make::Private).context(failed)?;
+        let name = self.directory.file_name().unwrap_or_default();
+        let directory = parent.enter_or_make(name, 0o700)?;
+        for room in ROOMS {
+            // Those that are still there stay.
+            let _ = directory.make_rooms(&[room]);
+        }
+        directory.put(OWNER, 0o600, owner(pid).as_bytes())
+    }
+
     /// Makes it that of another process. Its name stays: what is mounted in it has it in its paths.
     pub fn give(&self, pid: u32) -> Result<()> {
         Directory::given(&self.directory)?.put(OWNER, 0o600, owner(pid).as_bytes())

@@ -200,6 +200,16 @@ impl Layers {
         }
     }
 
+    /// For `poll`: has an event when a layer was overwritten. All else the driver says when it is asked.
+    pub fn alarm(&self) -> Watched<'_> {
+        self.socket.as_ref().and_then(sys::readable)
+    }
+
+    /// Ends the driver, after an alarm.
+    pub fn end(&self) {
+        let _ = self.tell(&Message::End {}, None);
+    }
+
     fn socket(&self) -> Result<BorrowedFd<'_>> {
         let Some(socket) = &self.socket else {
             fail!("the layers of another instance cannot be changed")

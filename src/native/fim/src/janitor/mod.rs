@@ -28,6 +28,7 @@ mod requests;
 mod run;
 mod server;
 mod session;
+mod shield;
 mod start;
 mod users;
 
@@ -56,6 +57,7 @@ use requests::Requests;
 use rustix::process::{Signal, WaitOptions, set_parent_process_death_signal};
 use session::{Role, Session};
 pub use session::{have_alone, open_lock, open_work, take_turn};
+use shield::{QUIET, Shield};
 pub use start::NAME as START;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -199,11 +201,27 @@ fn keep(id: u64, open: &Open, mut early: Early, requests: Requests, mut replies:
     let mut leaving = File::from(leaving);
     // Without `/proc` the end of the boot program, or of the pipe that the holder has, is all that can be waited for.
     let end = End::of(holder);
-    let wait = |ends: [Watched<'_>; 2]| match &end {
-        Ok(end) => end.poll(ends, -1).map(drop),
-        Err(_) => sys::poll(ends, -1).map(drop),
+    let shield = Shield::raise(&instance.directory);
+    let wait = |ends: [Watched<'_>; 2], pid: u32| {
+        let mut is_hit = false;
+        loop {
+            let watched = [ends[0], ends[1], shield.watched()];
+            let patience = if is_hit { QUIET } else { -1 };
+            let polled = match &end {
+                Ok(end) => end.poll(watched, patience),
+                Err(_) => sys::poll(watched, patience).map(|ready| (ready, false)),
+            };
+            match polled {
+                Ok(([false, false, true], false)) => is_hit |= shield.is_hit(),
+                Ok(([false, false, false], false)) => {
+                    shield.restore(&instance, pid);
+                    is_hit = false;
+                }
+                _ => return,
+            }
+        }
     };
-    let _ = wait([sys::readable(&leaving), sys::closed(&boot)]);
+    wait([sys::readable(&leaving), sys::closed(&boot)], open.pid);
     let mut number = [0; 8];
     if sys::poll([sys::readable(&leaving)], 0).is_ok_and(|[asked]| asked) && leaving.read_exact(&mut number).is_ok() {
         let stop = leave(&instance).and_then(|()| {
@@ -217,11 +235,11 @@ fn keep(id: u64, open: &Open, mut early: Early, requests: Requests, mut replies:
         // Whether the boot program is still there to hear it makes no difference.
         let _ = answer(&mut answers, u64::from_le_bytes(number), reply);
         if let Ok(stop) = stop {
-            let _ = wait([sys::readable(&leaving), sys::readable(&stop)]);
+            wait([sys::readable(&leaving), sys::readable(&stop)], std::process::id());
             // Asked to stop what lives on. The holder ends with it.
             if sys::next_signal(&stop).is_some() {
                 let _ = sys::kill(holder, libc::SIGTERM);
-                let _ = wait([sys::readable(&leaving), None]);
+                wait([sys::readable(&leaving), None], std::process::id());
             }
         }
     }

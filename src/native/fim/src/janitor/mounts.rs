@@ -17,7 +17,8 @@ use crate::hot;
 use crate::launcher::wait_for_rest;
 use crate::sys;
 use dwarfs_fuse::MountOptions;
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change};
 use rustix::process::{getegid, geteuid};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -44,12 +45,14 @@ impl Holder<'_> {
         if self.outside.is_some() {
             return Ok(());
         }
-        mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
-            .context(|| "cannot make the mount namespace private ('/' has to be a mount point)".to_string())?;
+        let failed = || "cannot make the mount namespace private".to_string();
+        match make_private() {
+            // In a chroot the root need not be a mount point.
+            Err(Errno::INVAL) => mount_root().and_then(|()| make_private()).context(failed)?,
+            result => result.context(failed)?,
+        }
         let proc_flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        mount("proc", "/proc", "proc", proc_flags, None).context(|| {
-            "cannot mount /proc for the new process namespace; the host may hide parts of /proc".to_string()
-        })?;
+        mount("proc", "/proc", "proc", proc_flags, None).context(no_proc)?;
         if let Role::Joined { merged, trees, .. } = &self.session.role {
             if self.open.lingering.is_some() && trees.is_empty() {
                 // For when we are the last ones: those of the first instance go with its directory.
@@ -266,7 +269,13 @@ impl Holder<'_> {
     }
 
     fn settle(&self, lasts: bool) -> Result<()> {
-        let merged = self.open.instance.join(MERGED);
+        let mut merged = self.open.instance.join(MERGED);
+        if lasts {
+            let joinable = self.session.make_joinable()?;
+            mount_bind(&merged, &joinable)
+                .context(|| format!("cannot mount the overlay on '{}'", joinable.display()))?;
+            merged = joinable;
+        }
         let overlay = Overlay {
             merged: &merged,
             lasts,
@@ -295,6 +304,43 @@ impl Holder<'_> {
         let mut bytes = Vec::new();
         let read = file.take(limit).read_to_end(&mut bytes);
         Ok(read.ok().map(|_| protocol::from_bytes(&bytes)))
+    }
+}
+
+fn make_private() -> rustix::io::Result<()> {
+    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+}
+
+/// Mounts the root directory on itself and makes that the root of this process.
+fn mount_root() -> rustix::io::Result<()> {
+    mount_bind_recursive("/", "/")?;
+    // `/` itself is still what is below the new mount. The parent of the root is the root, with what is mounted on it.
+    rustix::process::chdir("/..")?;
+    rustix::process::chroot(".")
+}
+
+/// Places of the kernel in `/proc` for other file systems, which a new `/proc` has as well.
+const OWN_PLACES: [&str; 2] = ["/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd"];
+
+/// The kernel shows a new `/proc` only to those who see the whole of the one before.
+fn no_proc() -> String {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mut covers: Vec<&str> = mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .filter(|place| place.starts_with("/proc/") && !OWN_PLACES.contains(place))
+        .collect();
+    covers.sort_unstable();
+    covers.dedup();
+    let covered = covers.iter().map(|place| format!("'{place}'")).collect::<Vec<_>>();
+    match covered.as_slice() {
+        [] => "cannot mount /proc for the new process namespace; if this is a container, start the image outside of it"
+            .to_string(),
+        _ => format!(
+            "cannot mount /proc for the new process namespace, because this host has mounts on {}; as root unmount them (umount {}), or, in a unit of systemd, set ProtectKernelTunables=no, ProtectKernelLogs=no and ProcSubset=all",
+            covered.join(", "),
+            covers.join(" ")
+        ),
     }
 }
 

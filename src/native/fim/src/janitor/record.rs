@@ -18,6 +18,9 @@ const EXTENSION: &str = ".holder";
 const LIMIT: u64 = 1 << 20;
 /// Where the merged root is, in the directory of the instance.
 pub const MERGED: &str = "mount";
+/// Behind the name of an instance: where the merged root is mounted a second time, in `work`. Programs that clean `/tmp` do not come
+/// here: the kernel takes down what is mounted on a directory that somebody removes.
+pub const JOINABLE: &str = ".root";
 /// The parent directory of instances, in an application directory.
 const INSTANCES: &str = "instance";
 
@@ -129,7 +132,7 @@ impl Record {
     }
 
     /// Whether its paths are those that we would have chosen.
-    fn is_in_place(&self, instance: &str, instances: &Path, trees: &[PathBuf]) -> bool {
+    fn is_in_place(&self, work: &Directory, instance: &str, instances: &Path, trees: &[PathBuf]) -> bool {
         let is_tree = |tree: &PathBuf| {
             let key = tree.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let digits = key.strip_suffix("-owners").unwrap_or(key);
@@ -139,8 +142,20 @@ impl Record {
                     .parent()
                     .is_some_and(|parent| trees.iter().any(|candidate| candidate == parent))
         };
-        self.trees.iter().all(is_tree) && is_instance(&self.merged, instance, instances)
+        let is_merged = is_joinable(&self.merged, instance, work) || is_instance(&self.merged, instance, instances);
+        self.trees.iter().all(is_tree) && is_merged
     }
+}
+
+/// Whether a path is that of a merged root in `work`, by whatever name the data directory has there.
+fn is_joinable(merged: &Path, instance: &str, work: &Directory) -> bool {
+    let expected = format!("{instance}{JOINABLE}");
+    let has_name = merged.file_name().is_some_and(|name| *name == *expected);
+    let same = |path: &Path| {
+        let (found, ours) = (rustix::fs::stat(path), rustix::fs::fstat(work));
+        matches!((found, ours), (Ok(found), Ok(ours)) if (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino))
+    };
+    has_name && merged.is_absolute() && merged.parent().is_some_and(same)
 }
 
 /// Whether a path is that of the merged root of an instance: in our own directory of instances, or in another one that is the
@@ -179,7 +194,7 @@ pub struct Wanted<'a> {
 pub fn join(work: &Directory, wanted: &Wanted<'_>) -> Result<Option<Role>> {
     let mut other = None;
     for (instance, record) in records(work) {
-        if record.here != *wanted.here || !record.is_in_place(&instance, wanted.instances, wanted.trees) {
+        if record.here != *wanted.here || !record.is_in_place(work, &instance, wanted.instances, wanted.trees) {
             continue;
         }
         let Some(process) = record.process() else { continue };
@@ -232,6 +247,10 @@ mod tests {
 
     #[test]
     fn only_paths_that_we_would_have_chosen_count() {
+        let place = std::env::temp_dir().join(format!("fim-record-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let work = Directory::given(&place).unwrap();
         let instances = Path::new("/g/app/x/instance");
         let candidates = ["/c/layers", "/g/layers"].map(PathBuf::from);
         let key = "0123456789abcdef0123456789abcdef";
@@ -240,10 +259,14 @@ mod tests {
             let text = serde_json::json!({
                 "holder": 1, "start": 1, "driver": null, "stack": "", "merged": merged, "lasts": true, "trees": trees
             });
-            record(&text.to_string()).is_in_place("7", instances, &candidates)
+            record(&text.to_string()).is_in_place(&work, "7", instances, &candidates)
         };
         let merged = "/g/app/x/instance/7/mount";
         assert!(says(merged, None));
+        let joinable = |name: &str| place.join(name).to_str().unwrap().to_string();
+        assert!(says(&joinable("7.root"), None));
+        assert!(!says(&joinable("8.root"), None));
+        assert!(!says("/tmp/7.root", None));
         assert!(says(merged, Some(&format!("/c/layers/{key}"))));
         assert!(says(merged, Some(&format!("/g/layers/{key}-owners"))));
         for merged in [
@@ -265,5 +288,6 @@ mod tests {
         ] {
             assert!(!says(merged, Some(tree)), "{tree}");
         }
+        std::fs::remove_dir(&place).unwrap();
     }
 }

@@ -137,6 +137,13 @@ impl Session {
         self.work.enter_or_make(&self.name, 0o700).map(drop)
     }
 
+    /// Makes the directory in `work` where others find the merged root of this instance.
+    pub fn make_joinable(&self) -> Result<PathBuf> {
+        let name = format!("{}{}", self.name, record::JOINABLE);
+        self.work.enter_or_make(&name, 0o700)?;
+        Ok(self.work.path().join(name))
+    }
+
     /// Says that the overlay is in place and can be joined. Called by the holder: its own `/proc` does not know the pid that
     /// others see, `holder`, but when it was started is the same everywhere.
     pub fn settle(&self, holder: i32, stack: &str, overlay: &Overlay<'_>) -> Result<()> {
