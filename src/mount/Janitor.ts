@@ -8,6 +8,7 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { Background } from "../Background.ts"
 import * as ByteString from "../ByteString.ts"
 import type { Host } from "../relocate/Host.ts"
 import { Relocate } from "../relocate/Relocate.ts"
@@ -36,8 +37,9 @@ const Reply = Schema.fromJsonString(
     ok: Schema.optionalKey(Schema.Unknown),
     error: Schema.optionalKey(Schema.String),
     /** Sent before the reply to the request. */
-    event: Schema.optionalKey(Schema.Literal("stopped")),
-    asked: Schema.optionalKey(Schema.Boolean)
+    event: Schema.optionalKey(Schema.Literals(["started", "stopped"])),
+    asked: Schema.optionalKey(Schema.Boolean),
+    signal: Schema.optionalKey(Schema.Int)
   })
 )
 
@@ -88,14 +90,19 @@ const gone = (operation: string, detail: string) => new JanitorError({ reason: "
 const make = Effect.fnUntraced(function*() {
   yield* Effect.logDebug("Phase: janitor")
   const suspend = yield* Suspend
+  const background = yield* Background
   const pending = new Map<number, Deferred.Deferred<unknown, JanitorError>>()
-  const stops = yield* Queue.make<boolean>()
+  const stops = yield* Queue.make<readonly [asked: boolean, signal: number]>()
   const link = yield* connect.pipe(Effect.mapError((error) => gone("start", error.message)))
 
   const settle = Effect.fnUntraced(function*(line: string) {
     const reply = yield* Schema.decodeUnknownEffect(Reply)(line)
     if (reply.event === "stopped") {
-      yield* Queue.offer(stops, reply.asked === true)
+      yield* Queue.offer(stops, [reply.asked === true, reply.signal ?? 0])
+      return
+    }
+    if (reply.event === "started") {
+      if (background !== undefined) yield* background.started
       return
     }
     const waiting = pending.get(reply.id)
@@ -139,7 +146,7 @@ const make = Effect.fnUntraced(function*() {
   })
   // The janitor reports no further stop before `resumed`. The pause forwards signals first that arrived while we were stopped.
   yield* Queue.take(stops).pipe(
-    Effect.flatMap(suspend),
+    Effect.flatMap(([asked, signal]) => suspend(asked, signal)),
     Effect.andThen(Effect.sleep(pause)),
     Effect.andThen(Effect.flatten(send("resumed", {}, Done))),
     Effect.forever,

@@ -14,10 +14,10 @@ describe("a program of an image as a command", () => {
     Effect.gen(function*() {
       const app = yield* place(self, { copy: true })
       const bin = `${app.home}/.local/bin`
-      const installed = yield* install(app, "install", app.image, "--command", "printf", "env", "--command", "false")
+      const installed = yield* install(app, "install", app.image, "--command", "printf", "env", "false")
       assert.deepStrictEqual([installed.code, installed.stdout], [
         0,
-        ["printf", "false", "env"].map((name) => `${bin}/${name}\n`).join("")
+        ["printf", "env", "false"].map((name) => `${bin}/${name}\n`).join("")
       ])
       assert.match(installed.stderr, /is not in PATH/)
       for (const program of [`${bin}/printf`, "printf"]) {

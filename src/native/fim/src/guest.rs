@@ -3,7 +3,7 @@
 //! `fim guest` has no arguments: other users of the host can read the command line of a process. It reads from a descriptor,
 //! each followed by a zero byte:
 //!
-//! `[--capabilities held|none] [--portal DIR] [--directory DIR]… [--variable NAME=VALUE]… -- PROGRAM [ARGUMENT]…`
+//! `[--ignored SIGNALS] [--capabilities held|none] [--portal DIR] [--directory DIR]… [--variable NAME=VALUE]… -- PROGRAM [ARGUMENT]…`
 //!
 //! Where it is told of capabilities it starts with CAP_SETPCAP, and limits what its programs can ever get to what it holds,
 //! or to nothing.
@@ -15,9 +15,10 @@
 
 use crate::failure::EXIT_CODE;
 use crate::portal::Guest;
-use crate::sys::{self, Disposition, Step};
+use crate::sys::{self, Disposition, Ignored, Step};
 use nix::sys::signal::SigmaskHow;
 use nix::sys::signalfd::SignalFd;
+use nix::unistd::{Pid, getpgid};
 use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
 use rustix::process::{DumpableBehavior, WaitOptions};
 use std::ffi::{OsStr, OsString};
@@ -30,18 +31,20 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A socket that the janitor has set up, see `janitor/run.rs`: one byte a message. Out go `RUNS`, `STOPPED` and `CONTINUED`,
-/// in come numbers of signals.
+/// in come numbers of signals, with a second byte behind one that the process group of the caller has got.
 pub const LINE_DESCRIPTOR: i32 = 4;
 /// Where it reads what to run.
 pub const WORDS_DESCRIPTOR: i32 = 7;
 /// The program runs.
 pub const RUNS: u8 = b'r';
-/// It has stopped, as by ^Z.
+/// It has stopped, as by ^Z. Behind it comes the number of the signal.
 pub const STOPPED: u8 = b's';
 /// It goes on.
 pub const CONTINUED: u8 = b'c';
 /// It has ended and left others running. Behind it comes its exit code.
 pub const ENDED: u8 = b'e';
+/// With it comes the descriptor to answer calls that set the foreground of the terminal, see `sys/foreground.rs`.
+pub const LISTENS: u8 = b'l';
 /// Where it finds what is to be standard input, output and error: the sandbox's own process stays outside as long as the guest
 /// runs, and must not keep the caller's streams open.
 pub const STREAMS: [i32; 3] = [8, 9, 10];
@@ -65,6 +68,8 @@ const TIME_TO_END: Duration = Duration::from_secs(10);
 /// What to run, and how.
 #[derive(Default)]
 struct Task {
+    /// Signals that the caller has had ignored.
+    ignored: Ignored,
     keeps_capabilities: Option<bool>,
     portal: Option<PathBuf>,
     directories: Vec<PathBuf>,
@@ -127,7 +132,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
         .portal
         .as_deref()
         .and_then(|portal| Guest::open(portal, &task.environment, null.as_fd()));
-    let program = match start(&task) {
+    let program = match start(&task, line.as_fd()) {
         Ok(program) => program,
         Err(code) => return code,
     };
@@ -150,7 +155,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
         null,
         remains: Remains::Unknown,
     };
-    first.tell(RUNS);
+    first.tell(&[RUNS]);
     first.attend()
 }
 
@@ -188,6 +193,7 @@ fn parse(bytes: &[u8]) -> Option<Task> {
     loop {
         match words.next()?.to_str()? {
             "--" => break,
+            "--ignored" => task.ignored = Ignored::parse(words.next()?.to_str()?),
             "--capabilities" => task.keeps_capabilities = Some(words.next()? == "held"),
             "--portal" => task.portal = Some(words.next()?.into()),
             "--directory" => task.directories.push(words.next()?.into()),
@@ -213,7 +219,7 @@ fn limit(keeps_held: bool) -> std::io::Result<()> {
     if keeps_held { Ok(()) } else { sys::drop_capabilities() }
 }
 
-fn start(task: &Task) -> Result<i32, i32> {
+fn start(task: &Task, line: BorrowedFd<'_>) -> Result<i32, i32> {
     let mut command = Command::new(&task.program);
     command
         .args(&task.arguments)
@@ -226,9 +232,15 @@ fn start(task: &Task) -> Result<i32, i32> {
     // its own: a signal to its group must not reach processes outside.
     let has_terminal = sys::standard().iter().any(BorrowedFd::is_terminal);
     // Bubblewrap was started with some of them ignored.
-    let mut steps = vec![Step::Default(&sys::GROUP_SIGNALS), Step::Unblock];
+    let mut steps = vec![
+        Step::Default(&sys::GROUP_SIGNALS),
+        Step::Ignore(task.ignored),
+        Step::Unblock,
+    ];
     if !has_terminal {
         steps.push(Step::LeadGroup);
+    } else if sys::can_listen() {
+        steps.push(Step::Announce(line, LISTENS));
     }
     match sys::spawn(command, &steps) {
         Ok(child) => Ok(child.id() as i32),
@@ -279,8 +291,6 @@ enum Remains {
     From(Instant),
     /// The janitor knows of them.
     Told,
-    /// Somebody has asked them to end, and waits no longer than this.
-    Until(Instant),
 }
 
 impl First {
@@ -305,8 +315,7 @@ impl First {
                     self.leave_caller(code);
                     None
                 }
-                (Some(code), Remains::Until(time)) if *time <= now => return code,
-                (Some(_), Remains::From(time) | Remains::Until(time)) => Some(*time - now),
+                (Some(_), Remains::From(time)) => Some(*time - now),
             };
             // Rounded up: less than a millisecond must not become none.
             let patience = patience.map_or(-1, |patience| patience.as_millis() as i32 + 1);
@@ -354,8 +363,11 @@ impl First {
         for _ in 0..ROUND {
             let changes = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
             match sys::wait(self.program, changes) {
-                Some((_, status)) if status.stopped() => self.tell(STOPPED),
-                Some((_, status)) if status.continued() => self.tell(CONTINUED),
+                Some((_, status)) if status.stopped() => {
+                    let signal = status.stopping_signal().and_then(|signal| u8::try_from(signal).ok());
+                    self.tell(&[STOPPED, signal.unwrap_or_default()]);
+                }
+                Some((_, status)) if status.continued() => self.tell(&[CONTINUED]),
                 Some((_, status)) => self.code = Some(sys::exit_code(status)),
                 None => break,
             }
@@ -377,23 +389,23 @@ impl First {
     /// Passes on what the janitor was told.
     fn pass_on(&mut self) {
         for _ in 0..ROUND {
-            let mut message = [0; 1];
+            let mut message = [0; 2];
             let Some(line) = &self.line else { return };
-            match rustix::io::read(line, &mut message) {
+            let is_spared = match rustix::io::read(line, &mut message) {
                 Ok(0) => {
                     self.line = None;
                     return;
                 }
-                Ok(_) => {}
+                Ok(count) => count == 2,
                 Err(_) => return,
-            }
+            };
             let signal = i32::from(message[0]);
             if self.code.is_some() && !matches!(self.remains, Remains::Unknown | Remains::From(_)) {
                 // Each of those that live on. The others in the guest are none of ours to tell apart.
                 let _ = sys::kill(-1, signal);
-                if matches!(self.remains, Remains::Told) && signal == libc::SIGTERM {
-                    self.remains = Remains::Until(Instant::now() + TIME_TO_END);
-                }
+                continue;
+            }
+            if is_spared && self.is_in_our_group() {
                 continue;
             }
             match signal {
@@ -412,10 +424,17 @@ impl First {
         }
     }
 
-    fn tell(&self, state: u8) {
+    /// Whether the program is in the process group of the caller, and has got by itself what that was sent.
+    fn is_in_our_group(&self) -> bool {
+        // By nix, because groups of other process namespaces have the number 0.
+        let group = |pid: Option<Pid>| getpgid(pid).ok();
+        group(Some(Pid::from_raw(self.program))) == group(None)
+    }
+
+    fn tell(&self, message: &[u8]) {
         if let Some(line) = &self.line {
             // Whoever does not listen does not need to know.
-            let _ = rustix::io::write(line, &[state]);
+            let _ = rustix::io::write(line, message);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The sandbox as a child process.
 
-use super::protocol::{FILTER_LIMIT, Instruction, Run, to_bytes};
+use super::protocol::{Event, FILTER_LIMIT, Instruction, Run, to_bytes};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
-use crate::guest::{CONTINUED, ENDED, LINE_DESCRIPTOR, RUNS, STOPPED, STREAMS, WORDS_DESCRIPTOR};
+use crate::guest::{CONTINUED, ENDED, LINE_DESCRIPTOR, LISTENS, RUNS, STOPPED, STREAMS, WORDS_DESCRIPTOR};
 use crate::sys::{self, Step, Watched};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::ioctl_fionbio;
@@ -37,9 +37,13 @@ pub struct Program {
     /// To the guest's first process: in comes how the program is, out go signals. Closed at its end.
     line: Option<OwnedFd>,
     is_ready: bool,
+    /// Whether the boot program is still to be told that the program runs.
+    is_awaited: bool,
     is_killed: bool,
     has_own_session: bool,
     stop: Stop,
+    /// Answers calls that set the foreground of the terminal, until the janitor is given it.
+    listener: Option<OwnedFd>,
     /// The exit code of a program that has left others running, until the boot program is told.
     left: Option<i32>,
 }
@@ -49,8 +53,8 @@ pub struct Program {
 struct Stop {
     /// The boot program has passed on a signal that asks for it, and none since that ends it.
     is_asked: bool,
-    /// The program has stopped, and the boot program was not told yet.
-    is_news: bool,
+    /// The program has stopped by this signal, and the boot program was not told yet.
+    news: Option<i32>,
     /// The boot program was told, and has not answered yet.
     is_told: bool,
 }
@@ -77,6 +81,8 @@ impl Program {
         command
             .args(arguments)
             .env_clear()
+            // Its process outside stays as long as the guest, and must not keep the caller's directory in use.
+            .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let failed = || "cannot pass on the caller's streams".to_string();
@@ -86,7 +92,9 @@ impl Program {
         let (line, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
         let filter = filter_file(&run.filter)?;
         let options = words_file(c"options", &run.options)?;
-        let guest = words_file(c"guest", &run.guest)?;
+        let ignored = sys::Ignored::of_caller().text();
+        let ignored = ignored.map_or(Vec::new(), |signals| vec!["--ignored".to_string(), signals]);
+        let guest = words_file(c"guest", &[&ignored[..], &run.guest].concat())?;
         let places = [
             (report.as_fd(), STATUS_DESCRIPTOR),
             (theirs.as_fd(), LINE_DESCRIPTOR),
@@ -122,9 +130,11 @@ impl Program {
             complaint,
             line: Some(line),
             is_ready: false,
+            is_awaited: run.tells_start,
             is_killed: false,
             has_own_session,
             stop: Stop::default(),
+            listener: None,
             left: None,
         })
     }
@@ -137,40 +147,54 @@ impl Program {
     /// Takes in how the program is.
     pub fn hear(&mut self) {
         for _ in 0..ROUND {
-            let mut message = [0; 2];
-            match self.line.as_ref().map(|line| rustix::io::read(line, &mut message)) {
-                Some(Ok(0)) => self.line = None,
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return,
-            }
-            match message[0] {
+            let Some(line) = &self.line else { return };
+            let Ok((message, descriptor)) = sys::receive(line.as_fd(), 2) else {
+                return;
+            };
+            let Some(kind) = message.first() else {
+                self.line = None;
+                return;
+            };
+            let value = message.get(1).copied().map_or(0, i32::from);
+            match *kind {
+                LISTENS => self.listener = descriptor,
                 RUNS => self.is_ready = true,
-                STOPPED => self.stop.is_news = true,
-                CONTINUED => self.stop.is_news = false,
-                ENDED => self.left = Some(i32::from(message[1])),
+                STOPPED => self.stop.news = Some(value),
+                CONTINUED => self.stop.news = None,
+                ENDED => self.left = Some(value),
                 _ => {}
             }
         }
     }
 
-    /// Whether the boot program is to be told now that the program has stopped; with whether it had asked for that. Only
-    /// where there is a terminal, which a shell may want back, or where it had asked. Not again before it has answered: how
-    /// often a program stops is up to the guest.
-    pub fn take_stop(&mut self) -> Option<bool> {
+    /// Whether the boot program is to be told now that the program runs. True once, and only if it has asked for that.
+    pub fn take_start(&mut self) -> bool {
+        self.is_ready && std::mem::take(&mut self.is_awaited)
+    }
+
+    /// The event by which the boot program is told now that the program has stopped. Only where there is a terminal, which a shell may
+    /// want back, or where it had asked. Not again before it has answered: how often a program stops is up to the guest.
+    pub fn take_stop(&mut self) -> Option<Event> {
         let asked = self.stop.is_asked;
-        if !self.stop.is_news || self.stop.is_told || (self.has_own_session && !asked) {
+        if self.stop.is_told || (self.has_own_session && !asked) {
             return None;
         }
+        let signal = self.stop.news?;
         self.stop = Stop {
             is_told: true,
             ..Stop::default()
         };
-        Some(asked)
+        Some(Event::Stopped { asked, signal })
     }
 
     /// The boot program has answered.
     pub fn resumed(&mut self) {
         self.stop.is_told = false;
+    }
+
+    /// What the janitor needs to answer calls that set the foreground of the terminal. Given once.
+    pub fn take_listener(&mut self) -> Option<OwnedFd> {
+        self.listener.take()
     }
 
     /// The exit code of the program, once it has ended and left others running. Given once.
@@ -201,6 +225,15 @@ impl Program {
         if let (Some(line), Ok(signal)) = (&self.line, u8::try_from(signal)) {
             // Where so many wait that there is no room, the same signal is among them.
             let _ = rustix::io::write(line, &[signal]);
+        }
+    }
+
+    /// The process group of the caller was sent SIGCONT. Tells the guest's first process, which passes it on if the program has
+    /// left that group, as shells do.
+    pub fn continued(&mut self) {
+        self.stop.is_asked = false;
+        if let Some(line) = &self.line {
+            let _ = rustix::io::write(line, &[libc::SIGCONT as u8, 1]);
         }
     }
 

@@ -26,7 +26,7 @@ mod terminal;
 
 pub use guest::{Guest, command, shim};
 pub use host::command as host_command;
-pub use instance::{command as instances_command, is_exec};
+pub use instance::execute;
 
 /// Most commands at a time that one daemon runs.
 const CALLS: usize = 256;
