@@ -9,14 +9,18 @@ import * as Caller from "../src/platform/engine/Caller.ts"
 import * as Children from "../src/platform/engine/Children.ts"
 import * as Files from "../src/platform/engine/Files.ts"
 import * as Native from "../src/platform/engine/Native.ts"
+import { Host } from "../src/relocate/Host.ts"
 import { attend } from "../src/Signals.ts"
+import * as StopTimeout from "../src/StopTimeout.ts"
 
 const platform = Layer.mergeAll(Children.layer, Files.layer, Native.layer, Caller.layer)
 
 const start = Effect.fnUntraced(function*(request: ProgramRequest) {
+  const { environment } = yield* Host
+  const patience = yield* Effect.fromResult(StopTimeout.parse(environment["FIM_STOP_TIMEOUT"]))
   const delivery = yield* Boot.noDelivery
   const program = Boot.run(request, delivery).pipe(Effect.provide(Boot.runLayer))
-  return yield* Effect.raceFirst(program, attend(Ref.get(delivery)))
+  return yield* Effect.raceFirst(program, attend(Ref.get(delivery), patience))
 })
 
 /** Runs the program that a request names. Out: its exit code. */

@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { Background } from "../Background.ts"
 import * as ByteString from "../ByteString.ts"
 import { runFilesystem } from "../image/SettingsRun.ts"
 import { Snapshot } from "../image/Snapshot.ts"
@@ -45,6 +46,8 @@ export interface RunRequest {
   readonly filter: Filter
   /** Whether it gets a user namespace that maps every user to itself. Only root can create one. */
   readonly privateUsers: boolean
+  /** What `fim-instance list` shows of the run. Each character of the argument strings stands for one byte. */
+  readonly about: { readonly user: string; readonly command: ReadonlyArray<string> }
 }
 
 const OpenedReply = Schema.Struct({
@@ -193,7 +196,8 @@ const make = Effect.fnUntraced(function*() {
   const fs = yield* FileSystem.FileSystem
   const host = yield* Host
   const janitor = yield* Janitor
-  const { directories } = yield* Relocate
+  const { directories, image } = yield* Relocate
+  const background = yield* Background
   const { data, identity, layers } = yield* LayerStack
   const time = yield* LingerTime
   const { casefold, overlay } = runFilesystem(yield* Snapshot, host.environment)
@@ -294,8 +298,13 @@ const make = Effect.fnUntraced(function*() {
         targets: targets.map(({ hides, isDirectory, path }) => ({ path, is_directory: isDirectory, hides }))
       }, Prepared)
     ),
-    run: Effect.fn("Instance.run")(function*({ privateUsers, ...request }) {
-      const reply = yield* janitor.send("run", { ...request, private_users: privateUsers }, Ended)
+    run: Effect.fn("Instance.run")(function*({ about, privateUsers, ...request }) {
+      const reply = yield* janitor.send("run", {
+        ...request,
+        private_users: privateUsers,
+        about: { ...about, name: background?.name ?? null, image: ByteString.ofText(image) },
+        tells_start: background !== undefined
+      }, Ended)
       // Now that the program starts there is time for it.
       const lingering = yield* Effect.forkChild(linger)
       const ended = yield* reply

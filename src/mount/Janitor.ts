@@ -8,6 +8,7 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { Background } from "../Background.ts"
 import * as ByteString from "../ByteString.ts"
 import { encode, makeDecoder, type Malformed, type Message } from "../messages/Codec.ts"
 import { Done, fields, invalid, problemOf } from "../messages/Reply.ts"
@@ -35,8 +36,9 @@ const Reply = Schema.fromJsonString(
     ...fields,
     id: Schema.Int,
     /** Sent before the reply to the request. */
-    event: Schema.optionalKey(Schema.Literal("stopped")),
-    asked: Schema.optionalKey(Schema.Boolean)
+    event: Schema.optionalKey(Schema.Literals(["started", "stopped"])),
+    asked: Schema.optionalKey(Schema.Boolean),
+    signal: Schema.optionalKey(Schema.Int)
   })
 )
 
@@ -100,8 +102,9 @@ interface Pending {
 const make = Effect.fnUntraced(function*() {
   yield* Effect.logDebug("Phase: janitor")
   const suspend = yield* Suspend
+  const background = yield* Background
   const pending = new Map<number, Pending>()
-  const stops = yield* Queue.make<boolean>()
+  const stops = yield* Queue.make<readonly [asked: boolean, signal: number]>()
   const link = yield* connect.pipe(Effect.mapError((error) => gone("start", error.message, error)))
 
   /** Why no further reply can come, for the request that waits for one. */
@@ -118,12 +121,16 @@ const make = Effect.fnUntraced(function*() {
       return yield* Effect.fail({ got: message.begin, message: problemOf(message) })
     }
     const { head } = message
-    const { asked, error, event, id, ok } = yield* Effect.mapError(
+    const { asked, error, event, id, ok, signal } = yield* Effect.mapError(
       Schema.decodeUnknownEffect(Reply)(head),
       (error) => ({ got: head, message: error.message, cause: error })
     )
     if (event === "stopped") {
-      yield* Queue.offer(stops, asked === true)
+      yield* Queue.offer(stops, [asked === true, signal ?? 0])
+      return
+    }
+    if (event === "started") {
+      if (background !== undefined) yield* background.started
       return
     }
     const waiting = pending.get(id)
@@ -171,7 +178,7 @@ const make = Effect.fnUntraced(function*() {
   })
   // The janitor reports no further stop before `resumed`. The pause forwards signals first that arrived while we were stopped.
   yield* Queue.take(stops).pipe(
-    Effect.flatMap(suspend),
+    Effect.flatMap(([asked, signal]) => suspend(asked, signal)),
     Effect.andThen(Effect.sleep(pause)),
     Effect.andThen(Effect.flatten(send("resumed", {}, Done))),
     Effect.forever,

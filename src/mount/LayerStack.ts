@@ -8,6 +8,7 @@ import type * as PlatformError from "effect/PlatformError"
 import { expand } from "../image/Expand.ts"
 import * as Layers from "../image/Layers.ts"
 import { Snapshot } from "../image/Snapshot.ts"
+import { absolute } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { variablesOf } from "../relocate/OwnVariables.ts"
 import { Relocate } from "../relocate/Relocate.ts"
@@ -158,7 +159,9 @@ export const collect: (data: string | undefined, distribution: string) => Effect
   const relocate = yield* Relocate
   const given = ["FIM_LAYERS", "FIM_FILES_LAYER"].flatMap((name) => (host.environment[name] ?? "").split(":"))
   const variables = variablesOf({ host, relocate, distribution, data: data ?? "" }, relocate.directories)
+  // The driver, which reads them, leaves the caller's directory.
   const listed = given.map((path) => expand(path, variables)).filter((path) => path !== "")
+    .map((path) => absolute(host, path))
   const managed = data === undefined ? [] : [`${data}/layers`]
   const [own, others] = yield* Effect.all([
     embedded(),

@@ -33,9 +33,11 @@ export const usedVariables: ReadonlyArray<string> = [...names, "LC_*"]
 
 /** Variables of the launcher. They describe this image and are useless for programs of the host. */
 const own: ReadonlySet<string> = new Set([
+  "FIM_BACKGROUND",
   "FIM_BIN_SELF",
   "FIM_COMMIT",
   "FIM_DIR_APP",
+  "FIM_IGNORED",
   "FIM_JANITOR",
   "FIM_OFFSET",
   "FIM_TIMESTAMP",

@@ -49,8 +49,7 @@ export const inGuest = (directories: Directories): Directories =>
 export const chosenData = (host: Host["Service"]): string | undefined => {
   const chosen = host.environment["FIM_DIR_DATA"]
   if (chosen === undefined || chosen === "") return undefined
-  const path = chosen.startsWith("/") ? chosen : `${host.directory ?? ""}/${chosen}`
-  return path.replace(/(?<=[^/])\/+$/, "")
+  return absolute(host, chosen).replace(/(?<=[^/])\/+$/, "")
 }
 
 /**
@@ -89,6 +88,14 @@ export const treeCandidates = (host: Host["Service"], directories: Directories):
   const global = `${directories.global}/layers`
   return cache === undefined ? [global] : [`${cache}/flatimage/layers`, global]
 }
+
+/**
+ * A path of the host that no change of the working directory changes any more.
+ *
+ * @param path absolute, or relative to the caller's directory; an empty one stays empty
+ */
+export const absolute = (host: Pick<Host["Service"], "directory">, path: string): string =>
+  path === "" || path.startsWith("/") ? path : `${host.directory ?? ""}/${path}`
 
 /** The part of an absolute path after the last slash. */
 export const basename = (path: string): string => path.slice(path.lastIndexOf("/") + 1)

@@ -11,7 +11,7 @@ import { Snapshot } from "../image/Snapshot.ts"
 import { FilesystemController } from "../mount/FilesystemController.ts"
 import { Instance } from "../mount/Instance.ts"
 import { Portal } from "../portal/Portal.ts"
-import { inGuest } from "../relocate/Directories.ts"
+import { absolute, inGuest } from "../relocate/Directories.ts"
 import { Host } from "../relocate/Host.ts"
 import { factsOf, variablesOf } from "../relocate/OwnVariables.ts"
 import { Relocate } from "../relocate/Relocate.ts"
@@ -223,7 +223,8 @@ const make = Effect.fnUntraced(function*() {
     ], { concurrency: "unbounded" })
     const stored = settings.bindings.map((binding): Bind => ({
       type: binding.type,
-      source: expand(binding.src, ofHost),
+      // bubblewrap leaves the caller's directory.
+      source: absolute(host, expand(binding.src, ofHost)),
       target: expand(binding.dst, ofGuest),
       optional: true
     }))
@@ -290,6 +291,7 @@ const make = Effect.fnUntraced(function*() {
       options: sandbox.options.map(ByteString.ofText),
       guest: [...sandbox.guest.map(ByteString.ofText), ...program.args.map(ByteString.ofBytes)],
       filter: calls,
+      about: { user: identity.name, command: program.args.map(ByteString.ofBytes) },
       privateUsers: users.kind === "everyone"
     }).pipe(Effect.mapError(failing("Sandbox")))
     yield* Effect.logDebug("Phase: end")

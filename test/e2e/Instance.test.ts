@@ -43,9 +43,12 @@ describe.each(users)("as $name", (user) => {
           0,
           pids.map((pid, index) => `${index}:${pid}\n`).join("")
         ])
+        const shown: ReadonlyArray<{ readonly id: number; readonly pid: number; readonly state: string }> = JSON.parse(
+          (yield* app.run(["fim-instance", "list", "--json"])).stdout
+        )
         assert.deepStrictEqual(
-          JSON.parse((yield* app.run(["fim-instance", "list", "--json"])).stdout),
-          pids.map((pid, index) => ({ index, pid }))
+          shown.map(({ id, pid, state }) => [id, pid, state]),
+          pids.map((pid, id) => [id, pid, "running"])
         )
         for (const [index, pid] of pids.entries()) {
           const uid = pid === second.id ? 0 : user.uid
@@ -79,6 +82,7 @@ describe.each(users)("as $name", (user) => {
         assert.strictEqual((yield* low.outcome).code, 0)
         assert.strictEqual((yield* exec(app, ["0", "echo", "still"])).stdout, "still\n")
         const left = JSON.parse((yield* app.run(["fim-instance", "list", "--json"])).stdout)
+        assert.strictEqual(left[0].state, "left")
         assert.deepStrictEqual([left.length, left[1].pid], [2, high.id])
         process.kill(left[0].pid, "SIGTERM")
         assert.strictEqual((yield* running.outcome).code, 143)
@@ -103,7 +107,10 @@ describe.each(users)("as $name", (user) => {
         [["run"], /^E::Invalid instance operation\n/],
         [["list", "foo"], /^E::Trailing arguments for fim-instance: \['foo',\]\n/],
         [["exec"], /^E::Missing 'id' argument for 'fim-instance'\n/],
-        [["exec", "x", "true"], /^E::Id argument must be a digit\n/],
+        [
+          ["exec", "x", "true"],
+          /^E::Id argument must be a digit\nE::or a name, and no running instance has the name 'x'/
+        ],
         [["exec", "-1", "true"], /^E::Id argument must be a digit\n/],
         [["exec", "0"], /^E::Missing 'cmd' argument for 'fim-instance'\n/],
         [["exec", "1", "true"], /^E::Instance index out of bounds\n/],
@@ -115,7 +122,10 @@ describe.each(users)("as $name", (user) => {
         assert.match(outcome.stderr, expected)
         assert.match(outcome.stderr, /\nE::The program exited with an error\n$/)
       }
-      assert.match((yield* app.run(["fim-instance", "exec", "--help"])).stdout, /fim-instance exec <id> <command>/)
+      assert.match(
+        (yield* app.run(["fim-instance", "exec", "--help"])).stdout,
+        /fim-instance exec <id\|name> <command>/
+      )
     }))
 
   scenario(

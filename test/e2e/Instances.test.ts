@@ -114,6 +114,62 @@ describe.each(users)("as $name", (user) => {
       }))
   }
 
+  for (const overlay of ["overlayfs", "unionfs"]) {
+    scenario(
+      `instances share an overlay that ${overlay} serves, until the last has ended`,
+      images,
+      () =>
+        Effect.gen(function*() {
+          const app = yield* place(user)
+          const environment = { FIM_OVERLAY: overlay }
+          const first = yield* shell(app, environment)
+          yield* isReady(first)
+          yield* first.write("echo one > /one; echo done\n")
+          yield* first.says(/done/)
+          const second = yield* shell(app, environment)
+          yield* isReady(second)
+          yield* second.write("cat /one; echo two > /two; echo done\n")
+          yield* second.says(/one\ndone/)
+          // What has mounted it ends first.
+          assert.deepStrictEqual([(yield* end(first, 3)).code], [3])
+          const listed = (yield* app.run(["fim-instance", "list"])).stdout.split("\n")
+          assert.isTrue(listed.every((line) => !line.endsWith(`:${first.pid}`)), listed.join())
+          const third = yield* shell(app, environment)
+          yield* isReady(third)
+          yield* third.write("cat /one /two; echo three > /three; echo done\n")
+          yield* third.says(/one\ntwo\ndone/)
+          assert.strictEqual((yield* end(second, 4)).code, 4)
+          yield* third.write("cat /usr/bin/busybox | wc -c; cat /three; echo more\n")
+          yield* third.says(/three\nmore/)
+          assert.strictEqual((yield* end(third, 5)).code, 5)
+          yield* app.isClean
+          for (const name of ["one", "two", "three"]) {
+            assert.strictEqual(readFileSync(`${app.data}/data/${name}`, "utf8"), `${name}\n`)
+          }
+          // A boot program that is killed changes nothing for others, and its janitor takes them along.
+          const served = yield* shell(app, environment)
+          yield* isReady(served)
+          const joined = yield* shell(app, environment)
+          yield* isReady(joined)
+          yield* served.signal("SIGKILL")
+          yield* served.exited
+          yield* joined.write("cat /three; echo on\n")
+          yield* joined.says(/three\non/)
+          const owner = readdirSync(`${app.global}/app`).map((name) =>
+            `${app.global}/app/${name}/instance/${served.pid}/owner`
+          )
+            .find((path) => existsSync(path)) ?? ""
+          process.kill(Number(readFileSync(owner, "utf8").split(" ")[0]), "SIGKILL")
+          const outcome = yield* joined.outcome
+          assert.strictEqual(outcome.code, 125)
+          assert.match(outcome.stderr, /^E::the instance that served the files of this one was killed\n/)
+          // What a killed janitor leaves goes with the next start.
+          assert.strictEqual((yield* app.run(["fim-exec", "true"], { environment })).code, 0)
+          yield* app.isClean
+        })
+    )
+  }
+
   scenario(
     "an instance with other layers on a data directory in use fails at once",
     images,

@@ -137,10 +137,18 @@ describe.each(users)("as $name, what a program has left running", (user) => {
       yield* end(app)
       const said = yield* app.run(["fim-exec", "sh", "-c", "cat /srv/bye"])
       assert.deepStrictEqual([said.code, said.stdout], [0, "bye\n"])
-      // What does not listen is ended by force, ten seconds later.
+      // What does not listen is ended by force, if the caller says when.
       yield* app.run(["fim-exec", "sh", "-c", `trap "" TERM; ${daemon}`])
-      yield* end(app)
+      const stopped = yield* app.run(["fim-instance", "stop", "-t", "1", "0"])
+      assert.deepStrictEqual([stopped.code, stopped.stdout, stopped.stderr], [0, "", ""])
       assert.deepStrictEqual(yield* running(app), [])
+      // Other signals reach it as well.
+      const listens = "trap 'echo hup > /srv/hup; exit' HUP; while :; do sleep 0.1; done"
+      yield* app.run(["fim-exec", "sh", "-c", `(${listens}) > /dev/null 2>&1 < /dev/null &`])
+      yield* Effect.sleep(200)
+      assert.strictEqual((yield* app.run(["fim-instance", "kill", "-s", "HUP", "0"])).code, 0)
+      yield* ended(app)
+      assert.strictEqual((yield* app.run(["fim-exec", "cat", "/srv/hup"])).stdout, "hup\n")
       const none = yield* app.run(["fim-instance", "stop", "0"])
       assert.deepStrictEqual([none.code, none.stdout], [125, ""])
       assert.match(none.stderr, /^E::No instances are running\nE::Could not stop an instance\n/)

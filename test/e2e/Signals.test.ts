@@ -13,6 +13,13 @@ const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const
 const listening =
   "for s in HUP INT TERM; do trap \"echo $s >> /told; exit 42\" $s; done; echo ready; sleep 1000 & wait; exit 1"
 
+/** Prints which signals are ignored. No shell, which ignores some itself. */
+const shown = ["fim-exec", "grep", "^SigIgn:", "/proc/self/status"]
+
+const ignoredIn = (text: string) => BigInt(`0x${text.replace("SigIgn:", "").trim()}`)
+
+const bit = (signal: number) => 1n << BigInt(signal - 1)
+
 const start = Effect.fnUntraced(function*(app: Place, script: string) {
   const running = yield* app.start(["fim-exec", "sh", "-c", script])
   yield* running.says(/ready/)
@@ -59,6 +66,62 @@ describe.each(users)("as $name, a signal to the outer process", (user) => {
       yield* app.isClean
     }))
 
+  scenario("that the caller ignores is ignored by the program too", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      const run = (...options: ReadonlyArray<string>) =>
+        Effect.map(
+          app.run([...options, app.image, ...shown], { program: "env" }),
+          ({ stdout }) => ignoredIn(stdout)
+        )
+      const plain = yield* run()
+      assert.strictEqual(plain & (bit(1) | bit(2) | bit(3) | bit(13) | bit(15) | bit(17)), 0n)
+      for (const name of ["HUP", "INT", "QUIT", "PIPE", "TERM", "TSTP", "USR1", "CHLD"] as const) {
+        const ignored = yield* run(`--ignore-signal=${name}`)
+        assert.strictEqual(ignored & bit(constants.signals[`SIG${name}`]), bit(constants.signals[`SIG${name}`]), name)
+      }
+      // As nohup does it, and as a shell does for what it has put into the background.
+      const nohup = yield* app.start([
+        "--ignore-signal=HUP",
+        app.image,
+        "fim-exec",
+        "sh",
+        "-c",
+        "echo ready; sleep 1; echo end"
+      ], {
+        program: "env"
+      })
+      yield* nohup.says(/ready/)
+      yield* nohup.signal("SIGHUP")
+      assert.deepStrictEqual([(yield* nohup.outcome).code, nohup.stdout()], [0, "ready\nend\n"])
+      const background = yield* app.shell(`"$app" ${shown.join(" ")} < /dev/null & wait`)
+      const interrupts = ignoredIn(background.stdout) & (bit(2) | bit(3))
+      assert.strictEqual(interrupts, bit(2) | bit(3))
+      yield* app.isClean
+    }))
+
+  scenario("to end is followed by SIGKILL only after FIM_STOP_TIMEOUT", images, () =>
+    Effect.gen(function*() {
+      const app = yield* place(user)
+      const running = yield* app.start([
+        "fim-exec",
+        "sh",
+        "-c",
+        "trap 'echo told' TERM; echo ready; while :; do sleep 0.05; done"
+      ], {
+        environment: { FIM_STOP_TIMEOUT: "1" }
+      })
+      yield* running.says(/ready/)
+      const before = Date.now()
+      yield* running.signal("SIGTERM")
+      assert.strictEqual((yield* running.outcome).code, 137)
+      assert.isAbove(Date.now() - before, 900)
+      const wrong = yield* app.run(["fim-exec", "true"], { environment: { FIM_STOP_TIMEOUT: "soon" } })
+      assert.strictEqual(wrong.code, 125)
+      assert.match(wrong.stderr, /^E::FIM_STOP_TIMEOUT is 'soon', but must be a number of seconds/)
+      yield* app.isClean
+    }))
+
   scenario("of real time is told to the program, with its number", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)
@@ -78,7 +141,9 @@ describe.each(users)("as $name, a signal to the outer process", (user) => {
   scenario("of any kind is told to the program, which goes on if it likes", images, () =>
     Effect.gen(function*() {
       const app = yield* place(user)
-      const names = Object.keys(numbers).filter((name) => name !== "SIGTSTP")
+      // A shell needs SIGCHLD itself, cannot be told of a fault by another, and stops by some.
+      const kept = new Set(["SIGCHLD", "SIGILL", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGTSTP", "SIGTTIN", "SIGTTOU"])
+      const names = Object.keys(numbers).filter((name) => !kept.has(name))
       const traps = names.map((name) => `trap 'echo got-${name}' ${name.slice(3)}`).join("; ")
       const running = yield* start(app, `${traps}; echo ready; until [ -e /tmp/end ]; do sleep 0.02; done`)
       for (const name of names) {

@@ -4,10 +4,12 @@
 _flatimage_flatimage_place() {
   operations='' options='' valued=() slots=()
   case $1 in
-    'flatimage') operations='build config inspect du prune tools completion man' options='--help' ;;
+    'flatimage') operations='build config inspect install uninstall du prune tools completion man' options='--help' ;;
     'flatimage build') options='--refresh --reproducible --quiet -q --help' valued=([--dist]='words alpine arch blueprint debian ubuntu' [--arch]='words amd64 arm64' [--suite]='text' [--mirror]='text' [--keyring]='file' [--rootfs]='file' [--sha256]='text' [--signature]='file' [--include]='text' [--level]='text' [--output]='file' [-o]='file' [--identity]='text') slots=('file') ;;
     'flatimage config') options='--help' valued=([--export]='file' [--import]='file') slots=('file' 'image*') ;;
     'flatimage inspect') options='--json --help' slots=('file') ;;
+    'flatimage install') options='--help' valued=([--command]='text') slots=('file' 'guest*') ;;
+    'flatimage uninstall') options='--help' slots=('file') ;;
     'flatimage du') options='--json --help' ;;
     'flatimage prune') options='--dry-run --help' ;;
     'flatimage tools') operations='list lock fetch' options='--help' ;;
@@ -56,10 +58,14 @@ _flatimage_flatimage_place() {
     'app fim-help completion') options='--help' slots=('words bash zsh fish' 'text') ;;
     'app fim-help man') options='--help' slots=('text') ;;
     'app fim-info') options='--json --help' ;;
-    'app fim-instance') operations='list exec stop' options='--help' ;;
-    'app fim-instance list') options='--json --help' ;;
+    'app fim-instance') operations='list exec start stop kill logs unit' options='--help' ;;
+    'app fim-instance list') options='--json --long --help' ;;
     'app fim-instance exec') options='--help' slots=('instance' 'guest' 'guest*') ;;
-    'app fim-instance stop') options='--help' slots=('instance') ;;
+    'app fim-instance start') options='--help' valued=([--name]='text') slots=('guest*') ;;
+    'app fim-instance stop') options='--help' valued=([--time]='text' [-t]='text') slots=('instance') ;;
+    'app fim-instance kill') options='--help' valued=([--signal]='text' [-s]='text') slots=('instance') ;;
+    'app fim-instance logs') options='--follow -f --help' slots=('instance') ;;
+    'app fim-instance unit') options='--help' valued=([--name]='text') slots=('guest*') ;;
     'app fim-layer') operations='create add commit list rollback squash' options='--help' ;;
     'app fim-layer create') options='--help' slots=('directory' 'file') ;;
     'app fim-layer add') options='--help' slots=('file') ;;

@@ -10,7 +10,14 @@ import { falseJanitor, type Fault, surroundings } from "../support/FalseJanitor.
 const instance = Instance.layer.pipe(Layer.provideMerge(Janitor.layer))
 const whole = Layer.mergeAll(FilesystemController.layer, Portal.layer).pipe(Layer.provideMerge(instance))
 
-const program = { argv: ["bwrap"], options: [], guest: [], filter: [], privateUsers: false }
+const program = {
+  argv: ["bwrap"],
+  options: [],
+  guest: [],
+  filter: [],
+  privateUsers: false,
+  about: { user: "root", command: [] }
+}
 
 /** What is asked of a janitor for a run of that user, whose layers are to stay so many seconds. */
 const asked = (seconds: number, outlivesUs: boolean, uid: number) =>

@@ -60,6 +60,7 @@ export const apply = (weakness: Weakness, request: RunRequest): RunRequest => {
     guest,
     filter: weakness.unfiltered === true ? allowAll : request.filter,
     // A script in the place of the sandbox has what the holder has.
+    about: request.about,
     privateUsers: request.privateUsers && weakness.instead === undefined
   }
 }

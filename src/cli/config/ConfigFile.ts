@@ -66,6 +66,38 @@ const realPath = Effect.fnUntraced(function*(path: string) {
   return yield* (yield* FileSystem.FileSystem).realPath(path)
 })
 
+/**
+ * Provides an image file to an effect.
+ *
+ * @param file its path
+ * @param work the effect; it gets the real path of the image
+ */
+export const withImage = Effect.fnUntraced(function*<A, E, R>(
+  file: string,
+  work: (path: string) => Effect.Effect<A, E, R>
+) {
+  const { offset, table } = yield* openImage(file)
+  const context = yield* Effect.context<FileSystem.FileSystem | NativeBytes | Patcher | Host>()
+  const { path: patcher } = Context.get(context, Patcher)
+  const path = yield* realPath(file)
+  const keeper = identityKeeper(Context.get(context, Host), path, context)
+  // Only now the image is known, and how it was made.
+  const image = Layer.mergeAll(
+    Layer.succeed(DesktopImage, { path, fim: patcher }),
+    ReservedSpace.layer({ path: file, offset, patcher, keeper }),
+    Layer.effect(
+      BuildInfo,
+      Effect.map(ReservedSpace, (space) => ({
+        ...table,
+        dependencies: Effect.succeed(table.dependencies),
+        distribution: distributionIn(space)
+      }))
+    ).pipe(Layer.provide(ReservedSpace.layer({ path: file, offset, patcher })))
+  )
+  // @effect-diagnostics-next-line strictEffectProvide:off
+  return yield* work(path).pipe(Effect.provide(image))
+})
+
 /** The arguments and options that `flatimage config` declares in HostCommands.ts. */
 export interface Input {
   readonly file: string
@@ -75,9 +107,6 @@ export interface Input {
 }
 
 export const config = Effect.fn("flatimage.config")(function*(input: Input) {
-  const { offset, table } = yield* openImage(input.file)
-  const context = yield* Effect.context<FileSystem.FileSystem | NativeBytes | Patcher | Host>()
-  const { path: patcher } = Context.get(context, Patcher)
   const { export: target, import: origin } = input
   if (target !== undefined && origin !== undefined) {
     return yield* usageError("'--export' and '--import' should not be used together")
@@ -85,26 +114,10 @@ export const config = Effect.fn("flatimage.config")(function*(input: Input) {
   if ((target ?? origin) !== undefined && input.command.length > 0) {
     return yield* usageError("'--export' and '--import' should not be used with a command")
   }
-  const path = yield* realPath(input.file)
-  const keeper = identityKeeper(Context.get(context, Host), path, context)
-  // Only now the image is known, and how it was made.
-  const image = Layer.mergeAll(
-    Layer.succeed(DesktopImage, { path, fim: patcher }),
-    ReservedSpace.layer({ path: input.file, offset, patcher, keeper }),
-    Layer.effect(
-      BuildInfo,
-      Effect.map(ReservedSpace, (space) => ({
-        ...table,
-        dependencies: Effect.succeed(table.dependencies),
-        distribution: distributionIn(space)
-      }))
-    ).pipe(Layer.provide(ReservedSpace.layer({ path: input.file, offset, patcher })))
-  )
-  const work = target !== undefined
-    ? exportSettings(target)
-    : origin !== undefined
-    ? importSettings(origin)
-    : run(path, input.command)
-  // @effect-diagnostics-next-line strictEffectProvide:off
-  yield* work.pipe(Effect.provide(image))
+  yield* withImage(input.file, (path) =>
+    target !== undefined
+      ? exportSettings(target)
+      : origin !== undefined
+      ? importSettings(origin)
+      : run(path, input.command))
 })

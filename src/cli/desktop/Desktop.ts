@@ -90,6 +90,11 @@ export const show = Effect.fn("fim-desktop.show")(function*() {
   yield* printJson(yield* settings)
 })
 
+/** Removes what the image has created on this desktop. Returns whether there was anything. */
+export const remove = withDesktopServices(Effect.gen(function*() {
+  return yield* (yield* DesktopIntegration).clean(yield* (yield* ReservedSpace).read("desktop"))
+}))
+
 export const clean = Effect.fn("fim-desktop.clean")(() =>
   withDesktopServices(Effect.gen(function*() {
     const desktop = yield* (yield* ReservedSpace).read("desktop")

@@ -259,6 +259,45 @@ const prune: Command<HostServices> = {
   examples: [{ command: "prune --dry-run", description: "what it would free" }]
 }
 
+const install: Command<HostServices> = {
+  ...operation({
+    name: "install",
+    summary: "Make links that run programs of an image",
+    arguments: [
+      { name: "file", shown: "FILE", about: "file", summary: "The image" },
+      { name: "names", shown: "NAME", as: "rest", summary: "More names" }
+    ],
+    options: [{
+      name: "command",
+      value: "NAME",
+      summary: "Program of the image, and name of its link",
+      repeated: true
+    }],
+    handler: () => import("./Install.ts").then(({ install }) => install)
+  }),
+  description: [
+    "Make links in ~/.local/bin that run programs of an image: NAME runs app fim-exec NAME. Nothing is overwritten that is not a",
+    "link of flatimage. The image stays where it is."
+  ],
+  examples: [
+    { command: "install ff.flatimage --command ffmpeg ffprobe", description: "two programs of an image as commands" }
+  ]
+}
+
+const uninstall: Command<HostServices> = {
+  ...operation({
+    name: "uninstall",
+    summary: "Remove the links and the desktop integration of an image",
+    arguments: [{ name: "file", shown: "FILE", about: "file", summary: "The image, or the path that it had" }],
+    handler: () => import("./Install.ts").then(({ uninstall }) => uninstall)
+  }),
+  description: [
+    "Remove the links that flatimage install has made for an image, and what it has added to the desktop. The image and its data",
+    "stay."
+  ],
+  examples: [{ command: "uninstall ff.flatimage", description: "remove its commands" }]
+}
+
 const completion: Command<HostServices> = {
   ...operation({
     name: "completion",
@@ -299,6 +338,8 @@ export const hostCommands: ReadonlyArray<Command<HostServices>> = [
   build,
   config,
   inspect,
+  install,
+  uninstall,
   du,
   prune,
   tools,

@@ -79,6 +79,12 @@ const parseArgument = (argument: Argument, args: ReadonlyArray<string>): Parsed<
   return Result.map(parseValue(argument, arg), (value) => [value, 1])
 }
 
+/** What stands for an option on a command line. */
+const names = ({ alias, name }: Option): ReadonlyArray<string> => [
+  `--${name}`,
+  ...(alias === undefined ? [] : [`-${alias}`])
+]
+
 /** Separates data from switches. Data begins at the first `--`; without declared switches, at the first argument. */
 const separate = <R>(
   { options = [] }: Operation<R>,
@@ -87,30 +93,47 @@ const separate = <R>(
   if (options.length === 0) return { data: args[0] === "--" ? args.slice(1) : args, given: new Set() }
   const end = args.indexOf("--")
   const before = end < 0 ? args : args.slice(0, end)
-  const given = new Set(before.filter((arg) => options.some(({ name }) => arg === `--${name}`)))
-  return { data: [...before.filter((arg) => !given.has(arg)), ...(end < 0 ? [] : args.slice(end + 1))], given }
+  const named = (arg: string) => options.find((option) => names(option).includes(arg))?.name
+  const given = new Set(before.map(named).filter((name) => name !== undefined))
+  const data = before.filter((arg) => named(arg) === undefined)
+  return { data: [...data, ...(end < 0 ? [] : args.slice(end + 1))], given }
 }
 
 /**
- * Separates options with values from the data after them, which belongs to a program. The value is the next argument, or
- * follows `=`.
+ * Separates options with values from the data. The value is the next argument, or follows `=`. Arguments that belong to a program
+ * begin after the options.
  */
-const separateValues = (options: ReadonlyArray<Option>, args: ReadonlyArray<string>, command: string) => {
+const separateValues = (
+  { arguments: list = [], options = [] }: Pick<Operation<never>, "arguments" | "options">,
+  args: ReadonlyArray<string>,
+  command: string
+) => {
+  const belongsToProgram = list.some(({ as }) => as === "rest")
+  const data: Array<string> = []
   const input: Record<string, unknown> = {}
   for (const { name, repeated, value } of options) input[name] = repeated ? [] : value === undefined ? false : undefined
   let at = 0
   for (; at < args.length; at++) {
     const arg = args[at] ?? ""
-    if (arg === "--") return Result.succeed({ data: args.slice(at + 1), input })
-    if (!arg.startsWith("-") || arg === "-") break
+    if (arg === "--") {
+      at++
+      break
+    }
+    if (!arg.startsWith("-") || arg === "-") {
+      if (belongsToProgram) break
+      data.push(arg)
+      continue
+    }
     const equals = arg.indexOf("=")
     const given = equals < 0 ? arg : arg.slice(0, equals)
-    const option = options.find(({ name }) => given === `--${name}`)
+    const option = options.find((option) => names(option).includes(given))
     if (option === undefined) {
       return Result.fail(
         usageError(
           `Unknown option '${given}' of ${command}`,
-          `Options stand in front of the program; ${command} --help lists them`,
+          belongsToProgram
+            ? `Options stand in front of the program; ${command} --help lists them`
+            : `${command} --help lists them`,
           didYouMean(given, options.map(({ name }) => `--${name}`))
         )
       )
@@ -124,7 +147,7 @@ const separateValues = (options: ReadonlyArray<Option>, args: ReadonlyArray<stri
     if (value === undefined) return Result.fail(usageError(`Option '${given}' needs a value: ${option.value}`))
     input[option.name] = option.repeated ? [...input[option.name] as ReadonlyArray<string>, value] : value
   }
-  return Result.succeed({ data: args.slice(at), input })
+  return Result.succeed({ data: [...data, ...args.slice(at)], input })
 }
 
 /** A hint for lists that were typed with spaces: values are separated by commas. */
@@ -137,11 +160,11 @@ const separated = <R>(
   command: string
 ): Parsed<{ readonly data: ReadonlyArray<string>; readonly input: Record<string, unknown> }> => {
   const { options = [] } = operation
-  if (options.some(({ value }) => value !== undefined)) return separateValues(options, args, command)
+  if (options.some(({ value }) => value !== undefined)) return separateValues(operation, args, command)
   const { data, given } = separate(operation, args)
   return Result.succeed({
     data,
-    input: Object.fromEntries(options.map(({ name }) => [name, given.has(`--${name}`)]))
+    input: Object.fromEntries(options.map(({ name }) => [name, given.has(name)]))
   })
 }
 

@@ -5,7 +5,7 @@ import type { LayerPlace } from "../../mount/LayerPlace.ts"
 import * as LayerStack from "../../mount/LayerStack.ts"
 import { existingData } from "../../relocate/ExistingData.ts"
 import { CommandError } from "../config/CommandError.ts"
-import { printJson, printLines } from "../config/Output.ts"
+import { columns, printJson, printLines } from "../config/Output.ts"
 
 interface Listed extends LayerPlace {
   readonly index: number
@@ -22,11 +22,6 @@ export const numbered = (stack: LayerStack.Stack): ReadonlyArray<Listed> =>
     path,
     origin: index < stack.embedded ? "image" : index < stack.embedded + stack.listed ? "FIM_LAYERS" : "data"
   }))
-
-const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
-}
 
 /** The lines that the command prints. */
 export const lines = (layers: ReadonlyArray<Listed>, form: "short" | "long"): ReadonlyArray<string> =>

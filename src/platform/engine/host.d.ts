@@ -94,6 +94,7 @@ declare module "fim:host" {
   export { callerArguments as arguments }
   /** Node's name of the processor: `x64` or `arm64`. */
   export const architecture: () => string
+  export const changeDirectory: (path: string) => void
   /** Collects garbage and returns memory to the system. */
   export const collectGarbage: () => void
   export const environment: () => Record<string, string>
@@ -114,8 +115,13 @@ declare module "fim:host" {
 
   /** From now on these signals only make the returned descriptor readable. */
   export const catchSignals: (numbers: ReadonlyArray<number>) => number
-  /** The number of the next signal, or 0 if there is none. */
+  /**
+   * The number of the next signal, or 0 if there is none. Signals that the kernel sends to a process for what it does itself, such as
+   * SIGPIPE, count only if another process has sent them.
+   */
   export const readSignal: (descriptor: number) => number
+  /** Stops this process by a signal. Does nothing where the kernel ignores it because nobody could continue the process. */
+  export const stop: (signal: number) => void
   /** Restores the effect of signals. */
   export const releaseSignals: (numbers: ReadonlyArray<number>) => void
   export const kill: (process: number, signal: number) => void

@@ -194,7 +194,7 @@ describe("the parser of images", () => {
       const check = async (operation: Operation<never>, path: string): Promise<void> => {
         for (const each of operation.operations ?? []) await check(each, `${path} ${each.name}`)
         if (operation.operations !== undefined && operation.arguments === undefined) return
-        if (["fim-exec", "fim-root", "fim-run", "fim-instance exec"].includes(path)) {
+        if (["fim-exec", "fim-root", "fim-run", "fim-instance exec", "fim-instance start"].includes(path)) {
           assert.isUndefined(operation.handler)
         } else assert.isFunction(await operation.handler?.(), path)
       }

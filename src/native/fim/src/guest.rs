@@ -3,7 +3,7 @@
 //! `fim guest` has no arguments: other users of the host can read the command line of a process. It reads a message
 //! from a descriptor, with these words:
 //!
-//! `[--capabilities held|none] [--portal DIR] [--directory DIR]… [--variable NAME=VALUE]… -- PROGRAM [ARGUMENT]…`
+//! `[--ignored SIGNALS] [--capabilities held|none] [--portal DIR] [--directory DIR]… [--variable NAME=VALUE]… -- PROGRAM [ARGUMENT]…`
 //!
 //! Where it is told of capabilities it starts with CAP_SETPCAP, and limits what its programs can ever get to what it holds,
 //! or to nothing.
@@ -15,11 +15,12 @@
 
 use crate::failure::EXIT_CODE;
 use crate::portal::Guest;
-use crate::sys::{self, Disposition, Step};
+use crate::sys::{self, Disposition, Ignored, Step};
 use crate::{names, packets};
 use messages::{Limits, Reader};
 use nix::sys::signal::SigmaskHow;
 use nix::sys::signalfd::SignalFd;
+use nix::unistd::{Pid, getpgid};
 use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
 use rustix::process::{DumpableBehavior, WaitOptions};
 use serde::{Deserialize, Serialize};
@@ -46,8 +47,12 @@ const WORDS_LIMIT: usize = 64 << 20;
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum State {
     Runs {},
-    /// As by ^Z.
-    Stopped {},
+    /// With it comes the descriptor to answer calls that set the foreground of the terminal, see `sys/foreground.rs`.
+    Listens {},
+    /// As by ^Z, by this signal.
+    Stopped {
+        signal: i32,
+    },
     Continued {},
     /// It has left others running.
     Ended {
@@ -55,10 +60,16 @@ pub enum State {
     },
 }
 
+/// The message `State::Listens`, as a process between fork and exec sends it.
+pub const LISTENS: &[u8] = b"{\"state\":\"listens\"}\n";
+
 /// A signal for the program.
 #[derive(Deserialize, Serialize)]
 pub struct Pass {
     pub signal: i32,
+    /// The process group of the caller has got it: a program in that group is not sent it again.
+    #[serde(default)]
+    pub spares_group: bool,
 }
 
 /// What is read from `WORDS_DESCRIPTOR`. Each character of a word is a byte.
@@ -96,6 +107,8 @@ const TIME_TO_END: Duration = Duration::from_secs(10);
 /// What to run, and how.
 #[derive(Default)]
 struct Task {
+    /// Signals that the caller has had ignored.
+    ignored: Ignored,
     keeps_capabilities: Option<bool>,
     portal: Option<PathBuf>,
     directories: Vec<PathBuf>,
@@ -158,7 +171,7 @@ pub fn command(arguments: &[OsString]) -> i32 {
         .portal
         .as_deref()
         .and_then(|portal| Guest::open(portal, &task.environment, null.as_fd()));
-    let program = match start(&task) {
+    let program = match start(&task, line.as_fd()) {
         Ok(program) => program,
         Err(code) => return code,
     };
@@ -214,6 +227,7 @@ fn parse(words: Vec<OsString>) -> Option<Task> {
     loop {
         match words.next()?.to_str()? {
             "--" => break,
+            "--ignored" => task.ignored = Ignored::parse(words.next()?.to_str()?),
             "--capabilities" => task.keeps_capabilities = Some(words.next()? == "held"),
             "--portal" => task.portal = Some(words.next()?.into()),
             "--directory" => task.directories.push(words.next()?.into()),
@@ -239,7 +253,7 @@ fn limit(keeps_held: bool) -> std::io::Result<()> {
     if keeps_held { Ok(()) } else { sys::drop_capabilities() }
 }
 
-fn start(task: &Task) -> Result<i32, i32> {
+fn start(task: &Task, line: BorrowedFd<'_>) -> Result<i32, i32> {
     let mut command = Command::new(&task.program);
     command
         .args(&task.arguments)
@@ -252,9 +266,15 @@ fn start(task: &Task) -> Result<i32, i32> {
     // its own: a signal to its group must not reach processes outside.
     let has_terminal = sys::standard().iter().any(BorrowedFd::is_terminal);
     // Bubblewrap was started with some of them ignored.
-    let mut steps = vec![Step::Default(&sys::GROUP_SIGNALS), Step::Unblock];
+    let mut steps = vec![
+        Step::Default(&sys::GROUP_SIGNALS),
+        Step::Ignore(task.ignored),
+        Step::Unblock,
+    ];
     if !has_terminal {
         steps.push(Step::LeadGroup);
+    } else if sys::can_listen() {
+        steps.push(Step::Announce(line, LISTENS));
     }
     match sys::spawn(command, &steps) {
         Ok(child) => Ok(child.id() as i32),
@@ -305,8 +325,6 @@ enum Remains {
     From(Instant),
     /// The janitor knows of them.
     Told,
-    /// Somebody has asked them to end, and waits no longer than this.
-    Until(Instant),
 }
 
 impl First {
@@ -331,8 +349,7 @@ impl First {
                     self.leave_caller(code);
                     None
                 }
-                (Some(code), Remains::Until(time)) if *time <= now => return code,
-                (Some(_), Remains::From(time) | Remains::Until(time)) => Some(*time - now),
+                (Some(_), Remains::From(time)) => Some(*time - now),
             };
             // Rounded up: less than a millisecond must not become none.
             let patience = patience.map_or(-1, |patience| patience.as_millis() as i32 + 1);
@@ -380,7 +397,9 @@ impl First {
         for _ in 0..ROUND {
             let changes = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
             match sys::wait(self.program, changes) {
-                Some((_, status)) if status.stopped() => self.tell(&State::Stopped {}),
+                Some((_, status)) if status.stopped() => self.tell(&State::Stopped {
+                    signal: status.stopping_signal().unwrap_or_default(),
+                }),
                 Some((_, status)) if status.continued() => self.tell(&State::Continued {}),
                 Some((_, status)) => self.code = Some(sys::exit_code(status)),
                 None => break,
@@ -412,13 +431,13 @@ impl First {
                 }
                 Err(_) => return,
             };
-            let Ok(Pass { signal }) = message.parse() else { return };
+            let Ok(Pass { signal, spares_group }) = message.parse() else { return };
             if self.code.is_some() && !matches!(self.remains, Remains::Unknown | Remains::From(_)) {
                 // Each of those that live on. The others in the guest are none of ours to tell apart.
                 let _ = sys::kill(-1, signal);
-                if matches!(self.remains, Remains::Told) && signal == libc::SIGTERM {
-                    self.remains = Remains::Until(Instant::now() + TIME_TO_END);
-                }
+                continue;
+            }
+            if spares_group && self.is_in_our_group() {
                 continue;
             }
             match signal {
@@ -435,6 +454,13 @@ impl First {
                 let _ = sys::kill(self.program, signal);
             }
         }
+    }
+
+    /// Whether the program is in the process group of the caller, and has got by itself what that was sent.
+    fn is_in_our_group(&self) -> bool {
+        // By nix, because groups of other process namespaces have the number 0.
+        let group = |pid: Option<Pid>| getpgid(pid).ok();
+        group(Some(Pid::from_raw(self.program))) == group(None)
     }
 
     fn tell(&self, state: &State) {

@@ -7,6 +7,7 @@ pub mod emulate;
 pub mod failure;
 pub mod guest;
 pub mod hot;
+pub mod instances;
 pub mod janitor;
 pub mod kept;
 pub mod launcher;

@@ -2,7 +2,8 @@
 //! five keeps the image small and shares its pages between all of them.
 
 use fim::{
-    adopt, commit, emulate, failure, guest, hot, janitor, kept, launcher, merge, patch, portal, remove, tied, trust,
+    adopt, commit, emulate, failure, guest, hot, instances, janitor, kept, launcher, merge, patch, portal, remove,
+    tied, trust,
 };
 use std::ffi::OsString;
 
@@ -17,7 +18,7 @@ applets:
   guest        first process of a guest
   hot          fill the hot cache, as the driver of a start says
   icon         a picture as icons of given sizes
-  instances    list the instances that run, or run a command in one
+  instances    list the instances that run, start, stop and signal them, or run a command in one
   janitor      hold the mounts of an instance and clean up after it
   kept         list what is kept for this user, and remove what nothing uses
   merge        make one layer of several, or compare it with them
@@ -58,7 +59,7 @@ fn main() {
         "guest" => guest::command(rest),
         "hot" => hot::command(rest),
         "icon" => icons::command(rest),
-        "instances" => portal::instances_command(rest),
+        "instances" => instances::command(rest),
         "janitor" => janitor::command(rest),
         "kept" => kept::command(rest),
         "merge" => merge::command(),

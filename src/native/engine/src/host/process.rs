@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 exports! {
     "arguments" => arguments,
     "architecture" => architecture,
+    "changeDirectory" => change_directory,
     "collectGarbage" => collect_garbage,
     "environment" => environment,
     "exit" => exit,
@@ -49,6 +50,10 @@ fn arguments() -> Vec<Text> {
 /// As Node names it, for the records and the protocol of an image.
 fn architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" }
+}
+
+fn change_directory(ctx: Ctx<'_>, path: Text) -> Result<()> {
+    std::env::set_current_dir(path.path()).or_throw(&ctx)
 }
 
 /// Frees what nobody uses, and gives the memory back to the system.

@@ -3,10 +3,11 @@
 use super::descriptors::descriptor;
 use super::exports;
 use crate::failure::{OrThrow, throw};
-use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rquickjs::{Ctx, Result};
 use rustix::io::Errno;
+use std::mem::offset_of;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
@@ -14,6 +15,7 @@ exports! {
     "catchSignals" => catch_signals,
     "readSignal" => read_signal,
     "releaseSignals" => release_signals,
+    "stop" => stop,
     "kill" => kill,
     "killGroup" => kill_group,
 }
@@ -60,15 +62,61 @@ fn catch_signals(ctx: Ctx<'_>, numbers: Vec<i32>) -> Result<RawFd> {
     Ok(OwnedFd::from(descriptor.or_throw(&ctx)?).into_raw_fd())
 }
 
-/// The number of the next signal that waits, 0 if none does.
+/// Signals that the kernel sends to a process for what it does itself, and SIGCHLD.
+const FOR_OURSELVES: [i32; 9] = [
+    libc::SIGBUS,
+    libc::SIGCHLD,
+    libc::SIGFPE,
+    libc::SIGILL,
+    libc::SIGPIPE,
+    libc::SIGSEGV,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGXFSZ,
+];
+
+/// The number of the next signal that waits, 0 if none does. Those of `FOR_OURSELVES` count only if another process has sent them.
 fn read_signal(ctx: Ctx<'_>, number: RawFd) -> Result<u32> {
     let mut info = [0; size_of::<libc::signalfd_siginfo>()];
-    match rustix::io::read(descriptor(&ctx, number)?, &mut info) {
-        // The kernel writes whole structures only, which begin with the number.
-        Ok(_) => Ok(u32::from_ne_bytes([info[0], info[1], info[2], info[3]])),
-        Err(Errno::AGAIN) => Ok(0),
-        Err(error) => Err(error).or_throw(&ctx),
+    // The kernel writes whole structures only, which begin with the number; an error is between it and the code.
+    let field = |info: &[u8], at: usize| u32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
+    loop {
+        match rustix::io::read(descriptor(&ctx, number)?, &mut info) {
+            Ok(_) => {}
+            Err(Errno::AGAIN) => return Ok(0),
+            Err(error) => return Err(error).or_throw(&ctx),
+        }
+        let signal = field(&info, offset_of!(libc::signalfd_siginfo, ssi_signo));
+        let code = field(&info, offset_of!(libc::signalfd_siginfo, ssi_code)) as i32;
+        let sender = field(&info, offset_of!(libc::signalfd_siginfo, ssi_pid));
+        if !FOR_OURSELVES.contains(&(signal as i32)) || (code <= 0 && sender != std::process::id()) {
+            return Ok(signal);
+        }
     }
+}
+
+/// Stops this process by a signal, as that stops every program, and returns when it goes on. Does nothing where nobody could continue
+/// it: the kernel ignores SIGTSTP, SIGTTIN and SIGTTOU there.
+fn stop(ctx: Ctx<'_>, number: i32) -> Result<()> {
+    let signal = Signal::try_from(number).map_err(|_| throw(&ctx, libc::EINVAL))?;
+    let set = SigSet::from(signal);
+    let before = mask(SigmaskHow::SIG_BLOCK, &set);
+    // SAFETY: installs no code of ours, only SIG_DFL and what was there before.
+    let action = unsafe {
+        sigaction(
+            signal,
+            &SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty()),
+        )
+    };
+    let sent = send(&ctx, rustix::process::getpid().as_raw_nonzero().get(), 1, number);
+    // It arrives here.
+    mask(SigmaskHow::SIG_UNBLOCK, &set);
+    mask(SigmaskHow::SIG_SETMASK, &before);
+    if let Ok(action) = action {
+        // SAFETY: as above.
+        let _ = unsafe { sigaction(signal, &action) };
+    }
+    sent
 }
 
 /// Gives signals the effect again that they have in every program.

@@ -3,9 +3,11 @@
 //!
 //! Here are its requests and signals, one loop; what it mounts is in `mounts`.
 
+use super::about::About;
 use super::cache::TreePlaces;
 use super::driver::DRIVER_LOG;
 use super::layers::Layers;
+use super::mounts::SERVES;
 use super::outside::Outside;
 use super::points;
 use super::protocol::{self, Content, Done, Ended, Event, Open, Opened, Operation, PreparedRoot, Request, answer};
@@ -15,27 +17,18 @@ use super::session::Session;
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::sys::{self, End};
+use nix::sys::signalfd::SignalFd;
 use rustix::process::{WaitOptions, WaitStatus};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A signal to the process group reaches this process and the boot program at the same time; the boot program's question
 /// about it arrives within this time.
 const RECENT: Duration = Duration::from_millis(500);
-/// SIGCHLD, and what a terminal or a shell sends to the process group.
-const WATCHED: [i32; 7] = [
-    libc::SIGCHLD,
-    libc::SIGTERM,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGTSTP,
-    libc::SIGWINCH,
-    libc::SIGCONT,
-];
 /// What the terminal sends to end or to stop the program.
 const KEYS: [i32; 3] = [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP];
 /// How long the boot program may take for what it is told last.
@@ -69,8 +62,9 @@ pub struct Holder<'a> {
     pub replies: File,
     /// Something in it asks the janitor not to kill us while we end.
     pub last_word: File,
-    /// Tells the janitor that the boot program is left; see `Operation::Leave`.
-    pub leaving: File,
+    /// A socket to the janitor. The number of a request tells it that the boot program is left, see `Operation::Leave`; a descriptor is
+    /// for `sys::answer_foreground`.
+    pub leaving: OwnedFd,
 }
 
 struct Running {
@@ -104,7 +98,7 @@ impl Holder<'_> {
 
     /// Answers requests until the boot program closes its end.
     pub fn serve(mut self, mut requests: Requests) -> Result<()> {
-        let signals = sys::signal_descriptor(&WATCHED).context(|| "cannot receive signals".to_string())?;
+        let signals = sys::every_signal().context(|| "cannot receive signals".to_string())?;
         let mut running: Option<Running> = None;
         // When the process group got a signal.
         let mut heard: BTreeMap<i32, Instant> = BTreeMap::new();
@@ -113,12 +107,12 @@ impl Holder<'_> {
         let mut has_left = false;
         loop {
             if has_left && running.is_none() {
-                return Ok(());
+                return self.serve_others(&signals);
             }
             if let Some(running) = running.as_mut()
-                && let Some(asked) = running.program.take_stop()
+                && let Some(stopped) = running.program.take_stop()
             {
-                protocol::tell(&mut self.replies, running.id, Event::Stopped { asked })?;
+                protocol::tell(&mut self.replies, running.id, stopped)?;
             }
             let patience = if requests.is_buffered() { 0 } else { -1 };
             let line = running.as_ref().and_then(|running| running.program.line());
@@ -144,24 +138,25 @@ impl Holder<'_> {
                 if number == libc::SIGCHLD {
                     continue;
                 }
-                if number == libc::SIGTERM {
+                if has_left {
                     // Without a namespace of our own the guest has one, and cannot reach us.
                     let is_outside = signal.ssi_pid == 0 || self.outside.is_some();
-                    // The janitor's, which was asked to stop what lives on. What the guest sends counts for nothing.
-                    if let Some(running) = running.as_mut().filter(|_| has_left && is_outside) {
+                    // The janitor's, for what lives on. What the guest sends counts for nothing.
+                    if let Some(running) = running.as_mut().filter(|_| is_outside) {
                         running.program.signal(number);
                     }
                     continue;
                 }
                 let is_in_group = running.as_ref().is_some_and(|running| running.program.is_in_group());
-                if signal.ssi_code == libc::SI_KERNEL {
+                if signal.ssi_code == libc::SI_KERNEL && !is_in_group && KEYS.contains(&number) {
                     heard.insert(number, Instant::now());
                     // What the program is not there to get from the terminal itself, it gets from us.
                     match running.as_mut() {
-                        _ if is_in_group || !KEYS.contains(&number) => {}
                         Some(running) => running.program.signal(number),
                         None => early.push(number),
                     }
+                } else if is_in_group && signal.ssi_code == libc::SI_KERNEL {
+                    heard.insert(number, Instant::now());
                 } else if is_in_group && signal.ssi_code == libc::SI_USER && signal.ssi_pid == 0 {
                     // Of a process outside, which has no number in here. What the guest sends to the group counts for nothing.
                     heard.insert(number, Instant::now());
@@ -169,6 +164,13 @@ impl Holder<'_> {
             }
             if is_told && let Some(running) = running.as_mut() {
                 running.program.hear();
+                if let Some(listener) = running.program.take_listener() {
+                    // Only there the caller's process group has a number.
+                    let _ = sys::send(self.leaving.as_fd(), &[], Some(listener.as_fd()));
+                }
+                if running.program.take_start() {
+                    protocol::tell(&mut self.replies, running.id, Event::Started {})?;
+                }
                 if let Some(code) = running.program.take_end() {
                     running.is_reported = true;
                     let ended = self.ended(code, true, true);
@@ -187,14 +189,19 @@ impl Holder<'_> {
                 continue;
             }
             let Some(Request { id, operation }) = requests.next()? else {
-                if let Some(running) = running.filter(|_| !self.servers.is_empty()) {
+                if self.servers.is_empty() {
+                    return Ok(());
+                }
+                if let Some(running) = running {
                     end_before_servers(running.program);
                 }
-                return Ok(());
+                return self.serve_others(&signals);
             };
             match operation {
                 Operation::Run(run) if running.is_none() => match Program::start(&run, self.users.as_ref().ok()) {
                     Ok(mut program) => {
+                        // While the sandbox is made. Without it the list shows less.
+                        let _ = About::now(&run.about).write(&self.open.instance);
                         early.drain(..).for_each(|signal| program.signal(signal));
                         running = Some(Running {
                             id,
@@ -205,8 +212,10 @@ impl Holder<'_> {
                     Err(failure) => answer::<Ended>(&mut self.replies, id, Err(failure))?,
                 },
                 Operation::Signal { signal, spare_group } => {
-                    let is_spared = spare_group && heard.get(&signal).is_some_and(|at| at.elapsed() < RECENT);
+                    // Each that the group got spares one.
+                    let is_spared = spare_group && heard.remove(&signal).is_some_and(|at| at.elapsed() < RECENT);
                     match running.as_mut() {
+                        Some(running) if is_spared && signal == libc::SIGCONT => running.program.continued(),
                         _ if is_spared => {}
                         Some(running) => running.program.signal(signal),
                         None => early.push(signal),
@@ -217,7 +226,12 @@ impl Holder<'_> {
                     self.leave(id)?;
                     has_left = true;
                 }
-                Operation::KeepLayers {} if running.is_none() => return self.keep_layers(),
+                Operation::KeepLayers {} if running.is_none() => {
+                    if self.servers.is_empty() || self.session.retire_alone() {
+                        return self.keep_layers();
+                    }
+                    return self.serve_others(&signals);
+                }
                 Operation::Resumed {} => {
                     if let Some(running) = running.as_mut() {
                         running.program.resumed();
@@ -262,12 +276,40 @@ impl Holder<'_> {
         said.lines().next().map(str::to_string)
     }
 
+    /// Other instances may use what our programs serve: they go on until the janitor, which knows, kills us with them. Returns at once
+    /// where there are none.
+    fn serve_others(mut self, signals: &SignalFd) -> Result<()> {
+        if self.servers.is_empty() || self.outside.is_some() {
+            return Ok(());
+        }
+        // Nothing of the caller's is kept, and the boot program need not wait.
+        super::leave_caller()?;
+        self.last_word
+            .write_all(&[SERVES])
+            .context(|| "the janitor has ended".to_string())?;
+        drop(self.replies);
+        loop {
+            sys::poll([sys::readable(signals)], -1).context(|| "cannot wait".to_string())?;
+            while sys::next_signal(signals).is_some() {}
+            while let Some((pid, _)) = sys::wait(-1, WaitOptions::NOHANG) {
+                if self.servers.contains(&pid) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
     /// Says how a program has ended, if that is not known yet.
     fn report(&mut self, mut ended: Running, status: WaitStatus) -> Result<()> {
         if ended.is_reported {
             return Ok(());
         }
         ended.program.complain();
+        // It may have ended before that was read.
+        ended.program.hear();
+        if ended.program.take_start() {
+            protocol::tell(&mut self.replies, ended.id, Event::Started {})?;
+        }
         let has_started = ended.program.has_started();
         let said = self.ended(sys::exit_code(status), has_started, false);
         answer(&mut self.replies, ended.id, Ok(said))
@@ -286,9 +328,7 @@ impl Holder<'_> {
     /// Lets go of everything of the caller's, and has the janitor do so and answer.
     fn leave(&mut self, id: u64) -> Result<()> {
         super::leave_caller()?;
-        self.leaving
-            .write_all(&id.to_le_bytes())
-            .context(|| "the janitor has ended".to_string())
+        sys::send(self.leaving.as_fd(), &id.to_le_bytes(), None).context(|| "the janitor has ended".to_string())
     }
 
     fn perform(&mut self, id: u64, operation: Operation) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The directory of an instance: made before anything is put there, removed when everything is gone.
 
+use super::about::About;
 use super::outside;
 use super::record::start_time;
 use crate::fail;
@@ -21,6 +22,8 @@ const ROOMS: [&str; 10] = [
     "mount",
 ];
 
+/// Marks an instance that has ended, and of which other instances use the file system.
+const SERVES: &str = "serves";
 /// Says whose instance a directory is: pid, its start time, and the pid namespace in which the pid counts.
 const OWNER: &str = "owner";
 /// Of that file.
@@ -91,6 +94,12 @@ impl Instance {
         Directory::given(&self.directory)?.put(OWNER, 0o600, owner(pid).as_bytes())
     }
 
+    /// It has ended, but has to stay as long as this process does: others use its file system. Nobody lists it any more.
+    pub fn serve(&self, pid: u32) -> Result<()> {
+        Directory::given(&self.directory)?.put(SERVES, 0o600, b"")?;
+        self.give(pid)
+    }
+
     /// Takes its name away, in one step: nobody finds it any more, and whoever still writes into it by its path does not bring
     /// part of it back.
     pub fn condemn(self) -> Condemned {
@@ -143,6 +152,10 @@ pub struct Living {
     pub name: String,
     /// Whose end is its end: the boot program, or the janitor once that is left.
     pub pid: i32,
+    /// Whether that is the janitor.
+    pub is_left: bool,
+    /// What it says of itself, once its program starts.
+    pub about: Option<About>,
 }
 
 /// The instances of this user that run, in the order of the pids of their boot programs.
@@ -158,8 +171,13 @@ pub fn living(parent: &Path) -> Vec<Living> {
             continue;
         };
         let Ok(instance) = instances.enter(&name) else { continue };
-        if let Some(owner) = owner_of(&instance) {
-            let living = Living { name, pid: owner };
+        if let Some(owner) = owner_of(&instance).filter(|_| !instance.has(SERVES)) {
+            let living = Living {
+                name,
+                pid: owner,
+                is_left: u32::try_from(owner) != Ok(pid),
+                about: About::read(&instance),
+            };
             found.push((pid, number.unwrap_or(u32::MAX), living));
         }
     }

@@ -4,6 +4,7 @@
 //! holder, first process of the instance's namespaces, which mounts and runs; and the driver, outside, which serves the
 //! layers. Each end is noticed by the closing of a descriptor, never by looking again and again.
 
+mod about;
 mod cache;
 mod casefold;
 mod driver;
@@ -36,6 +37,7 @@ use crate::failure::{Context, EXIT_CODE, Failure, Result};
 use crate::streams;
 use crate::sys::{self, Disposition, End, Forked, Watched};
 use crate::trust::examine;
+pub use about::{About, is_name};
 use cache::TreePlaces;
 use driver::DRIVER_LOG;
 use early::Early;
@@ -46,9 +48,10 @@ pub use instance::{Living, living, sweep_instances};
 use layers::Layers;
 use linger::Lent;
 pub use linger::{Line, VARIABLE as LINGER, all as lingering, release};
-use mounts::{LINGERS, UNMOUNTS, WAIT};
+use mounts::{LINGERS, SERVES, UNMOUNTS, WAIT};
 pub use namespaces::map_users;
 use namespaces::{Entered, enter};
+use nix::sys::signalfd::SignalFd;
 pub use points::{Made, NAME as POINTS};
 pub use protocol::Place;
 use protocol::{Done, Open, Operation, answer};
@@ -59,6 +62,7 @@ use session::{Role, Session};
 pub use session::{have_alone, open_lock, open_work, take_turn};
 use shield::{QUIET, Shield};
 pub use start::NAME as START;
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -171,6 +175,8 @@ fn keep(id: u64, open: &Open, mut early: Early, requests: Requests, mut replies:
         Ok(instance) => instance,
         Err(failure) => return answer::<Done>(&mut replies, id, Err(failure)),
     };
+    // All paths are absolute, and what stays must not keep a directory of the caller in use. The holder is a copy of this process.
+    let _ = std::env::set_current_dir("/");
     let is_abandoned = || sys::poll([sys::closed(&boot)], 0).is_ok_and(|[closed]| closed);
     let result = Session::decide(open, is_abandoned);
     let mut session = match result {
@@ -198,57 +204,66 @@ fn keep(id: u64, open: &Open, mut early: Early, requests: Requests, mut replies:
         }
     };
     instance.sweep();
-    let mut leaving = File::from(leaving);
     // Without `/proc` the end of the boot program, or of the pipe that the holder has, is all that can be waited for.
     let end = End::of(holder);
     let shield = Shield::raise(&instance.directory);
-    let wait = |ends: [Watched<'_>; 2], pid: u32| {
+    let owner = Cell::new(open.pid);
+    let wait = |[first, second, third, fourth]: [Watched<'_>; 4]| {
         let mut is_hit = false;
         loop {
-            let watched = [ends[0], ends[1], shield.watched()];
+            let watched = [first, second, third, fourth, shield.watched()];
             let patience = if is_hit { QUIET } else { -1 };
-            let polled = match &end {
-                Ok(end) => end.poll(watched, patience),
-                Err(_) => sys::poll(watched, patience).map(|ready| (ready, false)),
+            let (ready, has_ended) = match &end {
+                Ok(end) => end.poll(watched, patience)?,
+                Err(_) => sys::poll(watched, patience).map(|ready| (ready, false))?,
             };
-            match polled {
-                Ok(([false, false, true], false)) => is_hit |= shield.is_hit(),
-                Ok(([false, false, false], false)) => {
-                    shield.restore(&instance, pid);
-                    is_hit = false;
-                }
-                _ => return,
+            let [one, two, three, four, is_touched] = ready;
+            if one || two || three || four || has_ended {
+                return Ok(([one, two, three, four], has_ended));
+            }
+            if is_touched {
+                is_hit |= shield.is_hit();
+            } else if std::mem::take(&mut is_hit) {
+                shield.restore(&instance, owner.get());
             }
         }
     };
-    wait([sys::readable(&leaving), sys::closed(&boot)], open.pid);
-    let mut number = [0; 8];
-    if sys::poll([sys::readable(&leaving)], 0).is_ok_and(|[asked]| asked) && leaving.read_exact(&mut number).is_ok() {
-        let stop = leave(&instance).and_then(|()| {
+    let server = session.served_by().and_then(|(pid, _)| End::of(pid).ok());
+    let left = attend(&leaving, &boot, server.as_ref(), wait);
+    sys::take_back_foreground();
+    if let Some(number) = left {
+        let signals = leave(&instance).and_then(|()| {
+            owner.set(std::process::id());
             let failed = || "cannot receive signals".to_string();
-            sys::signal_descriptor(&[libc::SIGTERM]).context(failed)
+            sys::every_signal().context(failed)
         });
-        let reply = stop
+        let reply = signals
             .as_ref()
             .map(|_| Done {})
             .map_err(|failure| Failure(failure.0.clone()));
         // Whether the boot program is still there to hear it makes no difference.
-        let _ = answer(&mut answers, u64::from_le_bytes(number), reply);
-        if let Ok(stop) = stop {
-            wait([sys::readable(&leaving), sys::readable(&stop)], std::process::id());
-            // Asked to stop what lives on. The holder ends with it.
-            if sys::next_signal(&stop).is_some() {
-                let _ = sys::kill(holder, libc::SIGTERM);
-                wait([sys::readable(&leaving), None], std::process::id());
-            }
+        let _ = answer(&mut answers, number, reply);
+        if let Ok(signals) = signals {
+            pass_on_signals(&signals, &leaving, wait, holder);
         }
     }
     let mut said = hear(&farewell);
     let patience = || sys::poll([sys::closed(&farewell)], PATIENCE.as_millis() as i32);
-    if said.contains(&WAIT) {
-        let _ = patience();
+    if said.contains(&WAIT) && !said.contains(&SERVES) {
+        // Until its guest has ended.
+        let _ = sys::poll([sys::readable(&farewell)], PATIENCE.as_millis() as i32);
+        said.extend(hear(&farewell));
     }
-    let unmounts = said.contains(&UNMOUNTS);
+    let mut answers = Some(answers);
+    if said.contains(&SERVES) {
+        session.retire();
+        if !session.is_alone() && instance.serve(std::process::id()).and_then(|()| leave_caller()).is_ok() {
+            session.allow_others();
+            answers = None;
+            session.wait_until_alone();
+        }
+    }
+    let unmounts = said.contains(&UNMOUNTS) && !said.contains(&SERVES);
     if !unmounts {
         let _ = sys::kill(holder, libc::SIGKILL);
     }
@@ -277,6 +292,57 @@ fn keep(id: u64, open: &Open, mut early: Early, requests: Requests, mut replies:
     Ok(())
 }
 
+/// Waits for one of four descriptors, or the end of the holder.
+trait Wait: Fn([Watched<'_>; 4]) -> std::io::Result<([bool; 4], bool)> {}
+impl<F: Fn([Watched<'_>; 4]) -> std::io::Result<([bool; 4], bool)>> Wait for F {}
+
+/// Waits until the boot program or the holder has ended, or the boot program is left; then the answer is the number of the request.
+/// Meanwhile answers what only a process of the caller's process group can. `server` is the holder of another instance whose programs
+/// serve the files of this one.
+fn attend(leaving: &OwnedFd, boot: &File, server: Option<&End>, wait: impl Wait) -> Option<u64> {
+    let mut listener: Option<OwnedFd> = None;
+    loop {
+        let watched = [
+            sys::readable(leaving),
+            sys::closed(boot),
+            listener.as_ref().and_then(sys::readable),
+            server.and_then(End::watched),
+        ];
+        let ([is_told, is_closed, is_asked, is_unserved], has_ended) = wait(watched).ok()?;
+        if is_unserved {
+            console::complain!("E::the instance that served the files of this one was killed");
+            return None;
+        }
+        if is_asked
+            && let Some(asking) = &listener
+            && sys::answer_foreground(asking).is_err()
+        {
+            listener = None;
+        }
+        if is_told {
+            match sys::receive(leaving.as_fd(), 8) {
+                Ok((_, Some(descriptor))) => listener = Some(descriptor),
+                Ok((number, None)) => return number.try_into().ok().map(u64::from_le_bytes),
+                Err(_) => return None,
+            }
+        } else if is_closed || has_ended {
+            return None;
+        }
+    }
+}
+
+/// Passes signals on to the holder, for what the program has left running, until that ends.
+fn pass_on_signals(signals: &SignalFd, leaving: &OwnedFd, wait: impl Wait, holder: i32) {
+    // The socket closes with the holder.
+    while let Ok(([false, ..], false)) = wait([sys::closed(leaving), sys::readable(signals), None, None]) {
+        while let Some(signal) = sys::next_signal(signals) {
+            if signal.ssi_signo != libc::SIGCHLD as u32 {
+                let _ = sys::kill(holder, signal.ssi_signo as i32);
+            }
+        }
+    }
+}
+
 /// Layers that an instance before has left mounted, if they may be used and are those of this one.
 fn borrow(open: &Open, session: &Session, line: Option<Line>) -> Option<Lent> {
     let layers = open.lingering.as_ref()?;
@@ -296,7 +362,7 @@ fn hear(pipe: &OwnedFd) -> Vec<u8> {
     said
 }
 
-/// Lets go of everything of the caller's that this process holds: his streams, his terminal and his directory.
+/// Lets go of everything of the caller's that this process holds: his streams and his terminal. His directory it has left at once.
 fn leave_caller() -> Result<()> {
     let failed = || "cannot leave the caller".to_string();
     let null = File::options()
@@ -312,7 +378,6 @@ fn leave_caller() -> Result<()> {
 /// What the program has left running lives on as this instance, which is the janitor's from here on.
 fn leave(instance: &Instance) -> Result<()> {
     instance.give(std::process::id())?;
-    std::env::set_current_dir("/").context(|| "cannot leave the caller's directory".to_string())?;
     leave_caller()
 }
 
@@ -321,7 +386,7 @@ struct Started {
     holder: i32,
     /// Whether it has no namespaces.
     is_outside: bool,
-    /// Readable once the holder has left the boot program.
+    /// What the holder says while it lives, see `Holder::leaving`.
     leaving: OwnedFd,
     /// What the holder says about its end, see `mounts`; closed when it has let go of everything.
     farewell: OwnedFd,
@@ -349,7 +414,7 @@ fn start_holder(
     let tree_places = TreePlaces::judge(&open.trees);
     let (reader, writer) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
     let (farewell, last_word) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
-    let (leaving, left) = sys::pipe().context(|| "cannot make a pipe".to_string())?;
+    let (leaving, left) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
     let mut entered = enter(&session.role);
     if entered.is_err() && matches!(session.role, Role::Lent(_)) {
         // A kernel or a filter without the calls for it: the layers are mounted anew.
@@ -391,7 +456,7 @@ fn start_holder(
                     tree_locks: Vec::new(),
                     replies,
                     last_word: last_word.into(),
-                    leaving: left.into(),
+                    leaving: left,
                 };
                 holder.prepare(id)?;
                 holder.serve(requests)

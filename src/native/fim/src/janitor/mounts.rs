@@ -31,6 +31,8 @@ use std::path::{Path, PathBuf};
 pub const WAIT: u8 = b'+';
 /// It unmounts by itself all but the layers. Nobody waits for that but the janitor.
 pub const UNMOUNTS: u8 = b'U';
+/// Its guest has ended, and it goes on until it is killed: other instances may use what its programs serve.
+pub const SERVES: u8 = b'S';
 /// The driver stays.
 pub const LINGERS: u8 = b'L';
 
@@ -65,7 +67,7 @@ impl Holder<'_> {
             let target = self.open.instance.join(MERGED);
             mount_bind(merged, &target)
                 .context(|| format!("cannot bind the running overlay '{}'", merged.display()))?;
-            self.settle(true)?;
+            self.settle(true, self.session.served_by().map(Some))?;
         }
         Ok(())
     }
@@ -224,10 +226,13 @@ impl Holder<'_> {
             OsStr::new(&options),
         )
         .context(|| "the kernel refused the overlay".to_string())?;
-        self.settle(true)
+        self.settle(true, None)
     }
 
     pub fn serve_overlay(&mut self, argv: &[String], ignore_case: bool) -> Result<()> {
+        if self.is_joined() {
+            return Ok(());
+        }
         if ignore_case && self.outside.is_some() {
             fail!("names that ignore case need a user namespace")
         }
@@ -249,7 +254,8 @@ impl Holder<'_> {
             let server = casefold::serve(Path::new(MERGED), Path::new("data/data"), &log)?;
             self.servers.push(server);
         }
-        self.settle(false)
+        // Without namespaces nobody finds the way to it.
+        self.settle(self.outside.is_none(), Some(None))
     }
 
     /// Goes to the directory of the instance, and makes there what an overlay needs: `data` and a work directory.
@@ -268,7 +274,7 @@ impl Holder<'_> {
         Ok(())
     }
 
-    fn settle(&self, lasts: bool) -> Result<()> {
+    fn settle(&self, lasts: bool, served_by: Option<Option<(i32, u64)>>) -> Result<()> {
         let mut merged = self.open.instance.join(MERGED);
         if lasts {
             let joinable = self.session.make_joinable()?;
@@ -279,6 +285,7 @@ impl Holder<'_> {
         let overlay = Overlay {
             merged: &merged,
             lasts,
+            served_by,
             driver: self.layers.driver,
             trees: &self.trees,
             servers: if self.outside.is_some() { &self.servers } else { &[] },

@@ -39,8 +39,9 @@ pub fn serve(argv: &[String], target: &Path, log: &Path) -> Result<i32> {
         .stdin(Stdio::null());
     command.stdout(log_file.try_clone().context(failed)?).stderr(log_file);
     let steps = [
-        // What is sent to the process group of the caller must not end the guest's file system.
+        // What is sent to the process group of the caller must not end the guest's file system, nor that of other instances.
         Step::Block,
+        Step::LeadSession,
         // Without namespaces nothing else ends it with us.
         Step::SignalAtEndOfParent(Signal::KILL),
     ];

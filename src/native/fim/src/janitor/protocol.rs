@@ -1,6 +1,7 @@
 //! What the boot program and the janitor say to each other: messages, requests on one descriptor and replies on another. Each reply
 //! carries the number of its request; only `run` is answered later than what follows it.
 
+use super::about::Said;
 use super::linger::Terms;
 use crate::failure::{Context, Result};
 use crate::hot;
@@ -133,6 +134,10 @@ pub struct Run {
     pub filter: Vec<Instruction>,
     /// Whether it gets a user namespace in which everybody is who he is outside.
     pub private_users: bool,
+    /// What is written down about the run, for `fim-instance list`.
+    pub about: Said,
+    /// Whether the boot program is told when the program has started, by the event `started`.
+    pub tells_start: bool,
 }
 
 /// `struct sock_filter`: operation, jump if true, jump if false, operand.
@@ -237,8 +242,10 @@ pub enum Point {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The program has stopped. `asked`: the boot program has passed on a signal that asks for that.
-    Stopped { asked: bool },
+    /// The program has stopped, by this signal. `asked`: the boot program has passed on a signal that asks for that.
+    Stopped { asked: bool, signal: i32 },
+    /// The program runs. Only where the boot program has asked for that.
+    Started {},
 }
 
 #[derive(Serialize)]

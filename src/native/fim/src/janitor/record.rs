@@ -40,8 +40,11 @@ pub struct Record {
     /// Where the merged root is mounted, in the holder's mount namespace.
     #[serde(with = "names::path")]
     merged: PathBuf,
-    /// Whether it outlives the holder as long as somebody uses it.
+    /// Whether others can use it, as long as they like.
     lasts: bool,
+    /// The holder whose programs serve it, until nobody uses it any more: pid and start. Absent where the kernel does.
+    #[serde(default)]
+    served_by: Option<(i32, u64)>,
     /// Processes that serve the overlay and do not end with the holder's namespaces: pid and start.
     #[serde(default)]
     servers: Vec<(i32, u64)>,
@@ -51,6 +54,8 @@ pub struct Record {
 pub struct Overlay<'a> {
     pub merged: &'a Path,
     pub lasts: bool,
+    /// Another holder whose programs serve it, or `Some(None)` for this one.
+    pub served_by: Option<Option<(i32, u64)>>,
     /// The process that serves the layers, as the janitors see it, if there is one.
     pub driver: Option<i32>,
     /// The trees of unpacked layers.
@@ -84,6 +89,7 @@ pub fn write(
         stack: stack.to_string(),
         merged: overlay.merged.to_path_buf(),
         lasts: overlay.lasts,
+        served_by: overlay.served_by.map(|other| other.unwrap_or((pid, start))),
         servers: overlay
             .servers
             .iter()
@@ -210,7 +216,11 @@ pub fn join(work: &Directory, wanted: &Wanted<'_>) -> Result<Option<Role>> {
         if record.driver.is_some_and(|driver| !is_own(&driver)) {
             continue;
         }
+        if record.served_by.is_some_and(|(pid, start)| !lives(pid, start)) {
+            continue;
+        }
         return Ok(Some(Role::Joined {
+            served_by: record.served_by,
             user,
             mount,
             merged: record.merged,

@@ -1,6 +1,6 @@
 //! The sandbox as a child process.
 
-use super::protocol::{FILTER_LIMIT, Instruction, Run, to_bytes};
+use super::protocol::{Event, FILTER_LIMIT, Instruction, Run, to_bytes};
 use crate::fail;
 use crate::failure::{Context, Failure, Result};
 use crate::guest::{LINE_DESCRIPTOR, LINE_LIMIT, Pass, STREAMS, State, WORDS_DESCRIPTOR, Words};
@@ -38,9 +38,13 @@ pub struct Program {
     /// To the guest's first process: in comes how the program is, out go signals. Closed at its end.
     line: Option<OwnedFd>,
     is_ready: bool,
+    /// Whether the boot program is still to be told that the program runs.
+    is_awaited: bool,
     is_killed: bool,
     has_own_session: bool,
     stop: Stop,
+    /// Answers calls that set the foreground of the terminal, until the janitor is given it.
+    listener: Option<OwnedFd>,
     /// The exit code of a program that has left others running, until the boot program is told.
     left: Option<i32>,
 }
@@ -50,8 +54,8 @@ pub struct Program {
 struct Stop {
     /// The boot program has passed on a signal that asks for it, and none since that ends it.
     is_asked: bool,
-    /// The program has stopped, and the boot program was not told yet.
-    is_news: bool,
+    /// The program has stopped by this signal, and the boot program was not told yet.
+    news: Option<i32>,
     /// The boot program was told, and has not answered yet.
     is_told: bool,
 }
@@ -78,6 +82,8 @@ impl Program {
         command
             .args(arguments)
             .env_clear()
+            // Its process outside stays as long as the guest, and must not keep the caller's directory in use.
+            .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let failed = || "cannot pass on the caller's streams".to_string();
@@ -87,7 +93,9 @@ impl Program {
         let (line, theirs) = sys::socket_pair().context(|| "cannot make a socket".to_string())?;
         let filter = filter_file(&run.filter)?;
         let options = options_file(&run.options)?;
-        let guest = guest_file(&run.guest)?;
+        let ignored = sys::Ignored::of_caller().text();
+        let ignored = ignored.map_or(Vec::new(), |signals| vec!["--ignored".to_string(), signals]);
+        let guest = guest_file(&[&ignored[..], &run.guest].concat())?;
         let places = [
             (report.as_fd(), STATUS_DESCRIPTOR),
             (theirs.as_fd(), LINE_DESCRIPTOR),
@@ -123,9 +131,11 @@ impl Program {
             complaint,
             line: Some(line),
             is_ready: false,
+            is_awaited: run.tells_start,
             is_killed: false,
             has_own_session,
             stop: Stop::default(),
+            listener: None,
             left: None,
         })
     }
@@ -139,8 +149,8 @@ impl Program {
     pub fn hear(&mut self) {
         for _ in 0..ROUND {
             let Some(line) = &self.line else { return };
-            let message = match packets::receive(line.as_fd(), LINE_LIMIT) {
-                Ok(Some((message, _))) => message,
+            let (message, descriptor) = match packets::receive(line.as_fd(), LINE_LIMIT) {
+                Ok(Some(received)) => received,
                 Ok(None) => {
                     self.line = None;
                     return;
@@ -149,32 +159,43 @@ impl Program {
             };
             match message.parse() {
                 Ok(State::Runs {}) => self.is_ready = true,
-                Ok(State::Stopped {}) => self.stop.is_news = true,
-                Ok(State::Continued {}) => self.stop.is_news = false,
+                Ok(State::Listens {}) => self.listener = descriptor,
+                Ok(State::Stopped { signal }) => self.stop.news = Some(signal),
+                Ok(State::Continued {}) => self.stop.news = None,
                 Ok(State::Ended { code }) => self.left = Some(i32::from(code)),
                 Err(_) => {}
             }
         }
     }
 
-    /// Whether the boot program is to be told now that the program has stopped; with whether it had asked for that. Only
-    /// where there is a terminal, which a shell may want back, or where it had asked. Not again before it has answered: how
-    /// often a program stops is up to the guest.
-    pub fn take_stop(&mut self) -> Option<bool> {
+    /// Whether the boot program is to be told now that the program runs. True once, and only if it has asked for that.
+    pub fn take_start(&mut self) -> bool {
+        self.is_ready && std::mem::take(&mut self.is_awaited)
+    }
+
+    /// The event by which the boot program is told now that the program has stopped. Only where there is a terminal, which a shell may
+    /// want back, or where it had asked. Not again before it has answered: how often a program stops is up to the guest.
+    pub fn take_stop(&mut self) -> Option<Event> {
         let asked = self.stop.is_asked;
-        if !self.stop.is_news || self.stop.is_told || (self.has_own_session && !asked) {
+        if self.stop.is_told || (self.has_own_session && !asked) {
             return None;
         }
+        let signal = self.stop.news?;
         self.stop = Stop {
             is_told: true,
             ..Stop::default()
         };
-        Some(asked)
+        Some(Event::Stopped { asked, signal })
     }
 
     /// The boot program has answered.
     pub fn resumed(&mut self) {
         self.stop.is_told = false;
+    }
+
+    /// What the janitor needs to answer calls that set the foreground of the terminal. Given once.
+    pub fn take_listener(&mut self) -> Option<OwnedFd> {
+        self.listener.take()
     }
 
     /// The exit code of the program, once it has ended and left others running. Given once.
@@ -204,7 +225,16 @@ impl Program {
         }
         if let Some(line) = &self.line {
             // Where so many wait that there is no room, the same signal is among them.
-            let _ = packets::send(line.as_fd(), &Pass { signal }, None);
+            let _ = packets::send(line.as_fd(), &pass(signal, false), None);
+        }
+    }
+
+    /// The process group of the caller was sent SIGCONT. Tells the guest's first process, which passes it on if the program has
+    /// left that group, as shells do.
+    pub fn continued(&mut self) {
+        self.stop.is_asked = false;
+        if let Some(line) = &self.line {
+            let _ = packets::send(line.as_fd(), &pass(libc::SIGCONT, true), None);
         }
     }
 
@@ -232,6 +262,10 @@ impl Program {
         self.said.push_str(&String::from_utf8_lossy(&bytes));
         self.said.lines().filter_map(|line| serde_json::from_str(line).ok())
     }
+}
+
+fn pass(signal: i32, spares_group: bool) -> Pass {
+    Pass { signal, spares_group }
 }
 
 fn bytes_of(word: &str) -> Result<Vec<u8>> {

@@ -7,12 +7,13 @@ use std::io::Result;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-/// Leaves the terminal and everything else of the caller, so that neither ^C nor ^Z reaches it and no pipe of the caller
+/// Leaves the terminal, the directory and everything else of the caller, so that neither ^C nor ^Z reaches it and no pipe of the caller
 /// stays open because of it. The descriptors in `kept` are returned under their new numbers. `name`, of at most 15 bytes, is
 /// what `ps` shows. For a new child with a single thread.
 pub fn leave_caller<const N: usize>(name: &CStr, kept: [BorrowedFd<'_>; N]) -> Result<[OwnedFd; N]> {
     let _ = rustix::thread::set_name(name);
     dwarfs_fuse::tune_allocator();
+    std::env::set_current_dir("/")?;
     let null = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     sys::become_session([null.as_fd(); 3], kept)
 }

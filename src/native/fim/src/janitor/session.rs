@@ -53,6 +53,8 @@ pub enum Role {
         merged: PathBuf,
         driver: Option<i32>,
         trees: Vec<PathBuf>,
+        /// The holder of the instance whose programs serve it: pid and start. Absent where the kernel does.
+        served_by: Option<(i32, u64)>,
     },
     /// Mount an overlay above layers that are still mounted.
     Lent(Lent),
@@ -161,6 +163,37 @@ impl Session {
             std::thread::sleep(STEP);
         }
         let _ = self.work.remove_file(record::file_name(&self.name));
+    }
+
+    /// As `retire`, without waiting for those who are about to join. Whether nobody else uses the overlay, or will.
+    pub fn retire_alone(&self) -> bool {
+        if !sys::lock(self.lock.as_fd(), DECIDING, Lock::Exclusive).unwrap_or(false) {
+            return false;
+        }
+        let _ = self.work.remove_file(record::file_name(&self.name));
+        self.is_alone()
+    }
+
+    /// Whether nobody else uses the data directory. After `retire`.
+    pub fn is_alone(&self) -> bool {
+        have_alone(&self.lock, &self.work).unwrap_or(true)
+    }
+
+    /// Waits until nobody else uses the data directory.
+    pub fn wait_until_alone(&self) {
+        let _ = sys::wait_for_lock(self.lock.as_fd(), ALIVE, Lock::Exclusive);
+        let deadline = Instant::now() + PATIENCE;
+        while record::is_any_left(&self.work) && Instant::now() < deadline {
+            std::thread::sleep(STEP);
+        }
+    }
+
+    /// The holder whose programs serve the overlay of another instance that this one has joined.
+    pub fn served_by(&self) -> Option<(i32, u64)> {
+        match &self.role {
+            Role::Joined { served_by, .. } => *served_by,
+            _ => None,
+        }
     }
 
     /// Lets others decide again, after `retire`.

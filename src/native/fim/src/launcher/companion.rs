@@ -6,7 +6,7 @@ use super::variable;
 use crate::failure::{Context, EXIT_CODE, Result};
 use crate::janitor::{LINGER, REPLIES, REQUESTS, REST, START};
 use crate::streams;
-use crate::sys::{self, Forked, Step};
+use crate::sys::{self, Forked, IGNORED, Ignored, Step};
 use crate::trust::TRUST_GROUP;
 use rustix::io::{FdFlags, fcntl_setfd};
 use std::ffi::{OsStr, OsString};
@@ -23,7 +23,10 @@ pub struct Companion {
 /// need no janitor.
 pub fn program(words: &[OsString]) -> Option<OsString> {
     match words.first() {
-        Some(word) if word == "fim-exec" || word == "fim-root" => Some(words.get(1).cloned().unwrap_or_default()),
+        Some(word) if word == "fim-exec" || word == "fim-root" => {
+            let program = words[1..].iter().take(2).find(|word| *word != "--");
+            Some(program.cloned().unwrap_or_default())
+        }
         // The program stands behind options, which only the boot program parses. What such starts read has a record of its own.
         Some(word) if word == "fim-run" => Some(word.clone()),
         Some(word) if word.as_encoded_bytes().starts_with(b"fim-") => None,
@@ -51,6 +54,9 @@ pub fn start(application: &Path, image: &Image, program: &OsStr, is_complete: bo
         if let Some(value) = variable(name) {
             command.env(name, value);
         }
+    }
+    if let Some(signals) = Ignored::at_start().text() {
+        command.env(IGNORED, signals);
     }
     // Not by `spawn`, which waits until the other program is loaded. The boot program sees that it is not there.
     if let Forked::Child = sys::clone(0).context(failed)? {

@@ -3,6 +3,7 @@
 //! It runs from the image file itself, and while it does nobody can open that file for writing. So it does as little as
 //! possible and leaves by `execve`; nothing that stays may run from the image.
 
+mod called;
 mod calls;
 mod companion;
 mod image;
@@ -13,7 +14,7 @@ mod unpack;
 
 use crate::fail;
 use crate::failure::{Context, EXIT_CODE, Result};
-use crate::portal::is_exec;
+use crate::instances;
 use crate::sys;
 use image::Image;
 use std::ffi::{OsStr, OsString};
@@ -45,29 +46,43 @@ fn start(reserved_offset: u64) -> Result<std::convert::Infallible> {
     let image = Image::open(reserved_offset)?;
     let global = place::choose()?;
     let application = place::application(&global, &image)?;
-    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(program) = called::program(&image.path) {
+        words.splice(0..0, ["fim-exec".into(), program]);
+    }
     let program = companion::program(&words).filter(|_| !is_set("FIM_MAIN_ENVIRONMENT"));
     let until = if program.is_some() { Until::Started } else { Until::All };
     let is_complete = ensure(&image, &application, until)?;
-    if is_exec(&words) {
+    if let Some(operation) = instances::operation(&words) {
         // Not in this process: while it runs, nobody can write to the image.
         let application = application.path();
         let mut command = Command::new(application.join("bin/fim"));
         command
             .arg("instances")
             .arg(application.join("instance"))
-            .arg("--exec")
-            .args(&words[2..]);
+            .arg(operation);
+        if operation == instances::START {
+            command.arg(&image.path);
+        }
+        command.args(&words[2..]);
         let error = command.exec();
         fail!("cannot start '{}': {error}", application.join("bin/fim").display())
     }
-    become_boot(&image, &global, application.path(), program.as_deref(), is_complete)
+    become_boot(
+        &image,
+        &global,
+        application.path(),
+        &words,
+        program.as_deref(),
+        is_complete,
+    )
 }
 
 fn become_boot(
     image: &Image,
     global: &Path,
     application: &Path,
+    words: &[OsString],
     started: Option<&OsStr>,
     is_complete: bool,
 ) -> Result<std::convert::Infallible> {
@@ -94,11 +109,15 @@ fn become_boot(
     }
     let program = application.join("bin/fim");
     let mut command = Command::new(&program);
-    command.arg("boot").args(std::env::args_os().skip(1));
+    command.arg("boot").args(words);
     for name in dropped(std::env::vars_os().map(|(name, _)| name)) {
         command.env_remove(name);
     }
     command.envs(variables).env_remove("FIM_JANITOR");
+    match sys::Ignored::at_start().text() {
+        Some(signals) => command.env(sys::IGNORED, signals),
+        None => command.env_remove(sys::IGNORED),
+    };
     // The janitor starts while the runtime does: neither waits for the other.
     let companion = started.map(|started| companion::start(application, image, started, is_complete));
     let companion = companion.transpose()?;

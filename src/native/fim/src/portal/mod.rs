@@ -24,7 +24,7 @@ mod terminal;
 
 pub use guest::{Guest, command, shim};
 pub use host::command as host_command;
-pub use instance::{command as instances_command, is_exec};
+pub use instance::execute;
 
 /// Longest message, in bytes.
 const LIMIT: usize = 8 << 20;

@@ -51,6 +51,14 @@ impl End {
         }
     }
 
+    /// Has an event when it has come, where the kernel tells.
+    pub fn watched(&self) -> Watched<'_> {
+        match self {
+            End::Told(end) => readable(end),
+            End::Looked(_) => None,
+        }
+    }
+
     /// Waits for it.
     pub fn wait(&self) -> Result<()> {
         self.poll([], -1).map(drop)

@@ -1,6 +1,6 @@
 //! What a child does between fork and exec.
 
-use super::{Disposition, block_signals, dispose_signals, mask_signals};
+use super::{Disposition, Ignored, block_signals, dispose_signals, mask_signals};
 use nix::sys::signal::SigmaskHow;
 use rustix::process::{self, Signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -17,6 +17,8 @@ const ABOVE: RawFd = 16;
 pub enum Step<'a> {
     /// Gives signals their default effect.
     Default(&'static [i32]),
+    /// Has signals ignored, as the caller has had.
+    Ignore(Ignored),
     /// Blocks no signal.
     Unblock,
     /// Blocks all signals but those of faults.
@@ -28,6 +30,8 @@ pub enum Step<'a> {
     /// Gets a signal when the parent ends.
     SignalAtEndOfParent(Signal),
     EnterUserNamespace(BorrowedFd<'a>),
+    /// As [`super::announce`], with a message for the socket.
+    Announce(BorrowedFd<'a>, &'static [u8]),
     /// Has descriptors open at these numbers below 16, even where one stands at another's number.
     Place(&'a [(BorrowedFd<'a>, RawFd)]),
 }
@@ -52,6 +56,7 @@ pub fn become_program(mut command: Command, steps: &[Step<'_>]) -> Error {
 enum Prepared {
     Without(Step<'static>),
     EnterUserNamespace(BorrowedFd<'static>),
+    Announce(BorrowedFd<'static>, &'static [u8]),
     Place(Vec<Placed>),
 }
 
@@ -66,6 +71,7 @@ impl From<&Step<'_>> for Prepared {
         // SAFETY: what is prepared ends in the function that has borrowed the descriptors, with the command that it belongs to.
         let keep = |descriptor: BorrowedFd<'_>| unsafe { BorrowedFd::borrow_raw(descriptor.as_raw_fd()) };
         Prepared::Without(match *step {
+            Step::Announce(socket, message) => return Prepared::Announce(keep(socket), message),
             Step::EnterUserNamespace(namespace) => return Prepared::EnterUserNamespace(keep(namespace)),
             Step::Place(places) => {
                 let places = places.iter().map(|(descriptor, number)| Placed {
@@ -76,6 +82,7 @@ impl From<&Step<'_>> for Prepared {
                 return Prepared::Place(places.collect());
             }
             Step::Default(signals) => Step::Default(signals),
+            Step::Ignore(signals) => Step::Ignore(signals),
             Step::Unblock => Step::Unblock,
             Step::Block => Step::Block,
             Step::LeadGroup => Step::LeadGroup,
@@ -90,17 +97,19 @@ impl Prepared {
         match self {
             Prepared::Without(step) => match *step {
                 Step::Default(signals) => dispose_signals(signals, Disposition::Default),
+                Step::Ignore(signals) => signals.ignore(),
                 Step::Unblock => mask_signals(SigmaskHow::SIG_SETMASK, &[]),
                 Step::Block => block_signals(),
                 Step::LeadGroup => process::setpgid(None, None)?,
                 Step::LeadSession => drop(process::setsid()?),
                 Step::SignalAtEndOfParent(signal) => process::set_parent_process_death_signal(Some(signal))?,
                 // Prepared otherwise.
-                Step::EnterUserNamespace(_) | Step::Place(_) => {}
+                Step::EnterUserNamespace(_) | Step::Announce(..) | Step::Place(_) => {}
             },
             Prepared::EnterUserNamespace(users) => {
                 move_into_link_name_space(*users, Some(LinkNameSpaceType::User))?;
             }
+            Prepared::Announce(socket, message) => super::announce(*socket, message),
             Prepared::Place(places) => {
                 for place in places.iter_mut() {
                     place.copy = Some(rustix::io::fcntl_dupfd_cloexec(place.descriptor, ABOVE)?);

@@ -60,6 +60,12 @@ impl ProcessDirectory {
         fields.nth(18)?.parse().ok()
     }
 
+    /// Whether it was stopped, as by ^Z.
+    pub fn is_stopped(&self) -> bool {
+        let stat = self.read("stat").unwrap_or_default();
+        fields(&stat).and_then(|mut fields| fields.next()) == Some("T")
+    }
+
     /// Whether it has ended, waited for or not. An error that says nothing about the process does not count.
     pub fn has_ended(&self) -> bool {
         match self.try_read("stat") {

@@ -3,6 +3,8 @@
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io::Result;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 /// What a terminal or a service manager sends to all processes of a group.
 pub const GROUP_SIGNALS: [i32; 8] = [
@@ -15,6 +17,9 @@ pub const GROUP_SIGNALS: [i32; 8] = [
     libc::SIGTTIN,
     libc::SIGTTOU,
 ];
+
+/// Signals of real time, as shells and most C libraries name them: 32 and 33 are theirs.
+const REAL_TIME: RangeInclusive<i32> = 34..=64;
 
 /// What is done about signals that are not blocked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,6 +52,35 @@ const FAULTS: [Signal; 7] = [
     Signal::SIGSYS,
     Signal::SIGTRAP,
 ];
+
+/// The number of a signal by its name, with or without `SIG`, in any case, or by its number; those of real time as `RTMIN+n` and
+/// `RTMAX-n`.
+pub fn signal_number(name: &str) -> Option<i32> {
+    let upper = name.to_ascii_uppercase();
+    let short = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let distance = |text: &str, sign: char| match text {
+        "" => Some(0),
+        text => text.strip_prefix(sign)?.parse::<i32>().ok(),
+    };
+    let number = if short.bytes().all(|byte| byte.is_ascii_digit()) {
+        short.parse().ok()?
+    } else if let Some(rest) = short.strip_prefix("RTMIN") {
+        REAL_TIME.start().checked_add(distance(rest, '+')?)?
+    } else if let Some(rest) = short.strip_prefix("RTMAX") {
+        REAL_TIME.end().checked_sub(distance(rest, '-')?)?
+    } else {
+        let alias = match short {
+            "POLL" => "IO",
+            "IOT" => "ABRT",
+            "CLD" => "CHLD",
+            short => short,
+        };
+        return Signal::from_str(&format!("SIG{alias}"))
+            .ok()
+            .map(|signal| signal as i32);
+    };
+    (REAL_TIME.contains(&number) || Signal::try_from(number).is_ok()).then_some(number)
+}
 
 /// Blocks every signal that can be blocked, except faults. For processes that a signal to the caller's process group, or to
 /// everything in its terminal, must neither end nor stop.
@@ -81,6 +115,16 @@ pub fn signal_descriptor(signals: &[i32]) -> Result<SignalFd> {
     Ok(SignalFd::with_flags(&signal_set(signals), flags)?)
 }
 
+/// Blocks every signal, faults too, and gives a descriptor from which they are read.
+pub fn every_signal() -> Result<SignalFd> {
+    let set = SigSet::all();
+    set.thread_block()?;
+    Ok(SignalFd::with_flags(
+        &set,
+        SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
+    )?)
+}
+
 /// The next signal that waits.
 pub fn next_signal(descriptor: &SignalFd) -> Option<libc::signalfd_siginfo> {
     descriptor.read_signal().ok().flatten()
@@ -97,4 +141,41 @@ pub fn is_pending(signals: &[i32]) -> bool {
         SigSet::from_sigset_t_unchecked(pending.assume_init())
     };
     named(signals).any(|signal| pending.contains(signal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signal_number;
+
+    #[test]
+    fn signals_have_names_and_numbers() {
+        for (name, number) in [
+            ("TERM", 15),
+            ("sigterm", 15),
+            ("15", 15),
+            ("POLL", 29),
+            ("RTMIN", 34),
+            ("SIGRTMIN+3", 37),
+            ("rtmax-1", 63),
+            ("64", 64),
+        ] {
+            assert_eq!(signal_number(name), Some(number), "{name}");
+        }
+        for name in [
+            "",
+            "SIG",
+            "0",
+            "32",
+            "65",
+            "99999999999",
+            "-1",
+            "NO",
+            "RTMIN+99",
+            "RTMIN-1",
+            "RTMAX+1",
+            "15 ",
+        ] {
+            assert_eq!(signal_number(name), None, "{name:?}");
+        }
+    }
 }
