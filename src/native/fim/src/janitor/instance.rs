@@ -25,6 +25,9 @@ const ROOMS: [&str; 10] = [
 const OWNER: &str = "owner";
 /// Of that file.
 const OWNER_LIMIT: u64 = 4096;
+/// Holds the number of the signal that ends the program, where the image names one.
+const STOP: &str = "stop";
+const STOP_LIMIT: u64 = 8;
 
 pub struct Instance {
     pub directory: PathBuf,
@@ -123,6 +126,8 @@ pub struct Living {
     pub name: String,
     /// Whose end is its end: the boot program, or the janitor once that is left.
     pub pid: i32,
+    /// Whether it is the janitor.
+    pub is_left: bool,
 }
 
 /// The instances of this user that run, in the order of the pids of their boot programs.
@@ -139,12 +144,25 @@ pub fn living(parent: &Path) -> Vec<Living> {
         };
         let Ok(instance) = instances.enter(&name) else { continue };
         if let Some(owner) = owner_of(&instance) {
-            let living = Living { name, pid: owner };
+            let is_left = pid != owner as u32;
+            let living = Living {
+                name,
+                pid: owner,
+                is_left,
+            };
             found.push((pid, number.unwrap_or(u32::MAX), living));
         }
     }
     found.sort_by_key(|(pid, number, _)| (*pid, *number));
     found.into_iter().map(|(_, _, living)| living).collect()
+}
+
+/// The signal that ends the program of an instance, where its image names one.
+pub fn stop_signal(parent: &Path, name: &str) -> Option<i32> {
+    let instances = Directory::trusted(parent, Last::Own, Make::No).ok()?;
+    let bytes = instances.enter(name).ok()?.read(STOP, STOP_LIMIT).ok()?;
+    let signal: i32 = str::from_utf8(&bytes).ok()?.parse().ok()?;
+    (1..=64).contains(&signal).then_some(signal)
 }
 
 /// The pid of the process that an instance says it belongs to, if that lives.

@@ -3,7 +3,7 @@
 use super::call::Caller;
 use super::client::{self, Asked};
 use crate::failure::EXIT_CODE;
-use crate::janitor::{Line, Living, lingering, living};
+use crate::janitor::{Line, Living, lingering, living, stop_signal};
 use crate::sys::{self, End};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -70,6 +70,10 @@ fn find(instances: &Path, id: &OsStr) -> Result<Living, &'static str> {
     Ok(found.swap_remove(index))
 }
 
+fn named(instances: &Path, name: &str) -> Option<Living> {
+    living(instances).into_iter().find(|living| living.name == name)
+}
+
 /// How long an instance may take to end before it is ended by force: longer than it gives what runs in it.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -83,20 +87,32 @@ fn stop(instances: &Path, id: &OsStr) -> Result<(), String> {
     if let Some((line, _)) = resting {
         return line.end(None, PATIENCE).map_err(|failure| failure.0);
     }
-    let living = find(instances, id)?;
-    let Ok(end) = End::of(living.pid) else { return Ok(()) };
-    for signal in [libc::SIGTERM, libc::SIGKILL] {
-        match sys::kill(living.pid, signal) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
-            Err(error) => return Err(format!("The instance cannot be stopped: {error}")),
-            Ok(()) => {}
-        }
-        let ended = end.poll::<0>([], PATIENCE.as_millis() as i32);
-        if ended.is_ok_and(|(_, has_ended)| has_ended) {
+    let name = find(instances, id)?.name;
+    let wanted = stop_signal(instances, &name);
+    for signal in wanted.into_iter().chain([libc::SIGTERM, libc::SIGKILL]) {
+        // Anew each time: once the program has ended, what it has left running is the janitor's.
+        let Some(living) = named(instances, &name) else {
             return Ok(());
+        };
+        let Ok(end) = End::of(living.pid) else { continue };
+        // The janitor knows no other.
+        let signal = if living.is_left && signal != libc::SIGKILL {
+            libc::SIGTERM
+        } else {
+            signal
+        };
+        match sys::kill(living.pid, signal) {
+            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
+                return Err(format!("The instance cannot be stopped: {error}"));
+            }
+            _ => {}
         }
+        let _ = end.poll::<0>([], PATIENCE.as_millis() as i32);
     }
-    Err("The instance does not end".to_string())
+    match named(instances, &name) {
+        None => Ok(()),
+        Some(_) => Err("The instance does not end".to_string()),
+    }
 }
 
 /// `fim-instance exec ID COMMAND...`
