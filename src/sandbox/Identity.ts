@@ -1,3 +1,5 @@
+import type { ContainerUser } from "../image/Settings.ts"
+
 /** The user of the program in the guest. */
 export interface Identity {
   readonly uid: number
@@ -22,9 +24,20 @@ const field = (text: string | undefined): string | undefined =>
 const path = (text: string | undefined): string | undefined => text?.startsWith("/") === true ? field(text) : undefined
 
 /**
- * The identity of a run. In: whether root was asked for, the host's ids and environment, the image's variables (expanded)
- * and the path of the bundled bash in the guest. The image's variables UID, GID, USER, HOME and SHELL come before the
- * host's; what is not usable is passed over. UID 0 asks for root as well, whose group is 0.
+ * The user of the container that an image was made from, where a run is to have it: not where root is asked for, or where the image's
+ * variables say another one.
+ */
+export const containerUser = (
+  root: boolean,
+  image: Readonly<Record<string, string>>,
+  user: ContainerUser | undefined
+): ContainerUser | undefined => root || numeric(image["UID"]) !== undefined ? undefined : user
+
+/**
+ * The identity of a run. In: whether root was asked for, the host's ids and environment, the image's variables (expanded), the user of
+ * the container that the image was made from, and the path of the bundled bash in the guest. The image's variables UID, GID, USER,
+ * HOME and SHELL come before the container's user, and that before the host's; what is not usable is passed over. UID 0 asks for root as
+ * well, whose group is 0.
  */
 export const identityOf = (options: {
   readonly root: boolean
@@ -32,15 +45,19 @@ export const identityOf = (options: {
   readonly gid: number
   readonly host: Readonly<Record<string, string | undefined>>
   readonly image: Readonly<Record<string, string>>
+  readonly user?: ContainerUser | undefined
   readonly bash: string
 }): Identity => {
   const { host, image } = options
-  const asked = options.root ? 0 : numeric(image["UID"])
+  const user = containerUser(options.root, image, options.user)
+  const asked = options.root ? 0 : user?.uid ?? numeric(image["UID"])
   const uid = asked ?? options.uid
-  const gid = asked === 0 ? 0 : numeric(image["GID"]) ?? options.gid
+  const gid = asked === 0 ? 0 : numeric(image["GID"]) ?? user?.gid ?? options.gid
   const isRoot = uid === 0
-  const name = isRoot ? "root" : field(image["USER"]) ?? field(host["USER"]) ?? `user${uid}`
-  const home = isRoot ? "/root" : path(image["HOME"]) ?? path(host["HOME"]) ?? `/home/${name}`
+  const name = isRoot ? "root" : field(image["USER"]) ?? field(user?.name ?? host["USER"]) ?? `user${uid}`
+  const home = isRoot && user === undefined
+    ? "/root"
+    : path(image["HOME"]) ?? path(user === undefined ? host["HOME"] : user.home) ?? (isRoot ? "/root" : `/home/${name}`)
   return {
     uid,
     gid,
