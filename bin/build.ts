@@ -35,6 +35,9 @@ import { Machine } from "../src/builder/Machine.ts"
 import { Mirror } from "../src/builder/Mirror.ts"
 import { Mkdwarfs } from "../src/builder/Mkdwarfs.ts"
 import { Mmdebstrap } from "../src/builder/Mmdebstrap.ts"
+import { Containers } from "../src/builder/oci/Containers.ts"
+import { Credentials } from "../src/builder/oci/Credentials.ts"
+import { Registries } from "../src/builder/oci/Registry.ts"
 import { Pacman } from "../src/builder/Pacman.ts"
 import { Programs, Tie } from "../src/builder/Programs.ts"
 import { Progress } from "../src/builder/Progress.ts"
@@ -43,6 +46,7 @@ import { Revisions } from "../src/builder/Revision.ts"
 import { RootLayer } from "../src/builder/Root.ts"
 import { RuntimeCompiler } from "../src/builder/Runtime.ts"
 import { Tarball } from "../src/builder/Tarball.ts"
+import { TarLayer } from "../src/builder/TarLayer.ts"
 import { TreeSandbox } from "../src/builder/TreeSandbox.ts"
 import { Workspace } from "../src/builder/Workspace.ts"
 import { CommandError } from "../src/cli/config/CommandError.ts"
@@ -87,7 +91,8 @@ const HostLayer = Layer.mergeAll(
   Tarball.layer,
   Blobs.layer,
   ImageWriter.layer,
-  Inspector.layer
+  Inspector.layer,
+  Registries.layer.pipe(Layer.provide(Credentials.layer))
 ).pipe(
   Layer.provide(FetchHttpClient.layer),
   Layer.provideMerge(Layer.mergeAll(MachineLayer, Programs.layer, Progress.layer)),
@@ -106,10 +111,10 @@ const ConfigLayer = Layer.mergeAll(
 const FlagsLayer = CliConfig.layer({ builtIns: GlobalFlag.BuiltIns.filter((flag) => flag !== GlobalFlag.Completions) })
 
 const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer, FlagsLayer).pipe(
-  Layer.provideMerge(Layer.mergeAll(CrossCompiler.layer, RootLayer.layer, Steps.layer)),
+  Layer.provideMerge(Layer.mergeAll(Containers.layer, CrossCompiler.layer, RootLayer.layer, Steps.layer)),
   Layer.provideMerge(Layer.mergeAll(Apk.layer, Mmdebstrap.layer, Pacman.layer, Runner.layer)),
   Layer.provideMerge(Layer.mergeAll(CrossToolchain.layer, Emulator.layer, ToolClosure.layer)),
-  Layer.provideMerge(Layer.mergeAll(CrossPackages.layer, Mkdwarfs.layer, TreeSandbox.layer)),
+  Layer.provideMerge(Layer.mergeAll(CrossPackages.layer, Mkdwarfs.layer, TarLayer.layer, TreeSandbox.layer)),
   Layer.provideMerge(Bubblewrap.layer),
   Layer.provideMerge(Apt.layer),
   Layer.provideMerge(HostLayer),

@@ -5,7 +5,7 @@ _flatimage_flatimage_place() {
   operations='' options='' valued=() slots=()
   case $1 in
     'flatimage') operations='build config inspect du prune tools completion man' options='--help' ;;
-    'flatimage build') options='--refresh --reproducible --quiet -q --help' valued=([--dist]='words alpine arch blueprint debian ubuntu' [--arch]='words amd64 arm64' [--suite]='text' [--mirror]='text' [--keyring]='file' [--rootfs]='file' [--sha256]='text' [--signature]='file' [--include]='text' [--level]='text' [--output]='file' [-o]='file' [--identity]='text') slots=('file') ;;
+    'flatimage build') options='--squash --refresh --reproducible --quiet -q --help' valued=([--dist]='words alpine arch blueprint debian ubuntu' [--arch]='words amd64 arm64' [--suite]='text' [--mirror]='text' [--keyring]='file' [--rootfs]='file' [--from]='text' [--max-size]='text' [--trust-realm]='text' [--sha256]='text' [--signature]='file' [--include]='text' [--level]='text' [--output]='file' [-o]='file' [--identity]='text') slots=('file') ;;
     'flatimage config') options='--help' valued=([--export]='file' [--import]='file') slots=('file' 'image*') ;;
     'flatimage inspect') options='--json --help' slots=('file') ;;
     'flatimage du') options='--json --help' ;;
