@@ -9,6 +9,7 @@ import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import { fileURLToPath } from "node:url"
 import metadata from "../package.json" with { type: "json" }
@@ -35,6 +36,9 @@ import { Mirror } from "../src/builder/Mirror.ts"
 import { Mkdwarfs } from "../src/builder/Mkdwarfs.ts"
 import { Mmdebstrap } from "../src/builder/Mmdebstrap.ts"
 import { Order } from "../src/builder/Order.ts"
+import { Containers } from "../src/builder/oci/Containers.ts"
+import { Credentials } from "../src/builder/oci/Credentials.ts"
+import { Registries } from "../src/builder/oci/Registry.ts"
 import { Pacman } from "../src/builder/Pacman.ts"
 import { Programs, Tie } from "../src/builder/Programs.ts"
 import { Progress } from "../src/builder/Progress.ts"
@@ -43,6 +47,7 @@ import { Revisions } from "../src/builder/Revision.ts"
 import { RootLayer } from "../src/builder/Root.ts"
 import { RuntimeCompiler } from "../src/builder/Runtime.ts"
 import { Tarball } from "../src/builder/Tarball.ts"
+import { TarLayer } from "../src/builder/TarLayer.ts"
 import { TreeSandbox } from "../src/builder/TreeSandbox.ts"
 import { Workspace } from "../src/builder/Workspace.ts"
 import { CommandError } from "../src/cli/config/CommandError.ts"
@@ -87,7 +92,8 @@ const HostLayer = Layer.mergeAll(
   Tarball.layer,
   Blobs.layer,
   ImageWriter.layer,
-  Inspector.layer
+  Inspector.layer,
+  Registries.layer.pipe(Layer.provide(Layer.merge(Credentials.layer, FetchHttpClient.layer)))
 ).pipe(
   Layer.provideMerge(Layer.mergeAll(MachineLayer, Programs.layer, Progress.layer)),
   Layer.provideMerge(TieLayer),
@@ -105,10 +111,10 @@ const ConfigLayer = Layer.mergeAll(
 const FlagsLayer = CliConfig.layer({ builtIns: GlobalFlag.BuiltIns.filter((flag) => flag !== GlobalFlag.Completions) })
 
 const MainLayer = Layer.mergeAll(Builder.layer, LockResolver.layer, Presenter.layer, ConfigLayer, FlagsLayer).pipe(
-  Layer.provideMerge(Layer.mergeAll(CrossCompiler.layer, Order.layer, RootLayer.layer, Steps.layer)),
+  Layer.provideMerge(Layer.mergeAll(Containers.layer, CrossCompiler.layer, Order.layer, RootLayer.layer, Steps.layer)),
   Layer.provideMerge(Layer.mergeAll(Apk.layer, Mmdebstrap.layer, Pacman.layer, Runner.layer)),
   Layer.provideMerge(Layer.mergeAll(CrossToolchain.layer, Emulator.layer, ToolClosure.layer)),
-  Layer.provideMerge(Layer.mergeAll(CrossPackages.layer, Mkdwarfs.layer, TreeSandbox.layer)),
+  Layer.provideMerge(Layer.mergeAll(CrossPackages.layer, Mkdwarfs.layer, TarLayer.layer, TreeSandbox.layer)),
   Layer.provideMerge(Bubblewrap.layer),
   Layer.provideMerge(Apt.layer),
   Layer.provideMerge(HostLayer),

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
 import type { ProgramRequest } from "./cli/Request.ts"
 import { expand } from "./image/Expand.ts"
+import type { Container } from "./image/Settings.ts"
 import { Snapshot } from "./image/Snapshot.ts"
 import { settingsLayer } from "./ImageSettings.ts"
 import { FilesystemController } from "./mount/FilesystemController.ts"
@@ -56,6 +57,16 @@ export const layerWith = (instance: typeof Instance.layer) =>
 /** The layers of a run, with the instance that the janitor holds. */
 export const runLayer = layerWith(Instance.layer)
 
+/** The boot command with the caller's arguments behind it, or in place of what a container has for that. */
+const commandOf = (
+  command: ReadonlyArray<string>,
+  container: Container | undefined,
+  args: ReadonlyArray<Uint8Array>
+): ReadonlyArray<Uint8Array> => {
+  if (args.length === 0) return [...command, ...(container?.arguments ?? [])].map(Utf8.encode)
+  return container?.replaceable === true ? args : [...command.map(Utf8.encode), ...args]
+}
+
 /** The program of a request: the given one, or the image's boot command followed by the caller's arguments. */
 const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
   const host = yield* Host
@@ -76,7 +87,7 @@ const programOf = Effect.fnUntraced(function*(request: ProgramRequest) {
     boot.program,
     variablesOf({ host, relocate, distribution: extension.distribution, data }, guest)
   )
-  const args = [...[program, ...boot.args].map(Utf8.encode), ...request.args]
+  const args = commandOf([program, ...boot.args], extension.container, request.args)
   return { root: forcedRoot, args: prompted(args) } satisfies Program
 })
 

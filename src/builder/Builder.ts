@@ -23,6 +23,7 @@ import type { Source } from "./Lock.ts"
 import { Machine, Target } from "./Machine.ts"
 import { Epoch } from "./Mkdwarfs.ts"
 import { Order } from "./Order.ts"
+import { Containers, type ContainerSource } from "./oci/Containers.ts"
 import { Progress } from "./Progress.ts"
 import { newReservedSpace } from "./Reserved.ts"
 import { Revisions } from "./Revision.ts"
@@ -33,7 +34,7 @@ import { Workspace } from "./Workspace.ts"
 
 /** What to build. */
 export interface Request {
-  readonly root: RootSource
+  readonly root: RootSource | { readonly _tag: "Container"; readonly source: ContainerSource }
   /** The distribution as `fim-version full` prints it. */
   readonly distribution: string
   /** Compression level of the layer, from 0 (fastest) to 9 (smallest). */
@@ -77,6 +78,24 @@ const identityOfContent = Effect.fnUntraced(function*(
   return sha256(native, lines.join("\n")).slice(0, 32)
 })
 
+/** The settings of a container, with those that are asked for above them: a variable replaces one of the same name. */
+const settingsOver = (container: Partial<Fields>, asked: Partial<Fields> = {}): Partial<Fields> => {
+  const { container: described } = container.extension ?? {}
+  const { arguments: _arguments, replaceable: _replaceable, ...rest } = described ?? {}
+  return {
+    ...container,
+    ...asked,
+    environment: { ...container.environment, ...asked.environment },
+    extension: {
+      distribution: "CUSTOM",
+      portal: [],
+      ...asked.extension,
+      // Another command has other arguments.
+      ...(described === undefined ? {} : { container: asked.boot === undefined ? described : rest })
+    }
+  }
+}
+
 /** Tools are compressed once per build, and unpacked once per machine: the smallest size is best. */
 const toolLevel = 19
 
@@ -94,6 +113,7 @@ export class Builder extends Context.Service<Builder, {
       const blobs = yield* Blobs
       const bubblewrap = yield* Bubblewrap
       const compiler = yield* RuntimeCompiler
+      const containers = yield* Containers
       const crossCompiler = yield* CrossCompiler
       const emulator = yield* Emulator
       const machine = yield* Machine
@@ -174,6 +194,12 @@ export class Builder extends Context.Service<Builder, {
                 "use --dist debian, ubuntu or blueprint, or an archive by --rootfs"
             })
           }
+          const container = root._tag === "Container" ? yield* containers.open(root.source) : undefined
+          const asked = container === undefined
+            ? request.settings ?? {}
+            : settingsOver(container.settings, request.settings)
+          // Rejected before anything else is made.
+          yield* newReservedSpace(request.distribution, asked, request.identity)
           const ofMachine = yield* progress.step("Compiling the native programs", () => compiler.native)
           // Only packages and steps run programs of the image.
           if (root._tag === "Packages") yield* emulator.check("tree")
@@ -186,9 +212,9 @@ export class Builder extends Context.Service<Builder, {
             )
           const closure = yield* tools.locked
           const parts = yield* toolsOf(native, closure, yield* crossCompiler.bubblewrap)
-          // Rejected before anything else is made.
-          const unnamed = yield* newReservedSpace(request.distribution, request.settings, request.identity)
-          const base = yield* roots.make(root, closure, request.level)
+          const base = root._tag === "Container"
+            ? yield* container?.layers(request.level) ?? Effect.succeed([])
+            : [yield* roots.make(root, closure, request.level)]
           const runner = Effect.gen(function*() {
             const image = `${yield* scratchDirectory(fs, yield* workspace.directory("cache"), "runner")}/image`
             // Steps run without permissions, whatever the image is granted.
@@ -202,15 +228,21 @@ export class Builder extends Context.Service<Builder, {
           })
           const { level, orderByRun, refresh = false } = request
           const made = request.steps === undefined
-            ? [base]
-            : [base, ...yield* steps.make({ ...request.steps, base, runner, level, refresh })]
+            ? base
+            : [...base, ...yield* steps.make({ ...request.steps, base, runner, level, refresh })]
           const layers = orderByRun === undefined
             ? made
             : yield* order.byRun({ layers: made, command: orderByRun, runner, level, refresh })
+          const settings = container === undefined ? asked : yield* container.withUser(asked, layers)
           const identity = request.identity ?? (request.epoch === undefined
             ? yield* drawIdentity
-            : yield* identityOfContent(fs, bytes, unnamed, { ...parts, layers }))
-          const reserved = yield* newReservedSpace(request.distribution, request.settings, identity)
+            : yield* identityOfContent(
+              fs,
+              bytes,
+              yield* newReservedSpace(request.distribution, settings),
+              { ...parts, layers }
+            ))
+          const reserved = yield* newReservedSpace(request.distribution, settings, identity)
           const written = yield* progress.step(
             `Writing ${request.output}`,
             (report) => writer.write(request.output, { ...parts, reserved, layers }, report),

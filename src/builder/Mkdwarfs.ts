@@ -44,6 +44,12 @@ const decodeSummary = Schema.decodeUnknownEffect(Schema.fromJsonString(Summary))
 
 const progressLine = /^progress (\d+) (\d+)$/
 
+/** Reports the progress that the packer prints on standard error. */
+export const progressOf = (report: Report) => (line: string): Effect.Effect<void> => {
+  const match = progressLine.exec(line)
+  return match === null ? Effect.void : report(Number(match[1]), Number(match[2]))
+}
+
 /** Packs directory trees into layers. */
 export class Mkdwarfs extends Context.Service<Mkdwarfs, {
   /** The path in the cache of the layer with this key. It also depends on the packer. */
@@ -98,10 +104,7 @@ export class Mkdwarfs extends Context.Service<Mkdwarfs, {
               "always",
               "--json"
             ], {
-              onLine: (line) => {
-                const match = progressLine.exec(line)
-                return match === null ? Effect.void : report(Number(match[1]), Number(match[2]))
-              }
+              onLine: progressOf(report)
             }))
           return yield* decodeSummary(output).pipe(
             Effect.mapError((error) => buildError("BadBinary", { path: mkdwarfs, detail: error.message }, error))

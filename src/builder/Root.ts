@@ -123,6 +123,23 @@ export class RootLayer extends Context.Service<RootLayer, {
         return present && !refresh ? path : yield* pack(path, level, tree)
       })
 
+      /** The archive or directory of a container has the trees of its layers in archives of their own. */
+      const refuseContainer = Effect.fnUntraced(function*(directory: string, path: string) {
+        const has = (name: string) => fs.exists(`${directory}/${name}`).pipe(Effect.orElseSucceed(() => false))
+        const isTree = yield* Effect.forEach(["etc", "usr", "bin"], has)
+        if (isTree.includes(true)) return
+        const from = (yield* has("oci-layout")) && (yield* has("index.json"))
+          ? directory === path ? "oci" : "oci-archive"
+          : (yield* has("manifest.json")) && directory !== path
+          ? "docker-archive"
+          : undefined
+        if (from === undefined) return
+        return yield* buildError("Refused", {
+          detail:
+            `${path} is a container, not a root tree. To build an image of it: flatimage build --from ${from}:${path}`
+        })
+      })
+
       const given = Effect.fnUntraced(function*(archive: ArchiveSource, level: number) {
         const { path, strip } = archive
         const isDirectory = !isUrl(path) && (yield* fs.stat(path).pipe(atPath(path))).type === "Directory"
@@ -135,6 +152,7 @@ export class RootLayer extends Context.Service<RootLayer, {
           }-${(yield* target).debian}`
           const tree = Effect.gen(function*() {
             const directory = yield* unpacked(file, strip)
+            yield* refuseContainer(directory, path)
             yield* checkArchitecture(fs, directory, path, yield* target)
             return { directory, ownedByRoot: !isRoot }
           })
@@ -148,6 +166,7 @@ export class RootLayer extends Context.Service<RootLayer, {
         if ((yield* fs.readDirectory(path).pipe(atPath(path))).length === 0) {
           return yield* buildError("Refused", { detail: `the directory ${path} is empty` })
         }
+        yield* refuseContainer(path, path)
         yield* checkArchitecture(fs, path, path, yield* target)
         // A directory may change at any time: it is packed each time, and not cached.
         const layer = `${yield* privateDirectory}/layer`

@@ -41,6 +41,8 @@ export interface NativePrograms {
   readonly fim: string
   /** Packs layers. A separate program because of its licence. */
   readonly mkdwarfs: string
+  /** Reads the archives of containers. It is in no image. */
+  readonly tarlayer: string
 }
 
 /** What to do if cargo is missing. */
@@ -69,7 +71,8 @@ export const placePrograms = Effect.fnUntraced(function*(
   return {
     launcher: yield* place("launcher"),
     fim: yield* place("fim"),
-    mkdwarfs: yield* place("mkdwarfs")
+    mkdwarfs: yield* place("mkdwarfs"),
+    tarlayer: yield* place("tarlayer")
   }
 })
 

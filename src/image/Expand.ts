@@ -22,6 +22,20 @@ export const expand = (text: string, variables: Variables): string => {
   )
 }
 
+/** A variable that nobody can set: the names of our own begin so, and have more behind it. */
+const nothing = "${FIM_}"
+
+/**
+ * The setting that expands to a text as it is.
+ *
+ * @param text any text, such as the value of a variable that another program stored unexpanded
+ * @returns a text for which `expand` returns the given one
+ */
+export const unexpanded = (text: string): string => {
+  const escaped = text.replaceAll(/\$(?=[A-Za-z_{])/g, () => `$${nothing}`)
+  return escaped.startsWith("~") ? `${nothing}${escaped}` : escaped
+}
+
 /**
  * Expands the names and values of an image's variables. A variable whose name becomes empty or contains `=` is left out.
  *

@@ -75,15 +75,48 @@ export type Icon = typeof Icon.Type
 
 const Identity = Schema.String.check(Schema.isPattern(identityPattern, { expected: "32 hexadecimal digits" }))
 
+const Id = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4_294_967_294 }))
+
+/** The user that a container's configuration names, as it was found in the accounts of the image. */
+export const ContainerUser = Schema.Struct({
+  /** As the configuration has it: `name`, `uid`, `uid:gid` and the like. */
+  stored: Text,
+  uid: Id,
+  gid: Id,
+  name: Text.check(Schema.isNonEmpty()),
+  home: Text,
+  /** Supplementary groups, which only root can give. */
+  groups: Schema.Array(Schema.Struct({ name: Text, gid: Id }))
+})
+export type ContainerUser = typeof ContainerUser.Type
+
+/**
+ * What the configuration of a container says beyond boot command and variables. With `arguments` the caller's arguments take the
+ * place of these; with `replaceable` they take the place of the whole boot command.
+ */
+export const Container = Schema.Struct({
+  arguments: Schema.optionalKey(Schema.Array(Text)),
+  replaceable: Schema.optionalKey(Schema.Boolean),
+  directory: Schema.optionalKey(Text.check(Schema.isPattern(/^\//))),
+  user: Schema.optionalKey(ContainerUser),
+  stopSignal: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 64 }))),
+  labels: Schema.optionalKey(Schema.Record(Text, Text)),
+  ports: Schema.optionalKey(Schema.Array(Text)),
+  volumes: Schema.optionalKey(Schema.Array(Text))
+})
+export type Container = typeof Container.Type
+
 /**
  * `portal` lists the host programs that the guest may start through the portal; `*` stands for all. `identity` identifies
- * this image, and `formerly` lists its identities before it was copied, the latest last.
+ * this image, and `formerly` lists its identities before it was copied, the latest last. `container` is there in images that were
+ * made from a container.
  */
 export const Extension = Schema.Struct({
   distribution: Text.check(Schema.isNonEmpty()),
   portal: Schema.Array(Text),
   identity: Schema.optionalKey(Identity),
-  formerly: Schema.optionalKey(Schema.Array(Identity))
+  formerly: Schema.optionalKey(Schema.Array(Identity)),
+  container: Schema.optionalKey(Container)
 })
 export type Extension = typeof Extension.Type
 

@@ -42,7 +42,11 @@ export const encodeSettings = (settings: Fields): Result.Result<string, string> 
     settings: {
       ...settings,
       // Not the identity: an import keeps that of the target image.
-      extension: { distribution: settings.extension.distribution, portal: settings.extension.portal },
+      extension: {
+        distribution: settings.extension.distribution,
+        portal: settings.extension.portal,
+        ...(settings.extension.container === undefined ? {} : { container: settings.extension.container })
+      },
       desktop: settings.desktop ?? null,
       remote: settings.remote ?? null,
       icon: settings.icon ?? null

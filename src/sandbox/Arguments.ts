@@ -1,4 +1,4 @@
-import type { Binding } from "../image/Settings.ts"
+import type { Binding, ContainerUser } from "../image/Settings.ts"
 import type { Namespace } from "../image/SettingsDefaults.ts"
 import type { Directories } from "../relocate/Directories.ts"
 import type { Identity } from "./Identity.ts"
@@ -40,6 +40,10 @@ export interface SandboxRequest {
   readonly own: ReadonlyArray<Bind>
   /** The user's home, where it can be made. */
   readonly home: string | undefined
+  /** The working directory, where it is to be made. */
+  readonly directory: string | undefined
+  /** The user that the program becomes in a guest of root, with its groups. */
+  readonly user: Pick<ContainerUser, "uid" | "gid" | "groups"> | undefined
   readonly environment: Readonly<Record<string, string>>
   /** Working directories, best first; the first that exists in the guest is taken. */
   readonly directories: ReadonlyArray<string>
@@ -99,8 +103,9 @@ export const commandLine = (bwrap: string, guest: Directories): ReadonlyArray<st
 
 /** The arguments of bubblewrap and the first process of the guest for a request. */
 export const sandboxArguments = (request: SandboxRequest): SandboxArguments => {
-  const { guest, host, identity } = request
-  const capabilities = identity.uid === 0 ? rootCapabilities : request.ownUsers ? toBoundCapabilities : []
+  const { guest, host, identity, user } = request
+  const isRoot = identity.uid === 0 || user !== undefined
+  const capabilities = isRoot ? rootCapabilities : request.ownUsers ? toBoundCapabilities : []
   const runtimeDirectory = `/run/user/${identity.uid}`
   const options = [
     "--json-status-fd",
@@ -139,6 +144,7 @@ export const sandboxArguments = (request: SandboxRequest): SandboxArguments => {
     "--dir",
     runtimeDirectory,
     ...(request.home === undefined ? [] : ["--dir", request.home]),
+    ...(request.directory === undefined ? [] : ["--dir", request.directory]),
     ...request.binds.flatMap(bindOption),
     // Over what the binds show of our own directories. They are writable until ours is in its place.
     ...request.hidden.flatMap((path) => ["--perms", "0555", "--tmpfs", path]),
@@ -161,7 +167,8 @@ export const sandboxArguments = (request: SandboxRequest): SandboxArguments => {
   return {
     options,
     guest: [
-      ...(capabilities.length === 0 ? [] : ["--capabilities", identity.uid === 0 ? "held" : "none"]),
+      ...(capabilities.length === 0 ? [] : ["--capabilities", isRoot ? "held" : "none"]),
+      ...(user === undefined ? [] : ["--user", [user.uid, user.gid, ...user.groups.map(({ gid }) => gid)].join(":")]),
       "--portal",
       `${guest.instance}/portal`,
       ...request.directories.flatMap((directory) => ["--directory", directory]),

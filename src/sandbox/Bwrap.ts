@@ -24,7 +24,7 @@ import { environmentOf } from "./Environment.ts"
 import { hideOwn, isWithin, ownDirectories } from "./Hidden.ts"
 import { getsHome, workingDirectories } from "./Home.ts"
 import { HostParts } from "./HostParts.ts"
-import { bashrcOf, groupOf, identityOf, passwdOf, registeredName, unnamed } from "./Identity.ts"
+import { bashrcOf, containerUser, groupOf, identityOf, passwdOf, registeredName, unnamed } from "./Identity.ts"
 import { energyCounters, hideKernel } from "./KernelFiles.ts"
 import { mountPoints } from "./MountPoints.ts"
 import { permissionsOf } from "./Permissions.ts"
@@ -156,6 +156,9 @@ const make = Effect.fnUntraced(function*() {
     const [own, groups] = yield* Effect.all([passwd, group, bashrc], { concurrency: "unbounded" })
     const { files } = found.driver
     if (files.length > 0) yield* fs.makeDirectory(`${directories.instance}/driver`)
+    const { stopSignal } = settings.extension.container ?? {}
+    // For `fim-instance stop`.
+    if (stopSignal !== undefined) yield* fs.writeFileString(`${directories.instance}/stop`, String(stopSignal))
     for (const { content, name } of files) yield* fs.writeFileString(`${directories.instance}/driver/${name}`, content)
     return [...own, ...groups]
   }, Effect.mapError(failing("Files")))
@@ -171,12 +174,14 @@ const make = Effect.fnUntraced(function*() {
       ),
       ...changes.environment
     }
+    const { container } = settings.extension
     const known = {
       root: program.root,
       uid: host.uid,
       gid: host.gid,
       host: host.environment,
       image,
+      user: container?.user,
       bash: `${guest.bin}/bash`
     }
     const first = identityOf(known)
@@ -195,9 +200,13 @@ const make = Effect.fnUntraced(function*() {
     const isConnected = sharesNetwork({ network: mayNetwork, namespaces })
     const permissions = permissionsOf(settings.permissions, identity, host.environment, found, isConnected)
     const { network } = permissions
+    // Root can have the container's user, with its groups and files. For others it is another name of the caller.
+    const user = host.uid === 0 && identity.uid !== 0
+      ? containerUser(program.root, image, container?.user)
+      : undefined
     const users = usersOf({
       caller: host.uid,
-      guest: identity.uid,
+      guest: user === undefined ? identity.uid : 0,
       outside: hostBwrap !== undefined,
       alone: filesystem.ownUsers,
       refusal: filesystem.sharedUsers,
@@ -244,7 +253,12 @@ const make = Effect.fnUntraced(function*() {
     const isDriver = (bind: Bind) => "permission" in bind && isWithin(bind.target, guest.runtimeHost)
     const written = [...own, ...around.files]
     const home = (yield* getsHome(fs, identity.home, host.environment)) ? identity.home : "/"
-    const points = yield* mountPoints(instance, home, [
+    const directory = changes.directory ?? container?.directory
+    const points = yield* mountPoints(instance, {
+      home,
+      // That of a container is made, as its engines do.
+      directory: changes.directory === undefined ? container?.directory : undefined
+    }, [
       ...written,
       ...sources.filter((bind) => !isDriver(bind))
     ]).pipe(Effect.mapError(failing("Files")))
@@ -268,11 +282,13 @@ const make = Effect.fnUntraced(function*() {
       namespaces,
       kernel,
       home: points.home,
+      directory: points.directory,
+      user: ownUsers ? undefined : user,
       binds: [...points.binds.filter(isFile), ...shown.binds],
       hidden: [...shown.hidden, ...counters],
       own: [...binds, ...sources.filter(isDriver), ...around.own],
       environment,
-      directories: changes.directory === undefined
+      directories: directory === undefined
         ? [
           ...(host.directory === undefined
             ? []
@@ -280,7 +296,7 @@ const make = Effect.fnUntraced(function*() {
           identity.home,
           "/"
         ]
-        : [changes.directory]
+        : [directory]
     })
     const count = argv.length - 1 + sandbox.options.length
     if (count > optionLimit) return yield* new BwrapError({ reason: "Options", detail: tooMany(count) })

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import type { ContainerUser } from "../image/Settings.ts"
 
 /** The user of the program in the guest. */
 export interface Identity {
@@ -33,9 +34,20 @@ const path = (text: string | undefined): string | undefined => {
 export const unnamed = (uid: number): string => `user${uid}`
 
 /**
- * The identity of a run. In: whether root was asked for, the host's ids and environment, the image's variables (expanded)
- * and the path of the bundled bash in the guest. The image's variables UID, GID, USER, HOME and SHELL come before the
- * host's; what is not usable is passed over. UID 0 asks for root as well, whose group is 0.
+ * The user of the container that an image was made from, where a run is to have it: not where root is asked for, or where the image's
+ * variables say another one.
+ */
+export const containerUser = (
+  root: boolean,
+  image: Readonly<Record<string, string>>,
+  user: ContainerUser | undefined
+): ContainerUser | undefined => root || numeric(image["UID"]) !== undefined ? undefined : user
+
+/**
+ * The identity of a run. In: whether root was asked for, the host's ids and environment, the image's variables (expanded), the user of
+ * the container that the image was made from, and the path of the bundled bash in the guest. The image's variables UID, GID, USER,
+ * HOME and SHELL come before the container's user, and that before the host's; what is not usable is passed over. UID 0 asks for root as
+ * well, whose group is 0.
  */
 export const identityOf = (options: {
   readonly root: boolean
@@ -43,20 +55,24 @@ export const identityOf = (options: {
   readonly gid: number
   readonly host: Readonly<Record<string, string | undefined>>
   readonly image: Readonly<Record<string, string>>
+  readonly user?: ContainerUser | undefined
   readonly bash: string
   /** The user's name in the host's database. */
   readonly registered?: string | undefined
 }): Identity => {
   const { host, image } = options
-  const asked = options.root ? 0 : numeric(image["UID"])
+  const user = containerUser(options.root, image, options.user)
+  const asked = options.root ? 0 : user?.uid ?? numeric(image["UID"])
   const uid = asked ?? options.uid
-  const gid = asked === 0 ? 0 : numeric(image["GID"]) ?? options.gid
+  const gid = asked === 0 ? 0 : numeric(image["GID"]) ?? user?.gid ?? options.gid
   const isRoot = uid === 0
   // cron sets LOGNAME alone. Only root is called root: after `su` the variables may still be those of the user before.
-  const given = [image["USER"], host["USER"], host["LOGNAME"], options.registered].map(field)
-    .find((name) => name !== undefined && name !== "root")
+  const ofHost = user === undefined ? [host["USER"], host["LOGNAME"], options.registered] : [user.name]
+  const given = [image["USER"], ...ofHost].map(field).find((name) => name !== undefined && name !== "root")
   const name = isRoot ? "root" : given ?? unnamed(uid)
-  const home = isRoot ? "/root" : path(image["HOME"]) ?? path(host["HOME"]) ?? `/home/${name}`
+  const home = isRoot && user === undefined
+    ? "/root"
+    : path(image["HOME"]) ?? path(user === undefined ? host["HOME"] : user.home) ?? (isRoot ? "/root" : `/home/${name}`)
   return {
     uid,
     gid,

@@ -4,10 +4,11 @@ import type { Instance } from "../mount/Instance.ts"
 import { type Bind, covered, sandboxDirectories } from "./Arguments.ts"
 import type { SourceBind } from "./Sources.ts"
 
-/** What is mounted on the guest's tree, and the home that is made there. */
+/** What is mounted on the guest's tree, and the home and working directory that are made there. */
 export interface MountPoints {
   readonly binds: ReadonlyArray<Bind>
   readonly home: string | undefined
+  readonly directory: string | undefined
 }
 
 /**
@@ -17,14 +18,15 @@ export interface MountPoints {
  */
 export const mountPoints = Effect.fn("MountPoints.mountPoints")(function*(
   instance: Pick<Instance["Service"], "prepareRoot">,
-  home: string,
+  { directory, home }: { readonly home: string; readonly directory: string | undefined },
   binds: ReadonlyArray<SourceBind>
 ) {
+  const made = directory === undefined || directory === "/" ? [] : [directory]
   const { points, replaced } = yield* instance.prepareRoot({
     own: sandboxDirectories,
     covered,
     targets: [
-      { path: home, isDirectory: true, hides: false },
+      ...[home, ...made].map((path) => ({ path, isDirectory: true, hides: false })),
       ...binds.map(({ isDirectory, target }) => ({ path: target, isDirectory, hides: true }))
     ]
   })
@@ -37,11 +39,15 @@ export const mountPoints = Effect.fn("MountPoints.mountPoints")(function*(
     yield* notice(`${what} is left out: in the guest ${point?.refused ?? "it has no place"}`)
     return undefined
   })
-  const made = home === "/" ? undefined : yield* placeOf(0, `The home directory '${home}'`)
+  const placeOfHome = home === "/" ? undefined : yield* placeOf(0, `The home directory '${home}'`)
+  const [placeOfDirectory] = yield* Effect.forEach(
+    made,
+    (path, index) => placeOf(index + 1, `The working directory '${path}'`)
+  )
   const placed: Array<Bind> = []
   for (const [index, { isDirectory: _, ...bind }] of binds.entries()) {
-    const target = yield* placeOf(index + 1, `The mount on '${bind.target}'`)
+    const target = yield* placeOf(index + made.length + 1, `The mount on '${bind.target}'`)
     if (target !== undefined) placed.push({ ...bind, target })
   }
-  return { binds: placed, home: made } satisfies MountPoints
+  return { binds: placed, home: placeOfHome, directory: placeOfDirectory } satisfies MountPoints
 })

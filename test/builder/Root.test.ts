@@ -24,7 +24,9 @@ import { Tarball } from "../../src/builder/Tarball.ts"
 import { TreeSandbox } from "../../src/builder/TreeSandbox.ts"
 import { Workspace } from "../../src/builder/Workspace.ts"
 import { ProjectBubblewrap } from "../support/Closure.ts"
+import { layoutArchive, makeContainer, savedArchive, writeLayout } from "../support/Containers.ts"
 import { elfHeader } from "../support/Elf.ts"
+import { archive, entry } from "../support/Tar.ts"
 import { NoEmulation, packerOf, TestApt } from "./TestServices.ts"
 
 /** A packer that notes what it was to pack: the names in the tree and the options. */
@@ -95,6 +97,27 @@ it.layer(TestLayer)("the root layer", (it) => {
         assert.include(
           (yield* Effect.flip(make)).message,
           `${path}/${name} is a tree for ${other.name}, as its bin/sh is`
+        )
+      }
+    }))
+
+  it.effect("is not made of a container, which is recognised", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const roots = yield* RootLayer
+      const directory = yield* fs.makeTempDirectoryScoped()
+      const container = makeContainer([archive(entry("file", "0"))])
+      writeLayout(`${directory}/layout`, { app: container })
+      yield* fs.writeFile(`${directory}/oci.tar`, layoutArchive({ app: container }))
+      yield* fs.writeFile(`${directory}/saved.tar`, savedArchive(container))
+      for (
+        const [name, transport] of [["layout", "oci"], ["oci.tar", "oci-archive"], ["saved.tar", "docker-archive"]]
+      ) {
+        const path = `${directory}/${name}`
+        const make = Effect.scoped(roots.make({ _tag: "Given", archive: { path } }, yield* closure, 3))
+        assert.strictEqual(
+          (yield* Effect.flip(make)).message,
+          `${path} is a container, not a root tree. To build an image of it: flatimage build --from ${transport}:${path}`
         )
       }
     }))

@@ -28,6 +28,8 @@ export const plain: SandboxRequest = {
   namespaces: new Set(["ipc", "uts", "cgroup"]),
   kernel: [],
   home: ann.home,
+  directory: undefined,
+  user: undefined,
   binds: [],
   hidden: [],
   own: [],

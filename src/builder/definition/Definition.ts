@@ -43,6 +43,18 @@ const FromDirectory = Schema.Struct({
   dist: Schema.optionalKey(Dist)
 })
 
+const FromContainer = Schema.Struct({
+  from: Text.check(Schema.isNonEmpty()).annotate({
+    description:
+      "A container: docker://HOST/NAME:TAG, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], " +
+      "containers-storage:NAME. Its settings are those of the image, unless the definition has others"
+  }),
+  squash: Schema.optionalKey(Schema.Boolean.annotate({ description: "Whether its layers become one" })),
+  dist: Schema.optionalKey(
+    Dist.annotate({ description: "The distribution that it is of, for packages and fim-version" })
+  )
+})
+
 const keepCaches = Schema.optionalKey(
   Schema.Boolean.annotate({
     description: "Whether its layer has the caches and lists of package managers; false by default"
@@ -110,7 +122,7 @@ export const Definition = Schema.Struct({
       description: "Architecture of the image; by default that of the machine that builds"
     })
   ),
-  base: Schema.Union([FromDistribution, FromArchive, FromDirectory], { mode: "oneOf" }),
+  base: Schema.Union([FromDistribution, FromArchive, FromDirectory, FromContainer], { mode: "oneOf" }),
   steps: Schema.optionalKey(
     Schema.Array(Step).check(Schema.isMaxLength(100)).annotate({ description: "Each makes a layer, in this order" })
   ),

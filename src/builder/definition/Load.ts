@@ -4,8 +4,9 @@ import type * as FileSystem from "effect/FileSystem"
 import type { Fields } from "../../image/Settings.ts"
 import { isUrl } from "../Archives.ts"
 import type { Request } from "../Builder.ts"
-import { atPath, buildError } from "../BuildError.ts"
+import { atPath, type BuildError, buildError } from "../BuildError.ts"
 import { findDistribution } from "../dist/Distributions.ts"
+import { containerSource } from "../oci/ContainerRequest.ts"
 import type { Origin } from "../Repositories.ts"
 import type { RootSource } from "../Root.ts"
 import { archiveRoot, packagesRoot } from "../RootRequest.ts"
@@ -38,13 +39,27 @@ const settingsOf = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, direct
   return fields
 })
 
+/** What the command line adds to a definition. */
+export interface LoadOptions {
+  /** Mirror and keys, which override the definition. */
+  readonly origin: Origin
+  readonly refresh: boolean
+  /** Of a container, as `--max-size` and `--trust-realm`. */
+  readonly maxSize?: string | undefined
+  readonly realms?: ReadonlyArray<string>
+}
+
 const rootOf = Effect.fnUntraced(function*(
   directory: string,
   base: Definition["base"],
-  origin: Origin,
-  refresh: boolean
-) {
+  { maxSize, origin, realms, refresh }: LoadOptions
+): Effect.fn.Return<Request["root"], BuildError> {
   const absolute = (path: string) => isUrl(path) || path.startsWith("/") ? path : `${directory}/${path}`
+  if ("from" in base) {
+    const { from, squash } = base
+    const { source } = yield* containerSource({ from, squash, maxSize, realms, refresh }, absolute)
+    return { _tag: "Container", source }
+  }
   if ("archive" in base) {
     const { archive, dist, keyring, signature, ...rest } = base
     return yield* archiveRoot(dist === undefined ? undefined : findDistribution(dist), {
@@ -73,13 +88,13 @@ const rootOf = Effect.fnUntraced(function*(
  * Parses a definition file.
  *
  * @param path its absolute path
- * @param origin mirror and keys of the command line, which override the definition
+ * @param options what the command line adds
  * @returns the request without its output, and the name of the image; fails with a `BuildError` that names the file
  */
 export const loadDefinition = Effect.fn("loadDefinition")(function*(
   fs: FileSystem.FileSystem,
   path: string,
-  options: { readonly origin: Origin; readonly refresh: boolean }
+  options: LoadOptions
 ) {
   const slash = path.lastIndexOf("/")
   const directory = path.slice(0, slash) || "/"
@@ -104,7 +119,7 @@ export const loadDefinition = Effect.fn("loadDefinition")(function*(
     }
   }
   const request: Omit<Request, "output" | "level" | "epoch"> = {
-    root: yield* inFile(rootOf(directory, definition.base, options.origin, options.refresh)),
+    root: yield* inFile(rootOf(directory, definition.base, options)),
     distribution: distribution?.title ?? "CUSTOM",
     settings: yield* inFile(settingsOf(fs, directory, definition)),
     steps: { directory, distribution, steps: definition.steps ?? [] },

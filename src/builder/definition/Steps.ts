@@ -28,8 +28,8 @@ export interface StepsRequest {
   /** The paths in the steps are relative to this directory. */
   readonly directory: string
   readonly distribution: Distribution | undefined
-  /** Path of the lowest layer. */
-  readonly base: string
+  /** Paths of the layers of the root tree, lowest first. */
+  readonly base: ReadonlyArray<string>
   /** An image without layers in which commands run, and its program `fim`. Made only if there is a command to run. */
   readonly runner: Effect.Effect<RunnerImage, BuildError, Scope.Scope>
   readonly level: number
@@ -161,8 +161,9 @@ export class Steps extends Context.Service<Steps, {
         // Its cost belongs to all steps, not to the first one that needs it.
         const { debian } = yield* target
         const image = yield* Effect.cached(Scope.provide(request.runner, yield* Effect.scope))
-        const layers = [request.base]
-        let key = yield* sha256OfFile(fs, native, request.base)
+        const layers = [...request.base]
+        const digests = yield* Effect.forEach(layers, (layer) => sha256OfFile(fs, native, layer))
+        let key = digests.length === 1 && digests[0] !== undefined ? digests[0] : sha256(native, digests.join("\n"))
         let fresh = request.refresh
         for (const [index, step] of request.steps.entries()) {
           const input = "copy" in step
@@ -199,7 +200,7 @@ export class Steps extends Context.Service<Steps, {
           }
           layers.push(path)
         }
-        return layers.slice(1)
+        return layers.slice(request.base.length)
       })
 
       return Steps.of({ make })

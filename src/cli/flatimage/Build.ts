@@ -8,6 +8,7 @@ import { type BuildError, buildError } from "../../builder/BuildError.ts"
 import { loadDefinition } from "../../builder/definition/Load.ts"
 import { findDistribution } from "../../builder/dist/Distributions.ts"
 import type { Architecture } from "../../builder/Machine.ts"
+import { containerSource } from "../../builder/oci/ContainerRequest.ts"
 import { Quiet } from "../../builder/Progress.ts"
 import { Revisions } from "../../builder/Revision.ts"
 import { archiveRoot, packagesRoot } from "../../builder/RootRequest.ts"
@@ -23,6 +24,10 @@ export interface Input {
   readonly mirror: string | undefined
   readonly keyring: string | undefined
   readonly rootfs: string | undefined
+  readonly from: string | undefined
+  readonly squash: boolean
+  readonly "max-size": string | undefined
+  readonly "trust-realm": ReadonlyArray<string>
   readonly sha256: string | undefined
   readonly signature: string | undefined
   readonly include: string | undefined
@@ -75,6 +80,27 @@ const fromArchive = Effect.fnUntraced(function*(path: Path.Path, input: Input, r
   return choice
 })
 
+const fromContainer = Effect.fnUntraced(function*(path: Path.Path, input: Input, from: string) {
+  if (
+    (input.suite ?? input.mirror ?? input.include ?? input.keyring ?? input.sha256 ?? input.signature) !== undefined
+  ) {
+    return yield* refused("--suite, --mirror, --include, --keyring, --sha256 and --signature are of no use with --from")
+  }
+  const distribution = input.dist === undefined ? undefined : findDistribution(input.dist)
+  const { name, source } = yield* containerSource({
+    from,
+    squash: input.squash,
+    maxSize: input["max-size"],
+    realms: input["trust-realm"],
+    refresh: input.refresh
+  }, (file) => path.resolve(file))
+  const choice: Choice = {
+    name,
+    request: { distribution: distribution?.title ?? "CUSTOM", root: { _tag: "Container", source } }
+  }
+  return choice
+})
+
 /** Where packages come from, by the given options. */
 const originOf = (path: Path.Path, input: Input) => {
   const { keyring, ...rest } = given(input, "mirror", "keyring")
@@ -88,18 +114,33 @@ const choose = Effect.fnUntraced(function*(
   input: Input
 ): Effect.fn.Return<Choice, BuildError> {
   const about =
-    (input.suite ?? input.sha256 ?? input.signature ?? input.include ?? input.dist ?? input.rootfs) !== undefined
+    (input.suite ?? input.sha256 ?? input.signature ?? input.include ?? input.dist ?? input.rootfs ?? input.from) !==
+      undefined
   if (input.definition !== undefined) {
-    if (about) {
-      return yield* refused("a definition describes its own system: only --mirror and --keyring can be added")
+    if (about || input.squash) {
+      return yield* refused(
+        "a definition describes its own system: only --mirror, --keyring, --max-size and --trust-realm can be added"
+      )
     }
     const origin = originOf(path, input)
-    return yield* loadDefinition(fs, path.resolve(input.definition), { origin, refresh: input.refresh })
+    return yield* loadDefinition(fs, path.resolve(input.definition), {
+      origin,
+      refresh: input.refresh,
+      maxSize: input["max-size"],
+      realms: input["trust-realm"]
+    })
+  }
+  if (input.rootfs !== undefined && input.from !== undefined) {
+    return yield* refused("--rootfs and --from each name a whole system: choose one")
+  }
+  if (input.from !== undefined) return yield* fromContainer(path, input, input.from)
+  if (input.squash || input["max-size"] !== undefined || input["trust-realm"].length > 0) {
+    return yield* refused("--squash, --max-size and --trust-realm are of use only with --from")
   }
   if (input.rootfs !== undefined) return yield* fromArchive(path, input, input.rootfs)
   if (input.dist === undefined) {
     return yield* refused(
-      "nothing to build: add --dist debian, --dist blueprint, --rootfs DIR|TAR or a definition"
+      "nothing to build: add --dist debian, --dist blueprint, --rootfs DIR|TAR, --from REF or a definition"
     )
   }
   if ((input.sha256 ?? input.signature) !== undefined) {

@@ -85,6 +85,25 @@ const build: Command<HostServices> = {
         about: "file",
         summary: "Use this directory or tar archive (gzip, xz, zstd) as the system"
       },
+      {
+        name: "from",
+        value: "REF",
+        summary:
+          "Use this container as the system, with its settings: docker://HOST/NAME:TAG, oci:DIR[:TAG], oci-archive:FILE[:TAG], " +
+          "docker-archive:FILE[:TAG] or containers-storage:NAME"
+      },
+      { name: "squash", summary: "Make one layer of those of the container" },
+      {
+        name: "max-size",
+        value: "SIZE",
+        summary: "Largest container, without compression, as 500M or 20G (default: 64G)"
+      },
+      {
+        name: "trust-realm",
+        value: "HOST",
+        repeated: true,
+        summary: "Send the credentials for the registry also to this token server, which is of another domain"
+      },
       { name: "sha256", value: "DIGITS", summary: "Checksum that the archive must have" },
       {
         name: "signature",
@@ -145,6 +164,7 @@ const build: Command<HostServices> = {
     },
     { command: "build --dist alpine --mirror URL", description: "Alpine from a mirror of it" },
     { command: "build --rootfs root.tar.gz", description: "Any system from an archive of its root tree" },
+    { command: "build --from docker://HOST/NAME:TAG", description: "A container of a registry" },
     {
       command: "build --dist arch --rootfs URL --signature URL.sig",
       description: "Arch from its bootstrap archive"

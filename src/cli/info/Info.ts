@@ -4,7 +4,7 @@ import * as FileSystem from "effect/FileSystem"
 import { formatBytes } from "../../FormatBytes.ts"
 import { named } from "../../image/Namespaces.ts"
 import { ReservedSpace } from "../../image/ReservedSpace.ts"
-import type { Settings } from "../../image/Settings.ts"
+import type { Container, Settings } from "../../image/Settings.ts"
 import { runFilesystem } from "../../image/SettingsRun.ts"
 import * as LayerStack from "../../mount/LayerStack.ts"
 import { inGuest } from "../../relocate/Directories.ts"
@@ -42,6 +42,7 @@ const permissions = Effect.fnUntraced(function*(settings: Settings) {
     gid,
     host: environment,
     image: settings.environment,
+    user: settings.extension.container?.user,
     bash: ""
   })
   const network = settings.permissions.includes("network")
@@ -83,7 +84,8 @@ const describe = Effect.fnUntraced(function*() {
     permissions: yield* permissions(settings),
     bindings: settings.bindings,
     portal: settings.extension.portal,
-    overrides: yield* described
+    overrides: yield* described,
+    container: settings.extension.container ?? null
   }
 }, Effect.mapError(failed))
 
@@ -99,6 +101,29 @@ const rows = (name: string, values: ReadonlyArray<string>): ReadonlyArray<string
 
 const quoted = (word: string): string => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 
+/** What a container brings beside boot command and variables. */
+const containerRows = (container: Container | null): ReadonlyArray<string> => {
+  if (container === null) return []
+  const { arguments: words, directory, labels, ports, replaceable, stopSignal, user, volumes } = container
+  const groups = (user?.groups ?? []).map(({ name }) => name)
+  return [
+    ...(words === undefined ? [] : row("Default args", words.map(quoted).join(" "))),
+    ...(replaceable === true ? row("Arguments", "take the place of the boot command") : []),
+    ...(user === undefined
+      ? []
+      : row(
+        "User",
+        `${user.name}, ${user.uid}:${user.gid}`,
+        groups.length === 0 ? [] : [`also in ${groups.join(", ")}, where root starts it`]
+      )),
+    ...(directory === undefined ? [] : row("Directory", directory)),
+    ...(stopSignal === undefined ? [] : row("Stop signal", String(stopSignal))),
+    ...(ports === undefined ? [] : rows("Ports", ports)),
+    ...(volumes === undefined ? [] : rows("Volumes", volumes)),
+    ...(labels === undefined ? [] : rows("Labels", Object.entries(labels).map(([name, value]) => `${name}=${value}`)))
+  ]
+}
+
 const linesOf = (about: Effect.Success<ReturnType<typeof describe>>): ReadonlyArray<string> => [
   ...row("Image", `${about.image}, ${formatBytes(about.size)}`),
   ...row("Distribution", about.distribution),
@@ -110,6 +135,7 @@ const linesOf = (about: Effect.Success<ReturnType<typeof describe>>): ReadonlyAr
     )
   ),
   ...row("Boot command", about.boot.map(quoted).join(" ")),
+  ...containerRows(about.container),
   ...row("Data", about.data ?? "none yet: the first start makes it"),
   ...row("Overlay", about.casefold ? `${about.overlay}, names ignore case` : about.overlay),
   ...rows(

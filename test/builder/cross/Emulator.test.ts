@@ -30,7 +30,7 @@ const emulatorThat = (answer: "works" | "fails", fetched: Array<string>, uid = 0
           })
       }),
       Layer.succeed(RuntimeCompiler, {
-        native: Effect.succeed({ launcher: "/launcher", fim: "/fim", mkdwarfs: "/mkdwarfs" })
+        native: Effect.succeed({ launcher: "/launcher", fim: "/fim", mkdwarfs: "/mkdwarfs", tarlayer: "/nonexistent" })
       }),
       // No rule of this machine is found.
       Layer.effect(

@@ -60,7 +60,7 @@ const prepare = Effect.gen(function*() {
       steps: list,
       directory,
       distribution: "distribution" in options ? options.distribution : alpine,
-      base: `${directory}/base`,
+      base: [`${directory}/base`],
       runner: Effect.acquireRelease(
         Effect.sync(() => {
           runners++

@@ -3,7 +3,7 @@
 //! `fim guest` has no arguments: other users of the host can read the command line of a process. It reads a message
 //! from a descriptor, with these words:
 //!
-//! `[--ignored SIGNALS] [--capabilities held|none] [--portal DIR] [--directory DIR]… [--variable NAME=VALUE]… -- PROGRAM [ARGUMENT]…`
+//! `[--ignored SIGNALS] [--capabilities held|none] [--user UID:GID[:GROUP]…] [--portal DIR] [--directory DIR]… [--variable NAME=VALUE]… -- PROGRAM [ARGUMENT]…`
 //!
 //! Where it is told of capabilities it starts with CAP_SETPCAP, and limits what its programs can ever get to what it holds,
 //! or to nothing.
@@ -15,14 +15,14 @@
 
 use crate::failure::EXIT_CODE;
 use crate::portal::Guest;
-use crate::sys::{self, Disposition, Ignored, Step};
+use crate::sys::{self, Disposition, Ignored, Step, User};
 use crate::{names, packets};
 use messages::{Limits, Reader};
 use nix::sys::signal::SigmaskHow;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, getpgid};
 use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
-use rustix::process::{DumpableBehavior, WaitOptions};
+use rustix::process::{DumpableBehavior, Gid, Uid, WaitOptions};
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -110,6 +110,8 @@ struct Task {
     /// Signals that the caller has had ignored.
     ignored: Ignored,
     keeps_capabilities: Option<bool>,
+    /// Whom the program becomes. This process stays root.
+    user: Option<User>,
     portal: Option<PathBuf>,
     directories: Vec<PathBuf>,
     environment: Vec<(OsString, OsString)>,
@@ -229,6 +231,7 @@ fn parse(words: Vec<OsString>) -> Option<Task> {
             "--" => break,
             "--ignored" => task.ignored = Ignored::parse(words.next()?.to_str()?),
             "--capabilities" => task.keeps_capabilities = Some(words.next()? == "held"),
+            "--user" => task.user = Some(user(words.next()?.to_str()?)?),
             "--portal" => task.portal = Some(words.next()?.into()),
             "--directory" => task.directories.push(words.next()?.into()),
             "--variable" => {
@@ -244,6 +247,30 @@ fn parse(words: Vec<OsString>) -> Option<Task> {
     task.program = words.next()?;
     task.arguments = words.collect();
     Some(task)
+}
+
+/// `UID:GID`, and supplementary groups behind it.
+fn user(text: &str) -> Option<User> {
+    let numbers: Option<Vec<u32>> = text.split(':').map(|number| number.parse().ok()).collect();
+    let [uid, gid, groups @ ..] = &numbers?[..] else {
+        return None;
+    };
+    // The last number stands for no change.
+    if [uid, gid].into_iter().chain(groups).any(|number| *number == u32::MAX) {
+        return None;
+    }
+    Some(User {
+        uid: Uid::from_raw(*uid),
+        gid: Gid::from_raw(*gid),
+        groups: groups.iter().map(|group| Gid::from_raw(*group)).collect(),
+    })
+}
+
+/// What root has made for the user is the user's: its directory for sockets, and no other.
+fn give_runtime_directory(user: &User) {
+    let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+    // Where it is missing, a program finds out by itself.
+    let _ = std::os::unix::fs::lchown(format!("/run/user/{uid}"), Some(uid), Some(gid));
 }
 
 /// Whatever the guest starts gets nothing that this process does not hold, and this process holds nothing any more unless
@@ -275,6 +302,10 @@ fn start(task: &Task, line: BorrowedFd<'_>) -> Result<i32, i32> {
         steps.push(Step::LeadGroup);
     } else if sys::can_listen() {
         steps.push(Step::Announce(line, LISTENS));
+    }
+    if let Some(user) = &task.user {
+        give_runtime_directory(user);
+        steps.push(Step::Become(user));
     }
     match sys::spawn(command, &steps) {
         Ok(child) => Ok(child.id() as i32),
@@ -505,6 +536,16 @@ mod tests {
         assert_eq!(task.environment, [("A".into(), value), ("E".into(), OsString::new())]);
         assert_eq!(task.program, "--");
         assert_eq!(task.arguments, [OsString::new(), "--directory".into()]);
+    }
+
+    #[test]
+    fn a_user_has_a_group_and_may_have_more() {
+        let task = parsed(&[b"--user", b"7:8:9:10", b"--", b"x"]).unwrap();
+        let numbers = |user: &User| -> Vec<u32> { user.groups.iter().map(|group| group.as_raw()).collect() };
+        assert_eq!(task.user.as_ref().map(numbers), Some(vec![9, 10]));
+        for text in [&b"7"[..], b"7:", b"7:x", b"-1:0", b"4294967295:1", b"1:1:4294967295"] {
+            assert!(parsed(&[b"--user", text, b"--", b"x"]).is_none(), "{text:?}");
+        }
     }
 
     #[test]

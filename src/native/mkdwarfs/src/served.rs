@@ -1,5 +1,5 @@
 //! A tree that another program has: its list on standard input, then contents for each request written to standard output. The
-//! messages are described where they are written, in `fim/src/merge/serve.rs`.
+//! messages are described where they are written, in `packing/src/lib.rs`.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Stdin};

@@ -2,7 +2,7 @@
 
 use super::find::{find, is_index};
 use super::list::resting;
-use crate::janitor::{Living, living, sweep_instances};
+use crate::janitor::{Living, living, stop_signal, sweep_instances};
 use crate::sys::{self, End};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -38,6 +38,12 @@ pub fn stop(instances: &Path, id: &OsStr, seconds: Option<&OsStr>) -> Result<(),
         let ended = end.poll::<0>([], patience.as_millis() as i32);
         ended.is_ok_and(|(_, has_ended)| has_ended)
     };
+    // The signal that an image of a container names comes first. The janitor, which has what a program has left running, passes it on.
+    if let Some(signal) = stop_signal(instances, &living.name)
+        && (!send(&living, signal)? || has_ended(patience.unwrap_or(PATIENCE)))
+    {
+        return Ok(());
+    }
     if !send(&living, libc::SIGTERM)? || has_ended(patience.unwrap_or(PATIENCE)) {
         return Ok(());
     }

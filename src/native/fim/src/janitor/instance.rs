@@ -28,6 +28,9 @@ const SERVES: &str = "serves";
 const OWNER: &str = "owner";
 /// Of that file.
 const OWNER_LIMIT: u64 = 4096;
+/// Holds the number of the signal that ends the program, where the image names one.
+const STOP: &str = "stop";
+const STOP_LIMIT: u64 = 8;
 
 pub struct Instance {
     pub directory: PathBuf,
@@ -183,6 +186,14 @@ pub fn living(parent: &Path) -> Vec<Living> {
     }
     found.sort_by_key(|(pid, number, _)| (*pid, *number));
     found.into_iter().map(|(_, _, living)| living).collect()
+}
+
+/// The signal that ends the program of an instance, where its image names one.
+pub fn stop_signal(parent: &Path, name: &str) -> Option<i32> {
+    let instances = Directory::trusted(parent, Last::Own, Make::No).ok()?;
+    let bytes = instances.enter(name).ok()?.read(STOP, STOP_LIMIT).ok()?;
+    let signal: i32 = str::from_utf8(&bytes).ok()?.parse().ok()?;
+    (1..=64).contains(&signal).then_some(signal)
 }
 
 /// The pid of the process that an instance says it belongs to, if that lives.

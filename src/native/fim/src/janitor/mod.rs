@@ -44,7 +44,7 @@ use early::Early;
 pub use guess::open_regular;
 use holder::Holder;
 use instance::Instance;
-pub use instance::{Living, living, sweep_instances};
+pub use instance::{Living, living, stop_signal, sweep_instances};
 use layers::Layers;
 use linger::Lent;
 pub use linger::{Line, VARIABLE as LINGER, all as lingering, release};

@@ -1,24 +1,17 @@
-//! The merged tree for the packer, which asks for contents when it wants them.
-//!
-//! The packer's standard input gets a message with the number of nodes, then one for each node. Then its standard output is read: each
-//! request for a node is answered by the content of that file in parts, whose lengths are the size of the file in sum. A hole reads as zeros;
-//! behind a part with data follow messages whose bodies are that data.
+//! The merged tree for the packer, which asks for contents when it wants them. `packing` has the protocol.
 
 use super::tree::{Node, Tree};
 use crate::fail;
-use crate::failure::{Context, Result};
+use crate::failure::{Context, Failure, Result};
 use crate::sys::{self, Step};
 use dwarfs_fuse::Kind;
-use messages::{Limits, Reader, from_bytes};
+use packing::{Content, Entry, Stopped};
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{BufReader, BufWriter};
 use std::process::{Command, Stdio};
 
 const PIECE: usize = 1 << 20;
-/// Longest request.
-const REQUEST: usize = 64;
 
 /// Runs the packer, given with its arguments, to its end.
 pub fn pack(tree: &Tree<'_>, words: &[OsString]) -> Result<()> {
@@ -33,9 +26,9 @@ pub fn pack(tree: &Tree<'_>, words: &[OsString]) -> Result<()> {
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         fail!("{}", failed())
     };
-    let served = serve(tree, &mut BufWriter::new(input), &mut BufReader::new(output));
+    let served = packing::serve(tree, &mut BufWriter::new(input), &mut BufReader::new(output));
     let status = child.wait().context(failed)?;
-    served?;
+    served.map_err(Failure)?;
     match status.code() {
         Some(0) => Ok(()),
         Some(code) => fail!("mkdwarfs ended with code {code}"),
@@ -43,99 +36,34 @@ pub fn pack(tree: &Tree<'_>, words: &[OsString]) -> Result<()> {
     }
 }
 
-/// The end of the packer is no failure here: its exit code tells.
-fn serve(tree: &Tree<'_>, to: &mut impl Write, from: &mut impl Read) -> Result<()> {
-    let sent = send(
-        to,
-        &List {
-            nodes: tree.nodes.len(),
-        },
-        &[],
-    )
-    .and_then(|()| tree.nodes.iter().try_for_each(|node| describe(node, to)))
-    .and_then(|()| to.flush());
-    match sent {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-        sent => sent.context(|| "cannot send the merged tree".to_string())?,
+impl packing::Tree for Tree<'_> {
+    fn count(&self) -> usize {
+        self.nodes.len()
     }
-    let mut requests = Reader::new(from, Limits::heads(REQUEST));
-    // The end of the packer may cut a request.
-    while let Ok(Some(message)) = requests.read() {
-        let Wanted { node } = message.parse().context(|| "cannot understand mkdwarfs".to_string())?;
-        let Some(node) = tree.nodes.get(node) else {
-            fail!("mkdwarfs asked for a file that there is not")
-        };
-        if !content(tree, node, to)? {
-            return Ok(());
+
+    fn entry(&self, number: usize) -> Entry<'_> {
+        let node = &self.nodes[number];
+        let attributes = &node.attributes;
+        Entry {
+            parent: node.parent,
+            mode: type_bits(attributes.kind) | attributes.mode,
+            uid: attributes.uid,
+            gid: attributes.gid,
+            mtime: attributes.modified.min(u32::MAX.into()) as u32,
+            link: node.link,
+            size: attributes.size,
+            device: attributes.device,
+            name: node.name,
+            target: node
+                .source
+                .and_then(|source| source.layer.target(source.inode))
+                .unwrap_or_default(),
         }
     }
-    Ok(())
-}
 
-/// How many nodes follow.
-#[derive(Serialize)]
-struct List {
-    nodes: usize,
-}
-
-/// A node, with the number of its parent. Each character of a text is a byte.
-#[derive(Serialize)]
-struct Described {
-    parent: usize,
-    /// With the type.
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    mtime: u32,
-    /// The node that this is one more name of.
-    link: Option<usize>,
-    size: u64,
-    device: u64,
-    name: String,
-    target: String,
-}
-
-/// A file whose content is wanted.
-#[derive(Deserialize)]
-struct Wanted {
-    node: usize,
-}
-
-/// A part of a content, and its length.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Part {
-    Hole(u64),
-    Data(u64),
-}
-
-/// Some of the data of a part.
-#[derive(Serialize)]
-struct Piece {}
-
-fn send(to: &mut impl Write, head: &impl Serialize, body: &[u8]) -> std::io::Result<()> {
-    to.write_all(&messages::encode(head, body)?)
-}
-
-fn describe(node: &Node<'_>, to: &mut impl Write) -> std::io::Result<()> {
-    let attributes = &node.attributes;
-    let target = node
-        .source
-        .and_then(|source| source.layer.target(source.inode))
-        .unwrap_or_default();
-    let described = Described {
-        parent: node.parent,
-        mode: type_bits(attributes.kind) | attributes.mode,
-        uid: attributes.uid,
-        gid: attributes.gid,
-        mtime: attributes.modified.min(u32::MAX.into()) as u32,
-        link: node.link,
-        size: attributes.size,
-        device: attributes.device,
-        name: from_bytes(node.name),
-        target: from_bytes(target),
-    };
-    send(to, &described, &[])
+    fn content(&self, number: usize, to: &mut Content<'_>) -> std::result::Result<(), Stopped> {
+        content(self, &self.nodes[number], to)
+    }
 }
 
 fn type_bits(kind: Kind) -> u32 {
@@ -150,48 +78,46 @@ fn type_bits(kind: Kind) -> u32 {
     }
 }
 
-/// Sends the content of a file; false when the packer has ended.
-fn content(tree: &Tree<'_>, node: &Node<'_>, to: &mut impl Write) -> Result<bool> {
+/// Sends the content of a file.
+fn content(tree: &Tree<'_>, node: &Node<'_>, to: &mut Content<'_>) -> std::result::Result<(), Stopped> {
     let Some(source) = node.source else {
-        fail!("mkdwarfs asked for the content of a deletion")
+        return Err(Stopped::Failed("mkdwarfs asked for the content of a deletion".into()));
+    };
+    let short = || {
+        let path = tree.path(node);
+        Stopped::Failed(format!("'{}' of a layer is shorter than it says", path.display()))
     };
     let size = node.attributes.size;
     let mut offset = 0;
     while offset < size {
         let hole = source.layer.hole(source.inode, offset);
         if hole > 0 {
-            if send(to, &Part::Hole(hole), &[]).is_err() {
-                return Ok(false);
-            }
+            to.hole(hole)?;
             offset += hole;
             continue;
         }
         let end = offset + source.layer.data(source.inode, offset);
         if end == offset {
-            fail!("'{}' of a layer is shorter than it says", tree.path(node).display())
+            return Err(short());
         }
-        if send(to, &Part::Data(end - offset), &[]).is_err() {
-            return Ok(false);
-        }
+        to.data(end - offset)?;
         while offset < end {
             let wanted = PIECE.min(usize::try_from(end - offset).unwrap_or(PIECE));
             let sent = source
                 .layer
                 .read(source.inode, offset, wanted, |bytes| {
-                    send(to, &Piece {}, bytes).map(|()| bytes.len())
+                    to.bytes(bytes).map(|()| bytes.len())
                 })
-                .context(|| {
-                    format!(
-                        "cannot read '{}' of a layer, which is damaged",
-                        tree.path(node).display()
-                    )
+                .map_err(|error| {
+                    let path = tree.path(node);
+                    let path = path.display();
+                    Stopped::Failed(format!("cannot read '{path}' of a layer, which is damaged: {error}"))
                 })?;
-            match sent {
-                Ok(0) => fail!("'{}' of a layer is shorter than it says", tree.path(node).display()),
-                Ok(length) => offset += length as u64,
-                Err(_) => return Ok(false),
+            match sent? {
+                0 => return Err(short()),
+                length => offset += length as u64,
             }
         }
     }
-    Ok(to.flush().is_ok())
+    Ok(())
 }

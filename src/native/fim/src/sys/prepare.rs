@@ -3,7 +3,8 @@
 use super::{Disposition, Ignored, block_signals, dispose_signals, mask_signals};
 use nix::sys::signal::SigmaskHow;
 use rustix::process::{self, Signal};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::process::{Gid, Uid};
+use rustix::thread::{self, LinkNameSpaceType, move_into_link_name_space};
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
@@ -32,8 +33,19 @@ pub enum Step<'a> {
     EnterUserNamespace(BorrowedFd<'a>),
     /// As [`super::announce`], with a message for the socket.
     Announce(BorrowedFd<'a>, &'static [u8]),
+    /// Becomes a user with its groups, and loses all capabilities.
+    Become(&'a User),
     /// Has descriptors open at these numbers below 16, even where one stands at another's number.
     Place(&'a [(BorrowedFd<'a>, RawFd)]),
+}
+
+/// A user to become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub uid: Uid,
+    pub gid: Gid,
+    /// Supplementary groups.
+    pub groups: Vec<Gid>,
 }
 
 /// Starts a program whose process takes these steps first, in this order.
@@ -57,6 +69,7 @@ enum Prepared {
     Without(Step<'static>),
     EnterUserNamespace(BorrowedFd<'static>),
     Announce(BorrowedFd<'static>, &'static [u8]),
+    Become(User),
     Place(Vec<Placed>),
 }
 
@@ -73,6 +86,7 @@ impl From<&Step<'_>> for Prepared {
         Prepared::Without(match *step {
             Step::Announce(socket, message) => return Prepared::Announce(keep(socket), message),
             Step::EnterUserNamespace(namespace) => return Prepared::EnterUserNamespace(keep(namespace)),
+            Step::Become(user) => return Prepared::Become(user.clone()),
             Step::Place(places) => {
                 let places = places.iter().map(|(descriptor, number)| Placed {
                     descriptor: keep(*descriptor),
@@ -104,12 +118,18 @@ impl Prepared {
                 Step::LeadSession => drop(process::setsid()?),
                 Step::SignalAtEndOfParent(signal) => process::set_parent_process_death_signal(Some(signal))?,
                 // Prepared otherwise.
-                Step::EnterUserNamespace(_) | Step::Announce(..) | Step::Place(_) => {}
+                Step::EnterUserNamespace(_) | Step::Announce(..) | Step::Become(_) | Step::Place(_) => {}
             },
             Prepared::EnterUserNamespace(users) => {
                 move_into_link_name_space(*users, Some(LinkNameSpaceType::User))?;
             }
             Prepared::Announce(socket, message) => super::announce(*socket, message),
+            Prepared::Become(user) => {
+                thread::set_thread_groups(&user.groups)?;
+                thread::set_thread_gid(user.gid)?;
+                // The last one: it takes the right to do the others.
+                thread::set_thread_uid(user.uid)?;
+            }
             Prepared::Place(places) => {
                 for place in places.iter_mut() {
                     place.copy = Some(rustix::io::fcntl_dupfd_cloexec(place.descriptor, ABOVE)?);
