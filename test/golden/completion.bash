@@ -5,7 +5,7 @@ _flatimage_flatimage_place() {
   operations='' options='' valued=() slots=()
   case $1 in
     'flatimage') operations='build config inspect install uninstall du prune tools completion man' options='--help' ;;
-    'flatimage build') options='--refresh --reproducible --quiet -q --help' valued=([--dist]='words alpine arch blueprint debian ubuntu' [--arch]='words amd64 arm64' [--suite]='text' [--mirror]='text' [--keyring]='file' [--rootfs]='file' [--sha256]='text' [--signature]='file' [--include]='text' [--level]='text' [--output]='file' [-o]='file' [--identity]='text') slots=('file') ;;
+    'flatimage build') options='--squash --refresh --reproducible --quiet -q --help' valued=([--dist]='words alpine arch blueprint debian ubuntu' [--arch]='words amd64 arm64' [--suite]='text' [--mirror]='text' [--keyring]='file' [--rootfs]='file' [--from]='text' [--max-size]='text' [--trust-realm]='text' [--sha256]='text' [--signature]='file' [--include]='text' [--level]='text' [--order-by-run]='text' [--output]='file' [-o]='file' [--identity]='text') slots=('file') ;;
     'flatimage config') options='--help' valued=([--export]='file' [--import]='file') slots=('file' 'image*') ;;
     'flatimage inspect') options='--json --help' slots=('file') ;;
     'flatimage install') options='--help' valued=([--command]='text') slots=('file' 'guest*') ;;
@@ -18,7 +18,7 @@ _flatimage_flatimage_place() {
     'flatimage tools fetch') options='--quiet -q --help' valued=([--arch]='words amd64 arm64') ;;
     'flatimage completion') options='--help' slots=('words bash zsh fish') ;;
     'flatimage man') options='--help' slots=('words flatimage image') ;;
-    'app') operations='fim-bind fim-boot fim-casefold fim-desktop fim-doctor fim-env fim-exec fim-help fim-info fim-instance fim-layer fim-notify fim-overlay fim-perms fim-portal fim-recipe fim-remote fim-root fim-run fim-unshare fim-version' options='' slots=('guest*') ;;
+    'app') operations='fim-bind fim-boot fim-casefold fim-desktop fim-doctor fim-env fim-exec fim-help fim-info fim-instance fim-layer fim-notify fim-overlay fim-override fim-perms fim-portal fim-recipe fim-remote fim-root fim-run fim-unshare fim-version' options='' slots=('guest*') ;;
     'app fim-bind') operations='add del list clear' options='--help' ;;
     'app fim-bind add') options='--help' slots=('words ro rw dev' 'file' 'text') ;;
     'app fim-bind del') options='--help' slots=('text') ;;
@@ -53,7 +53,7 @@ _flatimage_flatimage_place() {
     'app fim-env list') options='--json --help' ;;
     'app fim-env clear') options='--help' ;;
     'app fim-exec') options='--help' slots=('guest' 'guest*') ;;
-    'app fim-help') operations='apparmor completion man' options='--help' slots=('words bind boot casefold desktop doctor env exec help info instance layer notify overlay perms portal recipe remote root run unshare version') ;;
+    'app fim-help') operations='apparmor completion man' options='--help' slots=('words bind boot casefold desktop doctor env exec help info instance layer notify overlay override perms portal recipe remote root run unshare version') ;;
     'app fim-help apparmor') options='--help' ;;
     'app fim-help completion') options='--help' slots=('words bash zsh fish' 'text') ;;
     'app fim-help man') options='--help' slots=('text') ;;
@@ -70,9 +70,9 @@ _flatimage_flatimage_place() {
     'app fim-layer create') options='--help' slots=('directory' 'file') ;;
     'app fim-layer add') options='--help' slots=('file') ;;
     'app fim-layer commit') operations='binary layer file' options='--help' ;;
-    'app fim-layer commit binary') options='--keep-caches --help' ;;
-    'app fim-layer commit layer') options='--keep-caches --help' ;;
-    'app fim-layer commit file') options='--keep-caches --help' slots=('file') ;;
+    'app fim-layer commit binary') options='--keep-caches --help' valued=([--order-by-run]='text') ;;
+    'app fim-layer commit layer') options='--keep-caches --help' valued=([--order-by-run]='text') ;;
+    'app fim-layer commit file') options='--keep-caches --help' valued=([--order-by-run]='text') slots=('file') ;;
     'app fim-layer list') options='--json --long --help' ;;
     'app fim-layer rollback') options='--help' slots=('text') ;;
     'app fim-layer squash') options='--help' slots=('text') ;;
@@ -84,6 +84,12 @@ _flatimage_flatimage_place() {
     'app fim-overlay set') options='--help' slots=('words bwrap overlayfs unionfs') ;;
     'app fim-overlay show') options='--json --help' ;;
     'app fim-overlay get') options='--json --help' ;;
+    'app fim-override') operations='set unset list confirm clear' options='--help' ;;
+    'app fim-override set') options='--help' valued=([--allow]='text' [--deny]='text' [--bind]='file' [--env]='text') ;;
+    'app fim-override unset') options='--help' slots=('text*') ;;
+    'app fim-override list') options='--json --help' ;;
+    'app fim-override confirm') options='--help' ;;
+    'app fim-override clear') options='--help' ;;
     'app fim-perms') operations='add del set list clear' options='--help' ;;
     'app fim-perms add') options='--help' slots=('list all! audio dbus_system dbus_user dev gpu home input media network optical shm udev usb wayland xorg') ;;
     'app fim-perms del') options='--help' slots=('list all! audio dbus_system dbus_user dev gpu home input media network optical shm udev usb wayland xorg') ;;
