@@ -15,7 +15,7 @@ describe("a recipe", () => {
   it("is read with all its parts, and whatever else it says is passed over", () => {
     const desktop = { name: "App", icon: "http://localhost/app.png", categories: ["Utility"], integrations: ["ENTRY"] }
     const recipe = { ...plain, dependencies: ["b", "c-1.2_x+y"], desktop }
-    const read = parse({ ...recipe, name: "a", version: 3, desktop: { ...desktop, comment: "x" } })
+    const read = parse({ ...recipe, name: "a", version: 3, desktop: { ...desktop, more: "x" } })
     assert.deepStrictEqual(read, Result.succeed(recipe) as never)
     assert.deepStrictEqual(parse(plain), Result.succeed({ ...plain, dependencies: [] }) as never)
   })

@@ -14,10 +14,10 @@ export const command: ImageCommand = {
   name: "fim-override",
   summary: "your own settings for this image, outside of the file",
   description: [
-    "Overrides are yours alone, count for every start, and need no write access to the image. They belong to the identity of",
-    "the image, so they stay when the file is renamed, and another image at the same path does not get them. A permission",
-    "that they deny stays denied, also with fim-run --allow. When the settings of the image change, overrides are not applied",
-    "until you confirm them."
+    "Overrides are yours alone, count for every start, and need no write access to the image. They belong to the identity",
+    "of the image, so they stay when the file is renamed, and another image at the same path does not get them. A",
+    "permission that they deny stays denied, also with fim-run --allow. When the settings of the image change, overrides",
+    "are not applied until you confirm them."
   ],
   missing: "Missing op for fim-override (clear,confirm,list,set,unset)",
   unknown: "Invalid override operation",

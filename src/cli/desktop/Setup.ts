@@ -17,7 +17,7 @@ import { CommandError } from "../config/CommandError.ts"
 const maxSize = 65_536
 
 /** A key that is not known is a mistake, which would be lost otherwise. */
-const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(SetupDocument), { onExcessProperty: "error" })
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(SetupDocument))
 
 const context = "Could not set up the desktop integration"
 

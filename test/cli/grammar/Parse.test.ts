@@ -68,7 +68,10 @@ const wordsFor = (operation: Operation<never>, random: Random): ReadonlyArray<st
   if (operation.operations !== undefined && !random.chance(operation.arguments === undefined ? 0.03 : 0.3)) {
     if (random.chance(0.05)) return [random.pick(plain)]
     const chosen = random.pick(operation.operations)
-    return [random.chance(0.04) ? `${chosen.name}x` : chosen.name, ...wordsFor(chosen, random)]
+    const words = wordsFor(chosen, random)
+    // A word that names no operation may be a value, after which `--` is one too, but not for effect's parser.
+    if (random.chance(0.04)) return [`${chosen.name}x`, ...words.filter((word) => word !== "--")]
+    return [chosen.name, ...words]
   }
   // Where there are no options all words are data, and marked as such for effect's parser.
   const isData = operation.options === undefined && operation.operations === undefined
