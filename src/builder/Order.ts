@@ -9,7 +9,7 @@ import * as ReadList from "../mount/ReadList.ts"
 import { NativeBytes } from "../platform/NativeBytes.ts"
 import { sha256 } from "../platform/Sha256.ts"
 import { atPath, type BuildError, buildError } from "./BuildError.ts"
-import { type RunnerImage, Runner } from "./definition/Runner.ts"
+import { Runner, type RunnerImage } from "./definition/Runner.ts"
 import { sha256OfFile } from "./Digest.ts"
 import { Epoch, Mkdwarfs } from "./Mkdwarfs.ts"
 import { Progress } from "./Progress.ts"
@@ -59,57 +59,72 @@ export class Order extends Context.Service<Order, {
         const refused = Effect.mapError((error: { readonly text: string }) =>
           buildError("Refused", { detail: error.text })
         )
-        yield* replacePath(fs, path, Effect.fnUntraced(function*(temporary) {
-          yield* packMerged(programs, merged, [
-            "-i",
-            "-",
-            "-o",
-            temporary,
-            "-l",
-            String(level),
-            "--first",
-            list,
-            ...(epoch === undefined ? [] : ["--mtime-max", String(epoch)]),
-            "--progress",
-            "never"
-          ]).pipe(refused)
-          const { size } = yield* fs.stat(temporary).pipe(atPath(temporary))
-          yield* verifyMerged(programs, merged, { path: temporary, offset: 0, size: Number(size) }).pipe(refused)
-        })).pipe(Effect.provideService(ChildProcessSpawner, spawner))
+        yield* replacePath(
+          fs,
+          path,
+          Effect.fnUntraced(function*(temporary) {
+            yield* packMerged(programs, merged, [
+              "-i",
+              "-",
+              "-o",
+              temporary,
+              "-l",
+              String(level),
+              "--first",
+              list,
+              ...(epoch === undefined ? [] : ["--mtime-max", String(epoch)]),
+              "--progress",
+              "never"
+            ]).pipe(refused)
+            const { size } = yield* fs.stat(temporary).pipe(atPath(temporary))
+            yield* verifyMerged(programs, merged, { path: temporary, offset: 0, size: Number(size) }).pipe(refused)
+          })
+        ).pipe(Effect.provideService(ChildProcessSpawner, spawner))
       }, Effect.scoped)
 
-      const byRun = Effect.fn("Order.byRun")(function*({ command, layers, level, refresh, runner: image }: OrderRequest) {
-        const digests = yield* Effect.forEach(layers, (layer) => sha256OfFile(fs, native, layer))
-        const places = yield* Effect.forEach(layers, (_, index) =>
-          mkdwarfs.cached(
-            `order-${sha256(native, JSON.stringify([command, digests.slice(0, index + 1), digests.length])).slice(0, 24)}`,
-            level
-          ))
-        if (!refresh && places.some(({ present }) => present)) {
-          yield* progress.note(`Order by '${command}': cached`)
-          return layers.map((layer, index) => places[index]?.present === true ? places[index].path : layer)
-        }
-        const list = yield* progress.step(
-          `Running ${command}`,
-          () => Effect.flatMap(image, (image) => runner.reads({ ...image, layers, command }))
-        )
-        const sizes = yield* Effect.forEach(layers, (path) =>
-          Effect.map(atPath(path)(fs.stat(path)), ({ size }) => ({ path, offset: 0, size: Number(size) })))
-        const ordered = yield* Effect.forEach(layers, Effect.fnUntraced(function*(layer, index) {
-          const first = ReadList.ofLayer(list, index)
-          const path = places[index]?.path
-          if (first.length === 0 || path === undefined) return layer
-          yield* progress.step(
-            `Ordering layer ${index}`,
-            () => pack({ layers: sizes.slice(0, index + 1), below: index }, first, path, level)
+      const byRun = Effect.fn("Order.byRun")(
+        function*({ command, layers, level, refresh, runner: image }: OrderRequest) {
+          const digests = yield* Effect.forEach(layers, (layer) => sha256OfFile(fs, native, layer))
+          const places = yield* Effect.forEach(layers, (_, index) =>
+            mkdwarfs.cached(
+              `order-${
+                sha256(native, JSON.stringify([command, digests.slice(0, index + 1), digests.length])).slice(0, 24)
+              }`,
+              level
+            ))
+          if (!refresh && places.some(({ present }) => present)) {
+            yield* progress.note(`Order by '${command}': cached`)
+            return layers.map((layer, index) => places[index]?.present === true ? places[index].path : layer)
+          }
+          const list = yield* progress.step(
+            `Running ${command}`,
+            () => Effect.flatMap(image, (image) => runner.reads({ ...image, layers, command }))
           )
-          return path
-        }))
-        if (ordered.every((layer, index) => layer === layers[index])) {
-          return yield* buildError("Refused", { detail: `'${command}' reads nothing of the image` })
+          const sizes = yield* Effect.forEach(
+            layers,
+            (path) => Effect.map(atPath(path)(fs.stat(path)), ({ size }) => ({ path, offset: 0, size: Number(size) }))
+          )
+          const ordered = yield* Effect.forEach(
+            layers,
+            Effect.fnUntraced(function*(layer, index) {
+              const first = ReadList.ofLayer(list, index)
+              const path = places[index]?.path
+              if (first.length === 0 || path === undefined) return layer
+              yield* progress.step(
+                `Ordering layer ${index}`,
+                () => pack({ layers: sizes.slice(0, index + 1), below: index }, first, path, level)
+              )
+              return path
+            })
+          )
+          if (
+            ordered.every((layer, index) => layer === layers[index])
+          ) {
+            return yield* buildError("Refused", { detail: `'${command}' reads nothing of the image` })
+          }
+          return ordered
         }
-        return ordered
-      })
+      )
 
       return Order.of({ byRun })
     })

@@ -127,14 +127,21 @@ export class TarLayer extends Context.Service<TarLayer, {
 
       const merge = Effect.fn("TarLayer.merge")(function*(path: string, layers: ReadonlyArray<string>, level: number) {
         const native = yield* compiler.native
-        const places = yield* Effect.forEach(layers, (layer) =>
-          Effect.map(atPath(layer)(fs.stat(layer)), ({ size }) => ({ path: layer, offset: 0, size: Number(size) })))
+        const places = yield* Effect.forEach(
+          layers,
+          (layer) =>
+            Effect.map(atPath(layer)(fs.stat(layer)), ({ size }) => ({ path: layer, offset: 0, size: Number(size) }))
+        )
         const args = (temporary: string) => ["-i", "-", "-o", temporary, "-l", String(level), "--progress", "never"]
-        yield* replacePath(fs, path, (temporary) =>
-          packMerged(native, { layers: places, below: 0 }, args(temporary)).pipe(
-            Effect.mapError((error) => buildError("Refused", { detail: error.text }, error)),
-            Effect.provideService(ChildProcessSpawner, spawner)
-          ))
+        yield* replacePath(
+          fs,
+          path,
+          (temporary) =>
+            packMerged(native, { layers: places, below: 0 }, args(temporary)).pipe(
+              Effect.mapError((error) => buildError("Refused", { detail: error.text }, error)),
+              Effect.provideService(ChildProcessSpawner, spawner)
+            )
+        )
       })
 
       const read = Effect.fn("TarLayer.read")(function*(layers: ReadonlyArray<string>, path: string) {

@@ -97,7 +97,9 @@ const make = Effect.fnUntraced(function*() {
   // Sent together and executed in this order. The instance owns the mounts and releases them.
   const [opened, { lingered, unpacked, were_open: wereOpen }, first] = yield* Effect.all([
     Effect.mapError(instance.opened, failing("Namespace")),
-    instance.mountLayers(layers, { cacheBytes, hot, reads: host.environment[readList] }).pipe(Effect.mapError(failing("Layers"))),
+    instance.mountLayers(layers, { cacheBytes, hot, reads: host.environment[readList] }).pipe(
+      Effect.mapError(failing("Layers"))
+    ),
     Effect.result(mountAs(asked))
   ], { concurrency: "unbounded" })
   const logFile = yield* LogFile

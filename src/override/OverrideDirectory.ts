@@ -19,7 +19,9 @@ export const overrideDirectory = Effect.gen(function*() {
   if (base?.startsWith("/") === true) {
     const owner = yield* Effect.option(fs.stat(base))
     // A config home that does not exist yet is made below a directory of the caller, or cannot be made.
-    if (Option.isNone(owner) || Option.getOrUndefined(owner.value.uid) === uid) return `${base}${below}/flatimage/overrides`
+    if (Option.isNone(owner) || Option.getOrUndefined(owner.value.uid) === uid) {
+      return `${base}${below}/flatimage/overrides`
+    }
   }
   const home = yield* registeredHome(uid)
   return home === undefined ? undefined : `${home}/.config/flatimage/overrides`

@@ -9,7 +9,7 @@ import { NativeBytes } from "../platform/NativeBytes.ts"
 import { overrideDirectory } from "./OverrideDirectory.ts"
 
 /** Options of a start, on top of the overrides: the last one counts, and what is denied anywhere stays denied. */
-export const onTopOf = (override: Omit<Changes, "directory">, options: Changes): Changes => ({
+const onTopOf = (override: Omit<Changes, "directory">, options: Changes): Changes => ({
   allow: [...override.allow, ...options.allow],
   deny: [...override.deny, ...options.deny],
   bindings: [...override.bindings, ...options.bindings],
@@ -39,7 +39,8 @@ const read = Effect.gen(function*() {
   if (denied.length > 0) {
     yield* notice(`Your overrides deny ${denied.join(", ")}. To allow it: fim-override set --allow ${denied.join(",")}`)
   }
-  return onTopOf({ ...override, bindings: override.bindings.map((binding) => ({ ...binding, optional: true })) }, options)
+  const bindings = override.bindings.map(({ dst, src, type }) => ({ dst, src, type, optional: true }))
+  return onTopOf({ ...override, bindings }, options)
 })
 
 /** Provides the changes of this start to all that follows. Fails with `OverrideError` for overrides that are not valid. */

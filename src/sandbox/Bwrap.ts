@@ -239,7 +239,12 @@ const make = Effect.fnUntraced(function*() {
     }))
     const bindings = [
       ...stored,
-      ...changes.bindings.map(({ dst, optional = false, src, type }): Bind => ({ type, source: src, target: dst, optional }))
+      ...changes.bindings.map(({ dst, optional = false, src, type }): Bind => ({
+        type,
+        source: src,
+        target: dst,
+        optional
+      }))
     ]
     const environment = environmentOf({
       host: { ...host.environment, ...around.replaced },

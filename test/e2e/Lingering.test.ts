@@ -55,7 +55,7 @@ const stop = Effect.fnUntraced(function*(app: Place) {
 const listed = (app: Place) =>
   Effect.map(
     app.run(["fim-instance", "list", "--json"]),
-    ({ stdout }) => JSON.parse(stdout) as ReadonlyArray<{ index: number; pid: number; lingering?: number }>
+    ({ stdout }) => JSON.parse(stdout) as ReadonlyArray<{ id: number; pid: number; lingering?: number }>
   )
 
 describe("layers that linger", () => {
@@ -247,7 +247,7 @@ describe("layers that linger", () => {
       const app = yield* place(ordinary)
       const driver = yield* linger(app)
       const [entry] = yield* listed(app)
-      assert.deepStrictEqual([entry?.index, entry?.pid], [0, driver])
+      assert.deepStrictEqual([entry?.id, entry?.pid], [0, driver])
       assert.isTrue((entry?.lingering ?? 0) > 590 && (entry?.lingering ?? 0) <= 600)
       const { stdout } = yield* app.run(["fim-instance", "list"])
       assert.match(stdout, new RegExp(`^0:${driver} layers stay mounted for \\d+ s\\n$`))

@@ -24,17 +24,22 @@ const lastRead = (data: string): ReadonlyArray<number> => {
 }
 
 describe.each(users)("as $name", (user) => {
-  scenario("a commit stores first what a command reads, and reads back as before", images, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user, { copy: true })
-      const sums = yield* guest(app, make)
-      const stdout = yield* succeeds(app, ["fim-layer", "commit", "binary", "--order-by-run", read])
-      assert.include(stdout, `I::Running '${read}' to see what it reads\n`)
-      assert.strictEqual(yield* elsewhere(app, "sha256sum /opt/*.so"), sums)
-      // Blocks of 512 KiB: without an order the place is in block 27 of 32.
-      yield* guest(app, read)
-      assert.deepStrictEqual(lastRead(app.data), [0])
-    }), 60_000)
+  scenario(
+    "a commit stores first what a command reads, and reads back as before",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        const sums = yield* guest(app, make)
+        const stdout = yield* succeeds(app, ["fim-layer", "commit", "binary", "--order-by-run", read])
+        assert.include(stdout, `I::Running '${read}' to see what it reads\n`)
+        assert.strictEqual(yield* elsewhere(app, "sha256sum /opt/*.so"), sums)
+        // Blocks of 512 KiB: without an order the place is in block 27 of 32.
+        yield* guest(app, read)
+        assert.deepStrictEqual(lastRead(app.data), [0])
+      }),
+    60_000
+  )
 
   scenario("a command that cannot be run leaves everything as it is", images, () =>
     Effect.gen(function*() {

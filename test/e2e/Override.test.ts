@@ -33,7 +33,16 @@ describe.each(users)("as $name, overrides", (user) => {
       const shared = `${app.directory}/shared`
       mkdirSync(shared)
       writeFileSync(`${shared}/file`, "of the host\n")
-      yield* succeeds(app, ["fim-override", "set", "--deny", "NETWORK", "--bind", `${shared}:/mnt/s:ro`, "--env", "X=$HOME"])
+      yield* succeeds(app, [
+        "fim-override",
+        "set",
+        "--deny",
+        "NETWORK",
+        "--bind",
+        `${shared}:/mnt/s:ro`,
+        "--env",
+        "X=$HOME"
+      ])
       assert.isTrue(before.equals(readFileSync(app.image)))
       assert.strictEqual(
         yield* succeeds(app, ["fim-override", "list"]),
@@ -41,11 +50,25 @@ describe.each(users)("as $name, overrides", (user) => {
       )
       const [file] = readdirSync(`${app.home}/.config/flatimage/overrides`)
       assert.strictEqual(statSync(`${app.home}/.config/flatimage/overrides/${file}`).mode & 0o777, 0o600)
-      const started = yield* succeeds(app, ["fim-exec", "sh", "-c", "cat /mnt/s/file; echo \"$X\"; readlink /proc/self/ns/net"])
+      const started = yield* succeeds(app, [
+        "fim-exec",
+        "sh",
+        "-c",
+        "cat /mnt/s/file; echo \"$X\"; readlink /proc/self/ns/net"
+      ])
       assert.isTrue(started.startsWith("of the host\n$HOME\n"))
       assert.isFalse(started.endsWith(ofHost))
       // An option of the start wins, but over a denial.
-      const run = yield* app.run(["fim-run", "--allow", "network", "--env", "X=1", "sh", "-c", "echo $X; readlink /proc/self/ns/net"])
+      const run = yield* app.run([
+        "fim-run",
+        "--allow",
+        "network",
+        "--env",
+        "X=1",
+        "sh",
+        "-c",
+        "echo $X; readlink /proc/self/ns/net"
+      ])
       assert.isTrue(run.stdout.startsWith("1\n"))
       assert.isFalse(run.stdout.endsWith(ofHost))
       assert.strictEqual(
@@ -62,36 +85,44 @@ describe.each(users)("as $name, overrides", (user) => {
       assert.deepStrictEqual(readdirSync(`${app.home}/.config/flatimage/overrides`), [])
     }), 60_000)
 
-  scenario("belong to the image and not to its path, and to the settings that they were made for", images, () =>
-    Effect.gen(function*() {
-      const app = yield* place(user, { copy: true })
-      const copy = `${app.directory}/copy`
-      copyFileSync(app.image, copy)
-      yield* succeeds(app, ["fim-perms", "set", "network"])
-      yield* succeeds(app, ["fim-override", "set", "--deny", "network"])
-      const moved = `${app.directory}/moved`
-      renameSync(app.image, moved)
-      const other = yield* app.shell(`"${moved}" fim-override list`)
-      assert.strictEqual(other.stdout, "deny network\n")
-      // A copy of before in its place has other settings.
-      renameSync(copy, app.image)
-      if (isRoot) chownSync(app.image, user.uid, user.gid)
-      yield* succeeds(app, ["fim-perms", "set", "network,home"])
-      const changed = yield* app.run(["fim-exec", ...look])
-      assert.deepStrictEqual([changed.code, changed.stdout], [0, ofHost])
-      renameSync(moved, app.image)
-      yield* succeeds(app, ["fim-env", "set", "A=B"])
-      const outdated = yield* app.run(["fim-exec", ...look])
-      assert.deepStrictEqual([outdated.code, outdated.stdout], [0, ofHost])
-      assert.include(outdated.stderr, "W::Your overrides are not applied, because the settings of the image have changed")
-      const refused = yield* app.run(["fim-override", "set", "--env", "C=D"])
-      assert.strictEqual(refused.code, 125)
-      assert.include(refused.stderr, "fim-override confirm, or fim-override clear\n")
-      yield* succeeds(app, ["fim-override", "confirm"])
-      assert.notStrictEqual(yield* succeeds(app, ["fim-exec", ...look]), ofHost)
-      yield* succeeds(app, ["fim-override", "clear"])
-      assert.strictEqual(yield* succeeds(app, ["fim-exec", ...look]), ofHost)
-    }), 60_000)
+  scenario(
+    "belong to the image and not to its path, and to the settings that they were made for",
+    images,
+    () =>
+      Effect.gen(function*() {
+        const app = yield* place(user, { copy: true })
+        const copy = `${app.directory}/copy`
+        copyFileSync(app.image, copy)
+        yield* succeeds(app, ["fim-perms", "set", "network"])
+        yield* succeeds(app, ["fim-override", "set", "--deny", "network"])
+        const moved = `${app.directory}/moved`
+        renameSync(app.image, moved)
+        const other = yield* app.shell(`"${moved}" fim-override list`)
+        assert.strictEqual(other.stdout, "deny network\n")
+        // A copy of before in its place has other settings.
+        renameSync(copy, app.image)
+        if (isRoot) chownSync(app.image, user.uid, user.gid)
+        yield* succeeds(app, ["fim-perms", "set", "network,home"])
+        const changed = yield* app.run(["fim-exec", ...look])
+        assert.deepStrictEqual([changed.code, changed.stdout], [0, ofHost])
+        renameSync(moved, app.image)
+        yield* succeeds(app, ["fim-env", "set", "A=B"])
+        const outdated = yield* app.run(["fim-exec", ...look])
+        assert.deepStrictEqual([outdated.code, outdated.stdout], [0, ofHost])
+        assert.include(
+          outdated.stderr,
+          "W::Your overrides are not applied, because the settings of the image have changed"
+        )
+        const refused = yield* app.run(["fim-override", "set", "--env", "C=D"])
+        assert.strictEqual(refused.code, 125)
+        assert.include(refused.stderr, "fim-override confirm, or fim-override clear\n")
+        yield* succeeds(app, ["fim-override", "confirm"])
+        assert.notStrictEqual(yield* succeeds(app, ["fim-exec", ...look]), ofHost)
+        yield* succeeds(app, ["fim-override", "clear"])
+        assert.strictEqual(yield* succeeds(app, ["fim-exec", ...look]), ofHost)
+      }),
+    60_000
+  )
 
   scenario("that are not valid, or that others can change, start nothing", images, () =>
     Effect.gen(function*() {
@@ -106,7 +137,16 @@ describe.each(users)("as $name, overrides", (user) => {
         assert.deepStrictEqual([outcome.code, outcome.stdout], [125, ""])
         assert.include(outcome.stderr, what)
       })
-      for (const bad of ["", "{", "[]", text.replace("\"network\"", "\"everything\""), text.replace("}", ", \"x\": 1}"), " ".repeat(65_537)]) {
+      for (
+        const bad of [
+          "",
+          "{",
+          "[]",
+          text.replace("\"network\"", "\"everything\""),
+          text.replace("}", ", \"x\": 1}"),
+          " ".repeat(65_537)
+        ]
+      ) {
         writeFileSync(path, bad)
         yield* fails(`'${path}' is not valid`)
       }
@@ -119,13 +159,15 @@ describe.each(users)("as $name, overrides", (user) => {
       yield* fails("it is not a file")
       yield* succeeds(app, ["fim-override", "clear"])
       yield* succeeds(app, ["fim-exec", "true"])
-      for (const [words, what] of [
-        [["set", "--bind", `${app.directory}:/proc`], "Nothing can be bound to '/proc'"],
-        [["set", "--allow", "home", "--deny", "home"], "'home' is both in --allow and in --deny"],
-        [["set"], "Nothing to set"],
-        [["unset", "X"], "There is no override of 'X'"],
-        [["set", "--allow", "netwrok"], "did you mean network?"]
-      ] as const) {
+      for (
+        const [words, what] of [
+          [["set", "--bind", `${app.directory}:/proc`], "Nothing can be bound to '/proc'"],
+          [["set", "--allow", "home", "--deny", "home"], "'home' is both in --allow and in --deny"],
+          [["set"], "Nothing to set"],
+          [["unset", "X"], "There is no override of 'X'"],
+          [["set", "--allow", "netwrok"], "did you mean network?"]
+        ] as const
+      ) {
         const outcome = yield* app.run(["fim-override", ...words])
         assert.strictEqual(outcome.code, 125)
         assert.include(outcome.stderr, what)

@@ -128,7 +128,8 @@ export const Definition = Schema.Struct({
   ),
   orderByRun: Schema.optionalKey(
     Text.check(Schema.isNonEmpty()).annotate({
-      description: "A command for the image's sh, run without permissions: what it reads is stored first, so that it starts faster"
+      description:
+        "A command for the image's sh, run without permissions: what it reads is stored first, so that it starts faster"
     })
   ),
   settings: Schema.optionalKey(Settings),

@@ -119,7 +119,10 @@ export const command: ImageCommand = {
   examples: [
     { command: "fim-layer commit binary", description: "keep changes in the image itself" },
     { command: "fim-layer commit layer --keep-caches", description: "keep downloaded packages and lists too" },
-    { command: "fim-layer commit binary --order-by-run 'ffmpeg -version'", description: "store first what ffmpeg reads at a start" },
+    {
+      command: "fim-layer commit binary --order-by-run 'ffmpeg -version'",
+      description: "store first what ffmpeg reads at a start"
+    },
     { command: "fim-layer create ./files files.layer", description: "pack files for FIM_LAYERS or add" },
     { command: "fim-layer add files.layer", description: "put them into the image" },
     { command: "fim-layer rollback", description: "undo the last commit binary or add" },

@@ -57,7 +57,10 @@ export const command: ImageCommand = {
   ],
   examples: [
     { command: "fim-override set --deny network", description: "never let this image use the network" },
-    { command: "fim-override set --bind ~/Music:/music:ro --env LANG=C", description: "show a directory, set a variable" },
+    {
+      command: "fim-override set --bind ~/Music:/music:ro --env LANG=C",
+      description: "show a directory, set a variable"
+    },
     { command: "fim-override unset network LANG", description: "remove two of them" }
   ]
 }

@@ -62,7 +62,8 @@ const none = (digest: string): Override => ({
   environment: {}
 })
 
-const union = (some: ReadonlyArray<Permission>, more: ReadonlyArray<Permission>) => [...new Set([...some, ...more])].sort()
+const union = (some: ReadonlyArray<Permission>, more: ReadonlyArray<Permission>) =>
+  [...new Set([...some, ...more])].sort()
 
 const without = <A>(all: ReadonlyArray<A>, some: ReadonlyArray<A>) => all.filter((one) => !some.includes(one))
 
@@ -78,12 +79,12 @@ export const set = Effect.fn("fim-override.set")(function*(options: Input<readon
   }
   const at = yield* confirmed
   const before = at.stored ?? none(at.digest)
-  const destinations = bindings.map(({ dst }) => dst)
+  const destinations = new Set(bindings.map(({ dst }) => dst))
   yield* store(at, {
     ...before,
     allow: union(without(before.allow, deny), allow),
     deny: union(without(before.deny, allow), deny),
-    bindings: [...before.bindings.filter(({ dst }) => !destinations.includes(dst)), ...bindings],
+    bindings: [...before.bindings.filter(({ dst }) => !destinations.has(dst)), ...bindings],
     environment: { ...before.environment, ...environment }
   })
 })
@@ -91,13 +92,13 @@ export const set = Effect.fn("fim-override.set")(function*(options: Input<readon
 export const unset = Effect.fn("fim-override.unset")(function*({ names }: { readonly names: ReadonlyArray<string> }) {
   const at = yield* confirmed
   const before = at.stored ?? none(at.digest)
-  const known = [
+  const known = new Set<string>([
     ...before.allow,
     ...before.deny,
     ...before.bindings.map(({ dst }) => dst),
     ...Object.keys(before.environment)
-  ]
-  const unknown = names.find((name) => !known.includes(name))
+  ])
+  const unknown = names.find((name) => !known.has(name))
   if (unknown !== undefined) {
     return yield* usageError(`There is no override of '${unknown}'`, "fim-override list prints those that there are")
   }
@@ -120,10 +121,12 @@ const linesOf = ({ allow, bindings, deny, environment }: Override): ReadonlyArra
 
 /** The caller's overrides for `fim-info`, a line each; none if there are none, or if they cannot be read, which a start reports. */
 export const described = current.pipe(
-  Effect.map(({ isConfirmed, stored }) => stored === undefined ? [] : [
-    ...linesOf(stored),
-    ...(isConfirmed ? [] : ["not applied, because the settings of the image have changed: fim-override confirm"])
-  ]),
+  Effect.map(({ isConfirmed, stored }) =>
+    stored === undefined ? [] : [
+      ...linesOf(stored),
+      ...(isConfirmed ? [] : ["not applied, because the settings of the image have changed: fim-override confirm"])
+    ]
+  ),
   Effect.orElseSucceed((): ReadonlyArray<string> => [])
 )
 
@@ -131,7 +134,9 @@ export const list = Effect.fn("fim-override.list")(function*({ json }: { readonl
   const { digest, isConfirmed, stored } = yield* current
   const override = stored ?? none(digest)
   if (!isConfirmed) {
-    yield* Effect.logWarning("They are not applied: the settings of the image have changed. To apply them: fim-override confirm")
+    yield* Effect.logWarning(
+      "They are not applied: the settings of the image have changed. To apply them: fim-override confirm"
+    )
   }
   const { allow, bindings, deny, environment } = override
   yield* json

@@ -462,7 +462,9 @@ impl First {
                 }
                 Err(_) => return,
             };
-            let Ok(Pass { signal, spares_group }) = message.parse() else { return };
+            let Ok(Pass { signal, spares_group }) = message.parse() else {
+                return;
+            };
             if self.code.is_some() && !matches!(self.remains, Remains::Unknown | Remains::From(_)) {
                 // Each of those that live on. The others in the guest are none of ours to tell apart.
                 let _ = sys::kill(-1, signal);

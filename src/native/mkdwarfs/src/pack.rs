@@ -98,6 +98,9 @@ fn refuse_output_in_input(command: &Command) -> Result<(), Error> {
     Ok(())
 }
 
+/// A part of a file that is stored already, and where.
+type Taken = (Range<u64>, Vec<Piece>);
+
 /// Stores the contents: first what `first` names, then the rest of `programs`, then all else. Returns where each node's lies.
 fn store(
     command: &Command,
@@ -113,7 +116,7 @@ fn store(
         source,
         blocks,
     };
-    let mut taken: HashMap<usize, Vec<(Range<u64>, Vec<Piece>)>> = HashMap::with_capacity(first.len());
+    let mut taken: HashMap<usize, Vec<Taken>> = HashMap::with_capacity(first.len());
     for First { node: number, parts } in first {
         let mut file = storing.open(*number, &nodes[*number])?;
         let pieces = taken.entry(*number).or_default();

@@ -25,7 +25,9 @@ fn tree(scratch: &Scratch) -> PathBuf {
     fs::hard_link(tree.join("b.so"), tree.join("d/link.so")).unwrap();
     let sparse = File::create(tree.join("sparse")).unwrap();
     for block in [0, 64] {
-        sparse.write_all_at(&noise(BLOCK, 5 + block as u64), (block * BLOCK) as u64).unwrap();
+        sparse
+            .write_all_at(&noise(BLOCK, 5 + block as u64), (block * BLOCK) as u64)
+            .unwrap();
     }
     tree
 }
@@ -75,7 +77,9 @@ fn compare(layer: &Layer, tree: &Path) {
         let mut content = Vec::new();
         while content.len() < expected.len() {
             layer
-                .read(inode, content.len() as u64, 1 << 20, |bytes| content.extend_from_slice(bytes))
+                .read(inode, content.len() as u64, 1 << 20, |bytes| {
+                    content.extend_from_slice(bytes)
+                })
                 .unwrap();
         }
         assert!(content == expected, "{name}");
@@ -103,7 +107,10 @@ fn what_the_list_names_comes_first_and_nothing_is_lost() {
     let last = u32::try_from(bytes / at(1)).unwrap();
     let first = |path, offset, length| {
         let blocks = blocks(&layer, path, offset, length);
-        assert!(blocks.iter().all(|block| block.is_some_and(|block| block <= last)), "{blocks:?}");
+        assert!(
+            blocks.iter().all(|block| block.is_some_and(|block| block <= last)),
+            "{blocks:?}"
+        );
     };
     first(b"b.so", at(9), 4096);
     first(b"a.so", at(3), at(1));
@@ -112,7 +119,10 @@ fn what_the_list_names_comes_first_and_nothing_is_lost() {
     first(b"sparse", at(64), 4096);
     for (path, block) in [(b"a.so", 2), (b"a.so", 5), (b"b.so", 8), (b"b.so", 10)] {
         let blocks = blocks(&layer, path, at(block), 4096);
-        assert!(blocks.iter().all(|block| block.is_some_and(|block| block > last)), "{blocks:?}");
+        assert!(
+            blocks.iter().all(|block| block.is_some_and(|block| block > last)),
+            "{blocks:?}"
+        );
     }
 }
 

@@ -135,7 +135,8 @@ fn answer(tree: &impl Tree, to: &mut impl Write, from: &mut impl Read) -> Result
     // The end of the packer may cut a request.
     while let Ok(Some(message)) = requests.read() {
         let wanted = message.parse();
-        let Wanted { node } = wanted.map_err(|error| Stopped::Failed(format!("cannot understand mkdwarfs: {error}")))?;
+        let Wanted { node } =
+            wanted.map_err(|error| Stopped::Failed(format!("cannot understand mkdwarfs: {error}")))?;
         if node >= tree.count() {
             return Err(Stopped::Failed("mkdwarfs asked for a file that there is not".into()));
         }
