@@ -26,7 +26,7 @@ fn tree(scratch: &Scratch) -> PathBuf {
     let sparse = File::create(tree.join("sparse")).unwrap();
     for block in [0, 64] {
         sparse
-            .write_all_at(&noise(BLOCK, 5 + block as u64), (block * BLOCK) as u64)
+            .write_all_at(&noise(BLOCK, 5 + block as u32), (block * BLOCK) as u64)
             .unwrap();
     }
     tree
