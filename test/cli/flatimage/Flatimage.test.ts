@@ -168,6 +168,7 @@ describe("bin/flatimage", () => {
     // Before anything is compiled or fetched.
     assert.match(refused.stderr, /^flatimage: images (of alpine )?for (arm64|amd64) cannot be made on [^\n]*\n$/)
     assert.strictEqual(run(directory, "--help").status, 0)
+    for (const command of ["man", "uninstall"]) assert.match(run(directory, command, "--help").stdout, /\nUSAGE\n/)
     rmSync(directory, { recursive: true })
   }, 30_000)
 
