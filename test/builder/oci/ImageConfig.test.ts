@@ -48,7 +48,7 @@ describe("the configuration of a container", () => {
   })
 
   it("leaves out labels that have no place, and signals that cannot be sent", () => {
-    const { container, notes } = settings({ Labels: { a: "x", b: "y".repeat(40_000) }, StopSignal: "SIGSEGV" })
+    const { container, notes } = settings({ Labels: { a: "x", b: "y".repeat(40_000) }, StopSignal: "SIGNAL" })
     assert.deepStrictEqual([container.labels, container.stopSignal, container.directory], [{ a: "x" }, undefined, "/"])
     assert.lengthOf(notes, 2)
   })
