@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { makeMark } from "../support/Layers.ts"
 import { images, scenario } from "../support/Needs.ts"
@@ -159,7 +160,10 @@ describe.each(users)("as $name", (user) => {
             `${app.global}/app/${name}/instance/${served.pid}/owner`
           )
             .find((path) => existsSync(path)) ?? ""
-          process.kill(Number(readFileSync(owner, "utf8").split(" ")[0]), "SIGKILL")
+          // Until the janitor has written itself down there, the boot program stands in it, which is gone.
+          yield* Effect.try(() => process.kill(Number(readFileSync(owner, "utf8").split(" ")[0]), "SIGKILL")).pipe(
+            Effect.retry({ schedule: Schedule.spaced("20 millis"), times: 100 })
+          )
           const outcome = yield* joined.outcome
           assert.strictEqual(outcome.code, 125)
           assert.match(outcome.stderr, /^E::the instance that served the files of this one was killed\n/)
