@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { mkdirSync, rmdirSync } from "node:fs"
 import { images, program, root, scenario } from "../support/Needs.ts"
 import { type Place, place } from "../support/Place.ts"
@@ -86,6 +87,11 @@ describe.each(users)("as $name", (user) => {
         assert.deepStrictEqual([left.length, left[1].pid], [2, high.id])
         process.kill(left[0].pid, "SIGTERM")
         assert.strictEqual((yield* running.outcome).code, 143)
+        // The janitor takes it out of the list after the last process.
+        yield* app.run(["fim-instance", "list"]).pipe(
+          Effect.filterOrFail(({ stdout }) => stdout === `0:${high.id}\n`),
+          Effect.retry({ schedule: Schedule.spaced("20 millis"), times: 100 })
+        )
         // It ends when the instance is ended.
         const ended = yield* app.start(sleeping)
         yield* ended.says(/up/)
