@@ -17,9 +17,11 @@ export const overrideDirectory = Effect.gen(function*() {
   const chosen = environment["XDG_CONFIG_HOME"]
   const [base, below] = chosen?.startsWith("/") === true ? [chosen, ""] : [environment["HOME"], "/.config"]
   if (base?.startsWith("/") === true) {
-    const owner = yield* Effect.option(fs.stat(base))
+    const found = yield* Effect.option(fs.stat(base))
+    const isOwn = ({ type, uid: owner }: FileSystem.File.Info) =>
+      type === "Directory" && Option.getOrUndefined(owner) === uid
     // A config home that does not exist yet is made below a directory of the caller, or cannot be made.
-    if (Option.isNone(owner) || Option.getOrUndefined(owner.value.uid) === uid) {
+    if (Option.isNone(found) || isOwn(found.value)) {
       return `${base}${below}/flatimage/overrides`
     }
   }
