@@ -83,6 +83,8 @@ export const readOverride = Effect.fnUntraced(function*(directory: string, ident
   const path = `${directory}/${identity}.json`
   const info = yield* Effect.andThen(checkOwn(directory, "Directory"), checkOwn(path, "File")).pipe(
     Effect.catchReason("PlatformError", "NotFound", () => Effect.succeed(undefined)),
+    // HOME may be below a file, where nothing can be.
+    Effect.catchReason("PlatformError", "BadResource", () => Effect.succeed(undefined)),
     Effect.catchTag("PlatformError", (error) => Effect.fail(filesError(path)(error)))
   )
   if (info === undefined) return undefined
