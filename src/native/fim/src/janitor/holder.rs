@@ -288,6 +288,8 @@ impl Holder<'_> {
             .write_all(&[SERVES])
             .context(|| "the janitor has ended".to_string())?;
         drop(self.replies);
+        // The janitor waits for its end, when it has what the program had left running.
+        drop(self.leaving);
         loop {
             sys::poll([sys::readable(signals)], -1).context(|| "cannot wait".to_string())?;
             while sys::next_signal(signals).is_some() {}
