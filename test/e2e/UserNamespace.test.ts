@@ -41,7 +41,8 @@ describe("root of a user namespace", () => {
         assert.include(before.stdout, "passwd\n")
         const made = yield* run("cp -r /etc /kept; rm -r /etc; mkdir /etc; echo new > /etc/only")
         assert.deepInclude(made, { code: 0, stderr: "" })
-        assert.strictEqual((yield* run("ls -A /etc")).stdout, "only\n")
+        // The names that every guest resolves have a mount point there.
+        assert.strictEqual((yield* run("ls -A /etc")).stdout, "hosts\nonly\n")
         yield* app.isClean
       })
   )
